@@ -1,10 +1,10 @@
-// Included by the build scripts that need WASI's own WIT: it is not copied here, but read from the crate that
-// carries it. Whoever includes this has `use std::path::PathBuf`.
+// Included by the build scripts that need WASI's own WIT. The text is not copied here, but read from the crate that
+// contains it. A file that includes this one must have `use std::path::PathBuf`.
 
-/// The `wit` folder of the `wasip2` crate that the lock file names: the text of WASI 0.2.12, the same as the engine's own.
+/// The `wit` folder of the `wasip2` crate that the lock file names. It has the text of WASI 0.2.12, the same as the engine.
 fn wasip2_wit() -> PathBuf {
-    // Without the network first: what is being built has been fetched. A partial fetch (`cargo install`) may lack crates that
-    // only tests need, which `cargo metadata` wants all the same.
+    // The first attempt does not use the network, because the crates of this build have been fetched. A partial fetch (`cargo
+    // install`) may lack crates that only tests need, and `cargo metadata` requires them too.
     let metadata = cargo_metadata(&["--offline"]).or_else(|_| cargo_metadata(&[])).expect("cargo metadata");
     let manifest = metadata["packages"]
         .as_array()

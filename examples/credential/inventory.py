@@ -1,6 +1,6 @@
 """An inventory that answers only requests that have its token.
 
-`python3 inventory.py FOLDER` makes a token, listens on 127.0.0.1:18453, and goes on in the background. In the folder it keeps `token`,
+`python3 inventory.py FOLDER` makes a token, listens on 127.0.0.1:18453, and keeps running in the background. In the folder it keeps `token`,
 `asked` (a line for each request) and `pid`.
 """
 
@@ -25,7 +25,7 @@ class Inventory(BaseHTTPRequestHandler):
         elif self.path == "/items":
             self.answer(200, ITEMS)
         elif self.path == "/items/echo":
-            # As careless services do: it says what it was sent.
+            # Like a careless service, it repeats what it was sent.
             self.answer(200, {"you sent": given})
         else:
             self.answer(404, {"error": "no such thing"})

@@ -12,7 +12,7 @@ LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 
 @dataclass
 class Input:
-    """What it works on. Docstrings become part of the schema."""
+    """The input of the agent. Docstrings become part of the schema."""
 
     root: str = field(default="/pages", metadata={"description": "The folder with the pages, as the agent sees it."})
 
@@ -26,7 +26,7 @@ class Output:
 
 @bailiwick.agent
 def run(input: Input) -> Output:
-    """Follows each link of each page to the file that it names. Links to other servers are left alone."""
+    """Follows each link of each page to the file that it names. Links to other servers are ignored."""
     if not os.path.isdir(input.root):
         raise bailiwick.Failure("root", f"there is no folder {input.root}")
     output = Output()
@@ -44,7 +44,7 @@ def run(input: Input) -> Output:
 
 
 def check(output, root, page, number, found):
-    """Counts one link, and reports it where it leads to no file."""
+    """Counts one link, and reports it if it leads to no file."""
     target = found[1]
     if "://" in target:
         return

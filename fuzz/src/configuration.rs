@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use package::{AuthoredManifest, config};
 
-/// Understands the text as either file. Whatever is wrong with it has to be said as an error.
+/// Parses the bytes as either file. Whatever is wrong with them must be returned as an error.
 ///
 /// # Panics
-/// Where a folder or a file can't be made.
+/// A folder or a file can't be made, or the configuration resolves to a path that is not absolute.
 pub fn configuration(bytes: &[u8]) {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     let place = PLACE.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The record: a segment whose bytes somebody changed. An auditor is handed such a file.
+//! The record: a segment whose bytes somebody has changed. An auditor may be given such a file.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -6,16 +6,16 @@ use std::sync::OnceLock;
 use journal::{Journal, Options, Payload, PublicKey, Reader, public_key, verify};
 use vocabulary::{Digest, RunId};
 
-/// Before the first batch lies the header of the segment, which stays as it is.
+/// The length of the header of the segment, which comes before the first batch and is not changed.
 const HEADER_BYTES: usize = 64;
-/// Before the content of a frame: its length, and a checksum over both.
+/// The bytes before the content of a frame: its length, and a checksum over both.
 const HEAD_BYTES: usize = 8;
 
 const EDIT_BYTES: usize = 6;
-/// BOUND: a segment of a home that grows without end says nothing new.
+/// BOUND: more changes would only make the segment longer, and test nothing new.
 const EDITS_MAX: usize = 200;
 
-/// A home whose record is written over, and what was on it.
+/// A home whose segment is overwritten for each input, and its original content.
 struct Home {
     folder: PathBuf,
     key: PublicKey,
@@ -29,27 +29,27 @@ fn home() -> &'static Home {
     HOME.get_or_init(|| {
         let folder = crate::scratch();
         let options = Options { segment_bytes: 64 << 10, ..Options::default() };
-        let (journal, _) = Journal::open(&folder, None, options).expect("a home can be made");
+        let (journal, _) = Journal::open(&folder, None, options).expect("the home can be made");
         for (n, batch) in [(1, 1), (2, 3)] {
             let run = RunId::from_bytes([n; 16]);
-            journal.open_run_key(run).expect("it is new");
+            journal.open_run_key(run).expect("the run is new");
             for n in 0..batch {
                 let payloads = vec![Payload(vec![n; 8]); usize::from(n)];
-                let last = journal.append(run, format!("record {n}").into_bytes(), payloads).expect("it fits");
+                let last = journal.append(run, format!("record {n}").into_bytes(), payloads).expect("the record fits");
                 last.ticket.wait_blocking().expect("there is room");
             }
         }
         journal.close().expect("there is room");
-        let key = public_key(&folder).expect("it was made");
+        let key = public_key(&folder).expect("the key was made");
         let mut leaves = Vec::new();
         assert!(verify(&folder, Some(&key), None, &mut |leaf| leaves.push(leaf.leaf)).holds());
-        let mut header = std::fs::read(segment(&folder)).expect("it was made");
+        let mut header = std::fs::read(segment(&folder)).expect("the segment was made");
         let mut batches = header.split_off(HEADER_BYTES);
         batches.truncate(batches.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
-        // Derived files would only be compared with what is read.
-        let names = std::fs::read_dir(&folder).expect("it was made").map(|entry| entry.expect("it is there").path());
+        // Derived files would only be compared with the segment, so they are removed.
+        let names = std::fs::read_dir(&folder).expect("the folder was made").map(|entry| entry.expect("the entry can be read").path());
         names.filter(|path| path.extension().is_some_and(|extension| extension == "index")).for_each(|path| {
-            std::fs::remove_file(path).expect("it is there");
+            std::fs::remove_file(path).expect("the file can be removed");
         });
         Home { folder, key, header, batches, leaves }
     })
@@ -59,7 +59,7 @@ fn segment(folder: &Path) -> PathBuf {
     folder.join("journal/00000001.seg")
 }
 
-/// Nothing is changed; one byte of each tenth; a part is cut out, doubled, moved.
+/// Inputs that change nothing, that change a byte in each tenth, and that cut, copy or move a part.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let flips = (0..100_u8).flat_map(|tenth| [0, tenth.wrapping_mul(41), tenth / 10, 0, 0, tenth]);
     let parts = [[1, 82, 1, 68, 0, 0], [2, 82, 1, 68, 1, 0], [3, 0, 0, 80, 1, 1]];
@@ -68,11 +68,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// The first byte says whether the checksums are made anew at the end. After that, each six bytes change the batches in one place: the log has
-/// another name and another key in each process, so that its bytes themselves mean nothing in another one.
+/// If the first byte is odd, the checksums are corrected at the end. After that byte, every six bytes describe one change of the batches.
+/// The input is not the segment itself, since the log has another name and another key in each process.
 ///
 /// # Panics
-/// Where anything that was not signed is given out for a record.
+/// Anything that was not signed is returned as a record.
 pub fn frame(bytes: &[u8]) {
     let Some((first, edits)) = bytes.split_first() else { return };
     let home = home();
@@ -87,27 +87,27 @@ pub fn frame(bytes: &[u8]) {
 
     let mut seen = Vec::new();
     let report = verify(&home.folder, Some(&home.key), None, &mut |leaf| seen.push(leaf.leaf));
-    assert!(home.leaves.starts_with(&seen), "what was not signed was given out");
-    assert!(report.size <= home.leaves.len() as u64, "more was counted than there was");
-    assert!(batches != home.batches || report.holds(), "what was not changed does not hold");
+    assert!(home.leaves.starts_with(&seen), "a record that was not signed was returned");
+    assert!(report.size <= home.leaves.len() as u64, "more records were counted than there are");
+    assert!(batches != home.batches || report.holds(), "the unchanged record does not verify");
 
     let Ok(reader) = Reader::of_what_is_whole(&home.folder, None) else { return };
     let read: Vec<_> = reader.records().map_while(Result::ok).map(|record| (place(record.at), record.leaf)).collect();
-    // Behind damage nothing in the same segment can be proved, which is said with the damage. Where a record lies is certain. Its number is not: it is
-    // counted from what a checkpoint behind the damage says.
-    // What is read again may begin before the byte that was found broken: a checkpoint says where its batch begins.
+    // After damage, nothing in the same segment can be proved; the reported damage says so. The position of a record is certain, but its
+    // number is not: it is counted from a checkpoint after the damage. Reading may continue before the byte that was found broken, since a
+    // checkpoint says where its batch begins.
     let unproved = reader.damage().into_iter().flat_map(|damage| [Some(damage.fault.at), damage.until]).flatten();
     let proved = unproved.map(place).min().unwrap_or((u32::MAX, 0));
     let before = read.iter().filter(|(at, _)| *at < proved).map(|(_, leaf)| leaf);
-    assert!(home.leaves.iter().zip(before.clone()).all(|(signed, leaf)| signed == leaf), "what was not signed was read");
-    assert!(before.count() <= home.leaves.len(), "more was read than there was");
+    assert!(home.leaves.iter().zip(before.clone()).all(|(signed, leaf)| signed == leaf), "a record that was not signed was read");
+    assert!(before.count() <= home.leaves.len(), "more records were read than there are");
 }
 
 fn place(at: journal::Position) -> (u32, u64) {
     (at.segment, at.offset)
 }
 
-/// One change: what is done, where, with how many bytes, and to what.
+/// Makes one change: the kind of the change, its position, the number of bytes, and the target position or the new byte.
 fn edit(batches: &mut Vec<u8>, [what, low, high, count, to, byte]: [u8; EDIT_BYTES]) {
     let place = |low, high| usize::from(u16::from_le_bytes([low, high])).min(batches.len());
     let start = place(low, high);
@@ -135,7 +135,7 @@ fn edit(batches: &mut Vec<u8>, [what, low, high, count, to, byte]: [u8; EDIT_BYT
     }
 }
 
-/// Fills in the checksum of each frame, as far as there are any, so that what lies behind it is reached.
+/// Corrects the checksum of each frame, as far as the frames can be parsed, so that the code after the checksum is reached.
 fn mend_checksums(mut bytes: &mut [u8]) {
     while let Some((head, rest)) = bytes.split_first_chunk_mut::<HEAD_BYTES>() {
         let [a, b, c, d, ..] = *head;

@@ -1,4 +1,4 @@
-//! What a server answers: two requests, one after the other, to a server on loopback that sends the bytes as they are.
+//! Answers of a server: two requests, one after the other, to a server on loopback that sends the bytes as they are.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use vocabulary::{Bounds, HttpTarget, Method};
 
-/// Between the answer to the first request and to the second, if the connection is kept.
+/// Separates the answer to the first request from the answer to the second, which is sent if the connection is kept open.
 const NEXT: &[u8] = b"\n--next--\n";
 const LIMITS: ResponseLimits = ResponseLimits { header_bytes: 4096, header_count: 32, response_bytes: 8192 };
 
@@ -23,11 +23,11 @@ struct Place {
 fn place() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback is there");
-        let port = listener.local_addr().expect("it is bound").port();
-        let target: HttpTarget = format!("http://127.0.0.1:{port}/").parse().expect("it is a URL");
-        let addresses = vec!["127.0.0.1/32".parse().expect("it is a network")];
+        let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime can be made");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback can be bound");
+        let port = listener.local_addr().expect("the listener is bound").port();
+        let target: HttpTarget = format!("http://127.0.0.1:{port}/").parse().expect("the URL is valid");
+        let addresses = vec!["127.0.0.1/32".parse().expect("the network is valid")];
         let bounds = Bounds {
             addresses,
             credential: None,
@@ -39,15 +39,17 @@ fn place() -> &'static Place {
         };
         let second = Duration::from_secs(10);
         let timeouts = Timeouts { connect: second, first_byte: second, between_bytes: second };
-        let method = Method::new("GET").expect("it is a method");
+        let method = Method::new("GET").expect("the method is valid");
         let request = WireRequest { target, method, headers: Vec::new(), body: Default::default(), bounds, timeouts, limits: LIMITS };
-        let network = Network::new(&NetworkConfig::default()).expect("nothing was configured");
+        let network = Network::new(&NetworkConfig::default()).expect("the default configuration is valid");
         Place { runtime, network, listener, request }
     })
 }
 
+/// Sends two requests to a server that answers with these bytes.
+///
 /// # Panics
-/// Where more comes through than the limits say, or an answer that a server must not give.
+/// More comes through than the limits allow, or an answer that the network must refuse.
 pub fn http(bytes: &[u8]) {
     let place = place();
     let at = bytes.windows(NEXT.len()).position(|part| part == NEXT);
@@ -72,26 +74,26 @@ async fn ask(pool: &net::Pool, request: &WireRequest) {
     let mut length = 0;
     while let Some(Ok(piece)) = response.body.next().await {
         length += piece.len() as u64;
-        assert!(length <= LIMITS.response_bytes, "more of a body than there may be");
+        assert!(length <= LIMITS.response_bytes, "the body exceeds the limit");
     }
     let trailers = response.body.take_trailers();
     for field in response.head.headers.iter().chain(&trailers) {
-        assert!(!field.value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "a field that is more than one");
-        assert!(!matches!(field.name.as_str(), "transfer-encoding" | "connection" | "upgrade"), "a field of the connection");
+        assert!(!field.value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "a field contains a line end or a zero byte");
+        assert!(!matches!(field.name.as_str(), "transfer-encoding" | "connection" | "upgrade"), "a field of the connection came through");
     }
 }
 
-/// Answers every client: the first request of a connection with the first bytes, the second with the others.
+/// Answers every client: the first request of a connection with the first bytes, and the second request with the other bytes.
 async fn serve(listener: &TcpListener, answers: (&[u8], &[u8])) {
     while let Ok((mut client, _)) = listener.accept().await {
         if answer(&mut client, answers.0).await && !answers.1.is_empty() {
-            // A client that is waiting for the end of the first answer sends no second request: the end comes soon then.
+            // A client that waits for the end of the first answer sends no second request. After the timeout, the connection is closed.
             let _ = tokio::time::timeout(Duration::from_millis(2), answer(&mut client, answers.1)).await;
         }
     }
 }
 
-/// Waits for a request, and answers it. Whether there may be another one.
+/// Waits for a request, and answers it. Returns whether another request may follow.
 async fn answer(client: &mut TcpStream, bytes: &[u8]) -> bool {
     let mut head = [0; 1024];
     let read = client.read(&mut head).await;

@@ -1,6 +1,6 @@
-//! What is handed arbitrary bytes, one function each. A function panics where the bytes bring something about that must never be.
+//! The fuzz targets: functions that take arbitrary bytes. A function panics if the bytes cause something that must never happen.
 //!
-//! `tests/fuzz` lets a fuzzer call them. A plain `cargo test` calls them with the seeds, and with what was once found.
+//! `tests/fuzz` lets a fuzzer call them. A plain `cargo test` calls them with the seeds, which include inputs that once found a fault.
 #![expect(clippy::expect_used, reason = "a fault shows as a panic")]
 
 mod admission;
@@ -22,17 +22,17 @@ pub use http::http;
 pub use scrubber::scrubber;
 pub use wire::wire;
 
-/// Takes bytes, and panics where something comes about that must never be.
+/// A function that takes bytes, and panics if they cause something that must never happen.
 pub type Target = fn(&[u8]);
 
-/// What is fuzzed, by name.
+/// The fuzz targets, by name.
 pub const TARGETS: &[(&str, Target)] =
     &[("admission", admission), ("configuration", configuration), ("frame", frame), ("http", http), ("scrubber", scrubber), ("wire", wire)];
 
-/// The bytes that a fuzzer begins with: those of `fuzz/seeds/NAME`, and for formats that are not text some that are made here.
+/// The inputs that a fuzzer begins with: the files in `fuzz/seeds/NAME` and, for formats that are not text, some that are generated.
 ///
 /// # Panics
-/// Where a file can't be read.
+/// A file can't be read.
 #[must_use]
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
@@ -41,18 +41,19 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         _ => Vec::new(),
     };
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
-    let mut files: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("it is there").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("the entry can be read").path()).collect();
     files.sort();
-    seeds.extend(files.iter().map(|file| std::fs::read(file).expect("it can be read")));
+    seeds.extend(files.iter().map(|file| std::fs::read(file).expect("the seed can be read")));
     seeds
 }
 
-/// Folders that were made for targets; they are used until the process ends.
+/// Folders that were made for targets. They are used until the process ends.
 static SCRATCH: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
 
 fn scratch() -> PathBuf {
     let folder = tempfile::tempdir().expect("there is room");
-    let path = folder.path().canonicalize().expect("it is there");
+    let path = folder.path().canonicalize().expect("the folder was made");
     SCRATCH.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
     path
 }

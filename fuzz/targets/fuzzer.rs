@@ -1,4 +1,5 @@
-//! What libFuzzer calls: the target that `FUZZ_TARGET` names, with its seeds written into the folder that `FUZZ_SEEDS` names.
+//! The entry point for libFuzzer. It runs the target that `FUZZ_TARGET` names, and writes its seeds into the folder that `FUZZ_SEEDS`
+//! names.
 #![no_main]
 #![expect(clippy::expect_used, reason = "the person who starts it sees why it failed")]
 

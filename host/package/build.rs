@@ -1,5 +1,5 @@
-//! Hands the code that lays them out what it needs: WASI's own WIT from the crate that carries it, ours, and both SDKs with the projects
-//! that `new` begins with.
+//! Collects the files that the crate lays out: WASI's own WIT from the crate that contains it, our WIT, and both SDKs with the projects
+//! that `new` starts from.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a build script fails by panicking")]
 
 use std::fmt::Write as _;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 include!("../../wit/locate.rs");
 
-/// A table in the language: a path within what is laid out, and the text of a file.
+/// A table as Rust source: a path within the folder that is laid out, and the text of a file.
 #[derive(Default)]
 struct Table(Vec<(String, PathBuf)>);
 
 impl Table {
-    /// Everything in a folder, sub-folders included, whose name ends like this.
+    /// Every file in a folder and its sub-folders whose name has this ending.
     fn folder(mut self, to: &str, from: &Path, ending: &str) -> Self {
         println!("cargo::rerun-if-changed={}", from.display());
         for file in files(from, ending) {
@@ -68,7 +68,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
 }
 
-/// A member's `Cargo.toml` with what it has from its workspace written out, so that it is one without it.
+/// A member's `Cargo.toml` with the values that it inherits from its workspace written out, so that it does not need the workspace.
 fn standing_alone(workspace: &Path, member: &Path) -> String {
     let (workspace_table, mut table) = (toml(workspace), toml(member));
     let shared = &workspace_table["workspace"];

@@ -1,7 +1,7 @@
-//! Generates the host side of every interface that is served, from WASI's own text and ours.
+//! Generates the host side of every interface that is served, from the WIT files of WASI and ours.
 //!
-//! Bindings of our own rather than `wasmtime-wasi`'s, because that crate fixes the resource types: its streams and pollables
-//! become ready when tokio has run something, and ours only when a release says so (see `host/ARCHITECTURE.md`).
+//! These are our own bindings and not those of `wasmtime-wasi`, because that crate fixes the resource types: its streams and pollables
+//! become ready when tokio has run something, and ours only by a release (see `host/ARCHITECTURE.md`).
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a build script fails by panicking")]
 
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use wit_parser::Resolve;
 
 include!("../../wit/locate.rs");
 
-/// What is served with typed bindings. `wasi:sockets` is linked in `src/wasi/sockets.rs`, without bindings: nothing of it can be had.
+/// The interfaces that are served with typed bindings. `wasi:sockets` is linked in `src/wasi/sockets.rs` without bindings, because no guest
+/// can use it.
 const WORLD: &str = "
 package bailiwick:host;
 world served {
@@ -43,7 +44,7 @@ world served {
 }
 ";
 
-/// The resources and the type of ours behind each.
+/// The resources, and our type for each.
 const RESOURCES: &[(&str, &str)] = &[
     ("wasi:io/error.error", "crate::wasi::io::IoError"),
     ("wasi:io/poll.pollable", "crate::wasi::poll::Pollable"),
@@ -66,7 +67,7 @@ const RESOURCES: &[(&str, &str)] = &[
     ("wasi:http/types.future-incoming-response", "crate::wasi::http_types::FutureResponse"),
 ];
 
-/// What may wait. Everything else answers at once, and is bound as a plain call: three to six times cheaper.
+/// The functions that may wait. All others answer at once, and are bound as plain calls, which are three to six times cheaper.
 const WAITS: &[&str] = &[
     "wasi:io/poll.poll",
     "wasi:io/poll.[method]pollable.block",
@@ -109,7 +110,7 @@ fn main() {
         ..Opts::default()
     };
     let bindings = opts.generate(&mut resolve, world).expect("bindings are generated");
-    // Our types behind the resources stay inside the crate; the generator only knows `pub`.
+    // Our resource types are private to the crate, but the generator can only write `pub`.
     let bindings = bindings.replace("pub use ", "pub(crate) use ");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("bindings.rs");
     std::fs::write(out, bindings).expect("the bindings are written");

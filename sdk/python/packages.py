@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Tries which popular packages work in an agent, and writes `PACKAGES.md`; with `--check` it only says whether that is still so.
+"""Tries which popular packages work in an agent, and writes `PACKAGES.md`; with `--check` it only says whether that page is still right.
 
-Each is installed by pip as it is pinned here, imported when the agent is built and used when it runs, in the sandbox and without any
-grant. They are all in one agent, each in a module of its own, so that one that fails is no failure of another.
+Each package is installed by pip in the pinned version, imported when the agent is built and used when it runs, in the sandbox and without any
+grant. All are in one agent, each in a module of its own, so that a package that fails does not affect the others.
 
-    python3 sdk/python/packages.py --program target/debug/bailiwick      # `componentize-py` is found by PATH
+    python3 sdk/python/packages.py --program target/debug/bailiwick      # `componentize-py` must be on the PATH
 """
 
 import argparse
@@ -23,13 +23,13 @@ TABLE = HERE / "PACKAGES.md"
 
 
 class Try(NamedTuple):
-    """A package, what it needs besides, how it is imported, and a use of it that is true."""
+    """A package, the packages that it needs, how it is imported, and an expression that uses it and must be true."""
 
     package: str
     needs: tuple[str, ...]
     imports: str
     use: str
-    #: What has to stand at the top of the agent's module besides the import, since it is too late for it in use.
+    #: Code that must stand at the top of the agent's module besides the import, because it is too late for it when the agent runs.
     ahead: str = ""
 
 
@@ -130,7 +130,7 @@ TRIES = [
     Try("toolz==1.2.0", (), "import toolz", "toolz.groupby(len, ['a', 'bb']) == {1: ['a'], 2: ['bb']}"),
     Try("tqdm==4.70.1", (), "import io, tqdm", "sum(tqdm.tqdm([1, 2], file=io.StringIO())) == 3"),
     Try("xmltodict==1.0.4", (), "import xmltodict", "xmltodict.parse('<a>1</a>') == {'a': '1'}"),
-    # Those that can't: what is written beside them is what their import says. None of them is installed for it.
+    # Packages that can't work. The table shows the error of their import; they are not installed for this.
     *(
         Try(name, (), f"import {name}", "True")
         for name in (
@@ -191,15 +191,15 @@ python = "app"
 
 HEAD = """# Which packages work in an agent
 
-Made by `sdk/python/packages.py`, which installs each as it is pinned, imports it when an agent is built and uses it when that runs, in
-the sandbox and without any grant. Do not change it by hand.
+`sdk/python/packages.py` makes this page: it installs each package in the pinned version, imports it when an agent is built and uses it
+when that agent runs, in the sandbox and without any grant. Do not change this page by hand.
 
-Where a package brings native code and a way to do without, as PyYAML and MarkupSafe do, what works is the way without.
+If a package has native code and also works without it, as PyYAML and MarkupSafe do, the agent uses it without.
 
-What is not in memory when the agent is built is not there when it runs: neither a module that a package imports only in use, nor a file of data
-beside it. Where doing it once at the top of the agent's module helps, the table says so.
+What is not in memory when the agent is built is not there when it runs: neither a module that a package imports only when it is used, nor a data
+file beside it. If a line of code at the top of the agent's module helps, the table shows it.
 
-Those without a version are refused by the SDK: their import is an `ImportError` with these words. They were not installed.
+The SDK refuses the packages without a version: their import raises an `ImportError` with this text. They were not installed.
 
 | package | | |
 |---|---|---|
@@ -207,11 +207,11 @@ Those without a version are refused by the SDK: their import is an `ImportError`
 
 
 def lay_out(folder: pathlib.Path) -> None:
-    """An agent with all of them in it."""
+    """Writes an agent with all packages in it."""
     pins = sorted({pin for one in TRIES if "==" in one.package for pin in (one.package, *one.needs)})
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--target"]
     subprocess.run([*pip, str(folder), *pins], check=True)
-    # What the host's own build does by itself where the SDK is on its path.
+    # The host's own build does this by itself, because the SDK is on its path.
     shutil.copytree(HERE / "bailiwick", folder / "bailiwick", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "tries").mkdir()
     (folder / "tries/__init__.py").touch()
@@ -222,7 +222,7 @@ def lay_out(folder: pathlib.Path) -> None:
 
 
 def tried(program: pathlib.Path, work: pathlib.Path) -> list[dict]:
-    """Builds and runs it."""
+    """Builds and runs the agent, and returns its output."""
     lay_out(work / "agent")
     (work / "bailiwick.toml").write_text('[agents.packages]\ncomponent = "agent"\nlimits = { memory = "256MiB" }\n')
     where = {"BAILIWICK_HOME": str(work / "home"), "BAILIWICK_STATE": str(work / "state"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -238,9 +238,9 @@ def table(rows: list[dict]) -> str:
     for one, row in zip(TRIES, rows, strict=True):
         is_refused = "==" not in one.package and not row["works"]
         word = "works" if row["works"] else "refused" if is_refused else "fails"
-        # A reason may have a path or a line break in it; one line of a table has room for neither.
+        # A reason may contain a vertical bar or a line break, which a line of a table can't contain.
         reason = " ".join(row["reason"].split()).replace("|", "\\|")
-        # What the table of replacements says needs no name of an exception before it.
+        # Remove the name of the exception before a text of the table of replacements.
         reason = re.sub(r"^at its import: NotHere: `\S+` does not work in an agent: ", "", reason)
         if row["works"] and one.ahead:
             reason = f"with `{one.ahead}` at the top"
@@ -251,14 +251,14 @@ def table(rows: list[dict]) -> str:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--program", type=pathlib.Path, default=shutil.which("bailiwick") or "bailiwick", help="the program `bailiwick`")
-    asked.add_argument("--check", action="store_true", help="write nothing; end with 1 where the table is another")
+    asked.add_argument("--check", action="store_true", help="write nothing; end with 1 if the table differs")
     args = asked.parse_args()
     with tempfile.TemporaryDirectory() as work:
         made = table(tried(args.program.resolve(), pathlib.Path(work)))
     if not args.check:
         TABLE.write_text(made)
     elif TABLE.read_text() != made:
-        sys.exit(f"`{TABLE.name}` is not what was found:\n{made}")
+        sys.exit(f"`{TABLE.name}` differs from what was found:\n{made}")
 
 
 if __name__ == "__main__":

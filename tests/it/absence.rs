@@ -1,16 +1,16 @@
-//! What the source must not have: decisions by text that is made for people, and names of limits, functions and capabilities as strings.
+//! The source must not decide by text that is made for people, and must not have names of limits, functions and capabilities as strings.
 //!
-//! Both are looked for in the code of the host, without its tests. What may stay is listed with its reason; an entry that nothing needs any more
-//! has to go.
+//! These tests look for both in the code of the host, without its tests. Allowed places are listed with their reasons; an entry that is
+//! not needed any more has to be removed.
 
 use std::fs;
 
 use tests::tools::root;
 
-/// What makes a text of something that has a type.
+/// Calls that make text from a typed value.
 const MAKES_TEXT: &[&str] = &[".to_string()", ".as_str()", ".line()"];
 
-/// What decides by a text.
+/// Calls that decide by a text.
 const DECIDES: &[&str] = &[
     ".contains(",
     ".starts_with(",
@@ -25,11 +25,11 @@ const DECIDES: &[&str] = &[
     ".strip_suffix(",
 ];
 
-/// Comparisons with a text that is made on the spot, and the quotes that stand around names in sentences.
+/// Comparisons with a text that is made in place, and the quotes around names in sentences.
 const COMPARES: &[&str] =
     &["== format!(", "!= format!(", "== *format!(", "== &format!(", ".to_string() ==", ".to_string() !=", "split('`')"];
 
-/// Where that is right: the file, a part of the line, and why.
+/// Where that is allowed: the file, a part of the line, and why.
 const MAY_DECIDE: &[(&str, &str, &str)] = &[
     ("host/broker/src/files.rs", "path.as_str().ends_with('/')", "a path of the guest: its end has a meaning in POSIX"),
     ("host/cli/src/report.rs", "resolved.as_str().strip_prefix(mount", "a path of the guest and the mount that it lies in"),
@@ -37,9 +37,9 @@ const MAY_DECIDE: &[(&str, &str, &str)] = &[
     ("host/vocabulary/src/destination.rs", "path.to_string() != \"/**\"", "a pattern of paths, as it is written"),
     ("host/vocabulary/src/function.rs", "self.as_str().rsplit('#')", "a constant of that file"),
     ("host/vocabulary/src/pattern.rs", "host.to_string() == text", "a host is read only in the one form in which it is written"),
-    ("host/vocabulary/src/resource.rs", "said == format!(\"{}:{}\", self.host, self.port)", "what a person wrote, against the parts"),
+    ("host/vocabulary/src/resource.rs", "said == format!(\"{}:{}\", self.host, self.port)", "compares what a person wrote with the parts"),
     ("host/vocabulary/src/target.rs", "address.to_string() == text", "an address is read only in the one form in which it is written"),
-    ("host/sandbox/src/engine_words.rs", "said.", "the engine has no types for these: the one place that reads its words"),
+    ("host/sandbox/src/engine_words.rs", "said.", "the engine has no types for these: the only place that reads its messages"),
 ];
 
 /// A field or a parameter with one of these names is a limit, a function, a capability, a rule, or how something ended.
@@ -105,7 +105,7 @@ fn names_by_text(line: &str) -> bool {
     TYPED.iter().any(|name| TEXTS.iter().any(|text| is_it(name, text)))
 }
 
-/// Every line of which this is true is allowed, and everything that is allowed is there.
+/// Checks that every line for which `is_it` is true is allowed, and that every allowed line exists.
 fn check(what: &str, is_it: fn(&str) -> bool, allowed: &[(&str, &str, &str)]) {
     let mut needed = vec![false; allowed.len()];
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! What is not even started: bytes that are no component, components that are too dear, imports that nobody serves.
+//! Components that are not even started: bytes that are not a component, components that cost too much, imports that the host does not
+//! serve.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ fn arguments() -> Vec<String> {
     vec!["compile-component".to_owned()]
 }
 
-/// A cache of its own, so that everything is really compiled, by the child.
+/// A separate cache, so that the child really compiles everything.
 fn cache(folder: &std::path::Path) -> Cache {
     Cache::new(folder.join("cache"), [7; 32], bailiwick(), arguments())
 }
@@ -47,11 +48,11 @@ async fn what_is_no_component_is_refused_by_both_walls() {
         ("preview1_module", &wat("preview1_module"), "this is a core module, not a component; build it for `wasm32-wasip2`"),
         ("empty", b"", "this is not WebAssembly: it does not begin as a component does"),
         ("a script", b"#!/bin/sh\nexit 0\n", "this is not WebAssembly: it does not begin as a component does"),
-        ("half of one", cut, "the component is broken, or needs what is turned off here"),
+        ("half of one", cut, "the component is broken, or needs a feature of WebAssembly that is turned off here"),
     ];
     for (name, bytes, expected) in cases {
         assert_eq!(inspect(bytes).unwrap_err().to_string(), *expected, "{name}");
-        // A component that passes the first check meets the second one.
+        // A component that passes the first check gets to the second one.
         let err = not_started(&host, host.order_of(name, bytes, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
         assert!(matches!(err, RunError::Sandbox(SandboxError::Compile(CompileError::Refused(_)))), "{name}: {err:?}");
@@ -77,7 +78,7 @@ async fn every_truncation_is_refused() {
     let (mut shorter, names) = (0, 0);
     for end in 0..whole.len() {
         if inspect(&whole[..end]).is_ok() {
-            // What is cut off exactly before a section of names, which means nothing, is a whole component.
+            // A component that is cut off exactly before a section of names, which has no meaning, is whole.
             assert_eq!(whole[end], names, "{end} of {}", whole.len());
             shorter += 1;
         }
@@ -85,7 +86,7 @@ async fn every_truncation_is_refused() {
     assert!(shorter <= 1, "{shorter}");
 }
 
-/// Bytes at a place, changed in a way that the seed says.
+/// The bytes with a change that the seed decides.
 fn mutant(whole: &[u8], seed: usize) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     let at = 8 + seed * 7 % (bytes.len() - 8);
@@ -166,7 +167,7 @@ async fn bombs_are_refused_or_compiled_within_the_childs_limits() {
         assert!(took < Duration::from_secs(60), "{what}: {took:?}");
         match compiled {
             Ok(()) => assert!(may_compile || inspected.is_err(), "{what} was taken"),
-            // What has no place is not kept either.
+            // A component without a slot is not kept either.
             Err(SandboxError::Compile(CompileError::Refused(_) | CompileError::NoPlace(_) | CompileError::Stopped { .. })) => {}
             Err(err) => panic!("{what}: {}", words(&err)),
         }
@@ -177,15 +178,15 @@ async fn bombs_are_refused_or_compiled_within_the_childs_limits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dear_components_that_compile_meet_the_limits_of_their_run() {
     let host = TestHost::new();
-    // Zeros are no memory until somebody wants them, but they count.
+    // Zeros take no memory until they are used, but they count.
     let mut order = host.order_of("data", &bombs::data(32 << 20), &[]);
     order.limits.memory_bytes = 16 << 20;
     limit(&host, order, "memory").await;
     done(&host, host.order_of("functions", &bombs::functions(5000), &[])).await;
 }
 
-/// A cache whose compiler is a shell with something else in mind. Not a file of ours: one that was just written may still be open in a
-/// process that another test is starting, and can't be run.
+/// A cache whose compiler is a shell that runs a script. The shell is used because a file that was just written may still be open in a
+/// process that another test is starting, and then can't be executed.
 fn scripted(folder: &std::path::Path, key: u8, script: &str) -> Cache {
     Cache::new(folder.join("cache"), [key; 32], PathBuf::from("/bin/sh"), vec!["-c".to_owned(), script.to_owned()])
 }
@@ -201,23 +202,23 @@ async fn whatever_becomes_of_the_compiler_is_said_and_nothing_is_kept() {
     };
     let killed = load("kill -9 $$");
     assert!(killed.contains("the compiler was stopped (signal: 9 (SIGKILL))"), "{killed}");
-    assert!(killed.contains("may take 2048 MiB (all that one of this size may need) and 30 s"), "{killed}");
+    assert!(killed.contains("may take 2048 MiB (the most that a component of this size may need) and 30 s"), "{killed}");
     let starved = load("kill -XCPU $$");
     assert!(starved.contains("SIGXCPU"), "{starved}");
     let refused = load("printf 'bad\\033[31m\\n' >&2; exit 1");
     assert!(refused.contains("the compiler refused it: bad\\u{1b}[31m"), "{refused}");
     let odd = load("exit 77");
     assert!(odd.contains("exit status: 77"), "{odd}");
-    // Not what it was asked for: kept under this home's key, and still not run.
+    // The result is not code: it is kept under this home's key, but is not run.
     let garbage = load("head -c 100 /dev/zero; exit 0");
-    assert!(garbage.contains("the engine has no place for it"), "{garbage}");
+    assert!(garbage.contains("the engine has no room for it"), "{garbage}");
     let endless = load("exec cat /dev/zero");
-    assert!(endless.contains("it gave back more than 64 MiB"), "{endless}");
+    assert!(endless.contains("it returned more than 64 MiB"), "{endless}");
     assert_eq!(std::fs::read_dir(folder.path().join("cache")).map_or(0, Iterator::count), 0, "nothing was kept");
     let nobody = Cache::new(folder.path().join("cache"), [7; 32], folder.path().join("nobody"), Vec::new());
     let err = nobody.load(&engine, Digest::of(&component), &component).map(drop).unwrap_err();
     assert!(words(&err).contains("the compiler process could not be used"), "{}", words(&err));
-    // And then the true compiler finds a cache that is as good as empty.
+    // After that, the real compiler finds a cache that counts as empty.
     let loaded = cache(folder.path()).load(&engine, Digest::of(&component), &component).unwrap();
     assert!(Prepared::new(&engine, &loaded).is_ok());
 }
@@ -233,7 +234,7 @@ async fn a_changed_or_foreign_cache_is_compiled_anew() {
     let file = |digest: Digest, ending: &str| folder.path().join(format!("cache/{}-{}.{ending}", digest.hex(), engine.profile()));
     let genuine = std::fs::read(file(digest, "cwasm")).unwrap();
 
-    // One bit of native code.
+    // Flip one bit of the native code.
     let mut bent = genuine.clone();
     let middle = bent.len() / 2;
     bent[middle] ^= 1;
@@ -242,17 +243,17 @@ async fn a_changed_or_foreign_cache_is_compiled_anew() {
     assert_eq!(std::fs::read(file(digest, "cwasm")).unwrap().len(), genuine.len());
     assert_ne!(std::fs::read(file(digest, "cwasm")).unwrap(), bent, "it was compiled again");
 
-    // A genuine one in another's place, with its genuine code.
+    // A genuine file in the place of another one, with its genuine authentication code.
     for ending in ["cwasm", "mac"] {
         std::fs::copy(file(other_digest, ending), file(digest, ending)).unwrap();
     }
     own.load(&engine, digest, &component).unwrap();
     assert_ne!(std::fs::read(file(digest, "cwasm")).unwrap(), std::fs::read(file(other_digest, "cwasm")).unwrap());
 
-    // Made under another home's key.
+    // A file that was made under another home's key.
     let foreign = scripted(folder.path(), 8, "exit 9");
-    assert!(foreign.load(&engine, digest, &component).is_err(), "it asked its own compiler, which makes nothing");
-    // No code at all.
+    assert!(foreign.load(&engine, digest, &component).is_err(), "it called its own compiler, which makes nothing");
+    // No authentication code at all.
     std::fs::remove_file(file(digest, "mac")).unwrap();
     let never = scripted(folder.path(), 7, "exit 9");
     assert!(never.load(&engine, digest, &component).is_err());
@@ -262,9 +263,9 @@ async fn a_changed_or_foreign_cache_is_compiled_anew() {
 async fn imports_that_nobody_serves_are_named_and_nothing_stands_in_for_them() {
     let host = TestHost::new();
     let cases: &[(&str, Option<&str>)] = &[
-        ("imports_unknown_interface", Some("it imports `evil:things/open@1.0.0`, which nobody serves here")),
-        ("imports_unknown_wasi_interface", Some("it imports `wasi:http/x@0.2.12`, which nobody serves here")),
-        ("imports_unknown_of_ours", Some("it imports `bailiwick:agent/secrets@0.1.0`, which nobody serves here")),
+        ("imports_unknown_interface", Some("it imports `evil:things/open@1.0.0`, which this host does not serve")),
+        ("imports_unknown_wasi_interface", Some("it imports `wasi:http/x@0.2.12`, which this host does not serve")),
+        ("imports_unknown_of_ours", Some("it imports `bailiwick:agent/secrets@0.1.0`, which this host does not serve")),
         (
             "imports_unknown_wasi_version",
             Some("it imports `wasi:http/types@9.0.0`, which is served in another version only (WASI 0.2, bailiwick:agent 0.1)"),
@@ -283,11 +284,11 @@ async fn imports_that_nobody_serves_are_named_and_nothing_stands_in_for_them() {
             "imports_later_of_ours",
             Some("it imports `bailiwick:agent/findings@1.0.0`, which is served in another version only (WASI 0.2, bailiwick:agent 0.1)"),
         ),
-        ("imports_credentials", Some("it imports the functions of `credentials`, and was granted none of them")),
-        ("imports_bare_function", Some("it imports `open`, which nobody serves here")),
-        ("imports_component", Some("it imports `code`, which nobody serves here")),
-        ("imports_core_module", Some("it imports `code`, which nobody serves here")),
-        // A name that is served, with something behind it that is not: found when it is linked.
+        ("imports_credentials", Some("it imports the functions of `credentials`, none of which it was granted")),
+        ("imports_bare_function", Some("it imports `open`, which this host does not serve")),
+        ("imports_component", Some("it imports `code`, which this host does not serve")),
+        ("imports_core_module", Some("it imports `code`, which this host does not serve")),
+        // The host serves the name, but not with this content: linking finds that.
         ("imports_unknown_function", None),
         ("imports_unknown_socket_function", None),
         ("imports_another_type", None),
@@ -302,7 +303,7 @@ async fn imports_that_nobody_serves_are_named_and_nothing_stands_in_for_them() {
         }
         let err = not_started(&host, host.order_of(name, &bytes, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
-        // The engine has no words for components that take code in; whatever else is missing is found when it is linked.
+        // The engine has no message for components that import code; linking finds all other missing imports.
         let takes_code = ["imports_component", "imports_core_module"].contains(name);
         assert!(takes_code || matches!(err, RunError::Sandbox(SandboxError::Link { .. })), "{name}: {err:?}");
     }
@@ -341,7 +342,7 @@ async fn what_can_not_be_called_is_not_started() {
         assert!(matches!(err, RunError::Sandbox(SandboxError::NoEntryPoint)), "{name}: {err:?}");
         assert_eq!(err.exit(), 4);
     }
-    // Its name is right and its type is not: nothing is called.
+    // The name is right but the type is wrong: nothing is called.
     let name = "exports_run_of_another_type";
     let err = not_started(&host, host.order_of(name, &wat(name), &[])).await;
     assert_eq!(err.exit(), 4, "{}", err.chain());
@@ -362,11 +363,12 @@ async fn sections_that_somebody_added_prove_nothing() {
     assert!(inspect(&forged).is_err() || inspect(&forged).is_ok_and(|component| component.manifest.is_none()));
 }
 
-/// Before it was compiled it is refused; afterwards what runs is what was compiled of the genuine one, which the changed file has no part in.
+/// A changed file is refused before it was compiled. After that, the compiled code of the genuine component runs, which the change does
+/// not affect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_was_changed_in_the_home_is_not_run() {
     let host = TestHost::new();
-    // One that nobody has compiled: compiled ones outlive a test.
+    // A component that was never compiled before, since compiled code outlives a test.
     let unique = host.folder.path().display().to_string();
     let genuine = bombs::with_section(&wat("returns_an_error"), "unique", unique.as_bytes());
     let order = host.order_of("does_nothing", &genuine, &[]);
@@ -409,9 +411,9 @@ fn the_compiler_is_shut_in_before_it_reads_a_byte() {
     }
     let jailed = calls.iter().position(|call| call.contains("SECCOMP_SET_MODE_FILTER") || call.contains("PR_SET_SECCOMP")).unwrap();
     assert!(jailed < read);
-    // What its libraries try from there on is not done.
+    // From there on, calls that its libraries try are not executed.
     let outside = |call: &&&str| ["openat(", "socket(", "execve("].iter().any(|name| call.contains(name));
     let tried: Vec<_> = calls[jailed + 1..].iter().filter(outside).collect();
     assert!(tried.iter().all(|call| call.contains("EPERM")), "{tried:#?}");
-    assert!(!tried.is_empty(), "a library looks for its control group, so that this is seen to hold");
+    assert!(!tried.is_empty(), "a library looks for its control group, which shows that this check works");
 }

@@ -1,4 +1,4 @@
-//! Two verbs at one home at the same time: whichever is first, what each of them said holds.
+//! Two verbs on one home at the same time: whichever is first, the output of both is true.
 
 use std::process::{Child, Stdio};
 
@@ -9,14 +9,14 @@ use crate::damaged::{both, ends, ends_at};
 use crate::parts::Home;
 
 const PRUNE: [&str; 6] = ["prune", "--older-than", "0s", "--drop", "--drop-accepted", "--yes"];
-/// Enough that either is first at times; each holds in any order.
+/// Enough rounds that each verb is first at times; the checks are valid in both orders.
 const ROUNDS: usize = 4;
 
 fn start(program: &Program, args: &[&str]) -> Child {
     program.command(&[], args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Both at once, the second as soon as the first is started. How each ended, and what it said.
+/// Runs both at once, the second as soon as the first is started. Returns the exit code and the output of each.
 fn at_once(home: &Home, first: &[&str], second: &[&str]) -> [(i32, String); 2] {
     let children = [start(&home.program, first), start(&home.program, second)];
     children.map(|child| {
@@ -41,7 +41,7 @@ fn a_backup_that_is_taken_while_segments_are_taken_away_is_whole_or_is_not_there
             ends_at(&home.program, &place, &["restore", file.to_str().unwrap(), "--key", key.to_str().unwrap()], 0);
             assert!(ends_at(&home.program, &place, &["audit", "verify"], 0).contains("WHOLE"));
         } else {
-            assert!(backup.0 == 1 && backup.1.contains("say it again") && !file.exists(), "{backup:?}");
+            assert!(backup.0 == 1 && backup.1.contains("run the command again") && !file.exists(), "{backup:?}");
         }
     }
 }
@@ -60,8 +60,8 @@ fn a_run_that_is_put_on_hold_while_segments_are_taken_away_is_kept_or_is_said_to
             ends(&home.program, &PRUNE, 0);
             ends(&home.program, &["show", &home.first, "--input"], 0);
         } else {
-            // It was taken away before its name was looked for, or after that.
-            let of_code = if hold.0 == 1 { "is not on hold: it was taken away just now" } else { "no run is called" };
+            // The run was removed either before its name was looked up, or after that.
+            let of_code = if hold.0 == 1 { "is not on hold: it was removed just now" } else { "there is no run" };
             assert!(hold.1.contains(of_code), "{hold:?}");
             assert!(ends(&home.program, &["hold"], 0).contains("no run is on hold"), "{hold:?}");
         }
@@ -73,7 +73,7 @@ fn what_reads_while_segments_are_taken_away_calls_nothing_damaged() {
     let Some(strace) = tool("strace") else { return };
     for verb in [&["audit", "verify"][..], &["audit", "touched"], &["audit", "show"], &["ps"], &["backup", "monday"]] {
         let home = Home::new();
-        // The reader has listed the segments, and waits before it opens the second one, which is gone then.
+        // The reader has listed the segments, and waits before it opens the second one, which has been removed by then.
         let second = home.segment(2);
         let tracer = [strace.to_str().unwrap(), "-f", "-qq", "-o", "/dev/null", "-P", second.to_str().unwrap(), "-e", "trace=openat", "-e"];
         let tracer = [&tracer[..], &["inject=openat:delay_enter=4000000:when=1"]].concat();
@@ -82,8 +82,8 @@ fn what_reads_while_segments_are_taken_away_calls_nothing_damaged() {
         assert!(!second.exists());
         let output = reader.wait_with_output().unwrap();
         let said = both(&output);
-        // It has read what it needs, or says that it has to be said again.
-        let is_told = said.contains("was taken away while it was read") && output.status.code() == Some(1);
+        // It has either read what it needs, or says that the command has to be repeated.
+        let is_told = said.contains("was pruned while it was read") && output.status.code() == Some(1);
         assert!(is_told || output.status.success(), "{verb:?}: {said}");
         assert!(!said.contains("damaged") && !said.contains("BROKEN"), "{verb:?}: {said}");
         if verb != ["backup", "monday"] {

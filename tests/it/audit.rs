@@ -1,4 +1,4 @@
-//! The record under attack, through the whole house: copied, bent, in an order that nobody writes, and on a disk that takes no more.
+//! Attacks on the record, through the whole host: copies, changed bytes, records in an impossible order, and a full disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use vocabulary::{Outcome, RunId};
 
 use crate::child;
 
-/// A house with some runs on its record, left in order.
+/// A host with some runs on its record, closed cleanly.
 async fn used() -> TestHost {
     let host = TestHost::new();
     let tree = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ async fn used() -> TestHost {
     host
 }
 
-/// Segments and public key, and nothing else: what one hands to an auditor.
+/// Copies only the segments and the public key, as for an auditor.
 fn copied(home: &Path, to: &Path) {
     fs::create_dir_all(to.join("journal")).unwrap();
     fs::copy(home.join("journal.pub"), to.join("journal.pub")).unwrap();
@@ -46,7 +46,7 @@ fn copied(home: &Path, to: &Path) {
     }
 }
 
-/// Both verifiers: of bytes, and of the order of kinds.
+/// Runs both verifiers: of bytes, and of the order of kinds.
 fn verified(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>) -> (VerifyReport, Vec<OrderFault>) {
     let (mut ledger, mut faults) = (Ledger::new(), Vec::new());
     let report = verify(folder, key, state, &mut |leaf| faults.extend(ledger.fold(leaf.run, leaf.seq, leaf.body).err()));
@@ -79,7 +79,7 @@ async fn a_bit_that_was_flipped_anywhere_is_found_or_cuts_the_last_batch() {
     let state = state_of(&host);
     let dice = Dice::new(5);
     let mut cut = 0;
-    // Written again in short: what was reserved and not used says nothing.
+    // Only the used part is written: reserved space has no meaning.
     let mut bent = bytes[..end].to_vec();
     for _ in 0..200 {
         let (at, bit) = (dice.roll(end as u64) as usize, dice.roll(8));
@@ -90,10 +90,10 @@ async fn a_bit_that_was_flipped_anywhere_is_found_or_cuts_the_last_batch() {
             cut += 1;
             assert!(report.size < whole.size && report.torn_bytes > 0, "byte {at}, bit {bit}: {report:?}");
         } else {
-            // Placed: not behind what was bent.
+            // The reported place is not behind the changed byte.
             assert!(report.end.offset <= at as u64, "byte {at}: {:?}", report.fault);
         }
-        // A reader that remembers the earlier size of the log is never deceived.
+        // A reader that knows the earlier size of the log always finds the change.
         assert!(!verified(elsewhere.path(), None, Some(&state)).0.holds(), "byte {at}, bit {bit}");
         bent[at] ^= 1 << bit;
     }
@@ -109,7 +109,7 @@ async fn a_house_does_not_open_on_a_record_that_was_bent_and_says_where() {
     let segment = place.home.join("journal/00000001.seg");
     let bytes = fs::read(&segment).unwrap();
     let records: Vec<_> = journal::Reader::open(&place.home).unwrap().records().map(|record| record.unwrap().at).collect();
-    // Within the frames of two records, of which neither is in the last batch.
+    // Bytes within the frames of two records, neither of which is in the last batch.
     let within = [records[0], records[records.len() / 2]].map(|at| {
         let bent = usize::try_from(at.offset).unwrap() + 40;
         (bent, format!("segment {}, byte {}, record {}: the frame is damaged", at.segment, at.offset, at.index))
@@ -119,7 +119,7 @@ async fn a_house_does_not_open_on_a_record_that_was_bent_and_says_where() {
         let mut bent = bytes.clone();
         bent[at] ^= 1;
         fs::write(&segment, &bent).unwrap();
-        // An opening that has an index does not read everything again: the whole proof is `verify`'s. Without one it does.
+        // An opening with an index does not read everything again, since only `verify` proves the whole log. Without an index, it does.
         let _ = fs::remove_file(place.home.join("journal.index"));
         let err = LocalHost::open(&place, &options()).err().expect("it does not open");
         assert_eq!(err.exit(), 6, "{}", err.chain());
@@ -153,7 +153,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     let place = place(folder.path());
     home::make_folder(&place.state).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    // The first record of a real run, and then one that can't follow.
+    // The first record of a real run, and then a record that can't follow it.
     let opened = runtime.block_on(async {
         let host = TestHost::new();
         let report = host.run(host.order("lists_mounts", &[])).await;
@@ -185,7 +185,7 @@ fn an_answer_without_an_intent_is_a_fault_for_the_verifier_and_for_the_house() {
     assert_eq!(err.exit(), 6);
 }
 
-/// Allows a process no file that is longer than this; what lies within may still be written.
+/// Limits the length of the files of a process; the part below the limit can still be written.
 fn starve(child: &tokio::process::Child, bytes: Option<u64>) {
     let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
     prlimit(Some(pid), Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
@@ -210,15 +210,15 @@ async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked
         for heard in 1..=full_at {
             server.until(|counts| counts.heard >= start + heard).await;
             if heard == full_at {
-                // Less than any batch has with the beginning of a segment: none fits into the last segment, nor into a new one.
+                // Less than any batch takes with the beginning of a segment: no batch fits into the last segment or into a new one.
                 starve(&child, Some(512));
             }
             turn.add_permits(1);
         }
-        assert_eq!(child.wait().await.unwrap().code(), Some(6), "the record can't be written");
+        assert_eq!(child.wait().await.unwrap().code(), Some(6), "exit 6: the record can't be written");
         assert_eq!(server.counts().heard, start + full_at, "nothing was asked without a record of it");
 
-        // Room again: the log opens as it is, and the run goes on to its end.
+        // With space again, the log opens as it is, and the run continues to its end.
         turn.add_permits(100);
         let house = LocalHost::open(&place, &options()).unwrap();
         let reader = journal::Reader::open(&place.home).unwrap();

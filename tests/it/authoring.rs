@@ -1,4 +1,4 @@
-//! The first ten minutes of an author: each block of shell in `docs/writing-agents.md` is run as it stands, by somebody who has nothing yet.
+//! The first ten minutes of an author: runs each shell block of `docs/writing-agents.md` as it is, for a user who has nothing yet.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -11,7 +11,7 @@ use tests::guests::NOT_FOR_CARGO;
 use tests::host::bailiwick;
 use tests::tools::{may_install, missing, root};
 
-/// The blocks of shell beneath a heading of the guide.
+/// The shell blocks beneath a heading of the guide.
 fn blocks(heading: &str) -> Vec<String> {
     let guide = std::fs::read_to_string(root().join("docs/writing-agents.md")).unwrap();
     let section = guide.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("{heading}"));
@@ -19,7 +19,7 @@ fn blocks(heading: &str) -> Vec<String> {
     blocks.map(str::to_owned).collect()
 }
 
-/// A shell in a home where nobody has been, with this version of the program on its path.
+/// A shell in a new home folder, with this version of the program on its path.
 struct Newcomer {
     home: tempfile::TempDir,
 }
@@ -37,7 +37,7 @@ impl Newcomer {
         let path = format!("{}:{}", bailiwick().parent().unwrap().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("sh");
         command.args(["-euc", script]).current_dir(folder).env("PATH", path);
-        // The language's own tools were there before; everything else is new.
+        // The language tools are installed already; everything else is new.
         command.env("CARGO_HOME", of_machine("CARGO_HOME", ".cargo")).env("RUSTUP_HOME", of_machine("RUSTUP_HOME", ".rustup"));
         command.env("PYENV_ROOT", of_machine("PYENV_ROOT", ".pyenv"));
         let of_ours = ["BAILIWICK_HOME", "BAILIWICK_STATE", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"];
@@ -65,7 +65,7 @@ fn the_guide_shows_what_new_writes() {
     assert!(guide.contains(code.trim_end()), "the first block of Rust is that of the template");
 }
 
-/// From the top of the page to its end, in one shell, but for what waits for Ctrl-C.
+/// The whole page in one shell, except for commands that wait for Ctrl-C.
 #[test]
 fn the_guide_from_top_to_bottom() {
     if !may_install() {
@@ -93,7 +93,7 @@ fn the_guide_from_top_to_bottom() {
     watched(&newcomer, &here.join("count-lines"));
 }
 
-/// Ended when the test is, however that ends.
+/// A process that ends with the test, even if the test fails.
 struct Watching {
     child: Child,
     lines: Receiver<String>,
@@ -115,7 +115,7 @@ impl Watching {
         Self { child, lines }
     }
 
-    /// What is said until it waits for a change.
+    /// The lines until the program waits for a change.
     fn round(&self) -> Vec<String> {
         let mut said = Vec::new();
         loop {
@@ -128,14 +128,15 @@ impl Watching {
     }
 }
 
-/// As editors do: nobody ever sees half of it.
+/// Writes a file as editors do, so that no reader ever sees half of it.
 fn write(file: &Path, text: &str) {
     let new = file.with_extension("rs~");
     std::fs::write(&new, text).unwrap();
     std::fs::rename(new, file).unwrap();
 }
 
-/// A change is built and run, a mistake is told, and its mending is built and run again; what the program itself writes is no change.
+/// A change is built and run, a mistake is reported, and its correction is built and run. Files that the program itself writes do not
+/// count as changes.
 fn watched(newcomer: &Newcomer, project: &Path) {
     let mut watching = Watching::start(newcomer.command(project, "exec bailiwick run count-lines --watch --sarif found.sarif"));
     let source = project.join("src/lib.rs");
@@ -165,12 +166,12 @@ fn a_project_that_can_not_be_made_is_told_and_nothing_is_left() {
     let here = &newcomer.home.path().join("here");
     std::fs::create_dir_all(here.join("there")).unwrap();
     for (name, words) in [
-        ("there", "is there already"),
-        ("../up", "go to where it should lie"),
+        ("there", "already exists"),
+        ("../up", "change to the parent folder first"),
         ("fn", "keyword"),
         ("class", "keyword"),
         ("--", "required"),
-        ("a b", "no name"),
+        ("a b", "not a valid agent name"),
     ] {
         let output = newcomer.command(here, r#"bailiwick new "$NAME""#).env("NAME", name).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -180,5 +181,5 @@ fn a_project_that_can_not_be_made_is_told_and_nothing_is_left() {
     assert!(std::fs::read_dir(here.join("there")).unwrap().next().is_none());
     assert!(!here.parent().unwrap().join("up").exists() && !here.join("fn").exists());
     let watched = newcomer.does(here, "bailiwick new x-1 && cd x-1 && ! bailiwick run x-1 --trust --watch --input - < /dev/null 2>&1");
-    assert!(watched.contains("standard input is read once"), "{watched}");
+    assert!(watched.contains("standard input can be read only once"), "{watched}");
 }

@@ -1,4 +1,5 @@
-//! Backups: taken while runs go on, put back whole or not at all, and what was open in them does not go on by itself.
+//! Backups: they are made while runs are active, restored whole or not at all, and runs that were open in them do not continue by
+//! themselves.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -17,7 +18,7 @@ use vocabulary::Grants;
 
 use crate::damaged::{both, ends, ends_at};
 
-/// A home in which something ran.
+/// A home with a run.
 fn ran() -> Program {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
     ends(&program, &["trust"], 0);
@@ -60,15 +61,15 @@ async fn a_backup_is_taken_while_a_run_goes_on_and_that_run_does_not_just_go_on_
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(made["open"].as_array().unwrap().len(), 1, "{made}");
         let words = ends_at(&asked, &place, &["restore", word(&file)], 0);
-        assert!(words.contains("nothing is remembered here of this record") && words.contains("1 run was under way"), "{words}");
+        assert!(words.contains("this machine remembers nothing of this record") && words.contains("1 run was active"), "{words}");
         let run = made["open"][0].as_str().unwrap().to_owned();
         assert!(ends_at(&asked, &place, &["audit", "verify"], 0).contains("WHOLE"));
         let words = ends_at(&asked, &place, &["resume", &run], 8);
         assert!(words.contains("what it did after the copy was made") && words.contains("resume "), "{words}");
-        // It stays so, however often it is asked and whoever holds the home.
+        // This stays so, however often it is asked and whichever process holds the home.
         ends_at(&asked, &place, &["resume", &run], 8);
         let words = ends_at(&asked, &place, &["ps"], 0);
-        assert!(words.contains("open in a copy that was put back"), "{words}");
+        assert!(words.contains("open in a restored copy"), "{words}");
         run
     })
     .await
@@ -77,13 +78,13 @@ async fn a_backup_is_taken_while_a_run_goes_on_and_that_run_does_not_just_go_on_
     tokio::task::spawn_blocking(move || {
         ends_at(&program, &there, &["resume", &run, "--restored"], 0);
         let words = ends_at(&program, &there, &["audit", "show"], 0);
-        assert!(words.contains("restored") && words.contains("run-released") && words.contains("was put back from a backup"), "{words}");
+        assert!(words.contains("restored") && words.contains("run-released") && words.contains("was restored from a backup"), "{words}");
         assert!(ends_at(&program, &there, &["audit", "verify"], 0).contains("WHOLE"));
         ends_at(&program, &there, &["replay", &run], 0);
     })
     .await
     .unwrap();
-    assert_eq!(server.heard().len(), 2, "with a person's word it was");
+    assert_eq!(server.heard().len(), 2, "after a person's word it was asked again");
     child.kill().await.unwrap();
 }
 
@@ -94,7 +95,7 @@ fn a_backup_has_what_can_not_be_made_again_and_the_home_works_from_it() {
     ends(&program, &["backup", word(&file)], 0);
     let there = elsewhere(&program, "there");
     let words = ends_at(&program, &there, &["restore", word(&file), "--key", word(&program.place().home.join("journal.pub"))], 0);
-    assert!(words.contains("checked with the key that was given"), "{words}");
+    assert!(words.contains("checked with the given key"), "{words}");
     for name in ["form", "journal.key", "home.key", "keys", "vault", "vault.key", "trust.toml", "journal/00000001.seg"] {
         assert_eq!(fs::read(there.home.join(name)).is_ok(), program.place().home.join(name).exists(), "{name}");
     }
@@ -105,8 +106,8 @@ fn a_backup_has_what_can_not_be_made_again_and_the_home_works_from_it() {
     assert!(ends_at(&program, &there, &["credentials", "ls"], 0).contains("api"));
     assert!(ends_at(&program, &there, &["show", "latest"], 0).contains("DONE"));
     assert!(!there.home.join("restored").exists(), "it is on the record");
-    // It replaces nothing, and is not put where something is.
-    assert!(ends(&program, &["backup", word(&file)], 2).contains("is there already"));
+    // A backup replaces nothing, and is not written where a file exists.
+    assert!(ends(&program, &["backup", word(&file)], 2).contains("already exists"));
     assert!(ends(&program, &["backup", word(&program.place().home.join("inside"))], 2).contains("lies in the home itself"));
     assert!(ends(&program, &["restore", word(&file)], 2).contains("is not empty"));
     let names: Vec<_> = fs::read_dir(program.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -127,7 +128,7 @@ fn a_backup_that_is_older_than_what_is_remembered_says_so_and_is_accepted_on_pur
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
 }
 
-/// With the library: a process for each byte would take minutes.
+/// Uses the library: a process for each byte would take minutes.
 #[test]
 fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     let program = ran();
@@ -154,12 +155,12 @@ fn of_a_backup_with_a_byte_changed_or_missing_nothing_is_put_in_place() {
     assert!(matches!(refused(&[&whole[..], b"x"].concat(), "longer"), BackupError::Broken { .. }));
     let newer = [b"bailiwick backup 2\n".as_slice(), &whole[19..]].concat();
     assert!(matches!(refused(&newer, "newer"), BackupError::Newer(_)));
-    // Signed, but by somebody else.
+    // A backup that is signed, but with another home's key.
     let other = ran();
     let others = journal::public_key(&other.place().home).unwrap();
     fs::write(&file, &whole).unwrap();
     assert!(matches!(run::restore(&there, &file, Some(&others), None, &CleanUp::default()), Err(BackupError::OtherKey(_))));
-    // What a process left that died in the middle is in nobody's way.
+    // The folder of a process that died in the middle does not prevent a restore.
     fs::create_dir(there.home.with_file_name("home.restoring")).unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("restored.0.0.new"), b"").unwrap();
     fs::write(there.home.with_file_name("home.restoring").join("keys"), b"half").unwrap();
@@ -188,7 +189,7 @@ fn a_sealed_backup_opens_with_its_passphrase_alone_and_one_without_keys_with_the
     ends_at(&program, &there, &["run", "exits-with", "--", "0"], 0);
 
     let keyless = path(&program, "keyless");
-    assert!(ends(&program, &["backup", word(&keyless), "--without-keys"], 0).contains("not in it"));
+    assert!(ends(&program, &["backup", word(&keyless), "--without-keys"], 0).contains("not included"));
     assert!(!tests::tools::contains(&fs::read(&keyless).unwrap(), &secret));
     let there = elsewhere(&program, "keyless-there");
     assert!(ends_at(&program, &there, &["restore", word(&keyless)], 0).contains("keys      not in the backup"));
@@ -209,30 +210,30 @@ fn a_damaged_record_is_not_backed_up() {
     bytes[300] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let file = path(&program, "monday");
-    assert!(ends(&program, &["backup", word(&file)], 6).contains("a backup would not be, either"));
+    assert!(ends(&program, &["backup", word(&file)], 6).contains("would not be either"));
     assert!(!file.exists());
     let nothing = Program::new("");
     assert!(ends(&nothing, &["backup", word(&path(&nothing, "monday"))], 2).contains("nothing was recorded"));
 }
 
-/// Only the last run's slot of the file of keys is missing: the copy of a home in use that took the keys first.
+/// Only the last run's slot in the file of keys is missing, as in a copy of a home in use that copied the keys first.
 #[test]
 fn a_copy_that_lacks_keys_of_runs_says_which() {
     let program = ran();
     let copy = path(&program, "copy");
     assert!(std::process::Command::new("cp").arg("-a").args([&program.place().home, &copy]).status().unwrap().success());
     let verify = |code| ends(&program, &["audit", "verify", word(&copy)], code);
-    assert!(!verify(0).contains("NOT HERE"), "the control");
+    assert!(!verify(0).contains("MISSING"), "the control");
     let keys = copy.join("keys");
     let bytes = fs::read(&keys).unwrap();
     fs::write(&keys, &bytes[..bytes.len() - 128]).unwrap();
     let words = verify(0);
-    assert!(words.contains("WHOLE") && words.contains("NOT HERE for 1 of 1 run: the home was copied while it was in use"), "{words}");
-    // A key that was forgotten is not one that is missing.
+    assert!(words.contains("WHOLE") && words.contains("MISSING for 1 of 1 run: the home was copied while it was in use"), "{words}");
+    // A forgotten key does not count as missing.
     fs::write(&keys, vec![0; bytes.len()]).unwrap();
-    assert!(!verify(0).contains("NOT HERE"));
+    assert!(!verify(0).contains("MISSING"));
     fs::remove_file(&keys).unwrap();
-    assert!(!verify(0).contains("NOT HERE"), "an auditor's copy has none");
+    assert!(!verify(0).contains("MISSING"), "an auditor's copy has none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -258,12 +259,12 @@ async fn a_copy_that_lacks_the_key_of_an_open_run_says_so_when_it_is_used() {
     assert!(words.contains("the key of run") && words.contains("is not in this home"), "{words}");
 }
 
-/// What may be left out stands in the documentation. Everything else is in the backup, or there is none.
+/// The documentation lists what is left out. Everything else is in the backup, or no backup is made.
 #[test]
 fn a_backup_leaves_nothing_out_without_a_word() {
     let program = ran();
     let home = &program.place().home;
-    // Files with a second name are files; and an editor may have left a copy.
+    // Files with a second name are backed up, and so are copies that an editor left.
     let links = path(&program, "links");
     fs::create_dir(&links).unwrap();
     for name in ["home.key", "journal.key", "keys", "trust.toml", "form"] {
@@ -289,13 +290,13 @@ fn a_backup_leaves_nothing_out_without_a_word() {
     let name = std::ffi::OsStr::from_bytes(b"no-text-\xff");
     fs::write(home.join(name), "").unwrap();
     fs::set_permissions(home.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(ends(&program, &["backup", word(&refused)], 1).contains("its name is no text"));
+    assert!(ends(&program, &["backup", word(&refused)], 1).contains("its name is not UTF-8"));
     fs::remove_file(home.join(name)).unwrap();
     assert!(!refused.exists());
     ends(&program, &["backup", word(&refused)], 0);
 }
 
-/// Otherwise a nightly backup replaces good ones by one that nobody can use.
+/// Otherwise a nightly backup would replace good backups by one that can't be used.
 #[test]
 fn what_no_run_would_go_on_with_is_not_backed_up() {
     let program = ran();
@@ -308,11 +309,11 @@ fn what_no_run_would_go_on_with_is_not_backed_up() {
     let said = ends(&program, &["backup", word(&file)], 6);
     assert!(!file.exists() && said.contains("home.key") && said.contains("help:"), "{said}");
     fs::write(&key, &right).unwrap();
-    // The home of somebody else in this one's place.
+    // Another home is in the place of this one.
     let own = path(&program, "own");
     fs::rename(&home, &own).unwrap();
     assert!(std::process::Command::new("cp").arg("-a").arg(&other.place().home).arg(&home).status().unwrap().success());
-    assert!(ends(&program, &["ps"], 6).contains("audit accept-rollback"), "as other verbs say");
+    assert!(ends(&program, &["ps"], 6).contains("audit accept-rollback"), "like other verbs");
     assert!(ends(&program, &["backup", word(&file)], 6).contains("audit accept-rollback"));
     fs::remove_dir_all(&home).unwrap();
     fs::rename(&own, &home).unwrap();
@@ -328,7 +329,7 @@ fn a_backup_may_lie_where_a_link_leads_to() {
     fs::write(path(&program, "disk").join("monday.1.0.new"), "left").unwrap();
     ends(&program, &["backup", word(&path(&program, "link").join("monday"))], 0);
     let names: Vec<_> = fs::read_dir(path(&program, "disk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["monday"], "what a killed one has left is gone as well");
+    assert_eq!(names, ["monday"], "files that a killed process left are gone as well");
 }
 
 #[test]
@@ -341,13 +342,13 @@ fn two_that_restore_into_one_home_at_once_are_not_mixed() {
     let restoring = there.home.with_file_name("home.restoring");
     fs::create_dir(&restoring).unwrap();
     fs::write(restoring.join("keys"), "half").unwrap();
-    // A folder of that name that no restore has made stays.
+    // A folder of that name that was not made by a restore stays.
     assert!(ends_at(&program, &there, &["restore", word(&file)], 2).contains("home.restoring` is not empty"));
     fs::write(restoring.join("restored.0.0.new"), "").unwrap();
     let first = fs::File::open(&restoring).unwrap();
     rustix::fs::flock(&first, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    assert!(ends_at(&program, &there, &["restore", word(&file)], 1).contains("is just restoring into"));
-    assert_eq!(fs::read(restoring.join("keys")).unwrap(), b"half", "it is the other one's");
+    assert!(ends_at(&program, &there, &["restore", word(&file)], 1).contains("is restoring into"));
+    assert_eq!(fs::read(restoring.join("keys")).unwrap(), b"half", "it belongs to the other restore");
     drop(first);
     ends_at(&program, &there, &["restore", word(&file)], 0);
     assert!(!restoring.exists() && there.home.join("keys").exists());

@@ -1,4 +1,5 @@
-//! What a build may do: a hostile author's code runs with the operator's compiler, and reaches nothing. Through the real program and the real cargo.
+//! What a build may do: a hostile author's code runs with the operator's compiler and reaches nothing. Uses the real program and the
+//! real cargo.
 
 mod accepted;
 mod python;
@@ -29,7 +30,7 @@ fn main() {
 "##;
 const MAIN: &str = "fn main() { println!(\"script:{}\\nmacro:{}\", env!(\"SEEN\"), mac::seen!()); }\n";
 
-/// What both builds try, each with `yes` if it worked. An honest build does the first four.
+/// The attempts of both builds, each reported as `yes` if it worked. An honest build makes the first four.
 const ATTEMPTS: &str = r##"
 fn attempts(out: &std::path::Path) -> String {
     use std::{fs, net, process::Command};
@@ -68,7 +69,7 @@ fn attempts(out: &std::path::Path) -> String {
     // These report success and do nothing.
     let _ = fs::set_permissions("@SECRET@", std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let _ = shell("chmod 777 @SECRET@; touch -d 2001-01-01 @SECRET@");
-    // What is left behind is ended.
+    // Processes that stay behind are ended.
     let _ = Command::new("/bin/sh").args(["-c", "nohup sleep 4242 >/dev/null 2>&1 & echo $!"]).output();
     let left = Command::new("/bin/sh").args(["-c", "sleep 4343 >/dev/null 2>&1 & echo $!"]).output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let done: Vec<String> = done.iter().map(|(name, done)| format!("{name}={}", if *done { "yes" } else { "no" })).collect();
@@ -103,7 +104,7 @@ impl Project {
         project
     }
 
-    /// A command in Rust without dependencies.
+    /// An agent that is a command in Rust without dependencies.
     fn rust(files: &[(&str, &str)]) -> Self {
         let project = Self::new(&[
             ("Cargo.toml", &CARGO.replace("[dependencies]\nmac = { path = \"mac\" }\n", "")),
@@ -135,7 +136,7 @@ impl Project {
     }
 }
 
-/// A process of the operator's that a build must not reach. It ends with the test.
+/// A process of the operator that a build must not reach. It ends with the test.
 struct Victim(Child);
 
 impl Victim {
@@ -212,7 +213,7 @@ fn nobody_came(accept: impl FnOnce() -> std::io::Result<()>) -> bool {
     accept().is_err_and(|err| err.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// Files that would run `evil`, which leaves a mark, if a tool obeyed them.
+/// Files that would run `evil`, which leaves a mark, if a tool used them.
 fn mark(project: &Project) -> PathBuf {
     let mark = project.program.folder().join("mark");
     project.program_file("evil", &format!("#!/bin/sh\ntouch {}\nexec \"$@\"\n", mark.display()));
@@ -255,7 +256,7 @@ fn no_verb_runs_a_program_of_a_folder_that_nobody_trusts() {
             assert!(!mark.exists(), "`{args:?}` with PATH={path}: {}", words(&output));
         }
     }
-    // The control: what is asked outside of it is there.
+    // The control: a question to the tool outside of the project is answered.
     let told = project.program.command(&[], &["doctor", "--json"]).current_dir(project.folder()).output().unwrap();
     let told: Value = serde_json::from_slice(&told.stdout).unwrap();
     let target = told.as_array().unwrap().iter().find(|it| it["what"] == "wasm32-wasip2").unwrap().clone();
@@ -311,7 +312,7 @@ fn configurations_of_cargo_and_variables_change_no_build() {
     assert!(std::fs::read_dir(&home).unwrap().next().is_none(), "cargo wrote where the environment said");
 }
 
-/// A path dependency outside of the folder, and what is beneath neither the workspace nor the configuration.
+/// A path dependency outside of the folder, and one that is beneath neither the workspace nor the configuration.
 #[test]
 fn packages_beside_a_folder_are_built_from_the_project_and_from_nowhere_else() {
     let cargo = CARGO.replace("mac = { path = \"mac\" }", "beside = { path = \"../beside\" }");
@@ -322,10 +323,10 @@ fn packages_beside_a_folder_are_built_from_the_project_and_from_nowhere_else() {
     let output = project.run();
     ends_with(&output, 0);
     assert!(data(&output).contains("one"), "{}", data(&output));
-    // It is part of the source.
+    // The dependency is part of the source.
     project.write("../beside/src/lib.rs", "pub const WORD: &str = \"two\";\n");
     assert!(data(&project.run()).contains("two"));
-    // The same path elsewhere belongs to somebody else.
+    // The same path elsewhere is outside of the project.
     let elsewhere = project.program.folder().join("beside");
     std::fs::rename(project.folder().join("../beside"), &elsewhere).unwrap();
     project.write("Cargo.toml", &cargo.replace("../beside", "../../beside"));
@@ -343,7 +344,7 @@ fn a_link_to_a_file_of_the_operators_is_not_built_from() {
     let refused = project.run();
     ends_with(&refused, 4);
     assert!(words(&refused).contains("is a link to") && !data(&refused).contains("hunter2"), "{}", words(&refused));
-    // A path that leads out finds nothing: there is only the copy of the source.
+    // A path that leads out of the project finds nothing: only the copy of the source is there.
     project.write("src/main.rs", &format!("fn main() {{ println!(\"{{}}\", include_str!({:?})); }}\n", secret.to_str().unwrap()));
     std::fs::remove_file(project.folder().join("src/key")).unwrap();
     let refused = project.run();
@@ -366,7 +367,7 @@ fn nothing_is_fetched_from_this_machine() {
     assert!(words(&refused).contains("registries and public repositories"), "{}", words(&refused));
 }
 
-/// A build of one agent leaves nothing to the next one's.
+/// The build of one agent leaves nothing for the build of the next.
 #[test]
 fn an_agents_build_sees_no_other_agents_build() {
     let project = Project::rust(&[]);
@@ -396,7 +397,7 @@ fn what_lies_beside_the_source_changes_no_component_and_a_change_of_it_does() {
     assert_ne!(digest().0, first);
 }
 
-/// From the first `accept` on, which writes the missing lock, each file that changes a build is checked before anything of the build runs.
+/// From the first `accept` on, which writes the missing lock, each file that affects a build is checked before any part of the build runs.
 #[test]
 fn a_change_of_an_accepted_source_is_refused_before_anything_of_it_runs() {
     let cargo = CARGO.replace("mac = { path = \"mac\" }", "beside = { path = \"../beside\" }");
@@ -438,7 +439,7 @@ fn a_change_of_an_accepted_source_is_refused_before_anything_of_it_runs() {
             Some(before) => std::fs::write(&file, before).unwrap(),
             None => std::fs::remove_file(&file).unwrap(),
         }
-        // The control: as it was accepted it runs, also where it has to be built again.
+        // The control: the accepted source runs, even if it has to be built again.
         ends_with(&project.program.run(&["run", "x"]), 0);
     }
     std::fs::remove_dir_all(project.program.place().home.join("build")).unwrap();

@@ -1,4 +1,4 @@
-//! Why a request had no answer: the operator's record and log say it, and the guest learns no more than one plain word.
+//! The reason why a request had no answer: the operator's record and log have it; the guest gets only one general error.
 
 use std::net::{IpAddr, TcpListener};
 
@@ -14,7 +14,7 @@ use tests::seen::{answered, lines};
 use tests::server::{Server, Step, response};
 use vocabulary::{HttpFault, Scheme};
 
-/// What the guest was told of its one request, and what the record says of it.
+/// The guest's answer to its one request, and the fault and detail on the record.
 async fn told(host: &TestHost, order: RunOrder) -> (Value, Option<HttpFault>, String) {
     let report = host.run(order).await;
     let records = host.records(report.run);
@@ -59,11 +59,11 @@ async fn the_record_tells_apart_what_a_guest_can_not() {
         assert!(cause.iter().all(|word| detail.contains(word)), "{detail}");
         guest_saw.push(saw);
     }
-    // One word for all of them.
+    // The guest sees the same error for all of them.
     assert!(guest_saw.iter().all(|saw| *saw == guest_saw[0]), "{guest_saw:?}");
     assert!(nginx.stop_unasked().is_empty());
 
-    // A server that hears and does not answer: how long it was waited for.
+    // A server that does not answer: the detail says how long the host waited.
     let silent = Server::doing(vec![Step::Hang]).await;
     let ns = |ms: u64| (ms * 1_000_000).to_string();
     let mut late = host.order("sets_timeouts", &[&silent.url("/"), &ns(10_000), &ns(50), &ns(10_000)]);
@@ -71,7 +71,7 @@ async fn the_record_tells_apart_what_a_guest_can_not() {
     let (_, fault, detail) = told(&host, late).await;
     assert_eq!((fault, detail.as_str()), (Some(HttpFault::TimedOut), "no response within 50 ms"));
 
-    // The control: what was answered needs no cause.
+    // The control: a request with an answer has no cause.
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let mut fine = host.order("get", &[&server.url("/")]);
     loopback(&mut fine.grants, server.port(), &["GET"], &["/**"]);
@@ -88,10 +88,10 @@ async fn what_the_record_refuses_says_so_once() {
     order.grants.http[0].host = "inside.test".parse().unwrap();
     order.network.resolvers = vec![names.address];
     let (_, fault, detail) = told(&host, order).await;
-    assert_eq!((fault, detail.as_str()), (Some(HttpFault::Denied), ""), "its reason says it");
+    assert_eq!((fault, detail.as_str()), (Some(HttpFault::Denied), ""), "the reason of the refusal is enough");
 }
 
-/// What the program logs on standard error, line by line.
+/// The lines that the program logs to standard error.
 fn logged(said: &str) -> Vec<Value> {
     said.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|line: &Value| line["level"].is_string()).collect()
 }
@@ -117,13 +117,13 @@ async fn the_log_follows_a_request_and_holds_neither_values_nor_queries() {
     }
     let permitted = of("permitted")[0];
     assert_eq!((&permitted["rule"], &permitted["credential"]), (&json!("http[0]"), &json!("key")), "{permitted}");
-    // What belongs to an operation is in its span, and that in the one of its run.
+    // Events of an operation are in its span, which is in the span of its run.
     let spans: Vec<&str> = of("connected")[0]["spans"].as_array().unwrap().iter().map(|span| span["name"].as_str().unwrap()).collect();
     assert_eq!(spans, ["run", "operation", "dial"]);
     for secret in [VALUE, "sesame-4711"] {
         assert!(!said.contains(secret), "{secret}: {said}");
     }
-    // As text; by the environment; and not at all, which is the default.
+    // As text, set by the environment, and off, which is the default.
     let text = run(&["--log", "info"]);
     assert!(text.contains("permitted") && !text.contains("connected"), "{text}");
     let silent = run(&[]);

@@ -1,4 +1,5 @@
-//! Changes by an operator are on the record. If the record can't take one, nothing is changed. Only access can still be revoked, with a warning.
+//! Changes by an operator are on the record. If the record can't take one, nothing is changed. Only access can still be revoked, with a
+//! warning.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use crate::damaged::{both, ends, flip, places, segment};
 const OLD: &str = "Zk9vQ2x7pL3mT8rW1nYb5";
 const NEW: &str = "b7Hs0KqPz4uXe6VdJc2Rf";
 
-/// A home in which something was trusted, accepted, set and revoked; and where its record can be damaged.
+/// A home in which something was trusted, accepted, set and revoked, and the offset at which its record can be damaged.
 fn home() -> (Program, u64) {
     let credentials = "\n[credentials.key]\nkind = \"bearer\"\nhosts = [\"a.example.com\"]\n\
                        [credentials.elsewhere]\nkind = \"bearer\"\nhosts = [\"a.example.com\"]\nsource = \"env:KEY\"\n";
@@ -31,17 +32,17 @@ fn home() -> (Program, u64) {
     (program, at)
 }
 
-/// Every file that says what may be done, with its bytes.
+/// Every file that says what is allowed, with its bytes.
 fn kept(program: &Program) -> BTreeMap<PathBuf, Vec<u8>> {
     let lock = program.config().with_file_name("bailiwick.lock");
     let files = std::fs::read_dir(&program.place().home).unwrap().map(|entry| entry.unwrap().path());
-    // What is left beside is the record itself, what is made of it, and who holds the home.
+    // All other files are the record itself, files derived from it, and the files of the process that holds the home.
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     let is_kept = |path: &PathBuf| path.is_file() && !name(path).ends_with(".lock") && !name(path).starts_with("journal");
     files.filter(is_kept).chain([lock]).map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-/// Each change that an operator can make, but for taking access away in an emergency; what goes in, and the kind of its record.
+/// Each change that an operator can make, except revoking access in an emergency: the arguments, the input, and the kind of its record.
 const CHANGES: [(&[&str], &str, &str); 11] = [
     (&["credentials", "set", "key"], NEW, "credential-changed"),
     (&["credentials", "set", "key", "--for", "https://b.example.com"], "", "credential-changed"),
@@ -76,7 +77,7 @@ fn where_the_record_can_not_take_it_nothing_is_changed() {
         assert!(!said.contains("is set") && !said.contains("is removed") && !said.contains("is sealed"), "{args:?}: {said}");
         assert!(kept(&program) == before, "{args:?} has changed something");
     }
-    // The control: once it is whole again, each is done, and on the record.
+    // The control: once the record is whole again, each change is made and recorded.
     flip(&segment(&program), at);
     for (args, stdin, kind) in CHANGES {
         let was = recorded(&program, kind);
@@ -113,13 +114,13 @@ fn a_credential_is_revoked_in_a_damaged_home_and_that_this_is_not_on_the_record_
     let value = || Local::new(&program.place().home).get("key").map(drop);
     flip(&segment(&program), at);
     let said = ends(&program, &["credentials", "revoke", "key"], 6);
-    assert!(said.contains("`key` is revoked, and that is not on the record") && said.contains("the record is damaged"), "{said}");
+    assert!(said.contains("`key` is revoked, but this is not recorded") && said.contains("the record is damaged"), "{said}");
     assert!(matches!(value(), Err(LocalError::Revoked(_))));
-    // Once it is whole again, it can be put there, and that once.
+    // Once the record is whole again, the revocation is recorded, and only once.
     flip(&segment(&program), at);
     let was = recorded(&program, "credential-changed");
     let said = ends(&program, &["credentials", "revoke", "key"], 0);
-    assert!(said.contains("key is revoked (it was before)"), "{said}");
+    assert!(said.contains("key is revoked (as it was before)"), "{said}");
     assert_eq!(recorded(&program, "credential-changed"), was + 1);
     let said = ends(&program, &["credentials", "revoke", "key"], 2);
     assert!(said.contains("nothing was revoked: `key` was revoked before"), "{said}");
@@ -131,13 +132,13 @@ fn a_revocation_that_revokes_nothing_is_an_error_and_one_without_anything_says_w
     let (program, _) = home();
     for args in [&["--agent", "nope"][..], &["key", "--agent", "nope"], &["--agent", "exits-with"]] {
         let said = ends(&program, &[&["credentials", "revoke"], args].concat(), 2);
-        assert!(said.contains("nothing was revoked: no run of an agent `") && said.contains("that goes on has a lease"), "{said}");
+        assert!(said.contains("nothing was revoked: no active run of an agent `") && said.contains("has a lease"), "{said}");
     }
     let said = ends(&program, &["credentials", "revoke"], 2);
     for word in ["NAME", "--agent", "--run", "--lease"] {
-        assert!(said.contains(word) && said.contains("nothing says what is to be revoked"), "{said}");
+        assert!(said.contains(word) && said.contains("say what to revoke"), "{said}");
     }
     assert!(Local::new(&program.place().home).get("key").is_ok(), "none of these has revoked the credential itself");
-    // The control: by name alone it is.
+    // The control: with the name alone, it is revoked.
     ends(&program, &["credentials", "revoke", "key"], 0);
 }

@@ -1,4 +1,5 @@
-//! A second process with a house in it, to be killed, starved or told to end: this same binary, which plays that part when it is told to.
+//! A second process with a host in it, to be killed, starved or told to end. It is this same binary, started with a variable that
+//! selects this part.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,7 +10,7 @@ use tests::fault::trace::{Nobody, Traced, trace};
 use tokio::process::{Child, Command};
 use vocabulary::Outcome;
 
-/// Names the folder in which the child finds its order and its home.
+/// The variable with the folder in which the child finds its order and its home.
 const PART: &str = "BAILIWICK_TEST_CHILD";
 
 /// Starts a process that takes the home in this folder and runs the order. It ends with the run's exit code, or is killed when dropped.
@@ -17,7 +18,7 @@ pub(crate) fn start(folder: &Path, order: &RunOrder) -> Child {
     spawn(folder, order, "trap '' XFSZ")
 }
 
-/// The same, where no file may be longer than a kilobyte.
+/// The same, with a limit of one kilobyte for the length of files.
 pub(crate) fn start_starved(folder: &Path, order: &RunOrder) -> Child {
     spawn(folder, order, "trap '' XFSZ; ulimit -f 1")
 }
@@ -28,18 +29,19 @@ fn spawn(folder: &Path, order: &RunOrder, first: &str) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap()
 }
 
-/// Puts what it needs into its folder.
+/// Puts the files that the child needs into its folder.
 fn prepare(folder: &Path, order: &RunOrder) {
-    // What is timed and killed there is not the compiler: it has no part in it.
+    // The component is compiled beforehand, so that the compiler is neither timed nor killed.
     tests::host::compiled(&package::store::get(&tests::host::place(folder).home, order.agent.digest).unwrap());
-    // Takes over what was compiled just now.
+    // Links the code that was compiled just now.
     tests::host::place(folder);
     std::fs::write(folder.join("order.json"), to_bytes(order)).unwrap();
 }
 
-/// The command by which it is started.
+/// The command that starts the child.
 fn command(folder: &Path, first: &str) -> std::process::Command {
-    // A file that grows too large is an error there, and no signal; what it says goes into a pipe, which no such bound holds for.
+    // In the child, a file that grows too large causes an error and not a signal. Its output goes into a pipe, to which the limit does
+    // not apply.
     let mut command = std::process::Command::new("/bin/sh");
     command.args(["-c", &format!("{first}; exec \"$@\""), "sh"]).arg(format!("/proc/{}/exe", std::process::id()));
     command.args(["--exact", "child::plays_its_part", "--nocapture", "--test-threads", "1"]);
@@ -47,7 +49,7 @@ fn command(folder: &Path, first: &str) -> std::process::Command {
     command
 }
 
-/// The same, and what is planned befalls one of its calls. Returns when it has ended.
+/// The same, with a fault at one of its calls. Returns when the child has ended.
 pub(crate) fn traced(folder: &Path, order: &RunOrder, plan: Option<Plan>) -> Traced {
     prepare(folder, order);
     let watched = [tests::host::place(folder).home];
@@ -63,7 +65,7 @@ fn plays_its_part() {
     std::process::exit(code.into());
 }
 
-/// An order as a file. Orders have no form of their own: only these tests hand one to another process.
+/// An order as a file. Orders have no serialized form in the program: only these tests pass one to another process.
 fn to_bytes(order: &RunOrder) -> Vec<u8> {
     let RunOrder { agent, args, config, durable, grants, input, input_schema, is_agent, limits, network } = order;
     assert_eq!(*network, run::NetworkOrder::default(), "no test needs it");
@@ -128,7 +130,7 @@ async fn live(place: &HomePlace, folder: &Path) -> u8 {
     }
 }
 
-/// Kills it in the middle of its run, and has another process, this one, go on with that to its end.
+/// Kills the child in the middle of its run, and continues the run in this process to its end.
 pub(crate) async fn killed_and_resumed(child: &mut Child, place: &HomePlace) -> (LocalHost, RunReport) {
     child.start_kill().unwrap();
     child.wait().await.unwrap();

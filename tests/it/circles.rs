@@ -1,9 +1,9 @@
-//! Which module of a room uses which. Modules of a room use each other in one direction only, so that each can be read and changed
-//! with nothing in mind but those that it uses.
+//! Checks which modules of a room use each other. They may do so in one direction only, so that a person can read and change a module
+//! with only the modules in mind that it uses.
 //!
 //! A module is a file or folder directly below `src`, with everything in it: a parent and its children in one folder may share types.
-//! `lib.rs` or `main.rs` is a module too, as far as something is defined there; what it only hands on counts where it comes from.
-//! Tests are left out. A path is seen where it begins with `crate` or `super`; the call of a method that another file defines is not seen.
+//! `lib.rs` or `main.rs` is a module too, for the items that it defines; items that it re-exports count for the module that defines them.
+//! Tests are left out. Paths that begin with `crate` or `super` are found; calls of methods that another file defines are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,8 +11,8 @@ use std::path::Path;
 
 use tests::tools::root;
 
-/// Circles that are known, by the room, with their members. A circle that has a member beyond these fails, and so does a member that is in
-/// no circle any more: this list only gets shorter.
+/// Known circles, by room, with their members. A circle with a further member fails, and so does a listed member that is not in a
+/// circle any more: this list only gets shorter.
 const KNOWN: &[(&str, &[&str])] = &[];
 
 /// The name under which the root of a crate is a module.
@@ -21,7 +21,7 @@ const ROOT: &str = "(root)";
 /// A name, `::`, or one other character.
 type Token = String;
 
-/// The tokens of a source text, without comments, texts and characters.
+/// The tokens of a source text, without comments, string and character literals.
 fn tokens(text: &str) -> Vec<Token> {
     let bytes: Vec<char> = text.chars().collect();
     let at = |n: usize| bytes.get(n).copied().unwrap_or('\0');
@@ -63,7 +63,7 @@ fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
-/// The place after a text that begins here.
+/// The place after a string literal that begins here.
 fn after_text(bytes: &[char], begin: usize) -> usize {
     let mut n = begin + 1;
     while n < bytes.len() && bytes[n] != '"' {
@@ -72,7 +72,7 @@ fn after_text(bytes: &[char], begin: usize) -> usize {
     n + 1
 }
 
-/// The tokens that are built into the program: without items that are marked `#[cfg(test)]`.
+/// The tokens of the program without items that are marked `#[cfg(test)]`.
 fn built(tokens: &[Token]) -> Vec<Token> {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut found, mut n) = (Vec::new(), 0);
@@ -100,7 +100,7 @@ fn built(tokens: &[Token]) -> Vec<Token> {
     found
 }
 
-/// The paths of a tree of uses, from this place on; the place after it. `as` names nothing else.
+/// Collects the paths of a `use` tree from this place on, and returns the place after it. A name after `as` is skipped.
 fn used(tokens: &[Token], mut n: usize, front: &[Token], to: &mut Vec<Vec<Token>>) -> usize {
     let mut path = front.to_vec();
     while n < tokens.len() {
@@ -132,10 +132,10 @@ fn used(tokens: &[Token], mut n: usize, front: &[Token], to: &mut Vec<Vec<Token>
     n
 }
 
-/// What one file names.
+/// The paths that one file names.
 #[derive(Default)]
 struct Named {
-    /// What it uses and hands on, with the name under which it does.
+    /// The paths that it re-exports, each with the exported name.
     handed_on: Vec<Vec<Token>>,
     /// Every other path.
     paths: Vec<Vec<Token>>,
@@ -165,7 +165,7 @@ fn named(tokens: &[Token]) -> Named {
     named
 }
 
-/// The files of a room that are no tests, by their path below `src` without its ending.
+/// The files of a room except tests, by their path below `src` without the extension.
 fn sources(room: &Path) -> BTreeMap<Vec<String>, Named> {
     let mut found = BTreeMap::new();
     let mut folders = vec![(room.join("src"), Vec::new())];
@@ -189,7 +189,7 @@ fn sources(room: &Path) -> BTreeMap<Vec<String>, Named> {
     found
 }
 
-/// Which module uses which others.
+/// The modules that each module uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 fn uses(sources: &BTreeMap<Vec<String>, Named>) -> Uses {
@@ -217,7 +217,7 @@ fn uses(sources: &BTreeMap<Vec<String>, Named>) -> Uses {
     uses
 }
 
-/// The first name below the root of the crate that a path leads to; nothing where it leads out of the crate.
+/// The module to which a path leads: its first name below the root of the crate; `None` if it leads out of the crate.
 fn target(place: &[String], path: &[Token], modules: &BTreeSet<&String>) -> Option<String> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     match path.first()?.as_str() {
@@ -231,7 +231,7 @@ fn target(place: &[String], path: &[Token], modules: &BTreeSet<&String>) -> Opti
     }
 }
 
-/// Everything that is used from here, directly or not.
+/// All modules that this module uses, directly or not.
 fn reached(uses: &Uses, from: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut left = vec![from];
@@ -253,7 +253,7 @@ fn circles(uses: &Uses) -> BTreeSet<BTreeSet<String>> {
     reached.iter().map(circle).filter(|members: &BTreeSet<String>| !members.is_empty()).collect()
 }
 
-/// One line for each pair of members of a circle that use each other's way.
+/// One line for each use between two members of a circle.
 fn shown(uses: &Uses, members: &BTreeSet<String>) -> String {
     let within =
         |module: &String| uses.get(module).into_iter().flatten().filter(|used| members.contains(*used)).cloned().collect::<Vec<_>>();

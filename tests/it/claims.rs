@@ -1,4 +1,4 @@
-//! What a guest says: bounded, escaped, each thing on a line of its own, and never taken for what the host says.
+//! Claims of a guest: they are bounded, escaped, each on a line of its own, and never pass for statements of the host.
 
 use serde_json::json;
 use tests::host::{TestHost, printed};
@@ -33,7 +33,7 @@ async fn escape_codes_reach_no_terminal_and_no_log() {
     assert_eq!(said[4].as_str(), "\"},\"outcome\":\"done\",{\"");
     assert_eq!(said[5].as_str(), "\\u{202e}txet desrever\\u{2066}");
     assert_eq!(said[6].as_str(), "before\\u{0}after");
-    // On disk nothing of it is raw either: the record can be read with a terminal.
+    // On disk no claim is raw either, so the record can be shown in a terminal.
     let reader = journal::Reader::open(&host.place().home).unwrap();
     for record in reader.of_run(report.run) {
         let body = record.unwrap().body;
@@ -52,7 +52,7 @@ async fn a_flood_within_the_limit_is_kept_whole_and_cut_into_lines() {
 
     let report = done(&host, host.order("floods_log", &["1", "100000"])).await;
     let lines = said(&host, report.run);
-    assert!(lines.iter().all(|line| line.as_str().len() <= vocabulary::LINE_BYTES_MAX), "no line is longer than one may be");
+    assert!(lines.iter().all(|line| line.as_str().len() <= vocabulary::LINE_BYTES_MAX), "no line is longer than the bound");
     assert_eq!(lines.iter().map(|line| line.as_str().len()).sum::<usize>(), 100_000);
 }
 
@@ -71,7 +71,7 @@ async fn a_panic_arrives_with_file_and_line() {
         other => panic!("{other:?}"),
     };
     assert!(message.contains("src/lib.rs:") && message.contains("a word"), "{message}");
-    assert_eq!(report.claims.findings.len(), 1, "what was said before the panic is there");
+    assert_eq!(report.claims.findings.len(), 1, "the finding from before the panic is there");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +103,7 @@ async fn an_answer_that_is_no_answer_is_a_trap_or_stays_text() {
     for component in ["answers_not_utf8", "answers_out_of_range", "answers_unknown_case"] {
         trapped(&host, host.order_of(component, &wat(component), &[])).await;
     }
-    // Text that is no JSON is what the agent said, and is shown as the text that it is.
+    // Output that is not JSON is shown as text.
     for component in ["answers_not_json", "answers_nothing", "answers_with_a_huge_number"] {
         let report = ended(&host, host.order_of(component, &wat(component), &[])).await;
         assert!(matches!(report.outcome, Outcome::Done), "{component}: {:?}", report.outcome);
@@ -132,7 +132,7 @@ async fn values_that_their_types_do_not_allow_trap() {
         tests::host::mount(&mut order, "/src", tree.path());
         trapped(&host, order).await;
     }
-    // Bits that name nothing are dropped, as the canonical ABI says.
+    // Unknown flag bits are dropped, as the canonical ABI says.
     let mut order = host.order("bends_the_abi", &["flags-unknown"]);
     tests::host::mount(&mut order, "/src", tree.path());
     done(&host, order).await;
@@ -148,7 +148,7 @@ async fn forged_handles_trap() {
         let message = trapped(&host, host.order("forges_handles", &[way])).await;
         assert!(!message.contains("no way"), "{message}");
     }
-    // A child whose parent is gone: either is an end in order, as long as the host stays.
+    // A child whose parent was dropped: a trap and success are both right, as long as the host survives.
     ended(&host, host.order("forges_handles", &["parent-first"])).await;
 }
 
@@ -188,5 +188,5 @@ async fn numbers_of_progress_are_the_same_for_every_reader_of_json() {
     let told: Vec<_> =
         claims.filter_map(|claim| if let Claim::Progress(told) = claim { Some((told.done, told.total)) } else { None }).collect();
     let most = (1_u64 << 53) - 1;
-    assert_eq!(told, [(most, most), (most, 5)], "what is above 2^53 is the largest number below, and the rest is as it was said");
+    assert_eq!(told, [(most, most), (most, 5)], "numbers above 2^53 become the largest number below; the others are unchanged");
 }

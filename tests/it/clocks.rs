@@ -1,5 +1,5 @@
-//! The machine's clock is set by an hour, forward and back, while a run goes on and between a crash and its resumption. Nothing that is
-//! measured in time goes wrong by that, and it is on the record.
+//! The machine's clock is set by an hour, forward and back, while a run is active and between a crash and `resume`. No measured time
+//! becomes wrong because of that, and the change is on the record.
 
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// Its agent asks for each URL in turn.
+    /// A machine whose agent asks for each URL in turn.
     fn new(server: &Server, more: &str, until: Option<Until>) -> Self {
         let mut order = TestHost::new().order("get", &[]);
         loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
@@ -53,7 +53,7 @@ impl Machine {
         bodies.filter_map(|record| if let Record::ClockChanged(change) = record { Some(change) } else { None }).collect()
     }
 
-    /// That the record has one change of the clock, by about so much, and that people are told.
+    /// Checks that the record has one change of the clock, by about this much, and that the views show it.
     fn tells_of(&self, by_s: i64) {
         let changes = self.changes();
         let [change] = changes.as_slice() else { panic!("{changes:?}") };
@@ -72,7 +72,7 @@ fn said(output: &Output) -> (i32, String) {
     (output.status.code().unwrap(), words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The second request waits until the test lets it be answered.
+/// A server that answers the second request only when the test allows it.
 async fn second_waits() -> (Server, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
@@ -114,7 +114,7 @@ async fn a_clock_that_is_set_between_a_crash_and_the_resumption_spends_no_time_o
         assert_eq!(code, 0, "{words}");
         assert!(words.contains(if by_s < 0 { "set back by" } else { "set forward by" }), "{words}");
         machine.tells_of(by_s);
-        // The clock as it is now is taken for what it is: nothing more is said of it.
+        // The present clock is used as it is, and no further change is reported.
         assert_eq!(machine.says(&["run", "get", "--trust", "--", &server.url("/c")]).0, 0);
         assert_eq!(machine.changes().len(), 1);
     }
@@ -123,7 +123,7 @@ async fn a_clock_that_is_set_between_a_crash_and_the_resumption_spends_no_time_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grant_that_has_ended_does_not_begin_again_when_the_clock_is_set_back() {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    // Half an hour before a grant ends with its day.
+    // Half an hour before a grant ends at midnight.
     let midnight = (now_s / 86_400 + 2) * 86_400;
     let before = i64::try_from(midnight - now_s).unwrap() - HOUR_S / 2;
     let until: Until = vocabulary::utc((midnight - 1) * 1000).split(' ').next().unwrap().parse().unwrap();
@@ -135,7 +135,7 @@ async fn a_grant_that_has_ended_does_not_begin_again_when_the_clock_is_set_back(
         let (a, b, c) = (server.url("/a"), server.url("/b"), server.url("/c"));
         let mut child = machine.start(&[&a, &b, &c]);
         server.until(|counts| counts.heard == 2).await;
-        // Nobody knows which time is right. What may end, ends by the later one.
+        // Nobody knows which time is right. Grants end by the later one.
         machine.clock.set(before + HOUR_S);
         let words = if while_cut_off {
             child.start_kill().unwrap();
@@ -149,7 +149,7 @@ async fn a_grant_that_has_ended_does_not_begin_again_when_the_clock_is_set_back(
         machine.clock.set(before);
         let heard = server.heard().len();
         let (_, words) = machine.says(&["run", "get", "--trust", "--", &c]);
-        // The first process that finds the clock set back still goes by the later time.
+        // The first process that finds the clock set back still uses the later time.
         assert!(words.contains("the grant has ended") && server.heard().len() == heard, "{while_cut_off}: {words}");
         assert_eq!(machine.changes().iter().map(|change| change.by_ms.signum()).collect::<Vec<_>>(), [1, -1], "{while_cut_off}");
     }
@@ -175,7 +175,7 @@ async fn what_was_recorded_while_the_clock_was_wrong_is_neither_hidden_nor_put_e
     };
     let all = runs(&[]);
     assert_eq!(all.len(), 4);
-    // All of it was recorded within the last minutes, whatever the clock has shown.
+    // Everything was recorded within the last minutes, whatever the clock has shown.
     for ahead_s in [0, HOUR_S, -2 * HOUR_S] {
         machine.clock.set(ahead_s);
         assert_eq!(runs(&["--since", "10m"]), all, "{ahead_s}");

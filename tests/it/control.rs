@@ -1,4 +1,4 @@
-//! Two processes on one home: one holds it, the others are its clients; and runs that are ended from outside.
+//! Two processes on one home: one holds it, the others are its clients. Also runs that are ended from outside.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use vocabulary::record::{AnswerClass, Record};
 use vocabulary::{Means, Outcome, Stopping};
 
-/// A home, the one that holds it, and one that came later.
+/// A home, the host that holds it, and a client that came later.
 struct Two {
     here: HostHandle,
     there: HostHandle,
@@ -33,7 +33,7 @@ async fn two() -> Two {
     Two { here, there, place, folder }
 }
 
-/// A guest that may speak to a server, in a configuration of its own that is trusted.
+/// A guest with a grant for a server, in its own trusted configuration.
 fn granted(place: &HomePlace, folder: &std::path::Path, (name, args): (&str, &[&str]), server: &Server) -> Admitted {
     let mut grants = vocabulary::Grants::default();
     loopback(&mut grants, server.port(), &["GET", "POST"], &["/**"]);
@@ -49,7 +49,7 @@ impl Two {
         granted(&self.place, &self.folder.path().join("here"), (guest, args), server)
     }
 
-    /// Ends the run from the second place, and looks at what is left of it.
+    /// Stops the run from the client, and checks its records.
     async fn stopped(&self, running: Running) -> Vec<Record> {
         let run = running.run;
         assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
@@ -94,7 +94,7 @@ async fn stop_ends_runs_that_compute_or_sleep() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_asked_after_stop() {
     let two = two().await;
-    // Piece after piece without end; the guest asks once for each.
+    // The server sends pieces without end; the guest sends one request for each.
     let server = Server::answering(|_, heard| match heard.path.as_str() {
         "/0" => vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&[b'x'; 10]))],
         _ => vec![Step::Say(response(200, b""))],
@@ -106,14 +106,14 @@ async fn nothing_is_asked_after_stop() {
         server.until(|counts| counts.heard >= before + turn * 7).await;
         let records = two.stopped(running).await;
         let (asked, heard) = (asked(&records).count(), server.counts().heard - before);
-        // The last intent may have been broken off before it was sent.
+        // The last request may have been cancelled after its intent and before it was sent.
         assert!(heard <= asked && asked <= heard + 1, "{asked} intents, {heard} requests");
         assert_eq!(asked, answered(&records).count());
-        // Another run goes through the same house to its end: whatever was still to come would have.
+        // Another run completes in the same host: by then, any later request of the first run would have arrived.
         let other = Server::doing(vec![Step::Say(response(200, b""))]).await;
         let running = start(&two.here, &two.run("get", &[&other.url("/")], &other)).await;
         assert_eq!(report(running).await.outcome, Outcome::Done);
-        assert_eq!(server.counts().heard - before, heard, "asked after it was stopped");
+        assert_eq!(server.counts().heard - before, heard, "requests were sent after the stop");
     }
     two.leave().await;
 }
@@ -147,7 +147,7 @@ async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
     let own = start(&two.here, &two.run("prints_and_waits", &[&server.url("/own")], &server)).await;
     let run = two.run("prints_and_waits", &[&server.url("/others")], &server);
     let place = two.place.clone();
-    // A process of its own, as far as the holder can tell: all of its connections end with it.
+    // For the host, this is a separate process: all of its connections end with it.
     let others = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let run = runtime.block_on(async {
@@ -158,7 +158,7 @@ async fn a_client_that_goes_away_ends_its_own_run_and_no_other() {
         run
     });
     let others = others.await.unwrap();
-    // Ends of itself.
+    // The run ends by itself.
     while two.there.going().await.unwrap().iter().any(|(run, _)| *run == others) {
         tokio::task::yield_now().await;
     }
@@ -192,14 +192,14 @@ async fn of_many_at_once_one_holds_the_home_and_all_can_run() {
     let (here, there): (Vec<_>, Vec<_>) = holders.into_iter().partition(|holder| matches!(holder, HostHandle::Here(..)));
     assert_eq!((here.len(), there.len()), (1, 7));
     assert_eq!(server.heard().len(), 8);
-    assert!(matches!(LocalHost::open(&place, &options()), Err(RunError::Held(_))), "there is one writer");
+    assert!(matches!(LocalHost::open(&place, &options()), Err(RunError::Held(_))), "there is only one writer");
     for here in here {
         here.leave().await.unwrap();
     }
-    // Free again: who comes now holds it.
+    // The home is free again, so the next process holds it.
     let next = HostHandle::find(&place, &options()).await.unwrap();
     assert!(matches!(next, HostHandle::Here(..)));
-    assert!(there[0].going().await.unwrap().is_empty(), "clients speak to whoever holds it");
+    assert!(there[0].going().await.unwrap().is_empty(), "clients talk to the process that holds it");
     next.leave().await.unwrap();
 }
 
@@ -232,12 +232,12 @@ async fn the_socket_of_a_process_that_died_is_in_nobodys_way() {
     here.leave().await.unwrap();
 }
 
-/// What the socket says to these bytes.
+/// The answer of the socket to these bytes.
 async fn said(socket: &std::path::Path, bytes: Vec<u8>) -> String {
     let socket = socket.to_owned();
     let spoken = tokio::task::spawn_blocking(move || {
         let mut stream = UnixStream::connect(socket).unwrap();
-        // It may have hung up before it heard everything.
+        // The host may have closed the connection before it read everything.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);

@@ -1,5 +1,5 @@
-//! A copy of a home beside its original is read like any other, and is not gone on with unless a person says so; a home that was moved just
-//! goes on.
+//! A copy of a home beside its original can be read like any home, but is continued only if a person says so. A home that was moved is
+//! continued without a question.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ fn copy(from: &Path, to: &Path) -> PathBuf {
     to.to_owned()
 }
 
-/// What lies in a folder and beneath it, with what is in the files.
+/// All files beneath a folder, with their contents.
 fn all_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -63,7 +63,7 @@ fn a_copy_beside_its_original_is_told_at_its_first_write_and_the_original_goes_o
     }
     assert_eq!((all_of(&second), all_of(&program.place().state)), before, "nothing was written");
     ends_in(&program, &home, RUN, 0);
-    // A person's word takes the copy in the other one's place. That is on the record, and the other one is the copy from now on.
+    // A person's order accepts the copy in place of the other home. That is on the record, and the other home is the copy from now on.
     let said = ends_in(&program, &second, &["audit", "accept-rollback"], 0);
     assert!(said.contains(home.to_str().unwrap()), "{said}");
     ends_in(&program, &second, RUN, 0);
@@ -98,10 +98,10 @@ fn a_home_that_was_moved_or_whose_original_is_gone_goes_on_without_a_word() {
     let there = copy(&moved, &program.folder().join("there"));
     fs::remove_dir_all(&moved).unwrap();
     ends_in(&program, &there, RUN, 0);
-    // A home of another record in the old place is nobody's original.
+    // A home with another record in the old place is not the original.
     copy(&ran().place().home, &moved);
     ends_in(&program, &there, RUN, 0);
-    // On another machine, nothing is remembered of it.
+    // On another machine, second state has nothing of it.
     let output =
         program.command(&[], RUN).env("BAILIWICK_HOME", &there).env("BAILIWICK_STATE", program.folder().join("other")).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", both(&output));

@@ -1,5 +1,5 @@
-//! `kill -9` with requests in flight, at random points: whatever a server saw has its intent on the record, the log opens, and the run
-//! goes on to the end that it would have had, or asks a person where nobody can know.
+//! `kill -9` with requests in flight, at random points: each request that a server received has its intent on the record, the log
+//! opens, and the run continues to the end that it would have had, or asks a person about acts with an unknown outcome.
 
 use std::collections::{BTreeMap, HashSet};
 use std::process::Stdio;
@@ -21,12 +21,12 @@ fn is_post(asked: &Asked) -> bool {
     asked.ask.resource.http().is_some_and(|http| http.method.as_str() == "POST")
 }
 
-/// One guest, killed so many times.
+/// One guest, which is killed many times.
 struct Case {
     guest: &'static str,
     args: &'static [&'static str],
     points: u64,
-    /// Whether its output depends on nothing but the answers.
+    /// Whether its output depends only on the answers.
     one_output: bool,
 }
 
@@ -39,29 +39,29 @@ const CASES: [Case; 4] = [
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    /// Killed before anything of the run was on the record.
+    /// How often it was killed before anything of the run was on the record.
     before: u64,
-    /// Killed while it ran.
+    /// How often it was killed while it ran.
     within: u64,
-    /// Of those: with an intent and no answer on the record.
+    /// How many of those had an intent without an answer on the record.
     in_flight: u64,
-    /// Killed after its end was on the record.
+    /// How often it was killed after its end was on the record.
     after: u64,
-    /// Had to be settled by a person.
+    /// How often a person had to settle a request.
     unsettled: u64,
-    /// An answer to a POST had begun, and what came of it was not kept to its end: the guest is told that no more will come.
+    /// How often an answer to a POST had begun but was not kept to its end, so that the guest learns that no more will come.
     broken_off: u64,
-    /// Requests that the server heard before the kill.
+    /// Requests that the server received before the kill.
     heard: u64,
 }
 
-/// A home, a server, and what an uninterrupted run comes to there.
+/// A home, a server, and the result of an uninterrupted run.
 struct Lane {
     place: HomePlace,
     server: Server,
     dice: Dice,
     order: RunOrder,
-    /// What the server hears and does in one run.
+    /// How many events the server has in one run.
     events: u64,
     output: String,
     known: HashSet<RunId>,
@@ -74,7 +74,7 @@ fn counted<T: Ord>(things: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
     counts
 }
 
-/// Whether each thing is among the others at least as often.
+/// Whether each entry of `few` is in `many` at least as often.
 fn covers(many: &BTreeMap<String, usize>, few: &BTreeMap<String, usize>) -> bool {
     few.iter().all(|(thing, count)| many.get(thing).is_some_and(|more| more >= count))
 }
@@ -84,14 +84,14 @@ impl Lane {
         counted(self.server.heard()[start..].iter().map(|heard| format!("{} {}", heard.method, self.server.url(&heard.path))))
     }
 
-    /// Everything that was intended, over the whole log or in one run.
+    /// All intents of the whole log or of one run.
     fn intended(&self, run: Option<RunId>) -> BTreeMap<String, usize> {
         let runs: Vec<RunId> = run.map_or_else(|| self.known.iter().copied().collect(), |run| vec![run]);
         let all: Vec<Record> = runs.iter().flat_map(|run| records(&self.place.home, *run)).collect();
         counted(asked(&all).map(|asked| asked.ask.resource.to_string()))
     }
 
-    /// The run that is new on the record, if one is.
+    /// The new run on the record, if there is one.
     fn new_run(&mut self) -> Option<RunId> {
         let reader = match journal::Reader::open(&self.place.home) {
             Ok(reader) => reader,
@@ -118,7 +118,7 @@ impl Lane {
             () = self.server.until(|now| so_far(now) >= point) => {}
             _ = child.wait() => {}
         }
-        // The point lies between two events of the server, or anywhere in the start of the process; nothing below depends on where.
+        // The point lies between two events of the server, or anywhere in the start of the process; the checks below do not depend on it.
         let micros = self.dice.roll(if point == 0 { 80_000 } else { 1500 });
         tokio::time::sleep(Duration::from_micros(micros)).await;
         let _ = child.start_kill();
@@ -161,7 +161,7 @@ impl Lane {
         };
         self.tally.within += 1;
         self.tally.in_flight += u64::from(!open.is_empty());
-        // What may not be asked again can't be heard to its end either.
+        // A POST must not be asked again, so its answer can't be received to its end either.
         let begun = |op| answered(&cut).any(|answered| answered.op == op) && !ends(&cut).any(|ended| ended == op);
         let broken_off = asked(&cut).any(|asked| is_post(asked) && begun(asked.op));
         self.tally.broken_off += u64::from(broken_off);
@@ -174,7 +174,7 @@ impl Lane {
                 assert!(open.contains(&(op, true)), "only a POST without an answer has to be settled: {op} of {open:?}");
                 let posts = |lane: &Self| lane.server.heard().iter().filter(|heard| heard.method == "POST").count();
                 let before = posts(self);
-                // Asked again without a word of a person, it says the same, and still nothing is sent.
+                // Resuming again without a settlement gives the same error, and still nothing is sent.
                 let again = self.resume(house, run).await.unwrap_err();
                 assert!(matches!(&again, RunError::Unsettled { acts: left, .. } if *left == acts), "{again:?}");
                 assert_eq!(posts(self), before);
@@ -185,7 +185,7 @@ impl Lane {
                 (settled, did)
             }
             _ => {
-                assert!(!open.iter().any(|(_, post)| *post), "a POST without an answer was gone past: {open:?}");
+                assert!(!open.iter().any(|(_, post)| *post), "the run continued past a POST without an answer: {open:?}");
                 (report, false)
             }
         };
@@ -196,7 +196,7 @@ impl Lane {
     }
 }
 
-/// Kills one guest again and again, in one home, whose log must hold in the end.
+/// Kills one guest again and again in one home, whose log must verify in the end.
 async fn killed(case: &Case, seed: u64) -> Tally {
     let host = TestHost::new();
     let dice = Dice::new(seed);
@@ -225,7 +225,7 @@ async fn killed(case: &Case, seed: u64) -> Tally {
     for _ in 0..case.points {
         lane.kill_once(case, folder.path()).await;
     }
-    // What came late too: a request may be heard after its sender was killed.
+    // Late requests too: a request may arrive after its sender was killed.
     let (intended, heard) = (lane.intended(None), lane.heard_since(start));
     assert!(covers(&intended, &heard), "heard {heard:?}, intended {intended:?}");
     let mut ledger = Ledger::new();
@@ -245,7 +245,7 @@ async fn killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run
     }
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     assert_eq!(sum(|tally| tally.before + tally.within + tally.after), 300);
-    // That it met what it was meant to meet. How often depends on how busy the machine is.
+    // Check that the kills met the intended situations. How often they do depends on the load of the machine.
     assert!(sum(|tally| tally.within) > 50, "{tallies:?}");
     assert!(sum(|tally| tally.in_flight) > 0, "{tallies:?}");
     assert!(sum(|tally| tally.unsettled) > 0, "{tallies:?}");
@@ -254,7 +254,7 @@ async fn killed_at_three_hundred_points_no_effect_is_without_intent_and_each_run
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_that_was_in_flight_waits_for_a_persons_word() {
     for did in [false, true] {
-        // The first one is never answered.
+        // The first request is never answered.
         let server = Server::answering(|n, _| if n == 0 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
         let wasm = tests::guests::guest("post");
         let url = server.url("/things");
@@ -284,7 +284,7 @@ async fn a_post_that_was_in_flight_waits_for_a_persons_word() {
         for _ in 0..2 {
             let output = resumed(&["resume", &run]).await;
             assert_eq!(output.status.code(), Some(8), "{output:?}");
-            assert_eq!(server.heard().len(), 1, "nobody knows, so nothing is sent again");
+            assert_eq!(server.heard().len(), 1, "the outcome is unknown, so nothing is sent again");
         }
         let output = resumed(&["resume", &run, "--settle", if did { "did" } else { "did-not" }]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");

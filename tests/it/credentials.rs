@@ -1,4 +1,4 @@
-//! Credentials: what goes along with a request, what never comes back, and what is refused. The values are canaries: they are looked for
+//! Credentials: what is sent with a request, what never comes back, and what is refused. The values are canaries: the tests look for them
 //! wherever a value could have been left.
 
 use base64::Engine as _;
@@ -18,10 +18,10 @@ use vocabulary::{Binding, Outcome, Placement, Reason, Scheme, Source};
 use crate::child;
 use crate::ending::done;
 
-/// With what some encodings write otherwise, and nothing that occurs by chance.
+/// A value with characters that some encodings change, and that does not occur by chance.
 const CANARY: &str = "canary/8f3a+Q~z\"k&7";
 
-/// A value that may be sent to servers of tests, and to places to which some bindings lead in vain.
+/// Sets a value that may be sent to servers of tests, and to places that some bindings name but requests never reach.
 fn set(host: &TestHost, name: &str, value: &str) -> Local {
     let vault = Local::new(&host.place().home);
     let destinations = [tests::asks::loopback(), vec!["http://*.example.com:*".parse().unwrap()]].concat();
@@ -34,7 +34,7 @@ fn bound(name: &str, placement: Placement) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new(name, hosts, placement, Source::Local) }
 }
 
-/// The guest `get` with these URLs, and a grant with the credential.
+/// An order for the guest `get` with these URLs, and a grant with the credential.
 fn order(host: &TestHost, port: u16, urls: &[&str], binding: Binding) -> RunOrder {
     let mut order = host.order("get", urls);
     loopback(&mut order.grants, port, &["GET"], &["/**"]);
@@ -52,12 +52,12 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// Everything in which the value could be known again.
+/// All forms in which the value could be recognised.
 fn forms() -> Vec<String> {
     let forms = vec![CANARY.to_owned(), hex(CANARY), percent(CANARY), STANDARD.encode(CANARY), URL_SAFE.encode(CANARY)];
-    // In base 64 beside a user's name; the letters that hang on neighbours are left out.
+    // In base 64 with a user name; letters that depend on neighbouring bytes are left out.
     let basic = STANDARD.encode(format!("alice:{CANARY}"));
-    // As JSON has it, once and within JSON; the report and what a command printed are both.
+    // As JSON, and as JSON within JSON: the report and the output of a command have both.
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
     forms.into_iter().chain([basic[8..28].to_owned(), quoted(CANARY), quoted(&quoted(CANARY))]).collect()
 }
@@ -69,7 +69,7 @@ fn assert_nowhere(where_: &str, bytes: &[u8]) {
     }
 }
 
-/// Not in the report, not in any file of the home, not in what is sealed beside the record, once it is opened.
+/// Asserts that the value is neither in the report, nor in any file of the home, nor in the opened payloads beside the record.
 fn assert_nowhere_in(host: &TestHost, report: &RunReport) {
     assert_nowhere("the report", &serde_json::to_vec(report).unwrap());
     let mut folders = vec![host.place().home, host.place().state];
@@ -90,7 +90,7 @@ fn assert_nowhere_in(host: &TestHost, report: &RunReport) {
     }
 }
 
-/// Says what it heard in every form that there is, in headers and in a body in pieces of seven bytes.
+/// Repeats the received credential in every form, in headers and in a body in pieces of seven bytes.
 fn echo(heard: &Heard) -> Vec<Step> {
     let sent = [heard.head.as_str(), &heard.path].concat();
     let all = [
@@ -148,7 +148,7 @@ async fn each_placement_reaches_the_server_and_comes_back_to_nobody() {
     }
 }
 
-/// Of a run that must end well, why its asks were refused.
+/// The reasons why asks of a run were refused; the run must succeed.
 async fn reasons(host: &TestHost, order: RunOrder) -> Vec<Reason> {
     let report = done(host, order).await;
     assert_nowhere_in(host, &report);
@@ -178,7 +178,7 @@ async fn what_is_not_bound_not_set_over_or_spoken_for_is_refused_and_nothing_is_
     assert_eq!(code(reasons(&host, over).await), ["credential-expired"]);
     assert_eq!(code(reasons(&host, of(&[&query], &|_| {})).await), ["header-not-yours"]);
     let secure = of(&[&url], &|binding| binding.scheme = Scheme::Https);
-    assert_eq!(code(reasons(&host, secure).await), ["credential-not-bound"], "in clear text only where that is written");
+    assert_eq!(code(reasons(&host, secure).await), ["credential-not-bound"], "in clear text only if the binding says so");
     let mut unnamed = of(&[&url], &|_| {});
     unnamed.grants.credentials.clear();
     assert_eq!(code(reasons(&host, unnamed).await), ["credential-not-bound"]);
@@ -188,7 +188,7 @@ async fn what_is_not_bound_not_set_over_or_spoken_for_is_refused_and_nothing_is_
     let gone = of(&[&url], &|binding| binding.source = Source::File("/nonexistent/token".into()));
     assert_eq!(code(reasons(&host, gone).await), ["credential-unavailable"]);
     assert_eq!(server.heard().len(), 0);
-    // That nothing came is no accident.
+    // The control: without the change, nothing is refused.
     assert_eq!(code(reasons(&host, of(&[&url], &|_| {})).await), Vec::<&str>::new());
     assert_eq!(server.heard().len(), 1);
 }
@@ -209,7 +209,7 @@ async fn what_was_revoked_while_a_run_goes_on_is_refused_with_its_next_ask() {
     assert_eq!(server.heard().iter().map(|heard| heard.path.as_str()).collect::<Vec<_>>(), ["/1"]);
 }
 
-/// A packed answer can't be searched.
+/// A compressed answer can't be searched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     let host = TestHost::new();
@@ -225,7 +225,8 @@ async fn a_packed_answer_to_a_request_with_a_credential_is_not_shown() {
     assert_nowhere_in(&host, &report);
 }
 
-/// A stream that began before anything went along, and a request that the credential is not for: another answer shows what one of them took along.
+/// A stream that began before a credential was used, and a request without the credential: their answers are starred if another answer
+/// shows the value.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_looked_through_for_what_another_request_took_along() {
     let host = TestHost::new();
@@ -240,11 +241,11 @@ async fn an_answer_is_looked_through_for_what_another_request_took_along() {
     let report = done(&host, order).await;
     assert_eq!(lines(&report).iter().filter(|line| line["answer"]["body"] == "*".repeat(CANARY.len())).count(), 3, "{}", printed(&report));
     let sent: Vec<bool> = server.heard().iter().map(|heard| heard.head.contains(CANARY)).collect();
-    assert_eq!(sent, [false, true, false], "it goes along only where it is granted");
+    assert_eq!(sent, [false, true, false], "it is sent only where it is granted");
     assert_nowhere_in(&host, &report);
 }
 
-/// Slices of an answer can't be searched either.
+/// Partial answers can't be searched either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slice_is_not_asked_for_and_not_shown() {
     let host = TestHost::new();
@@ -254,12 +255,12 @@ async fn a_slice_is_not_asked_for_and_not_shown() {
     assert!(lines(&report)[0]["answer"]["err"].is_string(), "{}", printed(&report));
 }
 
-/// Without a credential, at a host where no value of the home may be sent, nothing is looked for, and the guest unpacks what a server
-/// packs.
+/// Without a credential, at a host where no value of the home may be sent, answers are not searched, and the guest gets a compressed
+/// answer as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_without_a_credential_is_given_what_came() {
     let host = TestHost::new();
-    // A value that may not go to this server did not come from here.
+    // A value that may not go to this server can't come back from it.
     let elsewhere = ["https://api.example.com".parse().unwrap()];
     Local::new(&host.place().home).set_for("inventory", Secret::new(CANARY.as_bytes().to_vec()).unwrap(), &elsewhere, 1).unwrap();
     let server = Server::doing(vec![Step::Say(response(200, CANARY.as_bytes()))]).await;
@@ -278,7 +279,7 @@ fn config(port: u16, more: &str) -> String {
     )
 }
 
-/// The whole way, as people go it: a value from standard input, a real server over TLS that lets nobody else in.
+/// The whole path as a user takes it: a value from standard input, and a real server over TLS that requires the value.
 #[test]
 fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
     let authority = Authority::new();
@@ -303,7 +304,7 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
     assert!(status(&run())["err"].is_string(), "nothing was set");
     let place = format!("https://127.0.0.1:{}", app.port());
     let unsaid = with_stdin(&["credentials", "set", "inventory"], value);
-    // Lines are broken for the width of a terminal.
+    // The program wraps lines at the width of a terminal.
     let said = String::from_utf8(unsaid.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(unsaid.status.code() == Some(2) && said.contains("--for https://HOST") && !said.contains(value), "{said}");
     assert_eq!(with_stdin(&["credentials", "set", "--weak", "inventory", "--for", &place], &format!("{value}\n")).status.code(), Some(0));
@@ -333,7 +334,7 @@ fn a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees() {
         assert_eq!(with_stdin(args, stdin).status.code(), Some(code), "{args:?} {stdin}");
     }
     assert!(status(&run())["err"].is_string(), "it was revoked");
-    assert_eq!(app.stop().len(), 1, "only the one that had the value was sent");
+    assert_eq!(app.stop().len(), 1, "only the request with the value was sent");
 }
 
 #[test]
@@ -382,7 +383,7 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
             std::fs::copy(tests::guests::guest("get"), program.folder().join(format!("here/{name}.wasm"))).unwrap();
         }
         let output = program.run(&["check"]);
-        assert_eq!(output.status.code(), Some(0), "the page's own configuration holds: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "the page's own configuration is valid: {}", String::from_utf8_lossy(&output.stderr));
     }
     let (code, said) = check("[credentials.unused]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n");
     assert!(code == Some(0) && !said.contains("unused"), "{said}");
@@ -390,7 +391,7 @@ fn a_binding_that_can_not_be_meant_is_an_error_and_what_it_allows_is_shown_befor
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// A run is its record: the same stars.
+/// A rebuild of a run from its record has the same stars.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_with_a_credential_is_rebuilt_identically() {
     let host = TestHost::new();

@@ -13,12 +13,12 @@ use tests::program::{Program, config};
 use vocabulary::Grants;
 use vocabulary::record::Record;
 
-/// A home with these many runs on its record, and their ids in order.
+/// A home with this many runs on its record, and their ids in order.
 fn ran(runs: usize) -> (Program, Vec<String>) {
     ran_with(Program::new(&config("exits-with", &guest("exits_with"), &Grants::default())), &["exits-with", "--json", "--", "0"], runs)
 }
 
-/// The same for runs whose beginning is in an earlier batch than their end: the intent of a request is durable before it is sent.
+/// The same for runs whose beginning is in an earlier batch than their end, because the intent of a request is durable before it is sent.
 pub(crate) fn ran_asking(runs: usize) -> (Program, Vec<String>) {
     let grant = "[[agents.get.http]]\nhost = \"127.0.0.1\"\nport = 9\nscheme = \"http\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n";
     let text = format!("{}\n{grant}", config("get", &guest("get"), &Grants::default()));
@@ -40,7 +40,7 @@ pub(crate) fn segment(program: &Program) -> PathBuf {
     program.place().home.join("journal/00000001.seg")
 }
 
-/// Where a run's records lie.
+/// The places of a run's records.
 pub(crate) fn places(program: &Program, run: &str) -> Vec<Position> {
     Reader::open(&program.place().home).unwrap().of_run(run.parse().unwrap()).map(|record| record.unwrap().at).collect()
 }
@@ -57,7 +57,7 @@ pub(crate) fn both(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Runs it, says what it printed, and fails unless it ended with this number.
+/// Runs a command and returns its output; fails unless it ended with this exit code.
 #[track_caller]
 pub(crate) fn ends(program: &Program, args: &[&str], code: i32) -> String {
     ends_at(program, program.place(), args, code)
@@ -98,15 +98,15 @@ fn what_is_whole_stays_readable_and_what_is_not_is_said() {
     flip(&segment(&program), places(&program, &ids[1])[0].offset + 40);
     for args in [&["audit", "show"][..], &["ps"], &["audit", "touched"]] {
         let words = ends(&program, args, 6);
-        assert!(words.contains("not read: segment 1") && words.contains("whole again from record"), "{words}");
+        assert!(words.contains("not read: segment 1") && words.contains("undamaged again from record"), "{words}");
     }
     for run in [&ids[0], &ids[2]] {
         let words = ends(&program, &["show", run], 6);
         assert!(words.contains("run-opened") && words.contains("run-closed"), "{words}");
     }
-    // Whether there is such a run can't be known.
+    // It can't be known whether there is such a run.
     let words = ends(&program, &["show", "01M83DA0REQ40DXRGC9AB0ZHM8"], 6);
-    assert!(words.contains("it may be in what can't"), "{words}");
+    assert!(words.contains("it may be in the part that can't be read"), "{words}");
     let touched = program.run(&["audit", "touched", "--json"]);
     let document: Value = serde_json::from_slice(&touched.stdout).unwrap();
     assert_eq!((touched.status.code(), document["incomplete"].as_array().map(Vec::len)), (Some(6), Some(1)), "{document}");
@@ -131,12 +131,12 @@ fn reanchor_sets_the_damaged_part_aside_and_the_home_goes_on() {
     let done: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(done["was"]["size"].as_u64() > done["now"]["size"].as_u64(), "{done}");
     let aside = program.place().home.join(done["aside"].as_str().unwrap()).join("00000001.seg");
-    assert_eq!(fs::read(&aside).unwrap(), damaged, "it is kept as it was");
-    // It goes on, says so, and verifies.
+    assert_eq!(fs::read(&aside).unwrap(), damaged, "the original is kept");
+    // The log continues after the cut, which is on the record, and verifies.
     ends(&program, &["run", "exits-with", "--", "0"], 0);
     ends(&program, &["show", &ids[0]], 0);
     let words = ends(&program, &["audit", "verify"], 0);
-    assert!(words.contains("WHOLE") && words.contains("a failing disk") && words.contains("is there as it was"), "{words}");
+    assert!(words.contains("WHOLE") && words.contains("a failing disk") && words.contains("is unchanged"), "{words}");
     let records = Reader::open(&program.place().home).unwrap().records();
     let record = records.filter_map(|record| Record::parse(&record.unwrap().body).ok()).find_map(|record| match record {
         Record::Reanchored(record) => Some(record),
@@ -146,7 +146,7 @@ fn reanchor_sets_the_damaged_part_aside_and_the_home_goes_on() {
     assert_eq!((record.by, record.reason.as_str()), (run::own_principal(), "a failing disk"));
     assert_eq!((record.was_size, record.now_size), (done["was"]["size"].as_u64(), done["now"]["size"].as_u64().unwrap()));
     flip(&aside, 100);
-    assert!(ends(&program, &["audit", "verify"], 6).contains("NOT THERE as it was"), "records that were acknowledged are gone");
+    assert!(ends(&program, &["audit", "verify"], 6).contains("MISSING OR CHANGED"), "records that were acknowledged are gone");
 }
 
 #[test]
@@ -195,15 +195,15 @@ fn a_report_for_programs_says_what_was_not_searched() {
 fn a_run_that_is_closed_by_reanchoring_is_one_whose_end_is_not_among_what_is_kept() {
     let (program, ids) = ran_asking(3);
     let second = places(&program, &ids[1]);
-    // Its beginning is kept, and its end is not.
+    // The beginning of this run is kept, but not its end.
     flip(&segment(&program), second.last().unwrap().offset + 40);
     let words = ends(&program, &["audit", "reanchor", "--reason", "a failing disk"], 0);
-    assert!(words.contains(&format!("run {}, whose end is not among what is kept", ids[1])), "{words}");
+    assert!(words.contains(&format!("run {}, whose end is not in the part that stays", ids[1])), "{words}");
     assert!(!words.contains(&ids[0]) && !words.contains(&ids[2]), "{words}");
     let words = ends(&program, &["show", &ids[1]], 0);
     let closed = words.lines().find(|line| line.contains("run-closed")).unwrap();
     assert!(
-        closed.contains("SET ASIDE: what it did after this, and how it ended, is in the part of the record that was set aside"),
+        closed.contains("SET ASIDE: what it did after this and how it ended is in the part of the record that was set aside"),
         "{closed}"
     );
     assert!(!closed.contains("nothing further was done") && !closed.contains("of memory"), "{closed}");
@@ -211,7 +211,7 @@ fn a_run_that_is_closed_by_reanchoring_is_one_whose_end_is_not_among_what_is_kep
     assert!(control.contains("DONE") && !control.contains("SET ASIDE"), "{control}");
     assert!(ends(&program, &["ps"], 0).contains("no run is open"));
     let help = ends(&program, &["audit", "reanchor", "--help"], 0).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(help.contains("whose end is not among what is kept") && help.contains("is not known here"), "{help}");
+    assert!(help.contains("whose end is in that part") && help.contains("is not known here"), "{help}");
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
 }
 
@@ -227,7 +227,7 @@ fn doctor_says_that_the_record_is_damaged_and_changes_nothing() {
     assert_eq!((fs::read(segment(&program)).unwrap(), listing(&program)), (damaged, before));
     flip(&segment(&program), at);
     ends(&program, &["doctor"], 0);
-    // An older copy, too.
+    // The same for an older copy.
     let old = program.folder().join("old");
     copy(&program.place().home, &old);
     ends(&program, &["run", "exits-with", "--", "0"], 0);
@@ -240,7 +240,7 @@ fn doctor_says_that_the_record_is_damaged_and_changes_nothing() {
     assert!(!fresh.place().home.join("journal").exists(), "it made none");
 }
 
-/// What is in the home, with its times of change.
+/// The files of the home, with their times of change.
 fn listing(program: &Program) -> Vec<(PathBuf, std::time::SystemTime)> {
     let entry = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry.unwrap();
@@ -268,14 +268,14 @@ fn verify_says_true_numbers_and_the_next_step() {
     let words = ends(&program, &["audit", "verify"], 6);
     let kept = verified["size"].as_u64().unwrap();
     assert!(kept <= at.index && kept < size, "{verified}");
-    assert!(words.contains(&format!("{size} records elsewhere, of which no more than the {kept} whole ones are there")), "{words}");
-    assert!(words.contains(&format!("whole       {kept} record")) && !words.contains("which are there"), "{words}");
-    assert!(words.contains("help: put an undamaged copy of the home back") && words.contains("audit reanchor"), "{words}");
-    // Of a copy, nothing can be set aside.
+    assert!(words.contains(&format!("{size} records in the state, of which at most the {kept} undamaged ones are here")), "{words}");
+    assert!(words.contains(&format!("whole       {kept} record")) && !words.contains("which are here"), "{words}");
+    assert!(words.contains("help: restore an undamaged copy of the home") && words.contains("audit reanchor"), "{words}");
+    // In a copy, nothing can be set aside.
     let copied = program.folder().join("copied");
     copy(&program.place().home, &copied);
     let words = ends(&program, &["audit", "verify", copied.to_str().unwrap()], 6);
-    assert!(words.contains("help: look for an undamaged copy") && !words.contains("reanchor"), "{words}");
+    assert!(words.contains("help: use an undamaged copy") && !words.contains("reanchor"), "{words}");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_record_that_is_longer_than_what_is_known_differs_and_is_not_behind() {
     let (program, ids) = ran(2);
     let old = program.folder().join("old");
     copy(&program.place().home, &old);
-    // After the copy was made the home goes another way.
+    // After the copy was made, the home continues differently.
     flip(&segment(&program), places(&program, &ids[0])[0].offset + 40);
     ends(&program, &["audit", "reanchor", "--reason", "a failing disk"], 0);
     fs::remove_dir_all(&program.place().home).unwrap();
@@ -296,7 +296,7 @@ fn a_record_that_is_longer_than_what_is_known_differs_and_is_not_behind() {
     let words = ends(&program, &["audit", "verify"], 6);
     assert!(words.contains("they are NOT the first") && words.contains("help: ") && words.contains("audit accept-rollback"), "{words}");
     ends(&program, &["audit", "accept-rollback"], 0);
-    // The control: one that is shorter is behind.
+    // The control: a shorter record is behind.
     ends(&program, &["run", "exits-with", "--", "0"], 0);
     fs::remove_dir_all(&program.place().home).unwrap();
     copy(&old, &program.place().home);

@@ -1,5 +1,4 @@
-//! What somebody meets on the first day: a configuration to begin with, what is missing, completions, a manual, findings for other
-//! tools, and a component that is pinned.
+//! A user's first day: a first configuration, missing tools, completions, the manual, findings for other tools, and a pinned component.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -35,7 +34,7 @@ fn init_writes_a_configuration_that_holds_and_never_writes_over_one() {
     std::fs::remove_file(&file).unwrap();
     ends_with(&program.run(&["init"]), 0);
     let written = std::fs::read_to_string(&file).unwrap();
-    // The file holds; the component that it names is not there yet.
+    // The configuration is valid; the component that it names does not exist yet.
     let checked = program.run(&["check"]);
     ends_with(&checked, 2);
     assert!(words(&checked).contains("is well formed") && words(&checked).contains("my-agent.wasm"), "{}", words(&checked));
@@ -58,7 +57,7 @@ fn doctor_tells_what_is_there_and_what_is_missing() {
     ends_with(&alone, 0);
     let rustup = document(&alone).as_array().unwrap().iter().find(|it| it["what"] == "rustup").cloned().unwrap();
     assert_eq!((&rustup["ok"], &rustup["needed"]), (&Value::from(false), &Value::from(false)));
-    // Without address space there is no engine, and nothing runs.
+    // Without address space the engine can't start, and nothing runs.
     let mut starved = Command::new("/bin/sh");
     starved.args(["-c", "ulimit -v 4000000; exec \"$@\"", "sh"]).arg(tests::host::bailiwick()).args(["doctor"]);
     starved.env("BAILIWICK_HOME", &program.place().home).env("BAILIWICK_STATE", &program.place().state);
@@ -104,7 +103,7 @@ fn shells_and_manuals_have_every_verb() {
     }
 }
 
-/// SARIF's published schema, as a package of the npm registry carries it; `None` after npm was named as missing.
+/// SARIF's published schema, from a package of the npm registry; `None` after a message if npm is missing.
 fn sarif_schema() -> Option<Value> {
     const PACKAGE: &str = "@microsoft/jest-sarif@1.0.0-beta.0";
     let folder = target().join("tests-sarif");
@@ -121,7 +120,7 @@ fn sarif_schema() -> Option<Value> {
     Some(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
 }
 
-/// A folder with one leaked token, in a file whose name is no reference as it stands.
+/// A folder with one leaked token, in a file whose name is not a valid URI reference without escaping.
 fn leaky() -> (tempfile::TempDir, PathBuf) {
     let tree = tempfile::tempdir().unwrap();
     let file = tree.path().join("a b?.txt");
@@ -149,10 +148,10 @@ fn findings_become_sarif_of_the_published_schema_and_a_number_to_end_with() {
     let validator = jsonschema::options().build(&schema).unwrap();
     let errors: Vec<String> = validator.iter_errors(&found).map(|err| format!("{}: {err}", err.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
-    assert!(!validator.is_valid(&serde_json::json!({ "version": "2.1.0", "runs": [{ "results": [] }] })), "the schema says no too");
+    assert!(!validator.is_valid(&serde_json::json!({ "version": "2.1.0", "runs": [{ "results": [] }] })), "the schema rejects this");
 }
 
-/// Each shard is a run of its own, and what they found is one report and one document.
+/// Each shard is a run of its own, and all findings are in one report and one document.
 #[test]
 fn shards_share_the_work_and_make_one_report() {
     let tree = tempfile::tempdir().unwrap();
@@ -188,13 +187,13 @@ fn shards_share_the_work_and_make_one_report() {
     }
     assert_eq!((report.matches("DONE").count(), report.matches("audit verify").count()), (2, 2), "{report}");
 
-    // Who knows of no shards is not started several times over.
+    // An agent that does not support shards is not started several times.
     ends_with(&program.run(&["run", "leak-scan", "--shard", "2", "--input", r#"{"shard":{"index":0,"of":2}}"#]), 2);
     ends_with(&program.run(&["run", "leak-scan", "--shard", "0"]), 2);
     let other = Program::new(&config("x", &guest("asks_through_sdk"), &Grants::default()));
     let refused = other.run(&["run", "x", "--trust", "--shard", "2"]);
     ends_with(&refused, 2);
-    assert!(words(&refused).contains("takes no `shard`"), "{}", words(&refused));
+    assert!(words(&refused).contains("has no key `shard`"), "{}", words(&refused));
 }
 
 #[test]
@@ -210,7 +209,7 @@ fn what_was_accepted_is_what_runs_until_something_else_is() {
     assert!(accepted["difference"].is_null() && accepted["authority"].to_string().contains("/src"), "{accepted}");
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 0);
 
-    // The bytes under the name changed.
+    // The bytes of the component changed.
     std::fs::write(&wasm, tests::bombs::with_section(&std::fs::read(&wasm).unwrap(), "note", b"other")).unwrap();
     let refused = program.run(&["run", "reads-files", "--", "/src"]);
     ends_with(&refused, 4);
@@ -219,7 +218,7 @@ fn what_was_accepted_is_what_runs_until_something_else_is() {
     assert!(accepted.pointer("/difference/digest_was").is_some_and(Value::is_string), "{accepted}");
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 0);
 
-    // It asks for more.
+    // The configuration grants more.
     let more = std::fs::read_to_string(program.config()).unwrap()
         + &format!("\n[[agents.reads-files.files]]\nguest = \"/more\"\nhost = {:?}\nmode = \"read\"\n", tree.path().display().to_string());
     std::fs::write(program.config(), more).unwrap();
@@ -250,7 +249,7 @@ fn a_run_that_was_kept_is_replayed_without_its_files_or_its_server() {
     let case = folder.path().join("agent.cases/one-file.json");
     assert!(case.is_file());
 
-    // Another home, another content, and still the same.
+    // Another home and another content of the mount: still the same authority.
     std::fs::write(tree.path().join("a.txt"), "other\n").unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let there = tests::host::place(elsewhere.path());
@@ -262,7 +261,7 @@ fn a_run_that_was_kept_is_replayed_without_its_files_or_its_server() {
     ends_with(&same, 0);
     assert_eq!(document(&same)["same"], true);
 
-    // Another program is told from it.
+    // Another component is recognised as different.
     std::fs::copy(guest("reads_metadata"), &wasm).unwrap();
     let differs = tested(&["test", "reads-files", "--trust"]);
     ends_with(&differs, 9);

@@ -1,4 +1,4 @@
-//! `docs/demo`: a terminal as it was. Each command is run in a home where nobody has been, and what is printed is what the page shows.
+//! `docs/demo`: runs each command of the page in a new home folder, and compares the output with the page.
 
 use tests::console::Console;
 use tests::guests::guest;

@@ -29,12 +29,12 @@ async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
         let program = Program::new(&config(strangers.port(), &format!("kind = \"{kind}\"\n{line}")));
         let place = format!("http://127.0.0.1:{}", own.port());
         assert!(with_stdin(&program, &["credentials", "set", "--weak", "key", "--for", &place], VALUE).status.success());
-        // The binding says no port, so it is not wholly outside, and each request is judged.
+        // The binding has no port, so it is not wholly outside the destinations, and each request is judged.
         let request = json!({ "url": strangers.url("/") });
         let ran = tokio::task::block_in_place(|| asks(&program, &[], std::slice::from_ref(&request)));
         assert_eq!(ran.refused(), ["credential-outside"], "{ran:?}");
         assert_nowhere(&program, &ran, VALUE);
-        // A binding that names its port can never work. It is an error that names both places.
+        // A binding that names a port outside the destinations can never work. The error names both places.
         let narrow = config(strangers.port(), &format!("kind = \"{kind}\"\n{line}\nport = {}", strangers.port()));
         std::fs::write(program.config(), narrow).unwrap();
         for args in [&["check"][..], &["run", "asks", "--trust", "--", &request.to_string()]] {
@@ -47,7 +47,7 @@ async fn a_strangers_configuration_can_not_have_a_value_sent_to_its_own_host() {
                 "{words}"
             );
         }
-        // The control: at its own host it is sent.
+        // The control: to its own host the value is sent.
         std::fs::write(program.config(), config(own.port(), &format!("kind = \"{kind}\"\n{line}"))).unwrap();
         let ran = tokio::task::block_in_place(|| asks(&program, &[], &[json!({ "url": own.url("/") })]));
         assert_eq!(ran.told().len(), 1, "{ran:?}");
@@ -78,16 +78,12 @@ async fn a_value_of_which_nobody_said_where_it_may_go_goes_nowhere_until_somebod
     let request = json!({ "url": server.url("/") });
     let text = request.to_string();
     let output = tokio::task::block_in_place(|| program.run(&["run", "asks", "--trust", "--", &text]));
-    assert!(
-        output.status.code() == Some(2) && said(&output).contains("nobody has said where the value of `key` may go"),
-        "{}",
-        said(&output)
-    );
+    assert!(output.status.code() == Some(2) && said(&output).contains("the value of `key` has no destinations yet"), "{}", said(&output));
     assert!(said(&output).contains("bailiwick credentials set"), "{}", said(&output));
     let place = format!("http://127.0.0.1:{}", server.port());
     assert!(with_stdin(&program, &["credentials", "set", "--weak", "key", "--for", &place], "").status.success());
     let ran = tokio::task::block_in_place(|| asks(&program, &[], &[request]));
-    assert_eq!(ran.told()[0].0, 200, "the value stayed as it was: {ran:?}");
+    assert_eq!(ran.told()[0].0, 200, "the value did not change: {ran:?}");
     assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
 }
 
@@ -106,7 +102,7 @@ async fn destinations_are_shown_kept_and_changed_on_the_record() {
         let words = said(&run(args, ""));
         assert!(words.contains(one) && words.contains(two), "{words}");
     }
-    // Another value goes to the same places, and other places take the same value.
+    // A new value keeps the same destinations, and the same value can get other destinations.
     assert!(run(&["credentials", "set", "--weak", "key"], "another-value-1").status.success());
     let kept = || vault::Local::new(&program.place().home).kept("key").unwrap();
     assert_eq!((kept().version, kept().destinations.len()), (2, 2));
@@ -146,11 +142,11 @@ fn what_is_removed_is_gone_with_its_destinations() {
     assert_eq!(
         with_stdin(&program, &["credentials", "set", "--weak", "key"], VALUE).status.code(),
         Some(2),
-        "nobody has said where it may go"
+        "the value has no destinations"
     );
 }
 
-/// The grant has the port and the path, the binding has neither.
+/// The grant has a port and a path, but the binding has neither.
 #[test]
 fn what_is_proposed_is_what_a_run_needs_and_check_says_where_one_would_be_refused() {
     let wasm = tests::guests::guest("sends_each").display().to_string();
@@ -165,7 +161,7 @@ fn what_is_proposed_is_what_a_run_needs_and_check_says_where_one_would_be_refuse
     assert!(proposed.contains("credentials set key --for 'http://127.0.0.1:18080/api/**'"), "{proposed}");
     let mut tty = tests::tty::Tty::new(&program, &["credentials", "set", "--weak", "key"]);
     tty.until("value of key: ").types(VALUE).until("once more: ").types(VALUE);
-    tty.until("Enter alone takes").until("http://127.0.0.1:18080/api/**").until("URLs: ").types("");
+    tty.until("Enter alone accepts").until("http://127.0.0.1:18080/api/**").until("URLs: ").types("");
     assert_eq!(tty.ends().0, Some(0));
     let check = |place: Option<&str>| {
         if let Some(place) = place {
@@ -178,11 +174,11 @@ fn what_is_proposed_is_what_a_run_needs_and_check_says_where_one_would_be_refuse
     assert!(code == Some(0) && !words.contains("refused"), "the control: what was proposed is enough: {words}");
     for wrong in ["http://127.0.0.1", "http://127.0.0.1:18080/other/**", "https://127.0.0.1:18080", "http://127.0.0.2:18080"] {
         let (code, words) = check(Some(wrong));
-        let tells = format!("the value of `key` may go to {wrong}, and agent `asks` is granted it for http://127.0.0.1:18080/api/**");
+        let tells = format!("the value of `key` may go to {wrong}, but agent `asks` is granted it for http://127.0.0.1:18080/api/**");
         assert!(code == Some(2) && (words.contains(&tells) || words.contains("this configuration sends it to")), "{words}");
     }
     let (code, words) = check(Some("http://127.0.0.1:18080/api/v1/**"));
-    assert!(code == Some(0) && words.contains("a run is refused there in part"), "{words}");
+    assert!(code == Some(0) && words.contains("some of these requests are refused"), "{words}");
     for enough in ["http://127.0.0.1:*", "http://127.0.0.1:18080", "http://127.0.0.1:18080/**"] {
         let (code, words) = check(Some(enough));
         assert!(code == Some(0) && !words.contains("refused"), "{enough}: {words}");

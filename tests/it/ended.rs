@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP at what takes long: it ends with a word and the number of the signal, and nothing half made stays.
+//! Ctrl-C, SIGTERM and SIGHUP during long commands: they end with a message and the exit code of the signal, and no half-made file stays.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ use crate::terminals::Terminal;
 
 const ENDS: [(Signal, i32, &str); 3] = [(Signal::INT, 130, "Ctrl-C"), (Signal::TERM, 143, "SIGTERM"), (Signal::HUP, 129, "SIGHUP")];
 
-/// A home with a record and a vault, in which nothing runs.
+/// A home with a record and a vault, without an active run.
 fn program() -> Program {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
     ends(&program, &["trust"], 0);
@@ -38,19 +38,19 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Locks a file of the home, so that whoever needs it waits.
+/// Locks a file of the home, so that processes that need it wait.
 fn locked(path: &Path) -> File {
     let file = File::options().read(true).write(true).open(path).unwrap();
     flock(&file, FlockOperation::LockExclusive).unwrap();
     file
 }
 
-/// The same command, with a signal ignored as `nohup` does it.
+/// The same command, with a signal ignored as `nohup` does.
 fn ignoring(program: &Program, signal: &str, args: &[&str]) -> Command {
     program.command(&["/bin/sh", "-c", &format!("trap '' {signal}; exec \"$@\""), "sh"], args)
 }
 
-/// The record is in the file by then, and the vault is waited for.
+/// The signal comes when the record is in the backup and the process waits for the vault.
 #[test]
 fn a_backup_that_is_ended_leaves_no_file_and_says_so() {
     let program = program();
@@ -61,13 +61,13 @@ fn a_backup_that_is_ended_leaves_no_file_and_says_so() {
     for (signal, code, name) in ENDS {
         let mut terminal = Terminal::start(program.command(&[], &["backup", word(&file)]));
         terminal.until("which has locked the vault");
-        assert_eq!(names(&disk).len(), 1, "the control: it is being made");
+        assert_eq!(names(&disk).len(), 1, "the control: the backup is being made");
         terminal.signal(signal);
         let (ended, said) = terminal.ends_saying();
         assert_eq!((ended, names(&disk)), (code, Vec::<String>::new()), "{said}");
-        assert_eq!(said.trim(), format!("error: ended by {name} before it was done; what it had made is removed again"));
+        assert_eq!(said.trim(), format!("error: ended by {name} before it was done; what it had made was removed"));
     }
-    // What is ignored stays ignored, and the backup is made once the vault is free.
+    // An ignored signal stays ignored, and the backup is made once the vault is free.
     let mut terminal = Terminal::start(ignoring(&program, "HUP", &["backup", word(&file)]));
     terminal.until("which has locked the vault");
     terminal.signal(Signal::HUP);
@@ -76,7 +76,7 @@ fn a_backup_that_is_ended_leaves_no_file_and_says_so() {
     assert_eq!((ended, names(&disk)), (0, vec!["monday".to_owned()]), "{said}");
 }
 
-/// A home with a file so large that nobody is quicker with a signal than this.
+/// A home with a file so large that a restore takes longer than a signal needs to arrive.
 fn large() -> (Program, PathBuf) {
     let program = program();
     let file = File::create(program.place().home.join("large")).unwrap();
@@ -93,7 +93,7 @@ fn unpacking(program: &Program, home: &Path, backup: &Path, folder: &Path) -> Te
     command.env("BAILIWICK_HOME", home);
     let terminal = Terminal::start(command);
     while !folder.join("large").exists() {
-        assert!(!home.join("form").exists(), "it was quicker than this test");
+        assert!(!home.join("form").exists(), "the restore was faster than this test");
         std::thread::yield_now();
     }
     terminal
@@ -110,16 +110,16 @@ fn a_restore_that_is_ended_leaves_nothing_beside_the_home_or_in_it() {
         terminal.signal(signal);
         let (ended, said) = terminal.ends_saying();
         assert_eq!((ended, names(&there)), (code, Vec::<String>::new()), "{said}");
-        assert!(said.contains(&format!("ended by {name} before it was done; what it had made is removed again")), "{said}");
+        assert!(said.contains(&format!("ended by {name} before it was done; what it had made was removed")), "{said}");
     }
-    // A home that can't be replaced is filled from within.
+    // A home that can't be replaced is filled from inside.
     fs::create_dir_all(home.join("lost+found")).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(home.join("lost+found"), fs::Permissions::from_mode(0o700)).unwrap();
     let terminal = unpacking(&program, &home, &backup, &home.join("restoring"));
     terminal.signal(Signal::INT);
     assert_eq!((terminal.ends(), names(&home)), (130, vec!["lost+found".to_owned()]));
-    // One that is killed leaves it for the next one, and nothing uses the home meanwhile.
+    // A killed restore leaves its folder for the next restore, and no verb uses the home meanwhile.
     unpacking(&program, &home, &backup, &home.join("restoring")).kill();
     let mut ps = program.command(&[], &["ps"]);
     let output = ps.env("BAILIWICK_HOME", &home).output().unwrap();
@@ -131,7 +131,7 @@ fn a_restore_that_is_ended_leaves_nothing_beside_the_home_or_in_it() {
     assert!(names(&home).contains(&"large".to_owned()) && !names(&home).contains(&"restoring".to_owned()), "{:?}", names(&home));
 }
 
-/// Starts it, and returns when it has taken the signals up.
+/// Starts a command, and returns when it has set its signal handlers.
 fn listening(program: &Program, args: &[&str]) -> Terminal {
     let terminal = Terminal::start(program.command(&[], args));
     while masks(terminal.pid()).1 & bit(Signal::INT) == 0 {
@@ -140,7 +140,7 @@ fn listening(program: &Program, args: &[&str]) -> Terminal {
     terminal
 }
 
-/// So many records that nobody reads them as quickly as a signal comes.
+/// Adds so many records that reading them takes longer than a signal needs to arrive.
 fn lengthened(program: &Program) {
     let place = program.place();
     let (journal, _) = Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
@@ -187,7 +187,7 @@ fn what_is_not_to_be_cut_in_two_is_finished_first() {
     ends(&program, &["audit", "verify"], 0);
 }
 
-/// The author's code in it never ends.
+/// A build whose code never ends.
 #[test]
 fn a_build_is_ended_with_its_tools_by_a_signal() {
     let program = Program::new("[agents.x]\ncomponent = \"x\"\n");

@@ -1,4 +1,4 @@
-//! What every hostile case is held to: how it ended, exactly one end on the record, and a host that goes on serving others.
+//! Checks for every hostile case: how it ended, exactly one end on the record, and a host that still serves others.
 
 use run::{RunError, RunOrder, RunReport};
 use tests::host::TestHost;
@@ -6,7 +6,7 @@ use tests::wat::wat;
 use vocabulary::Outcome;
 use vocabulary::record::Record;
 
-/// Runs it to its end and holds the host to its promises.
+/// Runs an order to its end and makes these checks.
 pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> RunReport {
     let name = order.agent.name.clone();
     let report = host.run(order).await;
@@ -22,7 +22,7 @@ pub(crate) async fn ended(host: &TestHost, order: RunOrder) -> RunReport {
     report
 }
 
-/// Runs it into a limit.
+/// Runs an order that must end at this limit.
 pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> RunReport {
     let what = format!("{} {:?}", order.agent.name, order.args);
     let report = ended(host, order).await;
@@ -30,7 +30,7 @@ pub(crate) async fn limit(host: &TestHost, order: RunOrder, limit: &str) -> RunR
     report
 }
 
-/// Runs it to its own end.
+/// Runs an order that must succeed.
 pub(crate) async fn done(host: &TestHost, order: RunOrder) -> RunReport {
     let what = format!("{} {:?}", order.agent.name, order.args);
     let report = ended(host, order).await;
@@ -38,7 +38,7 @@ pub(crate) async fn done(host: &TestHost, order: RunOrder) -> RunReport {
     report
 }
 
-/// Runs it into a trap; gives its words.
+/// Runs an order that must trap; returns the message.
 pub(crate) async fn trapped(host: &TestHost, order: RunOrder) -> String {
     let what = format!("{} {:?}", order.agent.name, order.args);
     match ended(host, order).await.outcome {
@@ -47,7 +47,7 @@ pub(crate) async fn trapped(host: &TestHost, order: RunOrder) -> String {
     }
 }
 
-/// It is not even started: nothing of it is on the record, and others are.
+/// Checks that a run is not started: nothing of it is on the record, and other runs still work.
 pub(crate) async fn not_started(host: &TestHost, order: RunOrder) -> RunError {
     let before = entries(host);
     let name = order.agent.name.clone();
@@ -63,7 +63,7 @@ pub(crate) async fn honest(host: &TestHost) {
     assert_eq!(report.outcome, Outcome::Done);
 }
 
-/// How many refusals of a function are on the record of a run, and that they say why.
+/// The refusals of a function on the record of a run, each with its resource and reason.
 pub(crate) fn refusals(host: &TestHost, report: &RunReport, function: &str) -> Vec<(String, &'static str)> {
     let records = host.records(report.run).into_iter();
     let refused = records.filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None });
@@ -71,7 +71,7 @@ pub(crate) fn refusals(host: &TestHost, report: &RunReport, function: &str) -> V
     of_it.map(|refused| (refused.ask.resource.to_string(), refused.reason.code())).collect()
 }
 
-/// What a command printed, a JSON value for each line.
+/// The output of a command, as a JSON value for each line.
 pub(crate) fn lines(report: &RunReport) -> Vec<serde_json::Value> {
     tests::host::printed(report).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
 }

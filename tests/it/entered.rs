@@ -1,4 +1,4 @@
-//! How values and their places come in: at a terminal, from standard input, and which are taken.
+//! Entering values and their destinations: at a terminal, from standard input, and which are accepted.
 
 use tests::program::Program;
 use tests::tty::Tty;
@@ -14,7 +14,7 @@ fn program() -> Program {
     Program::new("[credentials.key]\nkind = \"bearer\"\nhosts = [\"a.example.com\"]\n")
 }
 
-/// Sets a value, and gives the number and the words.
+/// Sets a value; returns the exit code and the output.
 fn set(program: &Program, more: &[&str], value: &str) -> (Option<i32>, String) {
     let output = program.run_with(&[&["credentials", "set", "key"], more].concat(), value);
     (output.status.code(), both(&output))
@@ -37,13 +37,13 @@ fn a_terminal_asks_for_the_value_first_unseen_and_then_for_its_places_by_name() 
     assert_eq!((kept.version, kept.destinations[0].to_string()), (1, PLACE.to_owned()));
 }
 
-/// A terminal shows what is typed at `URLs:`; so it is there once, and no error has it again.
+/// The terminal echoes the input at `URLs:`, so it is there once, and no error repeats it.
 #[test]
 fn a_value_that_is_given_as_a_place_is_repeated_by_no_error() {
     let program = program();
     let mut tty = Tty::new(&program, &["credentials", "set", "key"]);
     tty.until("value of key: ").types(OLD).until("once more: ").types(OLD);
-    tty.until("URLs: ").types(NEW).until("that is no destination").until("URLs: ").types(PLACE);
+    tty.until("URLs: ").types(NEW).until("this is not a destination").until("URLs: ").types(PLACE);
     let (code, shown) = tty.ends();
     assert_eq!((code, shown.matches(NEW).count(), shown.matches(OLD).count()), (Some(0), 1, 0), "{shown}");
     let (code, said) = set(&program, &["--for", NEW], OLD);
@@ -57,9 +57,9 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
     let program = program();
     assert_eq!(set(&program, &["--for", PLACE], OLD).0, Some(0));
     let (code, said) = set(&program, &[], OLD);
-    assert!(code == Some(2) && said.contains("`key` has that value already: nothing was changed"), "{said}");
+    assert!(code == Some(2) && said.contains("`key` already has this value: nothing was changed"), "{said}");
     let rotated = program.run_with(&["credentials", "rotate", "key"], OLD);
-    assert!(rotated.status.code() == Some(2) && both(&rotated).contains("has that value already"), "{}", both(&rotated));
+    assert!(rotated.status.code() == Some(2) && both(&rotated).contains("already has this value"), "{}", both(&rotated));
     let (code, said) = set(&program, &["--for", "https://b.example.com"], OLD);
     assert!(code == Some(0) && said.contains("key keeps its value, version 1") && said.contains("https://b.example.com"), "{said}");
     assert_eq!(version(&program), 1);
@@ -71,7 +71,7 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
         let (code, said) = set(&program, &["--for", PLACE, "--again"], OLD);
         assert_eq!(code, Some(0), "{how}: {said}");
     }
-    // The control: one that it never had is taken without a word.
+    // The control: a new value is accepted without a message.
     assert_eq!(set(&program, &[], NEW).0, Some(0));
     let rotated = program.run_with(&["credentials", "rotate", "key"], OLD);
     assert!(rotated.status.code() == Some(2) && both(&rotated).contains("had before"), "{}", both(&rotated));
@@ -81,7 +81,7 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
 fn what_can_not_be_done_with_a_value_is_said_with_what_can() {
     let program = program();
     let (code, said) = set(&program, &["--for", PLACE], "");
-    assert!(code == Some(2) && said.contains("nothing came in as the value of `key`"), "{said}");
+    assert!(code == Some(2) && said.contains("no value for `key` was read"), "{said}");
     for what in ["rm", "show", "rotate"] {
         let said = both(&program.run(&["credentials", what, "foo"]));
         assert!(said.contains("the vault has no credential `foo`") && said.contains("credentials ls"), "{what}: {said}");
@@ -89,10 +89,14 @@ fn what_can_not_be_done_with_a_value_is_said_with_what_can() {
     assert_eq!(set(&program, &["--for", PLACE], OLD).0, Some(0));
     assert!(program.run(&["credentials", "revoke", "key"]).status.success());
     let said = both(&program.run(&["credentials", "restore", "key"]));
-    assert!(said.contains("lost it when it was revoked") && said.contains("`bailiwick credentials set key` sets a new value"), "{said}");
+    assert!(
+        said.contains("was removed from the vault when it was revoked")
+            && said.contains("`bailiwick credentials set key` sets a new value"),
+        "{said}"
+    );
 }
 
-/// Where the vault does not open, the error names what is missing; and so does the refusal of a run.
+/// If the vault does not open, the error names what is missing, and so does the refusal in a run.
 #[test]
 fn a_vault_whose_key_or_passphrase_is_missing_says_so_by_name() {
     let wasm = tests::guests::guest("sends_each").display().to_string();
@@ -118,12 +122,12 @@ fn a_vault_whose_key_or_passphrase_is_missing_says_so_by_name() {
             assert!(words.iter().all(|word| said.contains(word)), "{args:?}: {said}");
         }
     };
-    // A key file that is gone.
+    // The key file is missing.
     let (key, aside) = (program.place().home.join("vault.key"), program.folder().join("aside"));
     std::fs::rename(&key, &aside).unwrap();
     tells(None, &["vault.key` is not there"]);
     std::fs::rename(&aside, &key).unwrap();
-    // A passphrase that is not named, and another one than the vault's.
+    // The passphrase is not given, or is not the vault's.
     assert!(program.run_with(&["credentials", "seal", "passphrase"], "the passphrase of this home").status.success());
     tells(None, &["is sealed under a passphrase", "BAILIWICK_PASSPHRASE_FILE"]);
     let put = |text: &str| {
@@ -133,7 +137,7 @@ fn a_vault_whose_key_or_passphrase_is_missing_says_so_by_name() {
     };
     put("another passphrase");
     tells(Some(&phrase), &["does not open with the passphrase in", "phrase`"]);
-    // The control: with the right one it opens, and what is refused then is the connection.
+    // The control: with the right passphrase the vault opens, and then the connection is refused.
     put("the passphrase of this home");
     assert!(
         said(Some(&phrase), &["credentials", "ls"]).contains("https://")

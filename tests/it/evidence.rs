@@ -1,5 +1,5 @@
-//! The record as the operator reads it with the program itself: what was touched under a name, what is kept sealed, what two runs did
-//! differently.
+//! The record as the operator reads it with the program: what was touched under a name, the sealed payloads, and the differences
+//! between two runs.
 
 use std::process::{Command, Output};
 
@@ -19,7 +19,7 @@ fn verb(place: &HomePlace, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What a verb prints, when it ends well.
+/// The output of a verb, which must succeed.
 #[track_caller]
 fn data(place: &HomePlace, args: &[&str]) -> String {
     let output = verb(place, args);
@@ -32,7 +32,7 @@ fn document(place: &HomePlace, args: &[&str]) -> Value {
     serde_json::from_str(&data(place, args)).unwrap()
 }
 
-/// A command that posts each body to its path.
+/// An order for a guest that posts each body to its path.
 fn posting(host: &TestHost, server: &Server, asks: &[(&str, &str)]) -> RunOrder {
     let line = |(path, body): &(&str, &str)| {
         let authority = format!("127.0.0.1:{}", server.port());
@@ -61,7 +61,7 @@ async fn what_lies_sealed_is_shown_with_values_of_the_vault_starred() {
     let report = done(&host, posting(&host, &server, &[("/a?page=2&token=query-value", &body)])).await;
     let (place, run) = (host.place(), report.run.to_string());
     let asked = seq_of(&place, &run, "asked");
-    // A control: as long as the vault does not have it, it is shown as it was sent.
+    // A control: as long as the value is not in the vault, the request is shown as it was sent.
     assert_eq!(data(&place, &["show", &asked, "--body"]), format!("{body}\n"));
     Local::new(&place.home).set("late", Secret::new(LATER.as_bytes().to_vec()).unwrap(), 1).unwrap();
     let stars = "*".repeat(LATER.len());
@@ -71,7 +71,7 @@ async fn what_lies_sealed_is_shown_with_values_of_the_vault_starred() {
     assert!(one.contains("/a?page=2&token=query-value"), "the whole URL is there: {one}");
     let answered = seq_of(&place, &run, "answered");
     assert_eq!(verb(&place, &["show", &answered, "--body", "--raw"]).stdout, b"an answer\x00\xff");
-    assert!(data(&place, &["show", &answered, "--body"]).contains("61 6e 20 61"), "what is no text is shown in hexadecimal");
+    assert!(data(&place, &["show", &answered, "--body"]).contains("61 6e 20 61"), "bytes that are not text are shown in hexadecimal");
     let full = data(&place, &["show", &run, "--full"]);
     for part in ["input:", "grants:", "> POST http://127.0.0.1", "request body:", "< 200", "answer body:", "output:"] {
         assert!(full.contains(part), "{part} is not in {full}");
@@ -97,7 +97,7 @@ async fn what_was_not_kept_or_is_forgotten_says_so() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("not kept"), "{output:?}");
     }
-    // Without the home's key nothing that is sealed is shown, but the record itself is.
+    // Without the home's key no sealed payload is shown, but the record itself is.
     let kept = done(&host, posting(&host, &server, &[("/a", "body")])).await.run.to_string();
     let asked = seq_of(&place, &kept, "asked");
     assert_eq!(data(&place, &["show", &asked, "--body"]), "body\n");
@@ -131,7 +131,7 @@ async fn a_name_that_no_record_has_is_an_error_and_no_all_clear() {
         assert_eq!(error.status.code(), Some(2), "{error:?}");
     }
     assert_eq!(verb(&place, &["audit", "touched", "01AAAAAAAAAAAAAAAAAAAAAAAA"]).status.code(), Some(2));
-    // What is known and was not touched is another thing, and says what was searched: another guest has run, too.
+    // For a known name that was not touched, the message says what was searched: another guest has run, too.
     let output = verb(&place, &["audit", "touched", "--file", "/src/never"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -192,7 +192,7 @@ async fn a_file_that_was_opened_by_a_links_name_is_found_by_its_own() {
     };
     let (through, beside) = ("/src/link/real.txt".to_owned(), "/src/deep/../deep/real.txt".to_owned());
     let both = [(through.clone(), json!("/src/deep/real.txt")), (beside, json!("/src/deep/real.txt"))];
-    assert_eq!(found("/src/deep/real.txt"), both, "whatever it was called");
+    assert_eq!(found("/src/deep/real.txt"), both, "under each of its names");
     assert_eq!(found("/src/deep"), both);
     assert_eq!(found(&through).len(), 1);
 }
@@ -218,7 +218,7 @@ async fn what_two_runs_did_differently_is_told_and_what_is_the_same_is_not() {
 async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer() {
     let host = TestHost::new();
     let mut order = host.order("asks_listed", &[]);
-    // Each asked twice over, so that the record has enough to be worth an index.
+    // Each is asked twice, so that the record is large enough for an index.
     let ask = |n: u32| json!({ "scheme": "http", "authority": "127.0.0.1:9", "path": format!("/{n}") }).to_string();
     order.input = (0..1200).map(ask).collect::<Vec<_>>().join("\n");
     order.limits.asks = 10_000;
@@ -228,7 +228,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     host.house.close().unwrap();
     let place = host.place();
     let index = place.home.join("journal.touched");
-    let bytes = std::fs::read(&index).expect("the holder left an index");
+    let bytes = std::fs::read(&index).expect("the host left an index");
     let touched = || data(&place, &["audit", "touched", "--json"]);
     let runs = || data(&place, &["show", "latest", "--json"]);
     let (with, shown) = (touched(), runs());
@@ -245,7 +245,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
         std::fs::write(&index, &bytes[..at(n)]).unwrap();
         assert_eq!(touched(), with, "cut at {}", at(n));
     }
-    // Whole and genuine, but of another home.
+    // An index that is whole and genuine, but of another home.
     let other = TestHost::new();
     let mut order = other.order("asks_listed", &[]);
     order.input = (7000..8200).map(ask).collect::<Vec<_>>().join("\n");
@@ -256,7 +256,7 @@ async fn an_index_that_is_gone_forged_cut_or_of_another_home_changes_no_answer()
     other.house.close().unwrap();
     std::fs::copy(other.place().home.join("journal.touched"), &index).expect("the other home has an index");
     assert_eq!((touched(), runs()), (with.clone(), shown.clone()), "of another home");
-    // A pipe in its place is not waited for: a home that holds one is refused, and what helps is said.
+    // A pipe in its place does not block the program: a home with a pipe is refused, and the error says what to do.
     std::fs::remove_file(&index).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &index, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let refused = verb(&place, &["audit", "touched"]);
@@ -287,7 +287,7 @@ async fn a_request_refused_for_want_of_a_value_is_neither_sent_nor_a_use_of_the_
     assert!(touched.credentials.is_empty() && server.heard().is_empty());
     let kinds = |run| host.records(run).iter().filter(|record| record.kind() == vocabulary::record::RecordKind::LeaseIssued).count();
     assert_eq!(kinds(report.run), 0);
-    // With a value it is sent, and that is a use.
+    // With a value the request is sent, which counts as a use.
     Local::new(&host.place().home)
         .set_for("alpha", Secret::new(b"a-value-of-alpha-0815".to_vec()).unwrap(), &tests::asks::loopback(), 1)
         .unwrap();

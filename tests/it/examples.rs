@@ -1,4 +1,4 @@
-//! `examples/`: the commands of each page are run as they stand, in a home where nobody has been, and print what the page shows.
+//! `examples/`: runs the commands of each page in a new home folder, and compares the output with the page.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tests::guests::componentize_py;
 use tests::program::{built_from, share_built};
 use tests::tools::{contains, root};
 
-/// The home folder of a person, where what was built before is found.
+/// The home folder of a user, with components that were built before.
 struct Person(tempfile::TempDir);
 
 impl Person {
@@ -52,7 +52,7 @@ fn the_page_of_the_agent_in_rust_shows_what_a_terminal_shows() {
 #[test]
 fn the_page_of_the_credential_shows_what_a_terminal_shows_and_the_value_is_nowhere_in_the_home() {
     let _ = built_from("stock-report", "examples/credential/agent", None);
-    // The port of the page is below those that systems give away, so only another run of this test can have it: one at a time.
+    // The port of the page is below those that systems assign, so only another run of this test can use it. The lock allows one at a time.
     let lock = std::env::temp_dir().join(format!("bailiwick-example-port-18453-{}", rustix::process::getuid().as_raw()));
     let lock = File::create(lock).unwrap();
     lock.lock().unwrap();
@@ -67,7 +67,7 @@ fn the_page_of_the_credential_shows_what_a_terminal_shows_and_the_value_is_nowhe
     std::fs::remove_dir_all(own.join("build")).unwrap();
     let kept = [bytes_below(&own), bytes_below(&state)].concat();
     assert!(!contains(&kept, &token), "the value is kept sealed, and is not on the record");
-    // The control: other words of the same exchange are found like this.
+    // The control: this finds other text of the same exchange.
     assert!(contains(&kept, b"/items/echo"));
 }
 
@@ -79,7 +79,8 @@ fn the_page_of_the_agent_in_python_shows_what_a_terminal_shows() {
     Person::new().plays("python-agent", vec![programs.to_owned()]);
 }
 
-/// `cargo run -p verify-record` would build the program a second time, with other features: it is there, built with everything else.
+/// `cargo run -p verify-record` would build the program a second time, with other features. So the binary that was built with the
+/// workspace is used.
 #[test]
 fn the_page_of_the_verifier_shows_what_a_terminal_shows() {
     let _ = built_from("open-tasks", "examples/rust-agent", None);
@@ -108,7 +109,7 @@ fn the_verifier_takes_no_other_key_and_says_what_it_needs() {
         let output = Command::new(&verifier).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
-    assert_eq!(said(&[home]).0, Some(2), "there is no key that it takes by itself");
+    assert_eq!(said(&[home]).0, Some(2), "without a key it does not run");
     let (code, words) = said(&[home, &home.join("nothing-there")]);
     assert!(code == Some(2) && words.contains("nothing-there"), "{words}");
     let (code, words) = said(&[home, &key(&other.house.place().home)]);

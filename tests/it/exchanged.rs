@@ -1,5 +1,4 @@
-//! The lock, the log or the keys of a home are removed, or others are put in their place: nothing that was acknowledged is lost, and it is
-//! said.
+//! The lock, the log or the keys of a home are removed or exchanged: nothing that was acknowledged is lost, and the program reports it.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +62,7 @@ fn a_home_that_was_removed_and_begun_anew_is_noticed_by_everybody() {
     let program = ran();
     let log = journal::Reader::open(&program.place().home).unwrap().log().to_string();
     fs::remove_dir_all(&program.place().home).unwrap();
-    // What is trusted is gone with the home.
+    // The trusted configurations are gone with the home.
     let [_, others @ ..] = LOOKS;
     for args in [&["trust"][..], &["run", "--trust", "exits-with", "--", "0"]].into_iter().chain(others) {
         let said = ends(&program, args, 6);
@@ -144,7 +143,7 @@ fn lost_and_wrong_keys_are_said_where_something_runs_by_doctor_and_by_verify() {
     }
 }
 
-/// What runs have sealed is evidence as well: who takes the keys of it away is noticed.
+/// Sealed payloads are evidence as well: the removal of their keys is noticed.
 #[test]
 fn keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
     let program = ran();
@@ -164,14 +163,14 @@ fn keys_of_runs_that_were_overwritten_are_no_keys_that_were_forgotten() {
     for slot in 1..slots {
         with(slot, &|_| 0);
         let said = ends(&program, &["audit", "verify"], 6);
-        assert!(said.contains("OVERWRITTEN for 1 of") && said.contains("the record says so of 0"), "{slot}: {said}");
+        assert!(said.contains("OVERWRITTEN for 1 of") && said.contains("but only for 0 according to the record"), "{slot}: {said}");
         with(slot, &|at| at ^ 1);
         let said = ends(&program, &["audit", "verify"], 6);
-        assert!(said.contains("has something else in place of the keys of 1 run"), "{slot}: {said}");
+        assert!(said.contains("has no valid keys for 1 run"), "{slot}: {said}");
     }
     fs::write(&keys, right).unwrap();
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
-    // Who has lost them, and goes on without them by a word on the record, has a whole record.
+    // If a person accepts the loss of the keys, which is recorded, the record is whole.
     fs::remove_file(&keys).unwrap();
     ends(&program, &["audit", "verify"], 6);
     ends(&program, &["audit", "accept-rollback"], 0);
@@ -192,6 +191,6 @@ fn a_home_in_memory_works_and_doctor_says_that_it_does_not_last() {
         assert_eq!(output.status.code(), Some(0), "{}", both(&output));
         let output = program.command(&[], &["doctor"]).env("BAILIWICK_HOME", folder.path().join("home")).output().unwrap();
         let said = both(&output);
-        assert!(said.contains("weak") && said.contains("home: tmpfs, which is gone with the machine's memory"), "{said}");
+        assert!(said.contains("weak") && said.contains("home: tmpfs, which is lost with the machine's memory"), "{said}");
     }
 }

@@ -1,5 +1,5 @@
-//! What the host asks on its own behalf: it is on the record before it is sent, with peer, bytes both ways and answer. It is finished even
-//! if nobody waits for it any more. The servers are the kit's, which answer when a test lets them.
+//! The host's own requests: each is on the record before it is sent, with peer, bytes both ways and answer, and is finished even if no
+//! run waits for it any more. The servers are the kit's, which answer when a test allows it.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn bound(placement: Placement, source: Source) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new("key", vec!["127.0.0.1".parse().unwrap()], placement, source) }
 }
 
-/// The guest `get`, whose requests are sent with the credential.
+/// An order for the guest `get`, whose requests are sent with the credential.
 fn order(host: &TestHost, server: &Server, binding: Binding, urls: &[&str]) -> RunOrder {
     let mut order = host.order("get", urls);
     loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
@@ -52,7 +52,7 @@ fn vault(host: &TestHost, value: &str) -> Local {
     vault
 }
 
-/// Accepts each refresh token once and gives the next one. Answers when the test adds a permit.
+/// A server that accepts each refresh token once and returns the next one. It answers when the test adds a permit.
 async fn issuer(turn: &Arc<Semaphore>) -> Server {
     let turn = Arc::clone(turn);
     Server::answering(move |number, heard| {
@@ -71,9 +71,9 @@ async fn issuer(turn: &Arc<Semaphore>) -> Server {
     .await
 }
 
-/// Checks that the exchange was finished, and that the next run is let in with its result.
+/// Checks that the exchange was finished, and that the next run can use its result.
 async fn assert_kept(host: &TestHost, vault: &Local, report: &RunReport, (issuer, api): (&Server, &Server), turn: &Semaphore) {
-    assert_eq!(text_of(&vault.get("key").unwrap().0), NEXT, "what the issuer gave is kept");
+    assert_eq!(text_of(&vault.get("key").unwrap().0), NEXT, "the issuer's new token is kept");
     let records = host.records(report.run);
     let own = host_asks(&records);
     let ends: Vec<_> = own.iter().map(|(asked, ended)| (asked.purpose, ended.unwrap().status)).collect();
@@ -81,7 +81,7 @@ async fn assert_kept(host: &TestHost, vault: &Local, report: &RunReport, (issuer
     assert!(matches!(records.last(), Some(Record::RunClosed(_))), "{:?}", records.last());
     turn.add_permits(1);
     let next = done(host, order(host, api, refreshing(issuer), &[&api.url("/next")])).await;
-    assert_eq!(lines(&next)[0]["answer"]["status"], 200, "the next run gets in");
+    assert_eq!(lines(&next)[0]["answer"]["status"], 200, "the next run is let in");
     assert_eq!(issuer.heard().len(), 2);
 }
 
@@ -100,7 +100,7 @@ async fn a_run_that_is_stopped_while_a_token_is_refreshed_loses_no_refresh_token
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
 
-/// The guest has given its request up, and goes on meanwhile: what the issuer gave is used by its next one, and looked for in all answers.
+/// The guest gives its request up and continues. Its next request uses the issuer's token, which is looked for in all answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_that_is_impatient_while_a_token_is_refreshed_loses_neither_the_token_nor_what_comes_after_it() {
     let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(0)));
@@ -123,7 +123,7 @@ async fn a_guest_that_is_impatient_while_a_token_is_refreshed_loses_neither_the_
     order.grants.http[0].credential = Some("key".to_owned());
     order.grants.credentials.push(refreshing(&issuer));
     let running = host.start(order).await;
-    // It was told that nothing came of the first, while the issuer still thinks.
+    // The guest learned that its first request failed, while the issuer has not answered yet.
     api.until(|counts| counts.heard == 1).await;
     assert_eq!((issuer.counts().heard, issuer.counts().answered), (1, 0));
     turn.add_permits(1);
@@ -155,7 +155,7 @@ async fn a_lease_that_is_revoked_while_its_token_is_refreshed_loses_no_refresh_t
     assert_kept(&host, &vault, &report, (&issuer, &api), &turn).await;
 }
 
-/// Two runs at the same time: each shows a refresh token that was not used before.
+/// Two runs at the same time: each sends a refresh token that was not used before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_of_a_home_never_show_the_same_refresh_token() {
     let (host, turn) = (TestHost::new(), Arc::new(Semaphore::new(100)));
@@ -187,7 +187,7 @@ fn vault_server(heard: &Heard) -> Vec<u8> {
     }
 }
 
-/// Bytes of each request as the server heard it.
+/// The bytes of each request that the server received.
 fn heard_bytes(server: &Server) -> Vec<Sent> {
     server.heard().iter().map(|heard| Sent { body: heard.body.len() as u64, head: heard.head.len() as u64 }).collect()
 }
@@ -212,14 +212,14 @@ async fn what_the_host_asks_on_its_own_behalf_is_on_the_record_with_its_peer_and
     ];
     assert_eq!(told, expected);
     assert!(own.iter().all(|(_, ended)| ended.unwrap().status == Some(200) && ended.unwrap().bytes > 40), "{own:?}");
-    // Each intent stands before what it is for is answered, and is told apart from what the agent asked.
+    // Each intent is recorded before the operation that it serves is answered, and is distinct from the agent's asks.
     let op = asked(&records).next().unwrap().op;
     assert!(own.iter().all(|(asked, _)| asked.op == op && asked.credential.as_str() == "key"));
     assert_eq!(
         report.evidence.touched.own.iter().map(|one| (one.asked, one.sent)).collect::<Vec<_>>(),
         [(1, sent[0].bytes()), (1, sent[1].bytes())]
     );
-    assert_eq!(report.evidence.touched.http.len(), 2, "what the agent asked stands alone");
+    assert_eq!(report.evidence.touched.http.len(), 2, "only the agent's asks are listed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
-//! The agent `exposure-probe` and real servers, each set up badly and well: what was planted is found, what is well has nothing above
-//! low, and what it asked for is what the server's own log says.
+//! The agent `exposure-probe` and real servers, each configured badly and well: planted faults are found, a good server has no finding
+//! above low, and the agent's requests are those in the server's own log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -16,13 +16,13 @@ use tests::server::{CHUNKED, Server, Step, chunk};
 use vocabulary::record::Record;
 use vocabulary::{Finding, Outcome, Severity};
 
-/// A password that is in every file that was planted. No report and no record may repeat it.
+/// A password in every planted file. No report and no record may repeat it.
 const SECRET: &str = "correct-horse-battery";
 
 /// A host that only the test's own name server knows.
 const NAME: &str = "shop.test";
 
-/// Everything that a server of files can have wrong at the same time.
+/// All faults that a file server can have at the same time.
 const NGINX_BADLY: &str = r#"
         add_header Set-Cookie "session=abc; Path=/";
         add_header Access-Control-Allow-Origin $http_origin;
@@ -42,7 +42,7 @@ const NGINX_WELL: &str = r#"
         location = /nginx_status { stub_status; deny all; }
 "#;
 
-/// As an application in one page has it: whatever is not there is the page.
+/// The configuration of a single-page application: every unknown path returns the page.
 const NGINX_ONE_PAGE: &str = r#"
         server_tokens off;
         add_header Content-Security-Policy "default-src 'self'; frame-ancestors 'none'" always;
@@ -51,7 +51,7 @@ const NGINX_ONE_PAGE: &str = r#"
         location / { try_files $uri /index.html; }
 "#;
 
-/// What is well only over TLS.
+/// Headers that make sense only over TLS.
 const TLS_BESIDES: &str = r#"        add_header Strict-Transport-Security "max-age=31536000" always;
 "#;
 
@@ -84,7 +84,7 @@ def env():
     return "APP_SECRET=correct-horse-battery\nDEBUG=1\n", {"content-type": "text/plain"}
 "##;
 
-/// The same with its input checked, its headers set, and nothing besides.
+/// The same application with checked input and correct headers, and without extra pages.
 const FLASK_WELL: &str = r#"
 from flask import Flask, make_response, request
 
@@ -122,7 +122,7 @@ fn planted() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Probes one server, as far as these paths are granted.
+/// Probes one server with a grant of these paths.
 async fn probe_within(host: &TestHost, port: u16, paths: &[&str], more: &Value) -> (RunReport, Vec<Record>) {
     let wasm = std::fs::read(agent("exposure-probe")).unwrap();
     let mut order = host.order_of("exposure-probe", &wasm, &[]);
@@ -141,7 +141,8 @@ async fn probe(host: &TestHost, app: &App, more: &Value) -> (RunReport, Vec<Reco
     probe_within(host, app.port(), &["/**"], more).await
 }
 
-/// Probes what this name stands for, with its scheme: everything at this port is granted, and this authority is believed.
+/// Probes the server of this name, with the scheme of the URL. Everything at this port is granted, and this certificate authority is
+/// trusted.
 async fn probe_named(host: &TestHost, url: &str, port: u16, root: &[u8]) -> (RunReport, Vec<Record>) {
     let names = NameServer::answering(|name| if name == NAME { vec![Ipv4Addr::LOCALHOST.into()] } else { Vec::new() }).await;
     let wasm = std::fs::read(agent("exposure-probe")).unwrap();
@@ -163,12 +164,12 @@ fn rules(findings: &[Finding]) -> BTreeSet<&str> {
     findings.iter().map(|finding| finding.rule.as_str()).collect()
 }
 
-/// What the agent says of its one target.
+/// The agent's output for its one target.
 fn target(report: &RunReport) -> Value {
     report.claims.output.as_ref().unwrap()["targets"][0].clone()
 }
 
-/// Nobody repeats the password: not the report, not what is on the record.
+/// Checks that neither the report nor the record repeats the password.
 fn assert_secret_stays(host: &TestHost, report: &RunReport) {
     assert!(!serde_json::to_string(&json!({ "claims": report.claims, "evidence": report.evidence })).unwrap().contains(SECRET));
     let reader = journal::Reader::open(&host.place().home).unwrap();
@@ -178,7 +179,7 @@ fn assert_secret_stays(host: &TestHost, report: &RunReport) {
     }
 }
 
-/// A line of a server's log without the values in its query, which no record has.
+/// A line of a server's log without the values in its query, which the record does not have.
 fn without_values(line: &str) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     if let Some((path, query)) = words[1].split_once('?') {
@@ -188,7 +189,7 @@ fn without_values(line: &str) -> String {
     words.join(" ")
 }
 
-/// The record, the server's log, `touched` and the agent's own count say the same; and there was nothing but GET.
+/// Checks that the record, the server's log, `touched` and the agent's own count agree, and that all requests were GET.
 fn assert_recorded(report: &RunReport, records: &[Record], log: &[String]) {
     let sorted = |mut lines: Vec<String>| {
         lines.sort();
@@ -308,7 +309,7 @@ async fn clear_text_is_a_finding_unless_it_leads_to_tls() {
     }
 }
 
-/// Nothing is asked of a server that can't show who it is, and everything about it is undecided.
+/// Nothing is asked of a server without a valid certificate, and all checks of it are undecided.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_certificate_that_does_not_hold_nothing_is_asked_and_nothing_is_found() {
     let (files, authority) = (planted(), Authority::new());
@@ -322,7 +323,7 @@ async fn behind_a_certificate_that_does_not_hold_nothing_is_asked_and_nothing_is
         assert_eq!(undecided, ["unreachable"]);
         let touched = &report.evidence.touched.http;
         assert!(!touched.is_empty() && touched.iter().all(|http| http.statuses.is_empty() && http.failed > 0), "{report:?}");
-        // It was reached: nginx says what its client said of the certificate.
+        // The server was reached: nginx logs its client's TLS alert about the certificate.
         let said = app.said();
         assert!(said.contains("SSL_do_handshake() failed") || said.contains("alert"), "{said}");
         assert_eq!(app.stop_unasked(), Vec::<String>::new());
@@ -338,7 +339,7 @@ async fn an_application_that_answers_every_path_with_its_page_is_said_to_and_has
     assert_eq!(report.claims.findings, []);
     assert_eq!(target(&report)["soft_404"], json!(true));
     drop(records);
-    // A file that is there stands out all the same.
+    // A file that exists still stands out.
     let Some(app) = App::nginx(NGINX_ONE_PAGE, &borrowed(&files)) else { return };
     let (report, _) = probe(&host, &app, &json!({ "groups": ["vcs", "secrets"] })).await;
     assert_eq!(rules(&report.claims.findings), BTreeSet::from(["env-file", "git-folder"]));
@@ -389,7 +390,7 @@ async fn what_is_not_granted_is_not_asked_for_and_is_said() {
     let Some(app) = App::nginx(NGINX_BADLY, &borrowed(&files)) else { return };
     let host = TestHost::new();
     let (report, records) = probe_within(&host, app.port(), &["/.git/**"], &json!({ "groups": ["vcs", "secrets"] })).await;
-    // The files are there, but beside them no path may be tried that is not: nothing is confirmed, and so nothing is reported.
+    // The files exist, but no random path beside them is granted: nothing can be confirmed, so nothing is reported.
     assert_eq!(report.claims.findings, []);
     let undecided = target(&report)["undecided"].clone();
     assert_eq!(undecided["unconfirmed"], json!(["git-folder"]));
@@ -410,14 +411,14 @@ async fn servers_that_send_on_for_ever_flood_or_fall_silent_end_in_a_word_of_the
     assert_eq!(target(&report)["undecided"], json!({ "redirect-loop": ["credential-file", "env-file"] }));
     assert_eq!(target(&report)["asked"], json!(server.heard().len()));
 
-    // Read as far as a page is worth, and then hung up on.
+    // The agent reads the body up to its bound, and then closes the connection.
     let flood = vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&b"A_KEY=1\n".repeat(1000)))];
     let server = Server::doing(flood).await;
     let (report, _) = probe_within(&host, server.port(), &["/**"], &json!({ "groups": ["secrets"] })).await;
     assert_eq!(report.claims.findings, []);
     assert_eq!(target(&report)["undecided"], json!({ "soft-404": ["env-file"] }));
 
-    // Each has its time, and after a few the target has had its own.
+    // Each request has its time-out, and after a few time-outs the target is given up.
     let server = Server::doing(vec![Step::Say(CHUNKED.to_vec()), Step::Hang]).await;
     let (report, _) = probe_within(&host, server.port(), &["/**"], &secrets).await;
     assert_eq!(target(&report)["undecided"], json!({ "timed-out": ["credential-file", "env-file"] }));

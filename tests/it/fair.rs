@@ -1,4 +1,4 @@
-//! Nobody starves the rest: guests compute on threads of their own, and what the host holds for one of them is bounded.
+//! No guest starves the others: guests compute on threads of their own, and the memory that the host holds for one guest is bounded.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use vocabulary::{Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, Gu
 
 use crate::ending::{done, lines, trapped};
 
-/// A gate: calls wait at it until it is open.
+/// A gate at which calls wait until it is open.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -29,7 +29,7 @@ impl Gate {
     }
 }
 
-/// A world in which nothing happens, and a host call takes until somebody opens a gate.
+/// A world in which nothing happens, and a host call lasts until the test opens a gate.
 struct Slow {
     gate: Arc<Gate>,
     threads: Arc<Mutex<Vec<String>>>,
@@ -80,7 +80,7 @@ impl Timeline for Slow {
     }
 }
 
-/// A guest that makes one host call, which takes until the gate is open.
+/// Runs a guest that makes one host call, which lasts until the gate is open.
 async fn calls(gate: &Arc<Gate>, threads: &Arc<Mutex<Vec<String>>>) -> RunEnded {
     let world = Slow { gate: Arc::clone(gate), threads: Arc::clone(threads) };
     let args = ["floods_log", "1"].map(str::to_owned).to_vec();
@@ -93,13 +93,13 @@ async fn guests_compute_on_threads_that_input_and_output_do_not_share() {
     let (gate, threads) = (Arc::<Gate>::default(), Arc::default());
     gate.open();
     assert_eq!(calls(&gate, &threads).await.outcome, Outcome::Done);
-    assert_eq!(*threads.lock().unwrap(), ["guest"], "and not on a thread of the runtime that waits for it");
+    assert_eq!(*threads.lock().unwrap(), ["guest"], "not on a thread of the runtime");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn host_calls_that_take_long_keep_no_other_guest_from_its_turn() {
     let (closed, threads) = (Arc::<Gate>::default(), Arc::<Mutex<Vec<String>>>::default());
-    // More than there are threads, in front and at the back.
+    // More guests than there are threads at the front and at the back.
     let many = 4 * std::thread::available_parallelism().map_or(2, usize::from) + 4;
     let slow: Vec<_> = (0..many)
         .map(|_| {
@@ -112,11 +112,11 @@ async fn host_calls_that_take_long_keep_no_other_guest_from_its_turn() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), all_inside).await.expect("each has a thread, though none of them comes back");
+    tokio::time::timeout(Duration::from_secs(60), all_inside).await.expect("each has a thread, although no call returns");
     let open = Arc::<Gate>::default();
     open.open();
     let other = tokio::time::timeout(Duration::from_secs(60), calls(&open, &Arc::default())).await;
-    assert_eq!(other.expect("another guest has its turn").outcome, Outcome::Done);
+    assert_eq!(other.expect("another guest gets its turn").outcome, Outcome::Done);
     closed.open();
     for slow in slow {
         assert_eq!(slow.await.unwrap(), Outcome::Done);
@@ -163,27 +163,27 @@ async fn ten_hostile_guests_of_ten_kinds_leave_ten_honest_ones_their_turn() {
     for (guest, running) in hostile {
         running.stop(vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
         let outcome = tests::host::report(running).await.outcome;
-        // Some come to a limit of their own before.
+        // Some reach one of their limits before.
         assert!(matches!(outcome, Outcome::Stopped { .. } | Outcome::Limit { .. } | Outcome::Done), "{guest}: {outcome:?}");
     }
 }
 
-/// The variable that says what a process of its own runs, so that the memory of that process can be measured.
+/// The variable that tells a separate process what to run, so that the memory of that process can be measured.
 const PART: &str = "BAILIWICK_TEST_MEASURED";
-/// Far above what a host needs that holds nothing, and far below what it needed when it held everything.
+/// Far above the need of a host with bounded memory, and far below the need of the earlier host without bounds.
 const PEAK_MIB: u64 = 256;
 
-/// The most that this process ever had in memory.
+/// The greatest memory of this process so far.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
 }
 
-/// Runs a guest in a process of its own and checks that its memory stays bounded. Returns its report and how many of its lines were
-/// reported.
+/// Runs a guest in a separate process and checks that the memory of the process stays bounded. Returns the report and how many of the
+/// guest's lines were reported.
 fn measured(part: &[&str]) -> serde_json::Value {
-    // Memory for compiling does not count.
+    // The memory for compiling does not count.
     prepared(part[0]);
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "fair::plays_the_measured_part", "--nocapture", "--test-threads", "1"]);
@@ -271,7 +271,7 @@ async fn a_guest_that_goes_too_far_is_told_so_or_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_is_counted_before_it_leaves_the_sandbox() {
-    // A world that counts nothing: the gate's own count is behind another wall.
+    // A world without limits: the gate's own limit is tested elsewhere.
     let prepared = prepared("floods_log");
     let (world, _steps) = tests::scripted::Scripted::new(1, Vec::new(), usize::MAX);
     let args = ["floods_log", "10000", "64"].map(str::to_owned).to_vec();

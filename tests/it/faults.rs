@@ -1,4 +1,4 @@
-//! Faults of disks and machines: a sample of what `tests/campaign` does in full, and that the tracer does what it says.
+//! Faults of disks and machines: a sample of what `tests/campaign` does in full, and tests of the tracer.
 //!
 //! `SEED=7` takes another sample; the seed is printed.
 
@@ -26,7 +26,7 @@ fn seed() -> u64 {
     std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0)
 }
 
-/// Of some verbs, other ones for another seed; each of them costs a round of its own.
+/// A sweep over some verbs, which depend on the seed; each verb costs an extra round.
 fn sample(folder: &Path, rounds: usize) -> Sweep {
     let dice = Dice::new(seed());
     let verbs = (0..6).filter_map(|_| ROWS.get(dice.roll(ROWS.len() as u64) as usize)).map(|row| row.name.to_owned());
@@ -68,7 +68,7 @@ fn each_thing_that_goes_wrong_has_its_name() {
     assert_eq!(names.len(), WRONGS.len());
 }
 
-/// A script that writes in a folder, with a fault.
+/// Runs a script that writes in a folder, with a fault.
 fn script(folder: &Path, text: &str, plan: Option<Plan>, listener: &mut impl Listener) -> (Traced, String) {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", text]).current_dir(folder);
@@ -84,7 +84,7 @@ fn what_is_planned_befalls_that_call_and_no_other() {
     let full = Fault::Fail(Errno::NOSPC, Lasting::Once);
     let stays_full = Fault::Fail(Errno::NOSPC, Lasting::FromThenOn);
     let killed = End::Killed(libc::SIGKILL);
-    // Calls: f is opened, f is written, g is opened, g is written.
+    // The calls are: open f, write f, open g, write g.
     let cases = [
         (None, End::Code(0), Some("hello\n"), Some("there\n")),
         (Some((1, Fault::KillBefore)), killed, None, None),
@@ -105,7 +105,7 @@ fn what_is_planned_befalls_that_call_and_no_other() {
         assert_eq!(traced.hit.is_some(), plan.is_some());
         let read = |name: &str| fs::read_to_string(here.join(name)).ok();
         assert_eq!((read("f").as_deref(), read("g").as_deref()), (f, g), "{plan:?}: {said}");
-        // The shell has words of its own for a write that fails.
+        // The shell prints its own message for a write that fails.
         assert_eq!(!said.is_empty(), matches!(plan, Some(Plan { fault: Fault::Fail(..), .. })), "{said}");
     }
 }
@@ -122,7 +122,7 @@ fn children_are_followed_and_what_lies_elsewhere_is_not_counted() {
     assert_eq!(calls, ["mkdir", "rename", "rmdir", "symlink", "unlink", "fchmod"]);
 }
 
-/// All disks that a loss of power after the script may leave, as what `f` and `g` hold.
+/// All disks that a loss of power after the script may leave, as the contents of `f` and `g`.
 fn disks(text: &str) -> BTreeSet<(Option<String>, Option<String>)> {
     let folder = tempfile::tempdir().unwrap();
     let (here, kept) = (folder.path().join("here"), folder.path().join("kept"));
@@ -145,7 +145,7 @@ fn disks(text: &str) -> BTreeSet<(Option<String>, Option<String>)> {
 #[test]
 fn a_loss_of_power_takes_what_was_not_synced_and_nothing_else() {
     let some = |text: &str| Some(text.to_owned());
-    // Neither bytes nor names are synced: anything may be there.
+    // Neither bytes nor names are synced: any combination is possible.
     let loose = disks("echo one > f; echo two > g");
     assert!(loose.contains(&(None, None)) && loose.contains(&(some("one\n"), some("two\n"))), "{loose:?}");
     assert!(loose.contains(&(some(""), None)) && loose.contains(&(None, some("two\n"))), "{loose:?}");
@@ -154,7 +154,7 @@ fn a_loss_of_power_takes_what_was_not_synced_and_nothing_else() {
     let first: BTreeSet<_> = firm.iter().map(|(f, _)| f.clone()).collect();
     assert!(first.iter().all(|f| f.as_ref().is_some_and(|f| f.starts_with("one\n"))), "{first:?}");
     assert!(first.contains(&some("one\n")) && first.contains(&some("one\nmore\n")), "{first:?}");
-    // A name that is not synced may lead to what it led to before, and never to half of it.
+    // A name that is not synced may lead to the old file, but never to half of a file.
     let renamed = disks("echo old > f; sync f; sync .; echo new > g; sync g; mv g f");
     let both: BTreeSet<_> = renamed.iter().map(|(f, _)| f.clone()).collect();
     assert_eq!(both, BTreeSet::from([some("old\n"), some("new\n")]));

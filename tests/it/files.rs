@@ -1,4 +1,4 @@
-//! Mounts: nothing leaves them, nothing in them changes, nothing but files and folders is opened, and all of it is on the record.
+//! Mounts: a guest can't leave them, can't change anything in them, and can open only files and folders; all looks are on the record.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, symlink};
@@ -18,12 +18,12 @@ use vocabulary::record::{Record, Touch};
 
 use crate::ending::{done, lines, not_started, refusals};
 
-/// Of Linux: an opening that does not wait.
+/// Linux's flag for opening without waiting.
 const O_NONBLOCK: i32 = 0o4000;
 
 const SECRET: &str = "not for guests";
 
-/// A folder with a secret in it, and beneath it the one that is granted.
+/// A folder with a secret in it, and beneath it the granted folder.
 fn house_with_a_secret() -> (TempDir, std::path::PathBuf) {
     let outer = tempfile::tempdir().expect("a folder");
     fs::write(outer.path().join("secret"), SECRET).expect("a secret");
@@ -104,7 +104,7 @@ async fn no_path_leaves_its_mount() {
     assert!(!printed(&report).contains("root:"), "{}", printed(&report));
     for line in lines(&report) {
         for way in ["open", "follow", "directory", "stat", "hash"] {
-            // What stays inside under another spelling may be had; everything here that is no link to the outside leaves, or is nothing.
+            // Another spelling of a path inside is allowed. All other paths here lead outside, are links to the outside, or do not exist.
             let path = line["path"].as_str().unwrap();
             let unfollowed = way == "open" && matches!(path, "up" | "absolute" | "twice" | "winding" | "loop" | "cwd");
             assert!(line[way]["err"].is_string() || unfollowed && line[way]["ok"].is_string(), "{way} {line}");
@@ -165,7 +165,7 @@ async fn what_is_no_file_is_not_opened_and_blocks_nobody() {
     let _socket = UnixListener::bind(root.join("socket")).unwrap();
     symlink("/dev/zero", root.join("zero")).unwrap();
     symlink("fifo", root.join("to-fifo")).unwrap();
-    // Who opens a FIFO to write waits until somebody opens it to read: nobody does.
+    // Opening a FIFO for writing waits until it is opened for reading, which never happens here.
     let fifo = root.join("fifo");
     let waits = std::thread::spawn({
         let fifo = fifo.clone();
@@ -242,7 +242,7 @@ async fn nothing_in_a_mount_changes_and_each_try_is_on_the_record() {
     assert_eq!(functions, expected.iter().map(|name| format!("wasi:filesystem/types#{name}")).collect());
 }
 
-/// Gives everything in it the times that it has in each such tree, the oldest and the latest among them odd ones.
+/// Sets fixed times for everything in a tree, including very old and very late ones.
 fn dated(root: &Path) {
     let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 32);
     let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 33);
@@ -251,7 +251,7 @@ fn dated(root: &Path) {
     }
 }
 
-/// The same without what stands for an object within one run.
+/// The same without the hashes that identify an object within one run.
 fn without_hashes(mut lines: Vec<Value>) -> Vec<Value> {
     for line in lines.iter_mut().filter_map(Value::as_object_mut) {
         assert!(["hash", "opened_hash"].iter().all(|name| line.remove(*name).is_some_and(|hash| hash.is_array())), "{line:?}");
@@ -269,7 +269,7 @@ async fn metadata_tells_nothing_of_the_disk() {
         fs::write(root.join("late"), "").unwrap();
         dated(root);
     }
-    // Two trees that are the same to a guest and not to the disk: inodes, numbers of links, times of change.
+    // Two trees that look the same to a guest but differ on the disk: in inodes, link counts and times of change.
     let real = [&root, &other].map(|root| fs::metadata(root.join("in/file")).unwrap());
     assert_ne!(real[0].ino(), real[1].ino());
     assert_eq!(real.map(|meta| meta.nlink()), [2, 1]);
@@ -279,9 +279,9 @@ async fn metadata_tells_nothing_of_the_disk() {
     assert_eq!(without_hashes(seen.clone()), without_hashes(of_other));
 
     assert_eq!(seen[0]["hash"], seen[0]["opened_hash"]);
-    assert_eq!(seen[0]["hash"], seen[2]["hash"], "the same object is the same");
+    assert_eq!(seen[0]["hash"], seen[2]["hash"], "the same object has the same hash");
     assert_ne!(seen[0]["hash"], seen[1]["hash"]);
-    // Another run has other hashes: keyed by its seed.
+    // Another run has other hashes, because they are keyed by its seed.
     let again = lines(&done(&host, order(&host, "reads_metadata", &args, &root)).await);
     assert_ne!(seen[0]["hash"], again[0]["hash"]);
     assert_eq!(without_hashes(seen), without_hashes(again));
@@ -312,7 +312,7 @@ async fn a_sparse_file_is_read_in_pieces() {
     assert!(lines(&report)[0]["bytes"].as_u64().is_some_and(|bytes| (3_000_000..4_200_000).contains(&bytes)), "{}", printed(&report));
 }
 
-/// How much of a file was read, as the record has it, in each of its summaries.
+/// How much of a file was read, from each summary on the record.
 fn read_of(host: &TestHost, report: &RunReport, path: &str) -> Vec<u64> {
     let records = host.records(report.run).into_iter();
     let objects =
@@ -325,11 +325,11 @@ async fn a_file_that_shrinks_while_it_is_read_ends_where_it_ends_then() {
     let host = TestHost::new();
     let (_outer, root) = house_with_a_secret();
     let file = root.join("in/file");
-    // Beyond what was read, and before it.
+    // Cut the file behind what was read, and before that.
     for left in [1_500_000, 10] {
         fs::write(&file, vec![b'a'; 3_000_000]).unwrap();
         let cut = file.clone();
-        // Cut between two reads, and at no other time: the guest asks after its first one.
+        // The file is cut exactly between two reads: the guest sends a request after its first read.
         let server = Server::answering(move |_, _| {
             fs::File::options().write(true).open(&cut).unwrap().set_len(left).unwrap();
             vec![Step::Say(response(200, b"it is cut"))]
@@ -370,7 +370,7 @@ async fn ten_thousand_files_are_a_readable_record() {
         }
     }
     assert_eq!((read, listed), (10_000, 21));
-    // So many objects, and no more syncs than records: looks wait for nobody.
+    // Many objects take few records and no extra syncs, since looks do not wait for the disk.
     let verified = journal::verify(&host.place().home, None, None, &mut |_| {});
     assert!(verified.holds() && verified.batches <= verified.size && verified.size < 200, "{verified:?}");
 }
@@ -428,7 +428,7 @@ async fn a_way_that_grows_for_ever_is_named_by_its_end_and_costs_no_more() {
         let files = &report.evidence.touched.files;
         assert!(files.iter().all(|file| file.path.as_str().len() <= 1100), "a path is bounded");
         let read = files.iter().filter(|file| file.path.as_str().ends_with("/secret") && file.amount == 1);
-        assert_eq!(read.count(), 1, "what was read is named");
+        assert_eq!(read.count(), 1, "the file that was read is named");
     }
 }
 

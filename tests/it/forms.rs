@@ -1,4 +1,5 @@
-//! Forms of a home: those of earlier programs open, those of later ones are left alone, and two versions at one home know each other.
+//! Forms of a home: homes of earlier programs open, homes of later ones are left alone, and two versions that use one home recognise
+//! each other.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,9 +19,9 @@ use tests::tools::root;
 
 use crate::damaged::{both, ends};
 
-/// Where homes of earlier forms are kept, a folder each.
+/// The folder with homes of earlier forms, one folder each.
 const KEPT: &str = "tests/homes";
-/// Names of a home that are derived, locks, or what was compiled: not kept.
+/// Files of a home that are not kept: derived files, locks, and compiled code.
 const NOT_KEPT: [&str; 7] = ["cache", "cache.key", "build", "lock", "vault.lock", "trust.lock", "host.sock"];
 
 /// Every file beneath a folder with its content.
@@ -38,7 +39,7 @@ fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// Copies a home without what is not kept, and cuts what was only reserved.
+/// Copies a home without the files that are not kept, and cuts off reserved space.
 fn keep(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
@@ -70,9 +71,10 @@ fn on_copy(of: &Path) -> Program {
     program
 }
 
-/// Makes what is kept: a vault with a value and a revoked name, a run that ended, one that was cut off, and one with acts of which nobody knows.
+/// Makes a home to keep: a vault with a value and a revoked name, a run that ended, a run that was cut off, and a run with acts of unknown
+/// outcome.
 async fn make(to: &Path) {
-    // The first request is answered, and none after it.
+    // Only the first request is answered.
     let server = Server::answering(|number, _| if number == 0 { vec![Step::Say(response(200, b"kept"))] } else { vec![Step::Hang] }).await;
     let kit = TestHost::new();
     let mut order = kit.order("get", &[&server.url("/")]);
@@ -112,7 +114,7 @@ fn runs(program: &Program) -> Vec<String> {
     gate::runs(&reader).unwrap().iter().map(|part| part.run.to_string()).collect()
 }
 
-/// Whatever this program can do with such a home.
+/// Checks everything that this program can do with such a home.
 fn opens(of: &Path) {
     let program = on_copy(of);
     let before = content(&program.place().home);
@@ -133,12 +135,12 @@ fn opens(of: &Path) {
     assert!(changed.is_empty(), "reading changed {changed:?}");
     ends(&program, &["replay", &runs[0]], 0);
     ends(&program, &["resume", &runs[2]], 8);
-    // Nobody answers there any more, which this guest reports and survives.
+    // The server is gone, which this guest reports and survives.
     ends(&program, &["resume", &runs[1]], 0);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
 }
 
-/// `MAKE_HOME=1 cargo test --workspace --test it forms` makes the home of the present form anew, from a run of this very program.
+/// `MAKE_HOME=1 cargo test --workspace --test it forms` makes the home of the present form anew, from runs of this program.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_home_of_each_form_there_was_opens() {
     let (kept, present) = (root().join(KEPT), format!("form-{}", run::FORMS.home));
@@ -214,7 +216,7 @@ fn a_home_of_a_newer_form_is_refused_by_every_verb_and_left_as_it_was() {
     }
     fs::write(&file, "bailiwick\n").unwrap();
     assert!(ends(&program, &["run", "exits-with", "--", "0"], 1).contains("does not say which form"));
-    // A home that says nothing is of the first form, and says so from then on.
+    // A home without the file is of the first form, and gets the file.
     fs::remove_file(&file).unwrap();
     ends(&program, &["ps"], 0);
     ends(&program, &["run", "exits-with", "--", "0"], 0);
@@ -237,11 +239,11 @@ fn a_record_of_a_newer_form_is_refused_in_a_home_and_proved_in_a_copy() {
     let before = content(&program.place().home.join("journal"));
     for verb in [&["run", "exits-with", "--", "0"][..], &["ps"], &["audit", "show"], &["audit", "verify"], &["trust"]] {
         let words = ends(&program, verb, 1);
-        assert!(words.contains("is of form 2") && words.contains("a newer one wrote it"), "{verb:?}: {words}");
-        assert!(words.contains("help: use the program that wrote it"), "{verb:?}: {words}");
+        assert!(words.contains("is of form 2") && words.contains("a newer program wrote it"), "{verb:?}: {words}");
+        assert!(words.contains("help: use this home with the version of the program that wrote it"), "{verb:?}: {words}");
     }
     assert_eq!(content(&program.place().home.join("journal")), before);
-    // An auditor proves what the auditor's program does not understand.
+    // An auditor can prove records that the auditor's program does not understand.
     let copy = program.folder().join("copy");
     keep(&program.place().home, &copy);
     let words = ends(&program, &["audit", "verify", copy.to_str().unwrap()], 0);
@@ -252,7 +254,7 @@ fn a_record_of_a_newer_form_is_refused_in_a_home_and_proved_in_a_copy() {
     assert!(words.contains("is of a newer form: its part `record`"), "{words}");
 }
 
-/// Holds a home as a process of another version would, and says this to whoever comes.
+/// Holds a home like a process of another version, and sends this line to each client.
 fn hold(program: &Program, welcome: &str) -> (fs::File, std::thread::JoinHandle<()>) {
     let home = &program.place().home;
     let lock = fs::File::open(home.join("lock")).unwrap();
@@ -262,7 +264,7 @@ fn hold(program: &Program, welcome: &str) -> (fs::File, std::thread::JoinHandle<
     let line = format!("{welcome}\n");
     let speaks = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        // Whoever hangs up has heard enough.
+        // A client may close the connection early.
         let _ = stream.write_all(line.as_bytes());
     });
     (lock, speaks)

@@ -1,5 +1,5 @@
-//! What was set aside, taken away or lost by a person's order is missing in every view that would have it, and each says so: a part is never
-//! given as all. The record is whole nevertheless, so the program ends with 0.
+//! Records that were set aside, removed or lost by a person's order are missing in every view that would show them, and each view says
+//! so: a part is never presented as everything. The record is whole nevertheless, so the program ends with 0.
 
 use std::fs;
 
@@ -9,9 +9,9 @@ use tests::program::Program;
 use crate::damaged::{both, ends, flip, places, ran_asking, segment};
 use crate::parts::Home;
 
-const WORDS: &str = "not all there was: ";
+const WORDS: &str = "incomplete: ";
 
-/// Which views of the whole record, and of two runs, say that it is not all there was.
+/// Checks which views of the whole record, and of two runs, say that a part is missing.
 #[track_caller]
 fn views(program: &Program, run: &str, other: &str, words: Option<&str>) {
     let of_run: [&[&str]; 7] = [
@@ -57,15 +57,15 @@ fn what_was_set_aside_is_missed_by_each_view_that_would_have_it() {
     flip(&segment(&program), places(&program, &ids[1]).last().unwrap().offset + 40);
     ends(&program, &["audit", "reanchor", "--reason", "a failing disk"], 0);
     let aside = program.place().home.join("set-aside-0001");
-    let path = format!("it lies in {}", aside.display());
+    let path = format!("it is in {}", aside.display());
     whole_record(&program, &path);
     views(&program, &ids[1], &ids[1], Some(&path));
     assert!(ends(&program, &["audit", "touched"], 0).contains("by root") | ends(&program, &["ps"], 0).contains("(a failing disk)"));
-    // A run that had ended before, and one that began later, are all there.
+    // A run that had ended before the cut, and a run that began later, are complete.
     ends(&program, &["run", "get", "--", "http://127.0.0.1:9/"], 0);
     views(&program, &ids[0], "latest", None);
     views(&program, "latest", &ids[0], None);
-    // One that lies in the part is not known, and may be there.
+    // A run in the missing part is not known, and the message says where it may be.
     assert!(ends(&program, &["show", &ids[2]], 2).contains(&path));
     assert!(ends(&program, &["audit", "touched", "--agent", "gets"], 2).contains(&path));
     for args in [
@@ -82,8 +82,8 @@ fn what_was_set_aside_is_missed_by_each_view_that_would_have_it() {
     }
     assert!(gaps(&program, &["show", &ids[0], "--json"]).is_empty());
     fs::rename(&aside, program.folder().join("away")).unwrap();
-    whole_record(&program, "does NOT, in");
-    // It does not depend on the summary that the home keeps.
+    whole_record(&program, "is NOT, in");
+    // This does not depend on the index that the home keeps.
     fs::remove_file(program.place().home.join("journal.index")).unwrap();
     whole_record(&program, "was set aside");
 }
@@ -93,9 +93,9 @@ fn what_was_taken_away_is_missed_and_what_is_left_of_the_record_is_not() {
     let home = Home::new();
     let archive = home.program.folder().join("archive");
     ends(&home.program, &["prune", "--older-than", "0s", "--to", archive.to_str().unwrap(), "--drop-accepted", "--yes"], 0);
-    whole_record(&home.program, &format!("were taken away and archived in {}", archive.display()));
+    whole_record(&home.program, &format!("were removed and archived in {}", archive.display()));
     views(&home.program, &home.last, &home.last, None);
-    assert!(ends(&home.program, &["show", &home.first], 2).contains("were taken away"));
+    assert!(ends(&home.program, &["show", &home.first], 2).contains("were removed"));
     assert_eq!(gaps(&home.program, &["audit", "touched", "--json"])[0]["what"]["kind"], "taken-away");
 }
 

@@ -1,9 +1,9 @@
-//! Files that a test makes and a person reads: compared, or written anew with `BLESS=1`.
+//! Golden files that a test makes and people read: compared, or written anew with `BLESS=1`.
 
 use std::fs;
 use std::path::Path;
 
-/// Holds a file against what it should be.
+/// Compares a file with what it should be.
 #[track_caller]
 pub(crate) fn check(file: &Path, expected: &str) {
     if std::env::var_os("BLESS").is_some_and(|value| value == "1") {

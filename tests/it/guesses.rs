@@ -9,7 +9,7 @@ use vocabulary::{Binding, Placement, Scheme, Source};
 
 use crate::ending::{done, limit};
 
-/// A value of the run's own, which may go to this host alone.
+/// An order with a value of its own, which may go only to this host.
 fn guessed(host: &TestHost, port: u16, urls: &[&str], at: &str) -> RunOrder {
     let vault = vault::Local::new(&host.place().home);
     let elsewhere = || vec![format!("https://{at}").parse().unwrap()];
@@ -33,12 +33,13 @@ async fn guesses_of_a_value_are_counted_and_end_the_run() {
     let url = |path: &str| server.url(path);
     let (wrong, right, tells) = (url("/?pin=47110814"), url("/?pin=47110815"), url("/tells"));
     let host = TestHost::new();
-    // In requests, wherever they go: two are sent, with stars, and the third ends the run. Wrong ones are sent as they are.
+    // Guesses in requests: two right ones are sent with stars, and the third ends the run. Wrong guesses are sent as they are.
     let order = guessed(&host, server.port(), &[&wrong, &right, &wrong, &right, &wrong, &right, &wrong], "127.0.0.1");
     limit(&host, order, "value-hits").await;
     let heard: Vec<String> = server.heard().into_iter().map(|heard| heard.path).collect();
     assert_eq!(heard, ["/?pin=47110814", "/?***=********", "/?pin=47110814", "/?***=********", "/?pin=47110814"]);
-    // In answers from where it may not go, in a home that has never let it go there; and where it may, they are its server's own business.
+    // Values in answers count if the value may not go to that server, in a home that has never sent it there. From its own server they
+    // do not count.
     let other = TestHost::new();
     limit(&other, guessed(&other, server.port(), &[&tells, &tells, &tells, &wrong], "api.example.com"), "value-hits").await;
     done(&host, guessed(&host, server.port(), &[&tells, &tells, &tells, &wrong], "127.0.0.1")).await;
@@ -47,13 +48,14 @@ async fn guesses_of_a_value_are_counted_and_end_the_run() {
 const RIGHT: &str = "47110815";
 const WRONG: &str = "47110814";
 
-/// The guest `sends_each` under a credential, with each request twice: with a wrong guess of its value for `GUESS`, and with the right one.
+/// The guest `sends_each` with a credential. It sends each request twice: with a wrong guess of the value in place of `GUESS`, and with
+/// the right one.
 struct Guessing {
     host: TestHost,
     server: Server,
 }
 
-/// What the guest was told of each, what the server heard of it (path and body), and why what was permitted was not sent.
+/// The guest's answer to each request, what the server received (path and body), and the reasons why permitted requests were not sent.
 #[derive(Debug)]
 struct Told {
     answers: Vec<Value>,
@@ -94,7 +96,7 @@ fn bound(placement: Placement, paths: &[&str]) -> Binding {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_guess_in_a_path_is_answered_like_a_wrong_one_whatever_the_grants_say_of_the_path() {
-    // By grant, by binding, by what the value's owner has said; and all of them together.
+    // Patterns with the value: in the grant, in the binding, in the destinations, and in all of them.
     for (grant, binding, owner, starred) in [
         ("/pin/**", "/**", "/**", "/pin/********"),
         ("/pin/47*", "/**", "/**", "/pin/47******"),
@@ -116,7 +118,7 @@ async fn where_the_grant_itself_has_the_value_a_wrong_guess_is_refused_like_the_
     let path = format!("/pin/{RIGHT}");
     let told = guessing.told(&[&path], bound(Placement::Bearer, &[]), &json!({ "url": "BASE/pin/GUESS" })).await;
     assert!(told.heard.is_empty() && told.answers[0]["err"].is_string() && told.answers[0] == told.answers[1], "{:?}", told.answers);
-    assert_eq!(told.reasons, ["secret-in-request"], "the wrong one was never permitted");
+    assert_eq!(told.reasons, ["secret-in-request"], "the wrong guess was never permitted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +143,7 @@ async fn a_right_guess_beside_a_field_that_the_host_sets_is_answered_like_a_wron
         let bodies: Vec<String> = told.heard.iter().map(|(_, body)| body.replacen(RIGHT, "", 1)).collect();
         assert!(bodies.len() == 2 && bodies[0].len() == bodies[1].len() && !bodies[1].contains(RIGHT), "{request}: {bodies:?}");
     }
-    // And so is one in what the host can't put a field into: neither is sent.
+    // The same for a body into which the host can't put a field: neither request is sent.
     for (placement, headers, body) in [
         (field(), kind(json_kind), json!({ "pin": "GUESS" }).to_string()),
         (field(), kind(json_kind), "GUESS".to_owned()),

@@ -1,13 +1,13 @@
-//! Each guest is used by a test: one that nobody runs shows nothing.
+//! Checks that a test uses each guest.
 
 use std::fs;
 
 use tests::{guests, tools, wat};
 
-/// How a guest is handed over whose name is a word like any other: `"get"` is a method, too.
+/// The calls that take a guest whose name is also an ordinary word: `"get"` is a method, too.
 const HANDED_OVER: [&str; 4] = ["order(", "order_of(", "guest(", "python(&host, "];
 
-/// What the tests say, without their comments.
+/// The source of the tests, without comments.
 fn source() -> String {
     let folders = ["tests/it", "tests/it/ssrf"].map(|folder| fs::read_dir(tools::root().join(folder)).unwrap());
     let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -16,7 +16,7 @@ fn source() -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Guests that were built, agents of the SDK, in Python and in JavaScript among them.
+/// All built guests, including agents with the SDK, in Python and in JavaScript.
 fn built() -> Vec<String> {
     let agents = fs::read_dir(tools::root().join("tests/guests/sdk-agents")).unwrap();
     let agents = agents.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -41,7 +41,7 @@ fn each_guest_is_named_by_a_test() {
     let source = source();
     let unused: Vec<_> = built().into_iter().filter(|name| !is_used(&source, name)).collect();
     assert!(unused.is_empty(), "nobody runs {unused:?}");
-    // What is written by hand stands in lists; their names mean nothing else in these tests.
+    // Components that are written by hand are named in lists; their names have no other meaning in these tests.
     let unused: Vec<_> = wat::names().into_iter().filter(|name| !source.contains(&format!("\"{name}\""))).collect();
     assert!(unused.is_empty(), "nobody takes {unused:?}");
 }

@@ -1,4 +1,4 @@
-//! The shortest way through the whole house.
+//! The shortest path through the whole host.
 
 use tests::host::{TestHost, mount, printed};
 use vocabulary::Outcome;

@@ -1,4 +1,4 @@
-//! The process that holds a home goes away while runs of others go on in it: their clients go on with them, and nothing is done twice.
+//! The process that holds a home goes away while it runs other clients' runs: the clients continue their runs, and nothing is done twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use vocabulary::record::Record;
 
 use crate::terminals::Terminal;
 
-/// Two POSTs and a GET between them, the GET held up by the server until the test lets go.
+/// How many requests a run sends: two POSTs with a GET between them, which the server holds until the test releases it.
 const ASKED: usize = 3;
 
-/// A server whose `/…/2` waits, a program, and what the guest is asked to send.
+/// A server that holds `/…/2`, a program, and the guest's requests.
 struct Scene {
     program: Arc<Program>,
     server: Server,
@@ -28,7 +28,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// `is_slow` says which requests wait for the test.
+    /// Makes a scene; `is_slow` says which requests wait for the test.
     async fn new(is_slow: fn(&Heard) -> bool) -> Self {
         let turn = Arc::new(Semaphore::new(0));
         let own = Arc::clone(&turn);
@@ -54,13 +54,13 @@ impl Scene {
         tokio::task::spawn_blocking(|| Terminal::running(command)).await.unwrap()
     }
 
-    /// Returns when so many requests of this path were heard.
+    /// Returns when the server has received this many requests for this path.
     async fn heard(&self, path: &str, times: usize) {
         let (server, path) = (self.server.clone(), path.to_owned());
         self.server.until(|_| server.heard().iter().filter(|heard| heard.path == path).count() >= times).await;
     }
 
-    /// How often each POST was heard.
+    /// How often the server received each POST.
     fn posts(&self) -> BTreeMap<String, usize> {
         let mut posts = BTreeMap::new();
         for heard in self.server.heard().into_iter().filter(|heard| heard.method == "POST") {
@@ -96,7 +96,7 @@ async fn said(mut terminal: Terminal, words: &'static str) -> Terminal {
     .unwrap()
 }
 
-/// Three runs, of which the first one's process holds the home. What `ends` does to that process must not end the others.
+/// Three runs; the first one's process holds the home. `ends` ends that process, which must not end the other runs.
 async fn others_go_on(ends: impl AsyncFnOnce(Terminal)) {
     let scene = Scene::new(|heard| heard.path.ends_with("/2")).await;
     let holder = scene.run("a").await;
@@ -106,14 +106,14 @@ async fn others_go_on(ends: impl AsyncFnOnce(Terminal)) {
         scene.heard(path, 1).await;
     }
     ends(holder).await;
-    // A GET may be asked again, so both are there when they have been.
+    // A GET may be asked again, so each GET has arrived twice.
     scene.heard("/b/2", 2).await;
     scene.heard("/c/2", 2).await;
     scene.turn.add_permits(100);
     for other in others {
         let (code, said) = ended(other).await;
         assert_eq!(code, 0, "{said}");
-        assert!(said.contains("going on with run"), "{said}");
+        assert!(said.contains("continuing run"), "{said}");
     }
     let posts = scene.posts();
     for path in ["/a/1", "/b/1", "/b/3", "/c/1", "/c/3"] {
@@ -137,11 +137,11 @@ async fn runs_of_others_go_on_when_their_holder_is_killed() {
 async fn runs_of_others_go_on_when_their_holder_is_told_twice_to_end() {
     others_go_on(async |holder| {
         holder.signal(Signal::INT);
-        let holder = said(holder, "staying until runs of others have ended").await;
+        let holder = said(holder, "staying until runs of other processes have ended").await;
         holder.signal(Signal::INT);
         let (code, said) = ended(holder).await;
         assert_eq!(code, 130, "{said}");
-        assert!(said.contains("to their owners"), "{said}");
+        assert!(said.contains("to the processes that started them"), "{said}");
     })
     .await;
 }
@@ -211,9 +211,9 @@ async fn a_post_under_way_when_its_holder_leaves_is_answered_first_and_needs_nob
     let run = other.run.clone();
     scene.heard("/b/3", 1).await;
     holder.signal(Signal::INT);
-    let holder = said(holder, "staying until runs of others have ended").await;
+    let holder = said(holder, "staying until runs of other processes have ended").await;
     holder.signal(Signal::INT);
-    let holder = said(holder, "once what was asked is answered").await;
+    let holder = said(holder, "when open requests are answered").await;
     scene.turn.add_permits(100);
     assert_eq!(ended(holder).await.0, 130);
     let (code, said) = ended(other).await;
@@ -225,20 +225,20 @@ async fn a_post_under_way_when_its_holder_leaves_is_answered_first_and_needs_nob
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_holder_that_leaves_asks_nothing_more() {
-    // The guest of `b` would ask for `/b/3` as soon as it has its answer to `/b/2`.
+    // The guest of `b` would ask for `/b/3` as soon as it has the answer to `/b/2`.
     let scene = Scene::new(|heard| heard.path.ends_with("/2")).await;
     let (holder, other) = (scene.run("a").await, scene.run("b").await);
     let run = other.run.clone();
     scene.heard("/b/2", 1).await;
-    // Its client is stopped: nobody goes on with the run for now.
+    // Its client is stopped (SIGSTOP), so nobody continues the run for now.
     other.signal(Signal::STOP);
     holder.signal(Signal::INT);
-    let holder = said(holder, "staying until runs of others have ended").await;
+    let holder = said(holder, "staying until runs of other processes have ended").await;
     holder.signal(Signal::INT);
-    let holder = said(holder, "once what was asked is answered").await;
+    let holder = said(holder, "when open requests are answered").await;
     scene.turn.add_permits(100);
     assert_eq!(ended(holder).await.0, 130);
-    assert_eq!(scene.posts().get("/b/3"), None, "asked by a holder that leaves");
+    assert_eq!(scene.posts().get("/b/3"), None, "a host that leaves must not send it");
     assert_eq!(scene.outcome(&run), None);
     other.signal(Signal::CONT);
     let (code, said) = ended(other).await;
@@ -253,7 +253,7 @@ async fn stop_ends_a_run_whose_holder_went_away() {
     let run = other.run.clone();
     scene.heard("/b/2", 1).await;
     tokio::task::spawn_blocking(|| holder.kill()).await.unwrap();
-    let other = said(other, "going on with run").await;
+    let other = said(other, "continuing run").await;
     scene.heard("/b/2", 2).await;
     let (program, stopped) = (Arc::clone(&scene.program), run.clone());
     let stopped = tokio::task::spawn_blocking(move || program.run(&["stop", &stopped])).await.unwrap();
@@ -275,7 +275,7 @@ async fn a_socket_that_somebody_removed_is_made_again() {
     assert_eq!(ended(holder).await.0, 0);
 }
 
-/// Only a wait without end takes this long.
+/// Only an endless wait takes this long.
 const WITHOUT_END: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,7 +288,7 @@ async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_reco
     let as_begun = Continuation::Started(Box::new(run.request().clone()));
     let here = HostHandle::find(&place, &tests::host::options()).await.unwrap();
     let report = tests::host::report(start(&here, &run).await).await;
-    // As a client would that heard nothing of the end.
+    // As a client that did not learn of the end.
     let taken = here.continue_run(report.run, &as_begun).await.unwrap().gone_ahead();
     let told = tokio::time::timeout(WITHOUT_END, tests::host::report(taken)).await.unwrap();
     let shown =
@@ -299,7 +299,7 @@ async fn a_run_that_ended_while_its_holder_went_away_tells_its_end_from_the_reco
         report.evidence.record.size,
         "nothing was recorded anew"
     );
-    // One that nobody knows begins as it was asked for. Where it was not started by this client, it is not there.
+    // An unknown run begins anew from its order. If this client did not start it, it is an error.
     let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
     let began = here.continue_run(unknown, &as_begun).await.unwrap().gone_ahead();
     assert_eq!(tests::host::report(began).await.outcome, Outcome::Done);

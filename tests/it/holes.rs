@@ -1,5 +1,5 @@
-//! The holes that were seen in other hosts and brokers: each has tests here or elsewhere, which the table below names.
-//! What crosses rooms is tested here. Requests that are forged from the inside are in `ssrf.rs`, with a corpus.
+//! Security holes that were found in other hosts and brokers: the table below names the tests for each, here or elsewhere.
+//! Tests that cross rooms are here. Server-side request forgery is in `ssrf.rs`, with a corpus.
 
 mod brokers;
 mod hosts;
@@ -17,7 +17,7 @@ use vault::{Local, Secret};
 use vocabulary::record::Record;
 use vocabulary::{Binding, Placement, Reason, Scheme, Source};
 
-/// What was seen, and the tests that show that it is not so here.
+/// Each hole, and the tests that show that this host does not have it.
 const HOLES: &[(&str, &[&str])] = &[
     (
         "patterns without anchors, ports split at the first colon, a region for a service, private addresses dialled",
@@ -192,7 +192,7 @@ fn is_name(text: &str) -> bool {
     text.contains('_') && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// A function that the line of its attribute says is a test; and those that a macro of `ssrf.rs` makes, a line each.
+/// The test functions of a file, by their attributes, and those that a macro of `ssrf.rs` makes, one per line.
 fn tests_of(file: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file).unwrap();
     let mut lines = text.lines().map(str::trim).peekable();
@@ -224,7 +224,7 @@ fn every_hole_has_its_tests() {
 
 const VALUE: &str = "canary-5c1de0b7a94f";
 
-/// A guest that asks for each of these.
+/// An order for a guest that makes each of these asks.
 fn asking(host: &TestHost, asks: &[Value]) -> RunOrder {
     let mut order = host.order("asks_listed", &[]);
     order.input = asks.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
@@ -235,7 +235,7 @@ fn request(server: &Server, path: &str) -> Value {
     json!({ "scheme": "http", "authority": format!("127.0.0.1:{}", server.port()), "path": path })
 }
 
-/// Grants all of a server, with a credential that is sent with requests to `path`.
+/// Grants everything on a server, with a credential for requests to `path`.
 fn with_credential(host: &TestHost, order: &mut RunOrder, server: &Server, path: &str, placement: Placement) {
     Local::new(&host.place().home)
         .set_for("inventory", Secret::new(VALUE.as_bytes().to_vec()).unwrap(), &tests::asks::loopback(), 1)
@@ -251,7 +251,7 @@ async fn well() -> Server {
     Server::doing(vec![Step::Say(response(200, b"ok"))]).await
 }
 
-/// Why asks were refused, at once or on their way.
+/// The reasons why asks were refused, at once or later.
 fn reasons(records: &[Record]) -> Vec<&'static str> {
     let late = answered(records).filter_map(|answered| answered.reason.as_ref().map(Reason::code));
     refused(records).map(|refused| refused.reason.code()).chain(late).collect()

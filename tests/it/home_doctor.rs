@@ -1,4 +1,4 @@
-//! `doctor --home`: says how the home is, changes nothing, and waits for nobody.
+//! `doctor --home`: reports the state of the home, changes nothing, and waits for no other process.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tests::program::{Program, config};
 use tests::server::{Server, Step};
 use vocabulary::Grants;
 
-/// The rows by name, and what it ended with.
+/// The exit code, and the rows by name.
 fn looked(program: &Program) -> (i32, Value) {
     let output = program.run(&["doctor", "--home", "--json"]);
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|err| panic!("{err}: {output:?}"));
@@ -25,7 +25,7 @@ fn listing(folder: &Path) -> Vec<String> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let found = entry.metadata().unwrap();
-        // Compiled components are shared with other tests' homes, which say that they have used them.
+        // Compiled components are shared with other tests' homes, whose use changes their times.
         let at = (folder.file_name().unwrap() != "cache").then(|| found.modified().unwrap());
         all.push(format!("{:?} {} {at:?}", entry.path(), found.len()));
         if found.is_dir() {
@@ -54,9 +54,9 @@ fn a_home_in_order_has_nothing_bad_and_nothing_in_it_is_changed() {
     assert!(["space", "sync", "file system"].iter().all(|what| rows[what]["state"] != "bad"), "{rows}");
     let table = program.run(&["doctor", "--home"]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
-    assert!(table.contains("ok") && table.contains("nobody holds the home"), "{table}");
+    assert!(table.contains("ok") && table.contains("no process holds the home"), "{table}");
     assert_eq!(listing(&program.place().home), before);
-    // A home that is not there yet, too.
+    // The same for a home that does not exist yet.
     let fresh = Program::new("");
     assert_eq!(looked(&fresh).0, 0);
     assert!(!fresh.place().home.join("journal").exists());
@@ -75,7 +75,7 @@ fn what_is_bad_is_said_with_its_number() {
     let (code, rows) = looked(&program);
     assert_eq!((code, &rows["record"]["state"]), (6, &Value::from("bad")), "{rows}");
     fs::write(&segment, &whole).unwrap();
-    // What other users may do counts before anything in the home is looked at.
+    // The rights of other users are checked before anything in the home is read.
     fs::set_permissions(home, fs::Permissions::from_mode(0o755)).unwrap();
     let (code, rows) = looked(&program);
     assert_eq!((code, rows["record"].is_null()), (2, true), "{rows}");
@@ -90,7 +90,7 @@ fn what_is_bad_is_said_with_its_number() {
     fs::set_permissions(home.join("trust.toml.12.0.new"), fs::Permissions::from_mode(0o600)).unwrap();
     let (code, rows) = looked(&program);
     assert_eq!((code, &rows["leftovers"]["state"]), (0, &Value::from("warn")), "{rows}");
-    // A clock that went back: the segment was written in its future.
+    // A clock that went back: the segment's time is in the future.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
     fs::File::options().write(true).open(&segment).unwrap().set_modified(later).unwrap();
     let (_, rows) = looked(&program);
@@ -115,7 +115,7 @@ async fn a_holder_that_is_stopped_is_named_and_an_act_of_which_nobody_knows_is_c
     let (code, rows) = look().await;
     assert_eq!(code, 0, "{rows}");
     let words = rows["host"]["words"].as_str().unwrap();
-    assert!(words.contains(" answers; 1 run under way"), "{words}");
+    assert!(words.contains(" answers; 1 run active"), "{words}");
     let pid = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
     let (code, rows) = look().await;
@@ -124,7 +124,7 @@ async fn a_holder_that_is_stopped_is_named_and_an_act_of_which_nobody_knows_is_c
     let words = rows["host"]["words"].as_str().unwrap();
     assert!(words.contains(", stopped) does not answer") && words.contains(&pid.as_raw_nonzero().to_string()), "{words}");
     let words = rows["runs"]["words"].as_str().unwrap();
-    assert!(words.contains("1 run is open; which of them go on is not known"), "nobody knows that it was cut off: {words}");
+    assert!(words.contains("1 run is open; it is not known which of them are active"), "nobody knows that it was cut off: {words}");
     child.kill().await.unwrap();
     let (code, rows) = look().await;
     assert_eq!(code, 8, "{rows}");

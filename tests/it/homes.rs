@@ -1,4 +1,4 @@
-//! Homes that were bent, and runs that go on after a crash: what a restart does not reset.
+//! Homes that were changed by hand, and runs that continue after a crash: what a restart does not reset.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -60,7 +60,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     let before = records(&place.home, run);
     let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
     let spent = last.at - opened.at;
-    assert!(spent >= 300, "the first answer took so long: {spent}");
+    assert!(spent >= 300, "the first answer took this long: {spent}");
     let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
     let report = report(running).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
@@ -79,7 +79,7 @@ fn too_much_input_is_too_much_whichever_way_it_comes() {
     for given in [big.clone(), format!("@{}", file.display()), "-".to_owned()] {
         let mut command = program.command(&[], &["run", "reads-stdin", "--trust", "--input", &given]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // It may have ended before it heard everything.
+        // The program may have ended before it read everything.
         let _ = child.stdin.take().unwrap().write_all(big.as_bytes());
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));

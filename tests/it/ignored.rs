@@ -1,4 +1,4 @@
-//! Signals that were ignored when the program was started stay ignored, as `nohup` and a shell's `&` ask for it.
+//! Signals that were ignored when the program started stay ignored, as `nohup` and a shell's `&` require.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use tests::program::Program;
 
 use crate::terminals::{Terminal, end, waits};
 
-/// What the system says of a process's signals: those that it ignores and those that it takes up, a bit for each.
+/// The ignored and the handled signals of a process, a bit for each.
 pub(crate) fn masks(pid: u32) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let mask = |name: &str| {
@@ -21,7 +21,7 @@ pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal.as_raw() - 1)
 }
 
-/// The program, started by a shell with these words before it.
+/// The program, started by a shell with these commands before it.
 fn from_shell(program: &Program, before: &str, args: &[&str]) -> Command {
     let mut command = program.command(&["/bin/sh", "-c", &format!("{before} \"$@\""), "sh"], args);
     command.env("NOHUP", "1");
@@ -34,7 +34,7 @@ const RUN: [&str; 3] = ["run", "waits-for-ever", "--trust"];
 fn what_nohup_and_a_trap_ignore_stays_ignored_for_holder_client_and_watch() {
     let program = waits();
     let watch = [RUN.as_slice(), &["--watch"]].concat();
-    // Each of these is started in three ways: as the holder, as a client of it, and as one that watches.
+    // Each of these is started in three ways: as the host, as a client of it, and as a watcher.
     let cases = [
         ("exec nohup", vec![Signal::HUP]),
         ("trap '' HUP; exec", vec![Signal::HUP]),
@@ -48,10 +48,10 @@ fn what_nohup_and_a_trap_ignore_stays_ignored_for_holder_client_and_watch() {
             let (ignores, takes_up) = masks(terminal.pid());
             for signal in &ignored {
                 assert_ne!(ignores & bit(*signal), 0, "{before}: {signal:?} is not ignored any more");
-                assert_eq!(takes_up & bit(*signal), 0, "{before}: {signal:?} is taken up");
+                assert_eq!(takes_up & bit(*signal), 0, "{before}: {signal:?} is handled");
                 terminal.signal(*signal);
             }
-            // The control: a signal that was not ignored ends it, and the record names that one.
+            // The control: a signal that was not ignored ends the run, and the record names the signal.
             terminal.signal(Signal::TERM);
             let run = terminal.run.clone();
             assert_eq!(terminal.ends(), 143, "{before}");
@@ -63,7 +63,7 @@ fn what_nohup_and_a_trap_ignore_stays_ignored_for_holder_client_and_watch() {
 #[test]
 fn a_background_job_of_a_shell_without_job_control_does_not_hear_ctrl_c() {
     let program = waits();
-    // POSIX: SIGINT and SIGQUIT are ignored in such a job. The shell waits for it, and gives its number back.
+    // POSIX: SIGINT and SIGQUIT are ignored in such a job. The shell waits for it, and returns its exit code.
     let command = program.command(&["/bin/sh", "-c", "\"$@\" & echo \"pid $!\" >&2; wait $!", "sh"], &RUN);
     let mut shell = Terminal::start(command);
     let pid: u32 = shell.until("pid ").trim().trim_start_matches("pid ").parse().unwrap();

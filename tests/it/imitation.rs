@@ -1,4 +1,4 @@
-//! A guest that imitates a report of the host: each of its lines has its name in front, so that none can pass for a line of the host.
+//! A guest that imitates a report of the host: each of its lines begins with its name, so that no line can pass for a line of the host.
 
 use std::process::Command;
 
@@ -14,22 +14,22 @@ fn program() -> Program {
     Program::new(&config(NAME, &guest("prints_a_report"), &Grants::default()))
 }
 
-/// What a shell shows of these words, both streams together.
+/// The output of a shell script, both streams together.
 fn shown(program: &Program, script: &str) -> String {
     let mut command = program.command(&["sh", "-c", script], &[]);
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stdout).replace('\r', "")
 }
 
-/// Every line is the guest's, with its name, or stands in the host's report.
+/// Checks that every line either begins with the guest's name, or is in the host's report.
 fn no_line_is_forged(shown: &str) {
-    let (before, report) = shown.split_once("HOST REPORT, in which no line is the agent's own: ").expect("the report says where it begins");
-    // What is trusted is said before the run begins, and with it its agent.
+    let (before, report) = shown.split_once("HOST REPORT, without any line of the agent: ").expect("the report has a first line");
+    // The lines about trust, which name the agent, come before the run begins.
     let before = before.find("\nrun 0").map_or(before, |at| before.split_at(at).1);
     let is_hosts = |line: &str| line.is_empty() || line.starts_with("run 0") || line.starts_with("starting ") || line.starts_with('\u{1b}');
     let forged: Vec<&str> = before.lines().filter(|line| !line.starts_with(MARK) && !is_hosts(line)).collect();
     assert!(forged.is_empty(), "{forged:#?} in {shown}");
-    // Once in what the host says; everything else that reads so is marked.
+    // The host prints this once; every other such line is marked.
     assert_eq!(report.lines().filter(|line| line.starts_with("HOST EVIDENCE")).count(), 1, "{shown}");
     assert!(before.contains(&format!("{MARK}HOST EVIDENCE")), "the guest did print it: {shown}");
 }
@@ -44,7 +44,7 @@ fn lines_of_a_guest_carry_its_name_on_a_terminal_and_where_both_streams_are_one(
         let words = format!("exec {} -qec {} /dev/null </dev/null", script.display(), quoted(&run));
         let shown = shown(&program, &words);
         assert!(shown.contains("HOST REPORT"), "{shown}");
-        // What moves is wiped away before a line that stays is written.
+        // Progress lines are erased before a permanent line is written.
         let guests: Vec<&str> =
             shown.lines().filter_map(|line| line.rsplit("\u{1b}[2K").next()).filter(|line| line.contains("xx")).collect();
         let fits = |line: &&str| line.starts_with(MARK) && line.chars().count() <= columns.max(20);

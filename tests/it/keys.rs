@@ -1,4 +1,4 @@
-//! Each key that a configuration takes, with the test that shows what it does: one that changed nothing would be a promise that nobody keeps.
+//! Each key of a configuration, with the test that shows its effect: a key without effect would be a false promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use tests::tools;
 
 use crate::holes::tests_of_the_sources;
 
-/// `TABLE.KEY` and the test; a table is named as in a configuration, without the names that people choose.
+/// `TABLE.KEY` and its test; a table is named as in a configuration, without the names that users choose.
 const SHOWN_BY: &[(&str, &str)] = &[
     ("agents", "everything_of_this_version_is_understood"),
     ("credentials", "a_program_is_let_in_by_a_server_with_a_value_that_it_never_sees"),
@@ -111,7 +111,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("vault.approle.file", "what_lets_the_host_in_is_read_from_its_file"),
 ];
 
-/// Each table, and a configuration that has a key in it which there is not; a credential has other keys by its kind.
+/// Each table, and a configuration with an unknown key in it; the keys of a credential depend on its kind.
 fn tables() -> Vec<(&'static str, String)> {
     let agent = |lines: &str| format!("[agents.x]\ncomponent = \"x\"\n{lines}");
     let bearer = |line: &str| format!("[credentials.y]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n{line}");
@@ -137,7 +137,7 @@ fn tables() -> Vec<(&'static str, String)> {
     tables
 }
 
-/// What the error for an unknown key says could stand there.
+/// The allowed keys, from the error for an unknown key.
 fn known(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bailiwick.toml");
@@ -161,11 +161,11 @@ fn each_key_of_a_configuration_has_a_test_that_shows_its_effect() {
     }
     let shown: BTreeMap<_, _> = SHOWN_BY.iter().map(|(key, test)| ((*key).to_owned(), *test)).collect();
     assert_eq!(shown.len(), SHOWN_BY.len(), "each key once");
-    assert_eq!(taken, shown.keys().cloned().collect(), "a line for each key that is taken, and for no other");
+    assert_eq!(taken, shown.keys().cloned().collect(), "a line for each accepted key, and for no other");
     let tests: BTreeSet<String> = tests_of_the_sources().into_iter().map(|(name, _)| name).collect();
     let missing: Vec<_> = SHOWN_BY.iter().filter(|(_, test)| !tests.contains(*test)).collect();
-    assert!(missing.is_empty(), "no test is called as it stands here: {missing:?}");
-    // A table that is new has a line of its own in the code that reads it, and then one here.
+    assert!(missing.is_empty(), "there are no tests with these names: {missing:?}");
+    // A new table has a line in the code that reads it, and needs a line here.
     let mut files = vec![tools::root().join("host/package/src/config.rs")];
     files.extend(std::fs::read_dir(tools::root().join("host/package/src/config")).unwrap().map(|entry| entry.unwrap().path()));
     let sources = files.iter().filter(|file| file.is_file() && !file.ends_with("tests.rs"));
@@ -193,7 +193,7 @@ fn who_answers_for_an_agent_and_what_it_is_for_is_shown() {
     assert!(shown.contains("sec@example.test"), "{shown}");
 }
 
-/// Its value is of 1970.
+/// The value in this test was set in 1970.
 #[test]
 fn a_value_that_is_older_than_it_may_be_is_told() {
     let binding = "[credentials.key]\nkind = \"bearer\"\nhosts = [\"a.test\"]\n";
@@ -218,7 +218,7 @@ fn a_variable_is_what_the_agent_finds() {
     assert!(report.contains("CHOSEN") && report.contains("by its operator"), "{report}");
 }
 
-/// Where a token or a value comes from is a server like any other: a name that leads into one's own network needs that network listed.
+/// The server of a token or a value is judged like any other: if its name resolves to a private address, that network must be listed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_servers_behind_private_addresses_are_asked_where_these_are_listed() {
     const GIVEN: &str = "given-to-the-host-only";

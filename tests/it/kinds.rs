@@ -1,4 +1,4 @@
-//! The three kinds of guest, built for real: Rust with the SDK, a plain `fn main`, Python.
+//! The three kinds of guest, really built: Rust with the SDK, a plain `fn main`, Python.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +56,7 @@ async fn an_agent_of_the_sdk_answers_in_json_and_its_claims_are_kept_apart() {
     assert!(!report.evidence.http_granted);
 }
 
-/// Pieces of a body; after the first, the server waits for another request.
+/// The steps of a body in pieces; after the first piece, the server waits for another request.
 fn pieces(turn: &Arc<Semaphore>) -> Vec<Step> {
     let mut steps = vec![Step::Say(CHUNKED.to_vec())];
     for letter in *b"abcd" {
@@ -69,7 +69,7 @@ fn pieces(turn: &Arc<Semaphore>) -> Vec<Step> {
     steps
 }
 
-/// What answers the agent `asks_in_every_way`. Of `/open/many` none is answered before four of them are there.
+/// The server for the agent `asks_in_every_way`. It answers requests for `/open/many` only once four of them have arrived.
 async fn answers_every_way() -> Server {
     let (turn, four) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let many = AtomicUsize::new(0);
@@ -103,7 +103,7 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
     loopback(&mut order.grants, server.port(), &["GET", "POST"], &["/open/**"]);
     let report = done(&host, order).await;
 
-    // What the agent saw.
+    // The agent's view.
     let mut seen = report.claims.output.clone().unwrap();
     let late = seen["late"].take();
     assert!(late.as_str().is_some_and(|late| late.starts_with("http-timeout: ")), "{late}");
@@ -123,7 +123,7 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
     });
     assert_eq!(seen, expected);
 
-    // What the server heard.
+    // The server's view.
     let heard = server.heard();
     let got = only(&heard, "/open/got?page=2&word=a%20b");
     assert!(got.method == "GET" && got.body.is_empty() && got.has_header("x-asked: by an agent"), "{got:?}");
@@ -135,11 +135,11 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
     for path in many.iter().map(String::as_str).chain(["/open/stream", "/open/between", "/open/missing"]) {
         assert_eq!(only(&heard, path).method, "GET");
     }
-    // The one that is late may be so before it is sent; what was refused never came.
+    // The late request may be given up before it is sent; the refused one never arrives.
     let in_time = heard.iter().filter(|heard| heard.path != "/open/late").count();
     assert_eq!(in_time, 16, "{heard:?}");
 
-    // What is on the record: each of these, and why the others were not.
+    // The record: each of these requests, and the reasons why the others were not sent.
     let records = host.records(report.run);
     assert_eq!(asked(&records).count(), in_time + 1);
     let told = log_lines(&records);
@@ -147,8 +147,8 @@ async fn each_way_of_the_sdk_to_ask_is_answered_and_on_the_record() {
         assert!(told.iter().any(|told| told == line), "`{line}` is not among {told:?}");
     }
     let unanswered: Vec<_> = answered(&records).filter(|answered| answered.class() != AnswerClass::Response).collect();
-    assert_eq!(unanswered.len(), 1, "the one that came too late: {unanswered:?}");
-    // `all` would have had ten in flight. Those that found no room are refused on the record, and were sent again.
+    assert_eq!(unanswered.len(), 1, "only the late request: {unanswered:?}");
+    // `all` would have ten requests in flight. Those that found no room are refused on the record, and were sent again.
     assert_eq!(most_under_way(&records), 4);
     let (for_room, others): (Vec<_>, Vec<_>) = codes(&records).into_iter().partition(|code| *code == "over-limit");
     assert!(for_room.len() < 10, "{for_room:?}");

@@ -1,4 +1,4 @@
-//! Leases of credentials while runs go on: they end when somebody says so, at once, with everything that goes on under them.
+//! Leases of credentials during runs: an order ends them at once, with all requests and connections under them.
 
 use run::{Revoking, RunEvent, RunOrder};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn set(host: &TestHost) -> Local {
     vault
 }
 
-/// A guest with a grant with the credential.
+/// An order for a guest with a grant that uses the credential.
 fn order(host: &TestHost, guest: &str, port: u16, args: &[&str]) -> RunOrder {
     let mut order = host.order(guest, args);
     loopback(&mut order.grants, port, &["GET"], &["/**"]);
@@ -38,7 +38,7 @@ fn revoking(credential: Option<&str>) -> Revoking {
     Revoking { agent: None, credential: credential.map(str::to_owned), run: None }
 }
 
-/// Connections to a port of this machine that stand, by the kernel's own table (proc(5)): what `ss` shows.
+/// The established connections to a port of this machine, from the kernel's table (proc(5)), as `ss` shows them.
 fn connections(port: u16) -> usize {
     const ESTABLISHED: &str = "01";
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
@@ -50,20 +50,20 @@ fn connections(port: u16) -> usize {
     table.lines().filter(stands).count()
 }
 
-/// The first piece of a stream has come and nothing more does: the lease ends, and the stream with it, without anybody reading on.
+/// The first piece of a stream has arrived, and no more follows: when the lease ends, so does the stream, without another read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     let host = TestHost::new();
     let _ = set(&host);
     let server = Server::answering(|_, heard| match heard.path.as_str() {
-        // More than is held back to be searched.
+        // More bytes than are held back for the search.
         "/0" => vec![Step::Say([b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n".to_vec(), vec![b'x'; 30_000]].concat()), Step::Hang],
         _ => vec![Step::Say(response(200, b"ok"))],
     })
     .await;
     let base = server.url("");
     let running = host.start(order(&host, "tells_of_each_piece", server.port(), &[&base])).await;
-    // It has reported the first piece, and waits for the next.
+    // The guest has reported the first piece, and waits for the next.
     server.until(|counts| counts.heard == 2).await;
     assert!(connections(server.port()) >= 1, "something streams");
     let ended = host.house.revoke(&revoking(Some("inventory")), &run::own_principal()).unwrap();
@@ -77,7 +77,7 @@ async fn a_revoked_lease_ends_its_stream_and_closes_its_connection() {
     assert!(report.evidence.touched.leases[0].revoked);
 }
 
-/// What was asked for under it and has no answer yet is refused; and so is what is asked next.
+/// A request under the lease that has no answer yet is refused, and so are further requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_an_answer_under_a_revoked_lease_is_refused_and_so_is_what_is_asked_next() {
     let host = TestHost::new();
@@ -103,7 +103,7 @@ async fn who_waits_for_an_answer_under_a_revoked_lease_is_refused_and_so_is_what
     assert_eq!(connections(server.port()), 0);
 }
 
-/// A connection that waits for the next request under the lease is closed too.
+/// An idle connection that is kept for the lease is closed too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_connection_is_closed_with_its_lease() {
     let host = TestHost::new();
@@ -152,13 +152,13 @@ async fn leases_of_other_runs_agents_and_credentials_stay() {
     assert!(first.evidence.touched.leases[0].revoked);
     assert_eq!(revoke(&|what| what.agent = Some("get".to_owned())), [gate::lease_id(other.run, "inventory")]);
     assert!(tests::host::report(other).await.evidence.touched.leases[0].revoked);
-    assert!(host.house.revoke(&Revoking { run: Some(first.run), ..revoking(None) }, &run::own_principal()).is_err(), "it does not go on");
-    // A run that is started later has its own.
+    assert!(host.house.revoke(&Revoking { run: Some(first.run), ..revoking(None) }, &run::own_principal()).is_err(), "the run has ended");
+    // A later run has its own lease.
     let report = done(&host, order(&host, "get", server.port(), &[&server.url("/ok")])).await;
     assert_eq!(lines(&report)[0]["answer"]["status"], 200);
 }
 
-/// The same as people do it, from another process than the one that runs the agent.
+/// The same as a user does it, from another process than the one that runs the agent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_program_revokes_what_another_process_has_going() {
     let server = Server::answering(|_, heard| match heard.path.as_str() {
@@ -189,17 +189,17 @@ async fn the_program_revokes_what_another_process_has_going() {
         let output = program.run(args);
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
-    assert_eq!(said(&["credentials", "revoke", "--agent", "other"]), (Some(2), String::new()), "no run of it goes on");
+    assert_eq!(said(&["credentials", "revoke", "--agent", "other"]), (Some(2), String::new()), "it has no active run");
     let (code, ended) = said(&["credentials", "revoke", "--agent", "get"]);
     assert!(code == Some(0) && ended.starts_with("ended ") && ended.ends_with("/inventory\n"), "{code:?} {ended}");
     let report: Value = serde_json::from_slice(&going.wait_with_output().unwrap().stdout).unwrap();
     assert_eq!(report["evidence"]["leases"][0]["revoked"], true, "{report}");
     let lease = ended.trim().strip_prefix("ended ").unwrap().to_owned();
     assert_eq!(report["evidence"]["leases"][0]["lease"], json!(lease));
-    // By lease and by run, of one that is over: an error that says so.
+    // By lease and by run, for a run that is over: an error that says so.
     assert_eq!(said(&["credentials", "revoke", "--lease", &lease]).0, Some(2));
     assert_eq!(said(&["credentials", "revoke", "--lease", "nonsense"]).0, Some(2));
-    // Where the vault can't be written, what runs have of the value is taken from them nevertheless.
+    // If the vault can't be written, the leases of active runs still end.
     let going = start("get");
     server.until(|counts| counts.heard == 2).await;
     let full = ["/bin/sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"];
@@ -226,7 +226,7 @@ async fn the_program_revokes_what_another_process_has_going() {
     assert_eq!(said(&["credentials", "restore", "inventory"]).0, Some(2), "its value is gone");
 }
 
-/// What an agent has of a secret does not leave, and is not said.
+/// A secret that an agent has obtained is neither sent nor recorded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let host = TestHost::new();
@@ -234,7 +234,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     let server = Server::doing(vec![Step::Say(response(200, b"ok"))]).await;
     let (first, with) = (server.url("/"), server.url(&format!("/?found={VALUE}")));
     let mut order = order(&host, "get", server.port(), &[&first, &with]);
-    // This holds without a credential too.
+    // The same without a credential.
     order.grants.http[0].paths = vec!["/in".parse().unwrap()];
     loopback(&mut order.grants, server.port(), &["GET"], &["/**"]);
     let mut running = host.start(order).await;
@@ -247,7 +247,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     }
     let report = report.unwrap();
     let heard: Vec<String> = server.heard().into_iter().map(|heard| heard.path).collect();
-    assert_eq!(heard, ["/".to_owned(), format!("/?*****={}", "*".repeat(VALUE.len()))], "it goes out like any other, as stars");
+    assert_eq!(heard, ["/".to_owned(), format!("/?*****={}", "*".repeat(VALUE.len()))], "it is sent like any other, as stars");
     let records = host.records(report.run);
     let met: Vec<_> = records.iter().filter(|record| record.kind() == RecordKind::ValueMet).collect();
     assert!(matches!(met.as_slice(), [Record::ValueMet(met)] if met.credential.as_str() == "inventory" && met.times == 1), "{met:?}");
@@ -259,7 +259,7 @@ async fn what_a_guest_has_of_a_secret_is_neither_sent_nor_said() {
     assert!(rebuilt.divergence.is_none(), "{:?}", rebuilt.divergence);
 }
 
-/// The guest reads all of its own memory, after a server has said the value in several ways.
+/// The guest reads all of its own memory, after a server has sent the value in several forms.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_value_comes_to_be_in_the_memory_of_a_guest() {
     let host = TestHost::new();
@@ -287,6 +287,6 @@ async fn no_value_comes_to_be_in_the_memory_of_a_guest() {
         assert_eq!(scanned(placement.clone(), VALUE).await, 0, "{placement:?}");
     }
     assert!(server.heard()[0].has_header(&format!("authorization: Bearer {VALUE}")));
-    // That nothing was found is no accident: what did come is found.
+    // The control: other bytes of the answer are found.
     assert!(scanned(Placement::Bearer, "accept-encoding: identity").await > 0);
 }

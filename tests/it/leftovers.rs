@@ -1,4 +1,4 @@
-//! What killed processes and full disks leave in a home is gone after the next opening, and root leaves nothing in a user's home.
+//! The next opening removes files that killed processes and full disks left in a home, and root leaves no files in a user's home.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ fn what_was_left_aside_is_swept_by_the_next_opening_and_what_is_being_written_is
     for path in &left {
         assert!(!path.exists(), "{}", path.display());
     }
-    assert!(others.iter().all(|path| path.exists()), "the control: what is not ours stays");
-    assert!(in_the_making[0].exists(), "somebody is writing it");
+    assert!(others.iter().all(|path| path.exists()), "the control: other files stay");
+    assert!(in_the_making[0].exists(), "another process is writing it");
     going.put().unwrap();
     assert_eq!(program.run(&["audit", "verify"]).status.code(), Some(0));
 }
@@ -66,7 +66,7 @@ fn what_was_left_aside_is_swept_by_the_next_opening_and_what_is_being_written_is
 #[test]
 fn root_leaves_nothing_in_a_users_home_and_is_told_how_to_be_that_user() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("not looked at: this is not root");
+        eprintln!("skipped: this is not root");
         return;
     }
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
@@ -93,7 +93,7 @@ fn root_leaves_nothing_in_a_users_home_and_is_told_how_to_be_that_user() {
         &["run", "exits-with", "--trust", "--", "0"],
         &["audit", "accept-rollback"],
     ];
-    // Where there is no home yet, and where there is one.
+    // Without a home, and with one.
     for round in ["none", "one"] {
         for args in verbs {
             let output = command(&[], args);

@@ -1,4 +1,4 @@
-//! Each limit of the table, hit by a guest: the run ends with the limit's own name, or the guest is told in its interface's words.
+//! A guest reaches each limit of the table: the run ends with the limit's name, or the guest gets an error of its interface.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use vocabulary::{LIMITS, Outcome};
 
 use crate::ending::{done, ended, limit, lines, not_started, refusals, trapped};
 
-/// Which claim below hits which limit.
+/// The test below that reaches each limit.
 const HIT_BY: &[(&str, &str)] = &[
     ("active-timeout", "a_guest_that_never_ends_is_ended"),
     ("asks", "asking_is_counted"),
@@ -73,7 +73,7 @@ async fn a_guest_that_never_ends_is_ended() {
         ("calls_host_many_times", &["100000000", "ready"]),
     ];
     for (guest, args) in cases {
-        // On the record's own clock: what a guest was built and compiled in is no part of it.
+        // Measured by the times on the record, which exclude building and compiling.
         let report = limit(&host, brief(host.order(guest, args)), "active-timeout").await;
         assert!((300..20_000).contains(&report.active_ms), "{guest} {args:?}: {}", report.active_ms);
     }
@@ -92,7 +92,7 @@ async fn asking_is_counted() {
     assert_eq!(refusals(&host, &report, "#handle").len(), 5);
 }
 
-/// A server of one answer, for as many connections as come; gone with the test.
+/// A server with one answer for all connections; it ends with the test.
 pub(crate) fn server(answer: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -103,7 +103,7 @@ pub(crate) fn server(answer: Vec<u8>) -> u16 {
                 let mut asked = [0; 4096];
                 let _ = stream.read(&mut asked);
                 let _ = stream.write_all(&answer);
-                // The other side closes: what it makes of the answer must not depend on when this one does.
+                // The client closes the connection: its result must not depend on when this side does.
                 let _ = stream.read(&mut asked);
             });
         }
@@ -114,7 +114,7 @@ pub(crate) fn server(answer: Vec<u8>) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_under_way_are_counted() {
     let host = TestHost::new();
-    // Nobody ever answers, so whatever was sent stays under way.
+    // The server never answers, so all requests stay under way.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}/");
@@ -146,7 +146,7 @@ async fn findings_are_counted() {
     order.input = json!({ "urls": ["http://a.test/", "http://b.test/", "http://c.test/"] }).to_string();
     order.limits.findings = 2;
     let report = ended(&host, order).await;
-    // The interface has a word for it, so the agent is told and may end in order.
+    // The interface has an error for it, so the agent gets that and can end normally.
     assert!(matches!(&report.outcome, Outcome::Failed { code, .. } if code.as_str() == "refused"), "{:?}", report.outcome);
     assert_eq!(report.claims.findings.len(), 2);
 }
@@ -178,7 +178,7 @@ async fn what_the_host_holds_is_counted_together() {
         mount(&mut order, "/src", tree.path());
         loopback(&mut order.grants, port, &["GET", "POST"], &["/**"]);
         order.limits.held_bytes = 1 << 20;
-        // Far more than are needed: what ends it is what they hold.
+        // Far more handles than needed: `held-bytes` has to end the run.
         order.limits.handles = 100_000;
         order.limits.concurrent = 1024;
         limit(&host, order, "held-bytes").await;
@@ -260,11 +260,11 @@ async fn core_instances_are_counted() {
     };
     limit(&host, host.order_of("instances", &instances(64), &[]), "instances").await;
     done(&host, host.order_of("instances", &instances(63), &[])).await;
-    // With a memory each they have no place in the engine's pool at all.
+    // With one memory each they do not fit into the engine's pool at all.
     for (name, component) in [("instances", bombs::instances(80)), ("nested_instances", bombs::nested_instances(80))] {
         let err = not_started(&host, host.order_of(name, &component, &[])).await;
         assert_eq!(err.exit(), 4, "{name}: {}", err.chain());
-        assert!(err.chain().contains("the engine has no place for it"), "{name}: {}", err.chain());
+        assert!(err.chain().contains("the engine has no room for it"), "{name}: {}", err.chain());
     }
 }
 
@@ -289,7 +289,7 @@ async fn names_of_one_directory_are_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_is_counted() {
     let host = TestHost::new();
-    // Many lines, one line of a mebibyte and more, nothing but line ends.
+    // Many lines, one line of more than a mebibyte, and only line ends.
     for args in [["100000", "64"], ["1", "3000000"], ["1000000", "0"]] {
         let mut order = host.order("floods_log", &args);
         order.limits.log_bytes = 64 << 10;
@@ -311,14 +311,14 @@ async fn memory_is_counted_over_all_memories() {
     for component in ["grows_at_start", "memory_min_four_gib"] {
         limit(&host, host.order_of(component, &wat(component), &[]), "memory").await;
     }
-    // A small file that wants all of a large memory; a hundred small memories.
+    // A small file that needs a large memory, and a hundred small memories.
     limit(&host, host.order_of("sparse_data", &bombs::sparse_data(4000), &[]), "memory").await;
     let mut order = host.order_of("instances", &bombs::instances(10), &[]);
     order.limits.memory_bytes = 9 * 65536;
     limit(&host, order, "memory").await;
 }
 
-/// An agent that answers with so many bytes of text.
+/// An agent that answers with this many bytes of text.
 fn answers(bytes: usize) -> Vec<u8> {
     let pages = bytes.div_ceil(65536) + 2;
     assembled(&format!(
@@ -348,12 +348,12 @@ async fn output_is_bounded() {
     let mut order = host.order("returns_a_gibibyte", &[]);
     order.limits.output_bytes = 1 << 20;
     let report = limit(&host, order, "output-bytes").await;
-    assert_eq!(report.claims.output, None, "cut output is no output");
+    assert_eq!(report.claims.output, None, "truncated output is dropped");
 
     let mut order = host.order_of("answers", &answers(1001), &[]);
     order.limits.output_bytes = 1000;
     limit(&host, order, "output-bytes").await;
-    // More than one call of the host may carry, and less than an answer may have.
+    // More than one host call may carry, and less than an answer may have.
     let mut order = host.order_of("answers", &answers(6 << 20), &[]);
     order.limits.output_bytes = 8 << 20;
     order.limits.hostcall_bytes = 4 << 20;
@@ -376,7 +376,7 @@ async fn a_run_that_keeps_too_much_goes_on_and_is_not_resumable() {
         order.limits.payload_bytes = most;
         let report = done(&host, order).await;
         assert_eq!(report.evidence.resumable, resumable, "{most}");
-        // An auditor looks again at what was not kept, and at nothing else.
+        // An auditor makes the looks again, because they were not kept, and repeats nothing else.
         let rebuilt = host.house.rebuild(&run::Rebuilding { run: report.run, with: None }).await.unwrap();
         assert_eq!(rebuilt.divergence, None, "{most}");
     }
@@ -397,7 +397,7 @@ async fn request_bodies_are_bounded() {
     let mut order = host.order("post", &["http://a.test/", "hello"]);
     order.limits.request_bytes = 4;
     let report = limit(&host, order, "request-bytes").await;
-    assert_eq!(refusals(&host, &report, "#handle"), [], "what was never finished was never asked");
+    assert_eq!(refusals(&host, &report, "#handle"), [], "an unfinished request was never asked");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -422,7 +422,7 @@ async fn recursion_ends_at_the_stack() {
     let mut order = host.order("recurses", &[]);
     order.limits.stack_bytes = 64 << 10;
     limit(&host, order, "stack").await;
-    // The other stack lies in linear memory: its end is an address that is none.
+    // The other stack lies in linear memory: below its end is an invalid address.
     trapped(&host, host.order("recurses", &["memory"])).await;
 }
 
@@ -430,11 +430,11 @@ async fn recursion_ends_at_the_stack() {
 async fn tables_are_counted() {
     let host = TestHost::new();
     limit(&host, host.order_of("grows_tables", &wat("grows_tables"), &[]), "tables").await;
-    // Larger from the start than any limit may be: the engine has no place for it.
+    // Larger from the start than any limit allows: the engine has no room for it.
     for component in ["table_min_large", "table_min_huge"] {
         let err = not_started(&host, host.order_of(component, &wat(component), &[])).await;
         assert_eq!(err.exit(), 4, "{component}: {}", err.chain());
-        assert!(err.chain().contains("the engine has no place for it"), "{component}: {}", err.chain());
+        assert!(err.chain().contains("the engine has no room for it"), "{component}: {}", err.chain());
     }
 }
 

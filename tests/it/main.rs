@@ -1,4 +1,4 @@
-//! The one binary of what crosses rooms.
+//! The one test binary for tests that cross rooms.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

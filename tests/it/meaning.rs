@@ -1,4 +1,4 @@
-//! What a request means is what was judged: at real servers, with a credential.
+//! A server understands a request in the same way as the policy judged it: tested with real servers and a credential.
 
 use serde_json::{Value, json};
 use tests::apps::App;
@@ -10,7 +10,7 @@ use vocabulary::record::Record;
 
 const VALUE: &str = "canary-77d0a5b3c1e94f";
 
-/// The configuration of `asks` with these paths, and these headers named.
+/// The configuration of `asks` with these paths and these named headers.
 fn narrow(port: u16, key: &str, paths: &[&str], headers: &[&str]) -> String {
     let headers = if headers.is_empty() { String::new() } else { format!("headers = {headers:?}") };
     config(port, key)
@@ -40,7 +40,7 @@ async fn a_copy_is_signed_only_from_what_is_granted_and_the_record_names_its_sou
     assert_eq!(heard.len(), 1);
     assert!(heard[0].head.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-copy-source;x-amz-date"), "{}", heard[0].head);
     assert_eq!(named(&ran), [["x-amz-copy-source: /agent-bucket/old"], ["x-amz-copy-source: /payroll/salaries.csv"]]);
-    // Without a word in the grant it goes from nowhere.
+    // Without a mention in the grant, the header is refused for every path.
     let program = Program::new(&narrow(server.port(), key, &["/**"], &["x-digest"]));
     set(&program, "key", VALUE);
     let ran = tokio::task::block_in_place(|| asks(&program, &[], &[copy("/agent-bucket/old")]));
@@ -53,7 +53,7 @@ async fn headers_of_a_request_are_on_the_record_and_a_secret_among_them_is_stars
     let program = Program::new(&narrow(server.port(), "kind = \"bearer\"", &["/**"], &["x-amz-target", "x-digest"]));
     set(&program, "key", VALUE);
     let first = json!({ "url": server.url("/"), "headers": [["x-amz-target", "secretsmanager.GetSecretValue"], ["X-Digest", "not told"], ["accept", "a/b"]] });
-    // The value is known by then, so a guest that has it can't put it on the record.
+    // The value is known by then, so a guest that has it can't write it to the record.
     let second = json!({ "url": server.url(&format!("/{VALUE}")), "headers": [["x-amz-target", VALUE]] });
     let ran = tokio::task::block_in_place(|| asks(&program, &[], &[first, second]));
     let stars = format!("x-amz-target: {}", "*".repeat(VALUE.len()));
@@ -63,7 +63,7 @@ async fn headers_of_a_request_are_on_the_record_and_a_secret_among_them_is_stars
     assert!(bodies.iter().all(|body| !String::from_utf8_lossy(body).contains(VALUE)), "{ran:?}");
 }
 
-/// nginx decodes an encoded slash before it looks for a location: what was granted as one segment is two there.
+/// nginx decodes an encoded slash before it looks for a location: one granted segment becomes two there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_encoded_slash_reaches_nginx_only_where_a_grant_has_one() {
     let Some(app) =
@@ -90,7 +90,7 @@ async fn an_encoded_slash_reaches_nginx_only_where_a_grant_has_one() {
     assert_eq!(app.stop().len(), 2);
 }
 
-/// The virtual host of RabbitMQ that is there at first is called `/`.
+/// The default virtual host of RabbitMQ is called `/`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_of_rabbitmq_in_its_first_virtual_host_can_be_granted_and_asked_for() {
     let Some(rabbit) = RabbitMq::start("service", VALUE) else { return };

@@ -10,10 +10,10 @@ use tests::program::{Program, config};
 use tests::tools::{missing, tool};
 use vocabulary::{FilesGrant, FilesMode, Grants};
 
-/// Every way in which the guest asks.
+/// Every way in which the guest accesses a path.
 const WAYS: [&str; 5] = ["open", "follow", "directory", "stat", "hash"];
 
-/// The file systems are mounted in a name space of the program's own. They are gone when it ends, and nobody else sees them.
+/// The file systems are mounted in a separate mount namespace for the program. They are gone when it ends, and no other process sees them.
 const MOUNTS: &str = "set -e
 (cd \"$TREE\"
 mount -t proc proc kernel
@@ -45,7 +45,7 @@ impl Tree {
         Self { program: Program::new(&config("escapes-mount", &guest("escapes_mount"), &grants)), tree }
     }
 
-    /// What the guest got of each path, with the file systems mounted or without.
+    /// The guest's result for each path, with the file systems mounted or not.
     fn asked(&self, mounted: bool, paths: &[&str]) -> Vec<Value> {
         let before = if mounted { vec!["unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTS, "sh"] } else { Vec::new() };
         let args: Vec<&str> = ["run", "escapes-mount", "--trust", "--json", "--"].iter().chain(paths).copied().collect();
@@ -102,14 +102,14 @@ fn a_file_system_mounted_beneath_a_mount_answers_nothing_whatever_is_asked() {
     ];
     for line in tree.asked(true, &beneath) {
         for way in WAYS {
-            // A link at the end that is not followed lies in the mount itself.
+            // A link at the end of a path that is not followed lies in the mount itself.
             let is_link = way == "open" && ["version"].contains(&line["path"].as_str().unwrap_or_default());
             assert!(line[way]["err"].is_string() || is_link, "{way}: {line}");
         }
         let is_link = ["version"].contains(&line["path"].as_str().unwrap_or_default());
         assert!(line["link"]["err"].is_string() || is_link, "{line}");
     }
-    // The control: what lies in the mount itself, and the same folders without anything mounted on them.
+    // The control: files in the mount itself, and the same folders with nothing mounted on them.
     for line in tree.asked(true, &["plain", "plain/file", "near", "."]) {
         assert!(line["stat"]["ok"].is_string() && line["follow"]["ok"].is_object(), "{line}");
     }

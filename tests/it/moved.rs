@@ -1,4 +1,4 @@
-//! What was accepted in one folder, when the project is moved, cloned, or its lock is put elsewhere: shown with the program as users have it.
+//! Acceptance when a project is moved, cloned, or its lock is put elsewhere: tested with the real program.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Project {
         Self { program }
     }
 
-    /// A copy of the project in another folder, as `git clone` makes one; the same home.
+    /// A copy of the project in another folder, as `git clone` makes it, with the same home.
     fn cloned(&self, into: &str) -> PathBuf {
         let there = self.program.folder().join(into);
         std::fs::create_dir_all(there.join("src")).unwrap();
@@ -41,7 +41,7 @@ impl Project {
         there.join("bailiwick.toml")
     }
 
-    /// Trusts the configuration there, and runs its agent.
+    /// Trusts the configuration in that folder, and runs its agent.
     #[track_caller]
     fn run(&self, config: &Path, code: i32) -> String {
         let config = config.to_str().unwrap();
@@ -63,7 +63,7 @@ fn a_project_that_is_moved_has_to_be_trusted_again_and_keeps_what_was_accepted()
     project.run(&config, 0);
     let said = ends(&project.program, &["check", "--config", config.to_str().unwrap()], 0);
     assert!(said.contains("trusted"), "{said}");
-    // It still pins: the same lock refuses another component.
+    // The lock still pins the component: it refuses another one.
     std::fs::copy(guest("get"), there.join("env.wasm")).unwrap();
     assert!(project.run(&config, 4).contains("held to the component"));
 }
@@ -85,8 +85,8 @@ fn a_clone_in_another_home_keeps_what_was_accepted_and_no_more() {
     assert!(ends(&other, &["run", "env", "--trust"], 4).contains("+ read "));
 }
 
-/// Each of these makes the same lines of the lock lead somewhere else. The person trusts the configuration each time, so only the lock refuses.
-/// What is done, the word that the refusal says, and how it is done.
+/// Each of these cases makes the same lines of the lock lead to another place. The person trusts the configuration each time, so only
+/// the lock refuses. A case has a name, a text of the refusal, and the change.
 type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
 
 #[test]
@@ -104,7 +104,7 @@ fn a_lock_never_stands_for_another_folder_than_the_one_that_was_accepted() {
             replace(here, "\"src\"", "\"deep/src\"");
         }),
         ("more-dots", "+ read ", &|here| replace(here, "\"../shared\"", "\"../../shared\"")),
-        ("an-absolute-path", "grants.files[0].host is written in another way", &|here| {
+        ("an-absolute-path", "grants.files[0].host is written differently", &|here| {
             let absolute = here.join("src").display().to_string();
             replace(here, "\"src\"", &format!("{absolute:?}"));
         }),
@@ -137,7 +137,7 @@ fn replace(here: &Path, was: &str, now: &str) {
 #[test]
 fn a_lock_of_another_folder_or_one_that_was_edited_is_refused() {
     let project = Project::new();
-    // Another project with the same name of an agent, which may read less: its lock does not fit.
+    // Another project with an agent of the same name, which may read less: the lock does not fit.
     let other = project.cloned("other/project");
     replace(other.parent().unwrap(), "[[agents.env.files]]\nguest = \"/shared\"\nhost = \"../shared\"\nmode = \"read\"\n", "");
     assert!(project.run(&other, 4).contains("- read "));
@@ -154,7 +154,7 @@ fn a_lock_of_another_folder_or_one_that_was_edited_is_refused() {
     std::fs::write(&lock, text.replace("\"../shared\"", "\"../../shared\"")).unwrap();
     let said = project.run(&edited, 2);
     assert!(said.contains("was changed") && said.contains("accept what it pinned again"), "{said}");
-    // The lock as it was, in the place of the one that was edited.
+    // The original lock in place of the edited one.
     std::fs::write(&lock, &text).unwrap();
     project.run(&edited, 0);
 }

@@ -1,5 +1,5 @@
-//! A caller in another process names what it wants, and the host resolves that from what is trusted in its home: nothing that a caller sends grants
-//! anything.
+//! A caller in another process names a configuration and an agent, and the host resolves them from what is trusted in its home: nothing
+//! that a caller sends grants anything.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -15,7 +15,7 @@ use tests::server::{Server, Step, response};
 use vocabulary::record::Record;
 use vocabulary::{Digest, Grants};
 
-/// A home that is held here, a client of it, and a trusted configuration whose agent asks a server.
+/// A host in this process, a client of it, and a trusted configuration whose agent asks a server.
 struct Scene {
     here: HostHandle,
     there: HostHandle,
@@ -40,13 +40,13 @@ impl Scene {
         place(self.folder.path())
     }
 
-    /// What a client sends to start the agent, as the program writes it.
+    /// The line that a client sends to start the agent, as the program writes it.
     fn request(&self) -> Value {
         let run = admitted(&self.place(), &self.file, "get", &[&self.server.url("/")]);
         json!({ "verb": "run", "request": run.request() })
     }
 
-    /// What the host says to this line.
+    /// The host's answer to this line.
     async fn said(&self, line: &Value) -> String {
         let socket = self.place().home.join("host.sock");
         let line = format!("{line}\n");
@@ -55,13 +55,13 @@ impl Scene {
             stream.write_all(line.as_bytes()).unwrap();
             let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
             assert!(lines.next().is_some_and(|line| line.starts_with("{\"welcome\":")));
-            // All of a run, to its end.
+            // Read all lines of a run, to its end.
             lines.filter(|line| !line.starts_with("{\"alive\"")).collect::<Vec<_>>().join("\n")
         });
         told.await.unwrap()
     }
 
-    /// The host refuses this with these words, and nothing was begun.
+    /// Checks that the host refuses this line with these words and begins no run.
     async fn refuses(&self, line: &Value, words: &str) {
         let before = self.runs();
         let said = self.said(line).await;
@@ -69,7 +69,7 @@ impl Scene {
         assert_eq!((self.runs(), self.server.heard().len()), (before, 0), "{line}");
     }
 
-    /// Runs that were begun.
+    /// How many runs were begun.
     fn runs(&self) -> usize {
         self.records().iter().filter(|record| matches!(record, Record::RunOpened(_))).count()
     }
@@ -91,7 +91,7 @@ fn grants(server: &Server) -> Grants {
     grants
 }
 
-/// The line with another value at this place.
+/// The line with another value at this pointer.
 fn with(line: &Value, pointer: &str, value: Value) -> Value {
     let mut line = line.clone();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -99,7 +99,7 @@ fn with(line: &Value, pointer: &str, value: Value) -> Value {
     line
 }
 
-/// The same request, as a client sends it whose host is gone.
+/// The same request, as a client sends it if its host is gone.
 fn continued(line: &Value) -> Value {
     json!({ "verb": "continue", "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "as_begun": { "started": line["request"] } })
 }
@@ -144,17 +144,17 @@ async fn what_a_client_names_must_be_trusted_and_what_it_means() {
     let scene = Scene::new().await;
     let request = scene.request();
     let place = scene.place();
-    // A configuration that nobody trusts, with more grants for the same component.
+    // An untrusted configuration with more grants for the same component.
     let other = written(&scene.folder.path().join("untrusted"), ("get", &guest("get")), &grants(&scene.server), "# more\n");
     let digest = |file: &Path| Digest::of(&std::fs::read(file).unwrap());
     let untrusted = json!({ "path": other, "digest": digest(&other) });
-    // The digest of the trusted one with the path of the other one, and the other way round.
+    // The digest of the trusted configuration with the path of the other one, and vice versa.
     let mixed = [json!({ "path": other, "digest": digest(&scene.file) }), json!({ "path": scene.file, "digest": digest(&other) })];
     let link = scene.folder.path().join("link.toml");
     std::os::unix::fs::symlink(&other, &link).unwrap();
     let linked = json!({ "path": link, "digest": digest(&other) });
     let relative = json!({ "path": "bailiwick.toml", "digest": digest(&scene.file) });
-    // Another component than that of the agent: it is in the home, and other runs may use it.
+    // Another component than the agent's: it is in the home, and other runs may use it.
     let foreign = package::store::put(&place.home, &std::fs::read(guest("prints_a_report")).unwrap()).unwrap();
     for of in [request.clone(), continued(&request)] {
         let inside = if of["verb"] == "run" { "/request" } else { "/as_begun/started" };
@@ -169,7 +169,7 @@ async fn what_a_client_names_must_be_trusted_and_what_it_means() {
         scene.refuses(&with(&of, &at("agent"), json!("other")), "has no agent").await;
         scene.refuses(&with(&of, &at("call/engagement"), json!("none")), "has no engagement").await;
     }
-    // The trusted file itself is changed: its old digest does not help, nor does the new one.
+    // The trusted file itself is changed: neither its old digest nor its new one is accepted.
     let text = std::fs::read_to_string(&scene.file).unwrap();
     std::fs::write(&scene.file, text.replace("\"/**\"", "\"/**\", \"/more\"")).unwrap();
     scene.refuses(&request, "was changed since it was read").await;
@@ -183,7 +183,7 @@ async fn what_a_client_names_must_be_trusted_and_what_it_means() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_that_nobody_trusts_is_not_understood() {
     let scene = Scene::new().await;
-    // To understand it, the host would have to open what it names.
+    // To parse it, the host would have to open a file that it names.
     let root = scene.folder.path().join("root.pem");
     let more = format!("\n[network]\nroots = [{root:?}]\n");
     let file = written(&scene.folder.path().join("names-more"), ("get", &guest("get")), &grants(&scene.server), &more);
@@ -193,11 +193,11 @@ async fn a_configuration_that_nobody_trusts_is_not_understood() {
     scene.refuses(&listed, "is not trusted").await;
     scene.refuses(&continued(&listed), "is not trusted").await;
     scene.refuses(&once, "root.pem").await;
-    // A run of another configuration is not resumed with its certificates, which are not even looked at.
+    // A run of another configuration is not resumed with its certificates, which are not even read.
     let resume = json!({ "verb": "resume", "request": { "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "config": config } });
     let said = scene.said(&resume).await;
-    assert!(said.contains("there is no run") && !said.contains("root.pem"), "{said}");
-    // The control: once it is trusted, what it names is read.
+    assert!(said.contains("there is no open run") && !said.contains("root.pem"), "{said}");
+    // The control: once the configuration is trusted, the named file is read.
     std::fs::write(&root, tests::certs::Authority::new().root()).unwrap();
     trust(&scene.place(), &file);
     std::fs::remove_file(&root).unwrap();
@@ -239,26 +239,26 @@ async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_nam
     let without_component = configured.whole.digest().unwrap();
     scene.refuses(&once(without_component), "allows something else now").await;
     let trusted = || scene.records().into_iter().filter_map(|it| if let Record::ConfigTrusted(it) = it { Some(it) } else { None });
-    assert_eq!(trusted().count(), 0, "a word that did not count is not on the record");
+    assert_eq!(trusted().count(), 0, "trust that was refused is not on the record");
     assert!(scene.said(&once(authority)).await.contains("\"closed\""), "the control");
     let found: Vec<_> = trusted().collect();
     assert_eq!(found.len(), 1);
     assert!(found.iter().all(|it| it.once && it.by == own_principal() && it.authority == authority), "{found:?}");
-    // It was for that run. Another one needs a word of its own.
+    // The trust was for that run only. Another run needs its own.
     assert!(scene.said(&once(authority)).await.contains("\"closed\""));
     assert_eq!(trusted().count(), 2);
-    // A client that has to build something first puts it on the record before that. That is not recorded twice.
+    // A client that has to build first records the trust before that. It is not recorded twice.
     let change = run::TrustChange::Trusted { authority, config: configured.authored.digest, once: true };
     let said = run::TrustSaid { path: configured.authored.file.to_string_lossy().into_owned(), change };
     scene.there.record_trust(said.clone()).await.unwrap();
     assert!(scene.said(&once(authority)).await.contains("\"closed\""));
     assert_eq!(trusted().count(), 3);
-    // A word that was taken back before it was used does not count, nor does one for the same bytes in another place.
+    // Trust that was revoked before it was used does not count, nor does trust for the same bytes in another place.
     scene.there.record_trust(said.clone()).await.unwrap();
     let untrusted = run::TrustChange::Untrusted { config: configured.authored.digest };
     scene.there.record_trust(run::TrustSaid { change: untrusted, ..said.clone() }).await.unwrap();
     assert!(scene.said(&once(authority)).await.contains("\"closed\""));
-    assert_eq!(trusted().count(), 5, "recorded again after it was taken back");
+    assert_eq!(trusted().count(), 5, "recorded again after it was revoked");
     let elsewhere = scene.folder.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     let copy = elsewhere.join("bailiwick.toml");
@@ -279,10 +279,10 @@ async fn a_run_that_began_before_goes_on_although_its_configuration_is_gone() {
     let report = report(start(&scene.there, &run).await).await;
     let as_begun = Continuation::Started(Box::new(run.request().clone()));
     std::fs::remove_file(&scene.file).unwrap();
-    // Its end is on the record, and is told from there.
+    // The end of the run is on the record, and is reported from there.
     let told = tests::host::report(scene.there.continue_run(report.run, &as_begun).await.unwrap().gone_ahead()).await;
     assert_eq!((told.run, told.outcome), (report.run, report.outcome));
-    // One of which nothing is on the record would have to begin anew, and there is nothing any more that grants it something.
+    // A run without records would have to begin anew, but its configuration, and so its grants, are gone.
     let unknown = "01M83DA0REQ40DXRGC9AB0ZHM8".parse().unwrap();
     let refused = scene.there.continue_run(unknown, &as_begun).await;
     assert!(matches!(refused, Err(ServiceError::Refused { exit: 2, .. })), "{:?}", refused.err());

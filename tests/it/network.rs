@@ -1,4 +1,4 @@
-//! Requests of an agent and the server that they reach, or don't: a real nginx, whose log must say what the record says.
+//! Requests of an agent to a real nginx, whose log must agree with the record.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use tests::server::{Server, Step, response};
 use vocabulary::Outcome;
 use vocabulary::record::{AnswerClass, Record};
 
-/// Runs it to a good end; its report and its records.
+/// Runs an order that must succeed; returns its report and its records.
 async fn done(host: &TestHost, order: RunOrder) -> (RunReport, Vec<Record>) {
     let report = host.run(order).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
@@ -19,7 +19,7 @@ async fn done(host: &TestHost, order: RunOrder) -> (RunReport, Vec<Record>) {
     (report, records)
 }
 
-/// A line of nginx's log without the values in its query, which no record has.
+/// A line of nginx's log without the values in its query, which the record does not have.
 fn without_values(line: &str) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     if let Some((path, query)) = words[1].split_once('?') {
@@ -61,7 +61,7 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
         lines.sort();
         lines
     };
-    // Several in flight: in whichever order they came, they are the same.
+    // With several in flight the order may differ, but the requests are the same.
     assert_eq!(sorted(at_once), sorted(&recorded[2]));
     assert_eq!(at_once.len(), 20);
 
@@ -80,7 +80,7 @@ async fn the_log_of_nginx_and_the_record_agree_line_by_line() {
     assert_eq!(touched.iter().map(|line| line.asked).sum::<u64>(), log.len() as u64);
 }
 
-/// Everything that these guests ask is refused, each ask with one record, and nothing but `/public/a` ever reached nginx.
+/// Checks that all asks of these guests are refused, each with one record, and that only `/public/a` ever reached nginx.
 async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Vec<(String, String)> {
     let Some(nginx) = App::nginx_public(&[("a", b"alpha")]) else { return Vec::new() };
     let host = TestHost::new();
@@ -96,7 +96,7 @@ async fn all_refused(cases: &[(&str, Vec<String>, usize)], paths: &[&str]) -> Ve
         assert_eq!(lines(&report).iter().filter(|line| line["answer"]["status"].is_number()).count(), 0, "{guest} {args:?}");
         all.extend(refused(&records).map(|refused| (refused.ask.resource.to_string(), refused.reason.code().to_owned())));
     }
-    // That nothing came is no accident: what is granted does.
+    // The control: a granted request reaches nginx.
     let mut order = host.order("get", &[&nginx.url("/public/a")]);
     loopback(&mut order.grants, nginx.port(), &["GET"], paths);
     let (_, records) = done(&host, order).await;
@@ -322,7 +322,7 @@ async fn a_name_is_looked_up_only_where_it_is_granted_and_every_address_of_it_is
     assert_eq!(report.evidence.touched.totals.refusals, 4);
     assert!(!names.asked().iter().any(|name| name.contains("ungranted")), "{:?}", names.asked());
     assert_eq!((server.counts().accepted, server.heard().len()), (1, 1));
-    // The guest can't tell which of them exist: it is told one word for all.
+    // The guest can't tell which of them exist: it gets the same error for all.
     let told: Vec<_> = lines(&report).iter().map(|line| line["answer"]["err"].as_str().map(str::to_owned)).collect();
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0], told[2]);

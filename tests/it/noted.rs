@@ -1,5 +1,5 @@
-//! What an operator changes is recorded, or it did not happen: each verb is killed at each of its changes of a file, and after the next opening
-//! the record and the files say the same.
+//! A change by an operator is either recorded or did not happen: each verb is killed at each of its changes of a file, and after the next
+//! opening the record and the files agree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
     Case { args: &["accept", "rm", "exits-with"], stdin: "", before: &[(&["trust"], ""), (&["accept", "exits-with"], "")] },
 ];
 
-/// What the log says was changed, in order, without when.
+/// The changes on the record, in order, without their times.
 fn recorded(place: &HomePlace) -> Vec<String> {
     let Ok(reader) = journal::Reader::open(&place.home) else { return Vec::new() };
     let of = |record: Record| match record {
@@ -64,10 +64,10 @@ fn recorded(place: &HomePlace) -> Vec<String> {
     reader.records().filter_map(|record| of(Record::parse(&record.unwrap().body).unwrap())).collect()
 }
 
-/// What the files say now.
+/// The present state of the files.
 #[derive(Debug, PartialEq, Eq)]
 struct Now {
-    /// Version, whether it is revoked, and where it may go.
+    /// Of each credential: the version, whether it is revoked, and its destinations.
     vault: BTreeMap<String, (u64, bool, Vec<String>)>,
     keys: Vec<String>,
     trusted: usize,
@@ -98,10 +98,10 @@ fn begin(case: &Case) -> Program {
     program
 }
 
-/// What a verb changes: the home, second state and the folder of the configuration.
+/// The folders that a verb changes: the home, second state and the folder of the configuration.
 const CHANGED: [&str; 3] = ["home", "state", "here"];
 
-/// The files of a folder, but what was compiled: that is large, and no verb here changes it.
+/// The files of a folder, except compiled code, which is large and which no verb here changes.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.filter(|path| !path.ends_with("cache")).collect()
@@ -120,7 +120,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs the verb, killed before it changes a file for the `at`th time, if it is to be killed.
+/// Runs the verb; with `at`, kills it before it changes a file for the `at`th time.
 fn traced(program: &Program, case: &Case, at: Option<usize>) -> Traced {
     let file = program.folder().join("stdin");
     std::fs::write(&file, case.stdin).unwrap();
@@ -131,8 +131,8 @@ fn traced(program: &Program, case: &Case, at: Option<usize>) -> Traced {
     trace(launcher, &program.command(&[], case.args), streams, &watched, plan, &mut Nobody).unwrap()
 }
 
-/// At which of its calls a verb is killed: at each fourth from where its change begins, and at some before that, where it only takes the home.
-/// `SEED=1` to `SEED=3` are the others.
+/// The calls at which a verb is killed: every fourth call from the beginning of its change, and some before that, where it only takes
+/// the home. `SEED=1` to `SEED=3` select the others.
 fn points(calls: &[Call], home: &Path) -> Vec<usize> {
     let seed: usize = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let notes = home.join("changes");
@@ -141,7 +141,7 @@ fn points(calls: &[Call], home: &Path) -> Vec<usize> {
     (1..=calls.len()).filter(is_point).collect()
 }
 
-/// Takes the home as any command does that changes something in it, and leaves it.
+/// Opens the home as any command that changes something does, and closes it.
 fn open(place: &HomePlace) {
     LocalHost::open(place, &options()).unwrap().close().unwrap();
 }
@@ -156,21 +156,21 @@ fn sweep(case: &Case) {
     copy(program.folder(), kept.path());
     let place = program.place();
     let (before, records) = (now(&program), recorded(place).len());
-    // What the verb makes of it, uncut.
+    // The result of the verb without a kill.
     let uncut = traced(&program, case, None);
     assert_eq!(uncut.end, End::Code(0), "{:?}", case.args);
     let (after, made) = (now(&program), recorded(place).split_off(records));
     assert!(made.len() == 1 && changes(&place.home) == 0, "{:?}: {made:?}", case.args);
     let is_seal = case.args == ["credentials", "seal", "file"];
     assert_ne!(before, after, "{:?}", case.args);
-    // The key of a vault that was sealed anew has a name of its own each time; that of a change which was cut off may stay for the next one.
+    // The key of a vault that was sealed anew has a new name each time; the key of an interrupted change may stay for the next change.
     let without_keys = |now: &Now| Now { keys: Vec::new(), vault: now.vault.clone(), ..*now };
     let mut tally = (0, 0);
     for at in points(&uncut.calls, &place.home) {
         copy(kept.path(), program.folder());
         let killed = traced(&program, case, Some(at));
         if killed.hit.is_none() {
-            // Threads may have made some calls fewer this time.
+            // Threads may have made a few calls less this time.
             assert!(killed.end == End::Code(0) && uncut.calls.len() - at < 8, "{:?} at {at}: {:?}", case.args, killed.end);
             break;
         }
@@ -212,7 +212,7 @@ fn a_change_of_the_seal_of_trust_or_of_acceptance_that_is_killed_anywhere_is_rec
 fn a_revocation_that_was_not_recorded_is_recorded_by_the_next_opening_once() {
     let program = begin(&CASES[4]);
     let place = program.place();
-    // As a process leaves it that was killed between the vault and the record.
+    // The state that a process leaves if it is killed between the vault and the record.
     let word =
         run::CredentialWord { change: CredentialChange::Revoked, credential: "key".to_owned(), destinations: Vec::new(), version: None };
     let path = place.home.join("vault");
@@ -224,7 +224,7 @@ fn a_revocation_that_was_not_recorded_is_recorded_by_the_next_opening_once() {
     open(place);
     open(place);
     assert_eq!(recorded(place)[before..], ["Revoked key None ".to_owned()]);
-    // The control: a note of a revocation that was not made comes to nothing.
+    // The control: a note of a revocation that was not made has no effect.
     drop(run::Note::begin(place, run::First::Files, &record, &files).unwrap());
     open(place);
     assert_eq!((recorded(place).len(), changes(&place.home)), (before + 1, 0));
@@ -251,7 +251,7 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
     drop(note);
     open(place);
     assert_eq!((std::fs::read(&target).unwrap(), changes(&place.home)), (b"new".to_vec(), 0), "finished");
-    // Changed by somebody else before it could be finished.
+    // Another process changed the file before the change could be finished.
     let note = run::Note::begin(place, run::First::Record, &record, &files).unwrap();
     append();
     std::fs::write(&target, b"somebody else's").unwrap();
@@ -260,7 +260,7 @@ fn a_change_that_is_under_way_is_left_alone_and_a_file_that_was_changed_since_to
     assert_eq!((std::fs::read(&target).unwrap(), changes(&place.home)), (b"somebody else's".to_vec(), 0));
 }
 
-/// Anybody who can put a file into the home could make a note; a backup that was made by somebody else has none.
+/// A person who can put a file into the home can forge a note, so notes may change only these files. A backup contains no notes.
 #[test]
 fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others() {
     let program = begin(&CASES[6]);
@@ -295,7 +295,7 @@ fn a_note_changes_files_of_the_home_and_lists_of_what_was_accepted_and_no_others
     }
 }
 
-/// A whole rotation by an agent, killed at that call. Whether its record is there then, and which value the vault has.
+/// A whole rotation by an agent, killed at that call. Returns whether its record exists then, and which version the vault has.
 async fn rotation(at: Option<usize>) -> (Traced, bool, u64) {
     let folder = tempfile::tempdir().unwrap();
     let (_server, order, vault) = ready(folder.path(), Manner::Honest).await;
@@ -320,7 +320,7 @@ async fn a_rotation_by_an_agent_that_is_killed_anywhere_is_recorded_or_did_not_h
     let (mut tally, mut cut) = ([0, 0], 0);
     for at in first..=last + 2 {
         let (killed, is_recorded, version) = rotation(Some(at)).await;
-        // How many calls there are differs a little, as tasks meet each other sooner or later: one may be over before its last ones.
+        // The number of calls differs a little, because the timing of tasks differs: a run may end before the given call.
         assert!([End::Killed(libc::SIGKILL), End::Code(0)].contains(&killed.end), "{at}: {:?}", killed.end);
         cut += usize::from(killed.end != End::Code(0));
         assert_eq!(version, if is_recorded { 2 } else { 1 }, "killed at {at} before {:?}", killed.hit);

@@ -1,4 +1,4 @@
-//! `docs/operations.md`: each command is run as it stands, in one home, and ends with the number that the page says.
+//! `docs/operations.md`: runs each command of the page in one home, and checks that it ends with the exit code on the page.
 
 use tests::guests::guest;
 use tests::program::Program;
@@ -8,7 +8,7 @@ fn page() -> String {
     std::fs::read_to_string(root().join("docs/operations.md")).unwrap()
 }
 
-/// The commands of the page in order, each with the number that it ends with.
+/// The commands of the page in order, each with its exit code.
 fn commands(page: &str) -> Vec<(String, i32)> {
     let mut inside = false;
     let mut found = Vec::new();
@@ -39,7 +39,7 @@ fn each_command_of_the_page_ends_as_the_page_says() {
     }
 }
 
-/// The numbers are those that the program's own help has.
+/// The exit codes are those in the program's own help.
 #[test]
 fn the_page_has_each_number_that_the_program_ends_with() {
     let help = std::process::Command::new(tests::host::bailiwick()).arg("--help").output().unwrap();
@@ -54,7 +54,7 @@ fn the_page_has_each_number_that_the_program_ends_with() {
     assert_eq!(numbers(told), of_table);
 }
 
-/// Every verb that takes something back or sets something right has a place on the page.
+/// Every verb that undoes or repairs something is on the page.
 #[test]
 fn the_page_names_what_else_only_help_tells() {
     let page = page();
@@ -74,7 +74,7 @@ fn the_page_names_what_else_only_help_tells() {
     }
 }
 
-/// The source of the program, without its tests' folders: all that it can say.
+/// The source of the program without tests, which contains all of its messages.
 fn sources(folder: &std::path::Path, all: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -86,7 +86,7 @@ fn sources(folder: &std::path::Path, all: &mut String) {
     }
 }
 
-/// Who has a message on the screen finds it in the table: so its words are those that the program has.
+/// A user who sees a message finds it in the table, so the table must have the program's own words.
 #[test]
 fn what_the_page_says_one_sees_is_what_the_program_says_and_each_link_leads_somewhere() {
     let page = page();
@@ -107,7 +107,7 @@ fn what_the_page_says_one_sees_is_what_the_program_says_and_each_link_leads_some
     }
 }
 
-/// By which a heading is linked to.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     words

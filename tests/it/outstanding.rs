@@ -1,5 +1,5 @@
-//! Values that could still let somebody in are looked for in all answers, until they expire: earlier values, values of another request,
-//! values of another run or another process, and values that nobody has used yet.
+//! Values that could still let somebody in are looked for in all answers until they expire: earlier values, values of another request, of
+//! another run or another process, and values that have not been used yet.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn bound(name: &str, placement: Placement, source: Source) -> Binding {
     Binding { scheme: Scheme::Http, ..Binding::new(name, vec!["127.0.0.1".parse().unwrap()], placement, source) }
 }
 
-/// The guest `get`: its requests beneath `/in` are sent with the credential, all others without.
+/// An order for the guest `get`: its requests beneath `/in` are sent with the credential, all others without.
 fn order(host: &TestHost, server: &Server, bindings: Vec<Binding>, paths: &[&str]) -> RunOrder {
     let urls: Vec<String> = paths.iter().map(|path| server.url(path)).collect();
     let mut order = host.order("get", &urls.iter().map(String::as_str).collect::<Vec<_>>());
@@ -41,7 +41,7 @@ fn authorization(heard: &Heard) -> String {
     heard.head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or_default().to_owned()
 }
 
-/// Gives out another token with each request, each good for an hour.
+/// A server that issues a new token with each request, valid for an hour.
 async fn issuer() -> Server {
     Server::answering(|number, _| {
         let answer = format!("{{\"access_token\":\"access-token-number-{number:04}\",\"token_type\":\"Bearer\",\"expires_in\":3600}}");
@@ -61,7 +61,7 @@ fn obtained(issuer: &Server) -> Binding {
 async fn a_token_that_others_have_followed_is_looked_for_as_long_as_it_is_good() {
     let (host, issuer) = (TestHost::new(), issuer().await);
     set(&host, "key", VALUE);
-    // Each 401 has another token obtained; the last answer shows all that were.
+    // After each 401 the host obtains a new token; the last answer shows all of them.
     let server = Server::answering(|_, heard| {
         let all: String = (0..40).map(|number| format!("access-token-number-{number:04} ")).collect();
         vec![Step::Say(if heard.path == "/out/show" { response(200, all.as_bytes()) } else { response(401, b"no") })]
@@ -71,8 +71,8 @@ async fn a_token_that_others_have_followed_is_looked_for_as_long_as_it_is_good()
     let report = done(&host, order(&host, &server, vec![obtained(&issuer)], &paths)).await;
     assert_eq!(issuer.heard().len(), 30);
     let shown: Vec<bool> = (0..40).map(|number| printed(&report).contains(&format!("access-token-number-{number:04}"))).collect();
-    assert!(shown[..30].iter().all(|shown| !shown), "none of those that are good is shown: {shown:?}");
-    assert!(shown[30..].iter().all(|shown| *shown), "what is no token of ours is: {shown:?}");
+    assert!(shown[..30].iter().all(|shown| !shown), "no valid token is shown: {shown:?}");
+    assert!(shown[30..].iter().all(|shown| *shown), "values that are not our tokens are shown: {shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +113,7 @@ async fn values_of_programs_files_and_servers_are_looked_for_before_their_first_
         bound("program", Placement::Bearer, program),
         bound("file", Placement::Bearer, Source::File(file)),
     ];
-    // Nothing was used yet, and nothing ever is.
+    // No value has been used yet, and none ever is.
     let report = done(&host, order(&host, &server, bindings, &["/out/a"])).await;
     let said = printed(&report);
     assert!(!said.contains(by_program) && !said.contains(by_file) && said.contains("plain-text"), "{said}");
@@ -130,7 +130,7 @@ async fn a_value_that_becomes_known_before_an_answer_ends_is_not_shown_by_the_tr
             if heard.path != "/out/slow" {
                 return vec![Step::Say(response(200, b"ok"))];
             }
-            // Packed, as nobody asked for it: only an answer in which nothing is looked for is shown.
+            // An answer that is compressed although this was not requested: it is shown only if no value is looked for in it.
             let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\n\r\n";
             let end = format!("0\r\nx-seen: {VALUE}\r\n\r\n").into_bytes();
             vec![Step::Say([head, chunk(b"some bytes").as_slice()].concat()), Step::Until(Arc::clone(&permit)), Step::Say(end)]
@@ -145,7 +145,7 @@ async fn a_value_that_becomes_known_before_an_answer_ends_is_not_shown_by_the_tr
             may_end.add_permits(1);
         };
         let (report, ()) = tokio::join!(done(&host, order(&host, &server, Vec::new(), &["/out/slow"])), ends);
-        // What the guest was given is kept with the record.
+        // The data that the guest got is kept with the record.
         let reader = journal::Reader::open(&host.place().home).unwrap();
         let given: Vec<Vec<u8>> = gate::leaves(&reader, report.run).flat_map(|leaf| leaf.unwrap().payloads).collect();
         assert_eq!(given.iter().any(|bytes| tests::tools::contains(bytes, VALUE.as_bytes())), !is_known, "{}", printed(&report));
@@ -161,13 +161,13 @@ async fn where_a_value_can_not_be_had_nothing_is_sent_to_where_it_could_come_bac
     let both = |other: Binding| vec![bound("key", Placement::Bearer, Source::Local), other];
     let report = done(&host, order(&host, &server, both(bound("other", Placement::Bearer, fails())), &["/in/a"])).await;
     assert_eq!(server.heard().len(), 0, "{}", printed(&report));
-    // One that is for elsewhere does not come back from here.
+    // A value for another server can't come back from this one.
     let elsewhere = Binding { hosts: vec!["api.example.com".parse().unwrap()], ..bound("other", Placement::Bearer, fails()) };
     done(&host, order(&host, &server, both(elsewhere), &["/in/a", "/in/b"])).await;
     assert_eq!(server.heard().len(), 2);
 }
 
-/// What was made for one request, shown by the answer to another, to the next run, and to a run that has no credential.
+/// A value that was made for one request comes back in the answer to another request, in the next run, and in a run without a credential.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_made_for_one_request_is_looked_for_in_the_answers_to_all() {
     let sigv4 = Sigv4 { key_id: "AKID".to_owned(), region: "r".to_owned(), service: "s".to_owned() };
@@ -217,7 +217,7 @@ fn ed25519() -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
-/// As another process of the home has noted it.
+/// Notes a value as another process of the home does.
 fn noted(host: &TestHost, at: &str, until_s: u64, value: &str) {
     let secret = Secret::new(value.as_bytes().to_vec()).unwrap();
     let outstanding = Outstanding { credential: "of-others".to_owned(), hosts: vec![at.parse().unwrap()], until_s: Some(until_s), secret };
@@ -251,7 +251,7 @@ async fn a_value_that_was_replaced_or_revoked_is_looked_for_by_runs_that_begin_l
     assert!(!said.contains(VALUE) && !said.contains("another-value") && said.contains("plain-text"), "{said}");
 }
 
-/// What is made for each request of a credential can be used for minutes, so a stream of requests comes to the end of its share.
+/// Values that are made for each request stay valid for minutes, so many requests use up the credential's share of the list.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and_none_is_forgotten() {
     const SHARE: u64 = 12_288;
@@ -265,7 +265,7 @@ async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and
         until_s: Some(now_s + 1200),
         secret: Secret::new(signature(n).into_bytes()).unwrap(),
     };
-    // With its own value, for the places of the vault and for those of the binding, there is room for one.
+    // Besides the credential's own value, for the hosts of the vault and of the binding, there is room for one more.
     Register::new(Local::new(&host.place().home)).note((3..SHARE).map(made).collect(), now_s).unwrap();
     let all = [signature(3), signature(SHARE - 1), signature(SHARE)].join(" ");
     let server = Server::doing(vec![Step::Say(response(200, all.as_bytes()))]).await;
@@ -273,19 +273,19 @@ async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and
     let binding = bound("key", Placement::Sigv4(sigv4), Source::Local);
     let report = done(&host, order(&host, &server, vec![binding], &["/in/a", "/in/b", "/out/show"])).await;
     let heard: Vec<String> = server.heard().into_iter().map(|heard| heard.path).collect();
-    assert_eq!(heard, ["/in/a", "/out/show"], "one that has no room is not made, and nothing is sent for it");
+    assert_eq!(heard, ["/in/a", "/out/show"], "without room the value is not made, and the request is not sent");
     let records = host.records(report.run);
     let why: Vec<_> = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref()).collect();
     assert!(why.len() == 1 && why[0].code() == "values-full", "{why:?}");
-    for words in ["`key`", "until some have lapsed", "a lower rate leaves room"] {
+    for words in ["`key`", "until some have expired", "a lower rate leaves room"] {
         assert!(why[0].to_string().contains(words), "{why:?}");
     }
     let said = printed(&report);
     assert!(!said.contains(&signature(3)) && !said.contains(&signature(SHARE - 1)), "{said}");
-    assert!(said.contains(&signature(SHARE)), "what is none of ours is shown: {said}");
+    assert!(said.contains(&signature(SHARE)), "a value that is not ours is shown: {said}");
 }
 
-/// Of a run without any credential: what the server has heard by then, and why what was not sent was not.
+/// For a run without a credential: how many requests the server received, and the reasons why the others were not sent.
 async fn without_credential(host: &TestHost, server: &Server) -> (usize, Vec<(&'static str, String)>) {
     let report = done(host, order(host, server, Vec::new(), &["/out/a"])).await;
     let records = host.records(report.run);
@@ -304,12 +304,14 @@ async fn a_run_without_a_credential_needs_no_vault_and_sends_nothing_where_there
     let files = std::fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().path());
     let key = files.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vault.key"))).unwrap();
     let own = std::fs::read(&key).unwrap();
-    // In place, so that its owner and mode stay what they were.
+    // Written in place, so that owner and mode stay the same.
     std::fs::write(&key, [7; 32]).unwrap();
     let (heard, reasons) = without_credential(&host, &server).await;
     let [(code, why)] = &reasons[..] else { panic!("{reasons:?}") };
     assert_eq!((heard, *code), (1, "values-unknown"), "{why}");
-    for words in ["could hold", "nothing is sent", &format!("`{}` does not open", home.join("vault").display()), "another key"] {
+    for words in
+        ["could contain", "none of its runs sends anything", &format!("`{}` does not open", home.join("vault").display()), "another key"]
+    {
         assert!(why.contains(words), "{why}");
     }
     std::fs::write(&key, own).unwrap();

@@ -1,4 +1,4 @@
-//! A part of a record is never given as all of it: whoever reads says what is missing, and ends with 6.
+//! A part of a record is never presented as all of it: each reader says what is missing, and ends with 6.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use vocabulary::Grants;
 
 use crate::damaged::{both, ends};
 
-/// A home whose record lies in several segments, and its two runs: one in the first segment, one in the last.
+/// A home whose record has several segments, and two runs: one in the first segment, one in the last.
 pub(crate) struct Home {
     pub(crate) program: Program,
     pub(crate) first: String,
@@ -67,7 +67,7 @@ impl Home {
         ]
     }
 
-    /// Every reader ends with 6 and says this.
+    /// Checks that every reader ends with 6 and prints these words.
     #[track_caller]
     fn all_miss(&self, words: &str) {
         for args in self.readers() {
@@ -100,7 +100,7 @@ fn a_missing_segment_is_missed_by_every_reader() {
             if !with_index {
                 names.iter().for_each(|(name, away)| drop(fs::rename(name, away)));
             }
-            // The end may be missed before the segment is.
+            // The missing end may be noticed before the missing segment.
             let words = if number == home.segments { "known" } else { "missing" };
             home.all_miss(words);
             fs::rename(&away, &at).unwrap();
@@ -131,7 +131,7 @@ fn a_record_that_is_gone_altogether_is_not_one_that_never_was() {
         let said = ends(&home.program, &["ps"], 6);
         assert!(said.contains("are remembered") && said.contains("accept-rollback"), "{said}");
     }
-    // The control: one that never was.
+    // The control: a home without any record.
     let fresh = Program::new("");
     assert!(ends(&fresh, &["ps"], 0).contains("no run is open"));
     assert!(ends(&fresh, &["audit", "verify"], 2).contains("nothing has run with this home yet"));
@@ -149,19 +149,19 @@ fn a_record_that_was_cut_at_a_checkpoint_is_missed_by_every_reader() {
     let length = u32::from_le_bytes(bytes[cut - 8..cut - 4].try_into().unwrap()) as usize;
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((cut + length) as u64).unwrap();
     home.all_miss("known");
-    // Only the index knows; then only what was derived.
+    // First only the index shows it, then only the other derived files.
     fs::remove_dir_all(&home.program.place().state).unwrap();
     for args in [vec!["ps"], vec!["show", &home.first], vec!["audit", "touched"], vec!["audit", "show"]] {
         assert!(ends(&home.program, &args, 6).contains("known"), "{args:?}");
     }
 }
 
-/// Changes a letter within a record and makes its checksum right, as a person would. Gives the time of the last change back, too.
+/// Changes a letter in a record and corrects its checksum, as an attacker would. Restores the time of the last change, too.
 fn forge(path: &Path, needle: &[u8]) {
     let mut bytes = fs::read(path).unwrap();
     let modified = fs::metadata(path).unwrap().modified().unwrap();
     let at = bytes.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
-    // The frame that this lies in: its head is before the kind of a leaf.
+    // The frame that contains this place.
     let head = (0..at).rev().find(|head| is_frame_around(&bytes, *head, at)).unwrap();
     let length = u32::from_le_bytes(bytes[head..head + 4].try_into().unwrap()) as usize;
     bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
@@ -178,7 +178,7 @@ fn is_frame_around(bytes: &[u8], head: usize, at: usize) -> bool {
     head + 8 + length > at && crc32c(&bytes[head..head + 4], content) == crc
 }
 
-/// CRC-32C (RFC 3720) over a frame's length and content, a bit at a time.
+/// CRC-32C (RFC 3720) over a frame's length and content, one bit at a time.
 fn crc32c(length: &[u8], content: &[u8]) -> u32 {
     let bit = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 };
     !length.iter().chain(content).fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)))

@@ -1,5 +1,5 @@
-//! Placeholders: a program that insists on a token is given a stand-in for one, which lets nobody in, and only its own credential's request is finished
-//! with the value.
+//! Placeholders: a program that requires a token gets a placeholder, which is of no use elsewhere. Only in a request of its own
+//! credential, the host replaces it with the value.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::child;
 
 const VALUE: &str = "canary-0d9be1c24f7a86e3";
 
-/// Lets the real value in at `/inventory`, and everybody at `/open`.
+/// A server that accepts only the real value at `/inventory`, and every request at `/open`.
 fn service(authority: &Authority) -> Option<App> {
     let server = format!(
         "        location /inventory {{ if ($http_authorization != \"Bearer {VALUE}\") {{ return 401 'out'; }} return 200 'in'; }}
@@ -27,7 +27,7 @@ fn service(authority: &Authority) -> Option<App> {
     App::nginx_tls(&server, &[], &authority.certifies("127.0.0.1", false))
 }
 
-/// The agent, which may take the credential to `/inventory` of one server, and ask `/open` there and on another without it.
+/// The configuration: the agent may ask `/inventory` of one server with the credential, and `/open` there and on another server without it.
 fn insisting(component: &str, port: u16, other: u16) -> String {
     let https = |text: String| text.replace("scheme = \"http\"\n", "");
     let grants = [
@@ -53,7 +53,7 @@ async fn a_client_that_insists_on_a_token_is_let_in_with_a_stand_in_and_only_whe
     std::fs::write(program.folder().join("here/ca.pem"), authority.root()).unwrap();
     set(&program, "inventory", VALUE);
     let misplaced = ["path-without", "host-without", "header", "scheme", "twice", "base64", "query", "path", "percent", "upper"];
-    // In a body it is text like any other, and nobody is let in with it.
+    // In a body a placeholder is ordinary text, with which no server lets anybody in.
     let quoted = ["body", "json", "both"];
     let ways: Vec<&str> = ["use"].into_iter().chain(misplaced).chain(quoted).chain(["plain", "use"]).collect();
     let input = json!({ "base": format!("https://127.0.0.1:{}", app.port()), "other": other.url(""), "ways": ways });
@@ -72,7 +72,7 @@ async fn a_client_that_insists_on_a_token_is_let_in_with_a_stand_in_and_only_whe
     assert_eq!(ran.refused(), [const { "placeholder-misplaced" }; 10]);
     let token = output["token"].as_str().unwrap();
     assert!(token.starts_with("bwkph") && token.len() > 20, "{token}");
-    assert_eq!(output["variables"], json!([format!("API_TOKEN={token}"), "REGION=north"]), "nothing else of the host's");
+    assert_eq!(output["variables"], json!([format!("API_TOKEN={token}"), "REGION=north"]), "no other variables of the host");
     assert_nowhere(&program, &ran, VALUE);
     let heard = app.stop();
     assert_eq!(heard.iter().filter(|line| line.starts_with("GET /inventory")).count(), 3, "{heard:?}");
@@ -80,7 +80,7 @@ async fn a_client_that_insists_on_a_token_is_let_in_with_a_stand_in_and_only_whe
     assert_eq!(other.heard().len(), 0);
 }
 
-/// The same without an SDK, and each run has a stand-in of its own.
+/// The same without an SDK, and each run has its own placeholder.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_sends_its_stand_in_and_the_value_arrives() {
     let server = Server::answering(|_, heard| vec![Step::Say(response(200, heard.head.as_bytes()))]).await;

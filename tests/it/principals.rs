@@ -20,7 +20,7 @@ use vocabulary::{Actor, Digest, Grants, Outcome, Principal};
 /// A user that owns nothing here.
 const NOBODY: u32 = 65_534;
 
-/// What the program says of itself when the environment claims to be somebody else's.
+/// Runs the program with an environment that claims to be another user's.
 fn claimed(program: &Program, args: &[&str]) -> std::process::Output {
     let mut command = program.command(&[], args);
     for name in ["USER", "LOGNAME", "USERNAME", "SUDO_USER"] {
@@ -29,7 +29,7 @@ fn claimed(program: &Program, args: &[&str]) -> std::process::Output {
     command.env("SUDO_UID", "4242").env("SUDO_GID", "4242").output().unwrap()
 }
 
-/// Every record of a home that says who.
+/// The principals in all records of a home.
 fn who(home: &Path) -> Vec<(&'static str, Principal)> {
     let user = |actor: Actor| match actor {
         Actor::User(user) => user,
@@ -63,7 +63,7 @@ fn the_record_has_the_user_id_of_the_process_and_not_what_the_environment_says()
     assert_eq!(claimed(&program, &["audit", "accept-rollback"]).status.code(), Some(0));
     let own = own_principal();
     assert_eq!(own.uid, geteuid().as_raw());
-    // The control: the name is the one that the system's own tool gives.
+    // The control: the name is the one that the system's own tool prints.
     let id = Command::new("id").arg("-un").output().unwrap();
     assert_eq!(own.name.as_ref().map(ToString::to_string).as_deref(), Some(String::from_utf8_lossy(&id.stdout).trim()));
     let seen = who(&program.place().home);
@@ -72,16 +72,16 @@ fn the_record_has_the_user_id_of_the_process_and_not_what_the_environment_says()
         ["config-trusted", "run-opened", "config-trusted", "rollback-accepted"]
     );
     assert!(seen.iter().all(|(_, by)| *by == own), "{seen:?}");
-    // What people and programs are shown says the same.
+    // The output for people and for programs agrees.
     let shown = [&["audit", "show"][..], &["audit", "show", "--json"]].map(|args| claimed(&program, args).stdout).concat();
     let (shown, report) = (String::from_utf8_lossy(&shown).into_owned(), serde_json::from_slice::<Value>(&ran.stdout).unwrap());
-    // A digest may have these digits by chance.
+    // A digest may contain these digits by chance, so look for longer texts.
     let claims = ["mallory", "uid 4242", "\"uid\":4242"];
     assert!(shown.contains(&format!("by {own}")) && !claims.iter().any(|claim| shown.contains(claim)), "{shown}");
     assert_eq!(report.pointer("/by/uid"), Some(&Value::from(own.uid)), "{report}");
 }
 
-/// What the socket answers to one line, after its welcome.
+/// The answer of the socket to one line, after its welcome.
 async fn told(socket: &Path, line: &str) -> String {
     let (socket, line) = (socket.to_owned(), format!("{line}\n"));
     let spoken = tokio::task::spawn_blocking(move || {
@@ -112,7 +112,7 @@ async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_
         assert!(said.contains("\"exit\":2"), "{claim}: {said}");
     }
     assert!(who(&place.home).is_empty(), "nothing was recorded");
-    // The control: the same order without a claim, from a client that is written as ours and from ours.
+    // The control: the same order without a claim, from a hand-written client and from the real one.
     let said = told(&socket, &format!("{{{}}}", trusted("/x"))).await;
     assert!(said.contains("true"), "{said}");
     let change = run::TrustChange::Trusted { authority: digest, config: digest, once: false };
@@ -129,11 +129,11 @@ async fn an_order_over_the_socket_has_the_user_of_its_peer_and_a_client_can_not_
     here.leave().await.unwrap();
 }
 
-/// Does something on a thread of another user; `None` after it was named as missing that this process may not become one.
+/// Does something on a thread of another user; `None` after a message if this process may not change its user.
 fn as_nobody<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let acted = std::thread::spawn(move || {
         let nobody = Some(Uid::from_raw(NOBODY));
-        // Of this thread alone: it is the system call, not the C library's.
+        // This changes only this thread, because it is the system call and not the C library's function.
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).ok().map(|()| act())
     });
     let acted = acted.join().unwrap();
@@ -148,7 +148,7 @@ async fn a_client_of_another_user_is_not_spoken_to() {
     let folder = tempfile::tempdir().unwrap();
     let place = place(folder.path());
     let here = HostHandle::find(&place, &options()).await.unwrap();
-    // Somebody has widened it while it was held.
+    // The rights of the socket were widened while the home was held.
     let socket = place.home.join("host.sock");
     for (path, mode) in [(folder.path(), 0o755), (&place.home, 0o755), (&socket, 0o777)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -163,7 +163,7 @@ async fn a_client_of_another_user_is_not_spoken_to() {
     if let Some(others) = others {
         assert!(others.is_err() || others.is_ok_and(|said| said.is_empty()), "it was welcomed");
     }
-    assert!(own.unwrap().starts_with("{\"welcome\":{"), "the control: one of the same user is");
+    assert!(own.unwrap().starts_with("{\"welcome\":{"), "the control: a client of the same user is welcomed");
     here.leave().await.unwrap();
 }
 
@@ -175,7 +175,7 @@ async fn a_socket_of_another_user_is_told_nothing() {
     for path in [folder.path(), &place.home] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
     }
-    // What a holder of this version says first.
+    // The first line of a host of this version.
     let elsewhere = tempfile::tempdir().unwrap();
     let real = HostHandle::find(&tests::host::place(elsewhere.path()), &options()).await.unwrap();
     let path = elsewhere.path().join("home/host.sock");
@@ -186,7 +186,7 @@ async fn a_socket_of_another_user_is_told_nothing() {
     });
     let welcome = welcome.await.unwrap();
     real.leave().await.unwrap();
-    // Welcomes each client, as a holder does, and keeps what the client sends.
+    // Welcomes each client as a host does, and keeps the lines that the client sends.
     let serve = |listener: UnixListener| {
         let welcome = welcome.clone();
         std::thread::spawn(move || {
@@ -200,12 +200,12 @@ async fn a_socket_of_another_user_is_told_nothing() {
     let path = socket.clone();
     if let Some(listener) = as_nobody(move || UnixListener::bind(path).unwrap()) {
         let others = serve(listener);
-        assert!(HostHandle::ask(&place).await.unwrap().is_none(), "it is another user's");
+        assert!(HostHandle::ask(&place).await.unwrap().is_none(), "it belongs to another user");
         assert_eq!(tokio::task::spawn_blocking(|| others.join().unwrap()).await.unwrap(), "");
         std::fs::remove_file(&socket).unwrap();
     }
     let own = serve(UnixListener::bind(&socket).unwrap());
-    let holder = HostHandle::ask(&place).await.unwrap().expect("the control: one of the same user is a holder");
+    let holder = HostHandle::ask(&place).await.unwrap().expect("the control: a host of the same user is found");
     assert!(holder.going().await.is_err());
     assert!(tokio::task::spawn_blocking(|| own.join().unwrap()).await.unwrap().contains("going"));
 }

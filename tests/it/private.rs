@@ -1,4 +1,4 @@
-//! A home is private: who else could reach it, and what lies in place of its files.
+//! A home is private: tests with rights of other users, and with other things in place of its files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -11,7 +11,7 @@ use tests::program::{Program, config};
 use tests::tools::missing;
 use vocabulary::Grants;
 
-/// Verbs of every room that opens something of a home.
+/// Verbs that together open all files of a home.
 const VERBS: &[&[&str]] = &[
     &["ps"],
     &["run", "exits-with", "--trust", "--", "0"],
@@ -22,7 +22,7 @@ const VERBS: &[&[&str]] = &[
     &["check"],
 ];
 
-/// A home that was used: with a record, a vault, a component, trust.
+/// A used home, with a record, a vault, a component and trust.
 fn used() -> Program {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
     for args in [&["trust"][..], &["run", "exits-with", "--", "0"]] {
@@ -41,17 +41,17 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Ended by force where it waits: no verb here takes so long.
+/// Runs a verb, and kills it if it waits: no verb here takes that long.
 fn bounded(program: &Program, args: &[&str]) -> Output {
     let output = program.command(&["timeout", "--signal=KILL", "120"], args).output().unwrap();
-    assert!(output.status.code().is_some_and(|code| code != 137), "{args:?} waits for ever");
+    assert!(output.status.code().is_some_and(|code| code != 137), "{args:?} waits forever");
     output
 }
 
 /// The command in the last line of help.
 fn command(words: &str) -> String {
-    let help = words.lines().rev().find_map(|line| line.strip_prefix("help: `")?.strip_suffix("` mends it"));
-    help.unwrap_or_else(|| panic!("no command mends it: {words}")).to_owned()
+    let help = words.lines().rev().find_map(|line| line.strip_prefix("help: `")?.strip_suffix("` repairs it"));
+    help.unwrap_or_else(|| panic!("no command repairs it: {words}")).to_owned()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_home_that_others_have_rights_on_is_refused_by_every_verb_with_the_command_t
         }
         let mends = command(&said(&program.run(&["ps"])));
         assert!(Command::new("sh").args(["-c", &mends]).status().unwrap().success(), "{mends}");
-        assert!(program.run(&["ps"]).status.success(), "the control: `{mends}` mends it");
+        assert!(program.run(&["ps"]).status.success(), "the control: `{mends}` repairs it");
     }
 }
 
@@ -120,7 +120,7 @@ fn files(program: &Program) -> Vec<PathBuf> {
             if entry.file_type().unwrap().is_dir() { folders.push(entry.path()) } else { found.push(entry.path()) }
         }
     }
-    // Of the compiled code only what this home's own agent needs is ever looked at.
+    // Of the compiled code, only the part that this home's agent needs is ever read.
     found.retain(|path| path.parent().is_none_or(|folder| !folder.ends_with("cache")));
     found.sort();
     found
@@ -163,7 +163,7 @@ fn a_report_is_not_written_into_what_is_no_regular_file_and_nothing_waits() {
     assert!(write().status.success(), "the control");
     fs::remove_file(here.join("found.sarif")).unwrap();
     mknodat(CWD, here.join("found.sarif"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    // What an earlier version wrote to first.
+    // The temporary file of an earlier version.
     mknodat(CWD, here.join("found.new"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let output = write();
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -1,4 +1,4 @@
-//! Space: the beginning of the record is archived or dropped by rules, what is left verifies, and what is still needed stays.
+//! Pruning: the beginning of the record is archived or dropped by rules, the rest verifies, and records that are still needed stay.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ fn json(home: &Home, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// All that is older than now, into this folder.
+/// The arguments that archive everything older than now into this folder.
 fn archive<'a>(to: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     [&["prune", "--older-than", "0s", "--to", to.to_str().unwrap(), "--drop-accepted"], more].concat()
 }
@@ -25,7 +25,7 @@ fn the_beginning_of_the_record_is_archived_and_verifies_with_what_is_left() {
     let home = Home::new();
     let to = home.program.folder().join("archive");
     let before: Value = json(&home, &["audit", "verify", "--json"]);
-    // Without a word it is only said.
+    // Without `--yes` it only says what it would do.
     let told = json(&home, &archive(&to, &["--json"]));
     assert_eq!((told["done"].as_bool(), told["segments"].as_array().unwrap().len() as u32), (Some(false), home.segments - 1));
     assert!(!to.exists() && home.segment(1).exists());
@@ -33,20 +33,20 @@ fn the_beginning_of_the_record_is_archived_and_verifies_with_what_is_left() {
     assert!(said.contains("would be archived in") && said.contains("`--yes` does it"), "{said}");
     let told = json(&home, &archive(&to, &["--yes", "--json"]));
     assert!(!home.segment(1).exists() && to.join("journal/00000001.seg").exists());
-    // What is left verifies, and says where it begins; both together are what was.
+    // The rest verifies and says where it begins; archive and rest together are the old record.
     let said = ends(&home.program, &["audit", "verify"], 0);
-    assert!(said.contains("WHOLE") && said.contains("taken away before it"), "{said}");
+    assert!(said.contains("WHOLE") && said.contains("removed before it"), "{said}");
     let left = json(&home, &["audit", "verify", "--json"]);
     assert_eq!(left["begins"]["record"], told["records"]);
     let whole = json(&home, &["audit", "verify", "--with", to.to_str().unwrap(), "--json"]);
     assert!(whole["begins"].is_null() && whole["holds"] == true, "{whole}");
-    assert_eq!(whole["size"].as_u64(), before["size"].as_u64().map(|size| size + 1), "and the record of it");
+    assert_eq!(whole["size"].as_u64(), before["size"].as_u64().map(|size| size + 1), "plus the record of the cut");
     let archived = json(&home, &["audit", "verify", to.to_str().unwrap(), "--json"]);
     assert_eq!((archived["holds"].as_bool(), &archived["size"]), (Some(true), &told["records"]));
     let record = ends(&home.program, &["audit", "show", "--kind", "pruned"], 0);
     assert!(record.contains("archived in") && record.contains("the first"), "{record}");
-    // Runs before the cut are gone, others are as they were, and the home goes on.
-    assert!(ends(&home.program, &["show", &home.first], 2).contains("no run is called"));
+    // Runs before the cut are gone, others are unchanged, and the home can be used.
+    assert!(ends(&home.program, &["show", &home.first], 2).contains("there is no run"));
     for args in [vec!["show", &home.last], vec!["replay", &home.last], vec!["ps"], vec!["audit", "touched"], vec!["doctor"]] {
         ends(&home.program, &args, 0);
     }
@@ -56,7 +56,7 @@ fn the_beginning_of_the_record_is_archived_and_verifies_with_what_is_left() {
     }
     ends(&home.program, &["show", &next], 0);
     ends(&home.program, &["run", "exits-with", "--", "0"], 0);
-    // What is left is missed like anything else.
+    // If a part of the rest is missing, that is reported as usual.
     fs::remove_file(home.segment(home.segments)).unwrap();
     for args in [vec!["ps"], vec!["audit", "verify"], vec!["run", "exits-with", "--", "0"]] {
         ends(&home.program, &args, 6);
@@ -76,7 +76,7 @@ fn a_home_without_its_beginning_is_used_looked_at_backed_up_and_put_back_as_any_
     let program = &home.program;
     let rows = json(&home, &["doctor", "--home", "--json"]);
     assert!(rows.as_array().unwrap().iter().all(|row| row["state"] != "bad"), "{rows}");
-    assert!(ends(program, &["doctor", "--home"], 0).contains("of them taken away"));
+    assert!(ends(program, &["doctor", "--home"], 0).contains("of them removed"));
     for args in [
         vec!["show", &home.last],
         vec!["show", "latest", "--input"],
@@ -91,10 +91,10 @@ fn a_home_without_its_beginning_is_used_looked_at_backed_up_and_put_back_as_any_
         ends(program, &args, 0);
     }
     for verb in ["show", "logs", "replay", "resume"] {
-        assert!(ends(program, &[verb, &home.first], 2).contains("no run is called"), "{verb}");
+        assert!(ends(program, &[verb, &home.first], 2).contains("there is no run"), "{verb}");
     }
     ends(program, &["status"], 11);
-    // A backup begins where the home begins, also where some of what was taken away is left over.
+    // A backup begins where the home begins, even if a pruned segment is left over.
     fs::copy(home.segment(home.segments), home.segment(1)).unwrap();
     let file = program.folder().join("monday");
     ends(program, &["backup", file.to_str().unwrap()], 0);
@@ -108,10 +108,10 @@ fn a_home_without_its_beginning_is_used_looked_at_backed_up_and_put_back_as_any_
     ends_there(&["restore", file.to_str().unwrap()], 0);
     assert!(!there.join("home/journal/00000001.seg").exists());
     let said = ends_there(&["audit", "verify"], 0);
-    assert!(said.contains("WHOLE") && said.contains("taken away before it"), "{said}");
+    assert!(said.contains("WHOLE") && said.contains("removed before it"), "{said}");
     ends_there(&["show", &home.last], 0);
     ends_there(&["run", "exits-with", "--", "0"], 0);
-    // And it can be taken away once more.
+    // The restored home can be pruned again.
     tests::long::lengthen(&run::HomePlace { home: there.join("home"), state: there.join("state") });
     ends_there(&["prune", "--older-than", "0s", "--drop", "--drop-accepted", "--yes"], 0);
     assert!(ends_there(&["audit", "verify"], 0).contains("WHOLE"));
@@ -122,7 +122,7 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
     let home = Home::new();
     let base = home.home().join("journal.base");
     ends(&home.program, &["backup", home.program.folder().join("whole").to_str().unwrap()], 0);
-    // Nothing says so.
+    // No base says that the segment was pruned.
     let first = fs::read(home.segment(1)).unwrap();
     fs::remove_file(home.segment(1)).unwrap();
     for args in [vec!["ps"], vec!["audit", "verify"], vec!["audit", "show"], vec!["run", "exits-with", "--", "0"]] {
@@ -131,7 +131,7 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
     fs::write(home.segment(1), &first).unwrap();
     fs::set_permissions(home.segment(1), fs::Permissions::from_mode(0o600)).unwrap();
     ends(&home.program, &["audit", "verify"], 0);
-    // What says so is signed with the right key, but no record of it was made: another one is in its place.
+    // The base is signed with the right key, but the record has no `pruned` for it: another record is in its place.
     let place = home.program.place();
     let (journal, _) = journal::Journal::open(&place.home, Some(&place.state), journal::Options::default()).unwrap();
     let other = |_: &journal::Pruned| {
@@ -147,7 +147,7 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
     journal.close().unwrap();
     let said = ends(&home.program, &["audit", "verify"], 6);
     assert!(said.contains("BROKEN") && said.contains("no record here says"), "{said}");
-    // A forged one, an empty one, and none.
+    // A forged base, an empty one, and none.
     let signed = fs::read(&base).unwrap();
     let text = String::from_utf8(signed.clone()).unwrap();
     for forged in [text.replacen("\n2\n", "\n3\n", 1), String::new(), text.lines().take(5).map(|line| format!("{line}\n")).collect()] {
@@ -164,7 +164,7 @@ fn only_what_the_record_itself_says_makes_a_missing_beginning_right() {
 fn what_second_state_remembers_of_a_part_that_was_taken_away_is_told_apart_from_another_record() {
     let home = Home::new();
     let log = json(&home, &["audit", "verify", "--json"])["log"].as_str().unwrap().to_owned();
-    // What an auditor may have kept of an earlier day.
+    // Second state of an earlier day, as an auditor may have kept it.
     let old = home.program.folder().join("old");
     fs::copy(home.program.place().state.join(&log), &old).unwrap();
     tests::long::lengthen(home.program.place());
@@ -175,7 +175,7 @@ fn what_second_state_remembers_of_a_part_that_was_taken_away_is_told_apart_from_
     let said = ends(&home.program, &["audit", "verify", folder, "--state", old], 6);
     assert!(said.contains("can't be compared") && said.contains("--with FOLDER"), "{said}");
     ends(&home.program, &["audit", "verify", folder, "--state", old, "--with", to], 0);
-    // In the home's own place, nothing goes on from it without a word.
+    // In the home's own place, nothing continues from it without a person's order.
     let own = home.program.place().state.join(&log);
     let now = fs::read(&own).unwrap();
     fs::write(&own, fs::read(old).unwrap()).unwrap();
@@ -196,7 +196,7 @@ fn an_archive_is_never_written_over_and_never_lies_in_the_home() {
         assert!(said.contains("lies in the home itself"), "{said}");
     }
     assert!(home.segment(1).exists());
-    // That of another home, and one that has something else under the same name.
+    // The archive of another home, and one that has another file under the same name.
     let to = program.folder().join("archive");
     let other = Home::new();
     ends(&other.program, &archive(&to, &["--yes"]), 0);
@@ -255,11 +255,11 @@ fn the_rules_come_from_the_settings_of_the_home() {
         fs::set_permissions(&settings, fs::Permissions::from_mode(0o600)).unwrap();
     };
     set("[prune]\nlarger-than = \"1KiB\"\ndrop = true\n");
-    // The acceptance that stands is kept.
+    // The valid acceptance is kept.
     ends(&home.program, &["accept", "exits-with"], 0);
     ends(&home.program, &["prune", "--yes"], 0);
     assert!(!home.segment(1).exists() && home.segment(home.segments).exists());
-    assert!(ends(&home.program, &["audit", "show", "--kind", "pruned"], 0).contains("dropped"));
+    assert!(ends(&home.program, &["audit", "show", "--kind", "pruned"], 0).contains("deleted"));
     set("[prune]\nlarger = \"1KiB\"\n");
     let said = ends(&home.program, &["prune"], 2);
     assert!(said.contains("home.toml") && said.contains("larger"), "{said}");
@@ -272,5 +272,5 @@ fn du_says_where_the_space_went() {
     let of = |what: &str| rows.as_array().unwrap().iter().find(|row| row["what"] == what).unwrap()["bytes"].as_u64().unwrap();
     assert!(of("the record") > 4096 && of("components") > 0 && of("keys of runs") > 0, "{rows}");
     let said = ends(&home.program, &["home", "du"], 0);
-    assert!(said.contains("the record") && said.contains("`bailiwick prune`") && said.contains("altogether"), "{said}");
+    assert!(said.contains("the record") && said.contains("`bailiwick prune`") && said.contains("in total"), "{said}");
 }

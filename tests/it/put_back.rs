@@ -1,5 +1,5 @@
-//! A home that was put back from a backup says so at once, on its record; a run that was open in the backup is resumed only after a person's word,
-//! also if files are removed from the home.
+//! A home that was restored from a backup has that on its record at once. A run that was open in the backup is resumed only after a
+//! person's word, even if files are removed from the home.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use tests::server::{Server, Step, response};
 use crate::damaged::ends_at;
 use crate::settling::CutOff;
 
-/// A run that was cut off while it asked for something, which is asked again without a word.
+/// A run that was cut off during a request that may be repeated without a person's word.
 async fn cut_off() -> CutOff {
     let server = Server::answering(|number, _| if number == 0 { vec![Step::Hang] } else { vec![Step::Say(response(200, b"x"))] }).await;
     let url = server.url("/");
@@ -24,11 +24,11 @@ fn elsewhere(program: &Program, name: &str) -> HomePlace {
     HomePlace { home: folder.join("home"), state: folder.join("state") }
 }
 
-/// `ps` and `doctor` say so before anything was written, and the run does not go on.
+/// Checks that `ps` and `doctor` say so before anything was written, and that the run is not continued.
 #[track_caller]
 fn waits(cut: &CutOff, there: &HomePlace) {
-    assert!(ends_at(&cut.program, there, &["ps"], 0).contains("open in a copy that was put back"));
-    assert!(ends_at(&cut.program, there, &["doctor", "--home"], 8).contains("1 of a copy that was put back"));
+    assert!(ends_at(&cut.program, there, &["ps"], 0).contains("open in a restored copy"));
+    assert!(ends_at(&cut.program, there, &["doctor", "--home"], 8).contains("1 of a restored copy"));
     assert!(ends_at(&cut.program, there, &["resume", &cut.run], 8).contains("--restored"));
 }
 
@@ -37,12 +37,12 @@ async fn that_a_home_was_put_back_is_on_its_record_before_it_is_in_place() {
     let cut = cut_off().await;
     let file = cut.program.folder().join("monday");
     assert_eq!(cut.says(&["backup", file.to_str().unwrap()]).0, 0);
-    assert!(cut.says(&["ps"]).1.contains("cut off"), "the control: this home goes on");
+    assert!(cut.says(&["ps"]).1.contains("cut off"), "the control: this home continues");
     let there = elsewhere(&cut.program, "there");
     ends_at(&cut.program, &there, &["restore", file.to_str().unwrap()], 0);
-    assert!(ends_at(&cut.program, &there, &["audit", "show", "--kind", "restored"], 0).contains("was put back from a backup"));
+    assert!(ends_at(&cut.program, &there, &["audit", "show", "--kind", "restored"], 0).contains("was restored from a backup"));
     assert!(ends_at(&cut.program, &there, &["audit", "verify"], 0).contains("WHOLE"));
-    // Whatever is taken away that does not break the record.
+    // Remove any file whose absence does not break the record.
     let names: Vec<_> = fs::read_dir(&there.home).unwrap().map(|entry| entry.unwrap().path()).collect();
     let is_needed = |path: &Path| {
         ["journal", "journal.key", "journal.pub", "home.key", "keys", "form", "components", "trust.toml"]
@@ -54,7 +54,7 @@ async fn that_a_home_was_put_back_is_on_its_record_before_it_is_in_place() {
     }
     waits(&cut, &there);
     ends_at(&cut.program, &there, &["resume", &cut.run, "--restored"], 0);
-    assert_eq!(cut.says(&["resume", &cut.run]).0, 0, "the control: and the other home goes on with its own");
+    assert_eq!(cut.says(&["resume", &cut.run]).0, 0, "the control: the other home continues its own run");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

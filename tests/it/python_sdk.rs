@@ -1,4 +1,4 @@
-//! Agents made with the SDK for Python, built by componentize-py: each part of it once, and the table of packages.
+//! Agents made with the SDK for Python, built by componentize-py: each part of the SDK once, and the table of packages.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn failed(outcome: &Outcome) -> (&str, &str) {
     }
 }
 
-/// What answers the agent. Of `/open/many` none is answered before three of them are there.
+/// The server for the agent. It answers requests for `/open/many` only once three of them have arrived.
 async fn answers_every_way() -> Server {
     let (three, many) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
     let stream: Vec<Vec<u8>> =
@@ -64,7 +64,7 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     loopback(&mut order.grants, server.port(), &["GET", "POST", "PUT"], &["/open/**"]);
     let report = done(&host, order).await;
 
-    // What the agent saw.
+    // The agent's view.
     let mut seen = report.claims.output.clone().unwrap();
     let late = seen["seen"]["late"].take();
     assert!(late.as_str().is_some_and(|late| late.to_ascii_lowercase().ends_with("timeout")), "{late}");
@@ -88,7 +88,7 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     });
     assert_eq!(seen, expected);
 
-    // What the server heard.
+    // The server's view.
     let heard = server.heard();
     let got = only(&heard, "/open/got?word=a+b&page=2");
     assert!(got.method == "GET" && got.body.is_empty() && got.has_header("x-asked: by an agent"), "{got:?}");
@@ -100,9 +100,9 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     for n in 0..10 {
         assert!(only(&heard, &format!("/open/many/{n}")).has_header("x-asked: by a session"));
     }
-    assert!(heard.iter().all(|heard| heard.path != "/secret"), "what was refused never came: {heard:?}");
+    assert!(heard.iter().all(|heard| heard.path != "/secret"), "refused requests never arrived: {heard:?}");
 
-    // What is on the record.
+    // The record.
     let records = host.records(report.run);
     let told = log_lines(&records);
     for line in ["GET /open/got?word&page 200 5", "POST /open/posted 201 8", "PUT /open/large 200 6", "GET /open/stream 200 4000"] {
@@ -110,8 +110,8 @@ async fn each_way_of_the_python_sdk_to_ask_is_answered_and_on_the_record() {
     }
     assert_eq!(asked(&records).count(), 18);
     let unanswered: Vec<_> = answered(&records).filter(|answered| answered.class() != AnswerClass::Response).collect();
-    assert!(unanswered.len() <= 2, "only those that came too late: {unanswered:?}");
-    // `gather` would have had eight in flight. Those that found no room are refused on the record, and were sent again.
+    assert!(unanswered.len() <= 2, "only the late requests: {unanswered:?}");
+    // `gather` would have eight requests in flight. Those that found no room are refused on the record, and were sent again.
     let (for_room, others): (Vec<_>, Vec<_>) = codes(&records).into_iter().partition(|code| *code == "over-limit");
     assert!(!for_room.is_empty() && for_room.len() < 10, "{for_room:?}");
     assert_eq!(others, ["path-not-granted", "path-not-granted"]);
@@ -123,20 +123,20 @@ async fn claims_and_log_lines_of_a_python_agent_arrive() {
     let Some(order) = order(&host, &json!({ "way": "claim" })) else { return };
     let report = done(&host, order).await;
     let finding = &report.claims.findings[0];
-    assert_eq!(report.claims.findings.len(), 1, "the one that was refused is none");
+    assert_eq!(report.claims.findings.len(), 1, "the refused finding is not counted");
     assert_eq!((finding.rule.as_str(), finding.severity, finding.title.as_str()), ("a-rule", Severity::High, "a finding"));
     let output = report.claims.output.as_ref().unwrap();
     assert_eq!(output["seen"], json!({ "refused": "malformed True" }), "a hint, since the interface is ours");
     let said = said(&host, report.run);
     let said: Vec<_> = said.iter().map(SafeText::as_str).collect();
-    assert_eq!(said.len(), 2, "a record is one line, and one that is too quiet is none: {said:?}");
+    assert_eq!(said.len(), 2, "a log record is one line, and a debug record is left out: {said:?}");
     assert!(said[0].starts_with("INFO every-way: a line") && said[0].ends_with("and no second"), "{said:?}");
     assert_eq!(said[1], "printed");
     let progress = host.records(report.run).into_iter().any(|record| match record {
         vocabulary::record::Record::Said(said) => said.claims.iter().any(|claim| matches!(claim, vocabulary::Claim::Progress(_))),
         _ => false,
     });
-    assert!(progress, "how far it said it was is on the record");
+    assert!(progress, "the progress is on the record");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +151,7 @@ async fn a_python_agent_fails_in_its_own_words_or_with_file_and_line() {
     let report = ended(&host, order(&host, &json!({ "way": "raise" })).unwrap()).await;
     assert_eq!(failed(&report.outcome), ("raised", format!("app.py:{line}: ValueError: some text").as_str()));
     let said = said(&host, report.run);
-    assert!(said.iter().any(|said| said.as_str().contains("Traceback")), "all of the way is said: {said:?}");
+    assert!(said.iter().any(|said| said.as_str().contains("Traceback")), "the whole traceback is recorded: {said:?}");
 
     let refused = json!({ "way": "uncaught", "refused": "http://127.0.0.1:1/secret" });
     let report = ended(&host, order(&host, &refused).unwrap()).await;
@@ -168,7 +168,7 @@ async fn input_that_does_not_fit_a_python_agent_is_its_failure_and_says_where() 
     assert_eq!(failed(&report.outcome), ("bad-input", "`/counts/b`: \"two\" is not a whole number"));
     let report = ended(&host, order(&host, &json!({ "way": "sum", "kount": 7 })).unwrap()).await;
     assert_eq!(failed(&report.outcome).0, "bad-input");
-    // The control: the same where it fits.
+    // The control: the same with valid input.
     let report = done(&host, order(&host, &json!({ "way": "sum", "counts": { "a": 1, "b": 2.0 } })).unwrap()).await;
     assert_eq!(report.claims.output, Some(json!({ "seen": {}, "total": 3 })));
 }

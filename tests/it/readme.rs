@@ -1,4 +1,4 @@
-//! What the documentation tells people to type is what the program takes.
+//! The program accepts the commands in the documentation.
 
 use std::process::Command;
 
@@ -31,21 +31,21 @@ fn each_command_that_is_shown_is_one_that_the_program_takes() {
     assert!(readme.len() >= 8 && guide.len() >= 6, "{readme:?} {guide:?}");
     let commands = [readme, guide].concat();
     for arguments in commands {
-        // Everything is parsed before `--help` is answered, up to it: an unknown verb or option fails.
+        // Everything before `--help` is parsed first, so an unknown verb or option fails.
         let output = Command::new(bailiwick()).args(&arguments).arg("--help").output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{arguments:?}");
     }
 }
 
-/// The main job, on the sources that it is told about: this repository's own, with the configuration that lies in it.
+/// The main example of the README, on this repository with its own configuration.
 #[test]
 fn the_first_command_of_the_readme_does_the_main_job() {
     let text = std::fs::read_to_string(tools::root().join("README.md")).unwrap();
     let first = commands(&text).swap_remove(0);
     let folder = tempfile::tempdir().unwrap();
     let (home, mut command) = (tests::host::place(folder.path()).home, Command::new(bailiwick()));
-    // What was built before is found there; what this run records is this test's own.
+    // The build is shared; the record of this run belongs to this test.
     assert!(tests::program::agent("leak-scan").is_file());
     tests::program::share_built(&home);
     command.args(&first).current_dir(tools::root()).env("BAILIWICK_HOME", &home).env("BAILIWICK_STATE", folder.path().join("state"));

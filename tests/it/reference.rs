@@ -1,6 +1,7 @@
-//! What a guest sees of WASI here, beside what it sees under `wasmtime-wasi`, which is what other hosts have.
+//! Compares what a guest sees of WASI here with what it sees under `wasmtime-wasi`, which other hosts use.
 //!
-//! Each difference stands in [`DIFFERENCES`] with its reason. One that is not there is a fault, and so is one that is there and is none any more.
+//! [`DIFFERENCES`] lists each difference with its reason. An unlisted difference is a fault, and so is a listed one that does not exist
+//! any more.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -19,32 +20,27 @@ use crate::ending::{done, lines};
 
 const INPUT: &str = "some words";
 
-/// What is called, what a guest sees here, what it sees under the reference, and why.
+/// The call, the result here, the result under the reference, and the reason.
 const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("append stream", OK, REFUSED, WRITES),
     (
         "insecure",
         "[5,false]",
         "[5,true]",
-        "the seed is made to be asked for once; here each call draws new numbers, which a rebuild draws again",
+        "the interface expects one call for the seed; here each call draws new numbers, which a rebuild draws again",
     ),
     ("read 0 at 0", NOTHING, NOTHING_MORE, OF_NOTHING),
     ("read 0 at 10", NOTHING, NOTHING_MORE, OF_NOTHING),
-    ("read folder", r#"{"err":"is-directory"}"#, r#"{"err":"bad-descriptor"}"#, "the name that the interface has for it"),
-    (
-        "stream-read-0",
-        r#"{"err":"\"closed\""}"#,
-        r#"{"ok":"[]"}"#,
-        "a fault here: nothing was wanted of a file that goes on, and that counts as its end",
-    ),
+    ("read folder", r#"{"err":"is-directory"}"#, r#"{"err":"bad-descriptor"}"#, "this is the interface's name for it"),
+    ("stream-read-0", r#"{"err":"\"closed\""}"#, r#"{"ok":"[]"}"#, "a fault here: reading 0 bytes before the end counts as the end"),
     ("write stream", OK, REFUSED, WRITES),
 ];
 const OK: &str = r#"{"ok":"()"}"#;
 const REFUSED: &str = r#"{"err":"not-permitted"}"#;
-const WRITES: &str = "the first write is refused here, not the stream: some programs open one and never write";
+const WRITES: &str = "the first write is refused here, not the stream: some programs open a stream and never write";
 const NOTHING: &str = r#"{"ok":"([], false)"}"#;
 const NOTHING_MORE: &str = r#"{"ok":"([], true)"}"#;
-const OF_NOTHING: &str = "whether a file has ended can't be told from a read of nothing";
+const OF_NOTHING: &str = "a read of 0 bytes can't tell whether a file has ended";
 
 struct Reference {
     wasi: WasiCtx,
@@ -70,7 +66,7 @@ fn tree() -> tempfile::TempDir {
     folder
 }
 
-/// What the guest prints under `wasmtime-wasi`.
+/// The output of the guest under `wasmtime-wasi`.
 async fn printed_there(name: &str, root: &Path) -> Vec<Value> {
     let engine = Engine::new(&Config::new()).unwrap();
     let component = Component::from_file(&engine, guest(name)).unwrap();
@@ -118,5 +114,5 @@ async fn guests_see_of_wasi_what_they_see_under_the_reference_but_for_what_is_li
         }
     }
     wrong.extend(DIFFERENCES.iter().filter(|(name, ..)| !here.contains_key(*name)).map(|(name, ..)| format!("{name}: nobody calls it")));
-    assert!(wrong.is_empty(), "{} are not as they are listed:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} differ from the list:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -1,4 +1,5 @@
-//! The trial's property, through the real host: whatever the timing, a run rebuilt from its record makes the same asks, byte for byte.
+//! The property of `trial.rs`, with the real host: whatever the timing, a run that is rebuilt from its record makes the same asks, byte
+//! for byte.
 
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use tests::server::Server;
 use vocabulary::Outcome;
 use vocabulary::record::Record;
 
-/// Guests whose end depends on when things come.
+/// Guests whose result depends on timing.
 const GUESTS: &[&str] =
     &["three_requests_in_flight", "body_in_pieces", "blocking_read", "timer_races_body", "ready_loop", "random_and_clock", "reads_files"];
 const RUNS: u64 = 1000;
-/// So many at the same time in one home, in each other's way.
+/// How many runs are active at the same time in one home, so that they disturb each other.
 const AT_ONCE: usize = 6;
 
 fn order(host: &TestHost, guest: &str, server: &Server, tree: &std::path::Path) -> RunOrder {
@@ -120,7 +121,7 @@ async fn a_component_changed_by_one_constant_differs_at_the_first_ask_that_it_ch
         let other = package::store::put(&host.place().home, &changed(&wasm, from, to)).unwrap();
         let rebuilt = host.house.rebuild(&Rebuilding { run: report.run, with: Some(other) }).await.unwrap();
         let divergence = rebuilt.divergence.unwrap();
-        // The record that has the ask, its words, and what it is now.
+        // The record with the ask, the old text, and the new one.
         let records = host.records(report.run);
         let (from, to) = (String::from_utf8_lossy(from), String::from_utf8_lossy(to));
         let first =

@@ -7,7 +7,7 @@ use vault::{Local, Secret};
 const STRONG: &str = "Zk9vQ2x7pL3mT8rW1nYb5";
 const STRONG_TOO: &str = "b7Hs0KqPz4uXe6VdJc2Rf";
 
-/// Each fault is planted once; what has none is not named.
+/// Each fault is planted once; credentials without a fault are not named.
 #[test]
 fn a_review_names_each_planted_fault_with_its_risk() {
     let wasm = tests::guests::guest("get").display().to_string();
@@ -91,7 +91,7 @@ fn a_review_names_each_planted_fault_with_its_risk() {
     assert!(table.contains("NHI7:2025 long-lived secrets") && !table.contains(STRONG), "{table}");
     let shown = String::from_utf8(program.run(&["credentials", "show", "shared"]).stdout).unwrap();
     assert!(shown.contains("one, two") && shown.contains("never"), "{shown}");
-    // The list and the one name mark those that can be guessed, and no others.
+    // `ls` and `show` mark exactly the values that can be guessed.
     let listed = String::from_utf8(program.run(&["credentials", "ls"]).stdout).unwrap();
     let marked: Vec<&str> =
         listed.lines().filter(|line| line.contains("CAN BE GUESSED")).filter_map(|line| line.split(' ').next()).collect();

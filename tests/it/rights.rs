@@ -1,5 +1,5 @@
-//! Disks and rights that keep an operator from changing a home or a project: the number says that the system is in trouble and not the operator's words,
-//! and the command in `help:` mends it.
+//! Disks and rights that keep an operator from changing a home or a project: the exit code says that the system is at fault and not the
+//! command line, and the command in `help:` repairs it.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn program() -> Program {
     Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()))
 }
 
-/// Every verb that writes a list of the home, in an order in which all can be done.
+/// Every verb that writes a list of the home, in an order in which all succeed.
 const WRITES: [&[&str]; 5] = [
     &["trust"],
     &["accept", "exits-with"],
@@ -80,7 +80,7 @@ fn a_project_on_a_full_disk_is_no_wrong_word_either_and_no_part_of_a_file_stays(
     assert_eq!(program.run(&["trust"]).status.code(), Some(0));
     assert_eq!(program.run(sarif).status.code(), Some(0), "the control");
     let found = std::fs::read(here.join("found.sarif")).unwrap();
-    // As a process that was killed leaves it, and one that is not ours.
+    // A temporary file of a killed process, and a file of another program.
     std::fs::write(here.join("found.sarif.4242.0.new"), "").unwrap();
     std::fs::write(here.join("mine.sarif.4242.0.new"), "").unwrap();
     let names = || {
@@ -105,7 +105,7 @@ fn a_project_on_a_full_disk_is_no_wrong_word_either_and_no_part_of_a_file_stays(
     }
 }
 
-/// Does what stands in the help, without `sudo`.
+/// Executes the command of the help, without `sudo`.
 fn mended(words: &str, command: &str) {
     let help = words.lines().find(|line| line.starts_with("help: ")).unwrap_or_else(|| panic!("{words}"));
     let told = help.split('`').find(|part| part.contains(command)).unwrap_or_else(|| panic!("no `{command}`: {words}"));
@@ -136,11 +136,11 @@ fn a_file_of_another_owner_is_named_with_its_owner_and_the_command_that_mends_it
         let output = program.run(&["ps"]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
     }
-    // A home that is another user's as a whole is used by that user.
+    // A home that belongs to another user as a whole must be used by that user.
     give(&home, NOBODY);
     let words = said(&program.run(&["ps"]));
-    assert!(words.contains("`sudo -u '#65534' bailiwick` mends it") && !words.contains("chown"), "{words}");
-    // And a file of root's in it is given to that user.
+    assert!(words.contains("`sudo -u '#65534' bailiwick` repairs it") && !words.contains("chown"), "{words}");
+    // A file of root in it must be given to that user.
     mode(program.folder(), 0o755);
     home::make_folder(&program.place().state).unwrap();
     give(&program.place().state, NOBODY);
@@ -151,7 +151,7 @@ fn a_file_of_another_owner_is_named_with_its_owner_and_the_command_that_mends_it
     assert_eq!(as_nobody(&program, &["ps"]).status.code(), Some(0));
 }
 
-/// A file or folder that is marked until this is dropped.
+/// A file or folder that has this attribute until the value is dropped.
 struct Marked<'a>(&'a Path, char);
 
 impl<'a> Marked<'a> {
@@ -184,7 +184,7 @@ fn a_file_that_nobody_may_change_is_called_so_and_neither_owner_nor_mode_is_blam
             let words = said(&output);
             assert_eq!(output.status.code(), Some(1), "{name} {letter}: {words}");
             assert!(words.contains(&format!("`{}` is marked as {mark} (`lsattr -d`)", path.display())), "{name} {letter}: {words}");
-            assert!(!words.contains("be that user") && !words.contains("belongs to"), "{name} {letter}: {words}");
+            assert!(!words.contains("run this as that user") && !words.contains("belongs to"), "{name} {letter}: {words}");
             mended(&words, "chattr -");
             let output = program.run(&["trust"]);
             assert_eq!(output.status.code(), Some(0), "{name} {letter}: {}", said(&output));
@@ -192,11 +192,11 @@ fn a_file_that_nobody_may_change_is_called_so_and_neither_owner_nor_mode_is_blam
     }
 }
 
-/// The owner has taken the right from itself.
+/// The owner has removed its own right.
 #[test]
 fn a_mode_that_lacks_a_right_of_the_owner_is_mended_with_chmod() {
     if !rustix::process::geteuid().is_root() {
-        return not_here("this is not root, which can be somebody else");
+        return not_here("this is not root, which can become another user");
     }
     let program = program();
     mode(program.folder(), 0o755);
@@ -211,7 +211,7 @@ fn a_mode_that_lacks_a_right_of_the_owner_is_mended_with_chmod() {
         mode(&path, bits);
         let output = as_nobody(&program, &["trust"]);
         if output.status.success() {
-            // It needed no such right.
+            // The verb did not need this right.
             mode(&path, std::fs::metadata(&path).unwrap().permissions().mode() | 0o700);
             continue;
         }

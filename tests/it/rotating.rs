@@ -1,4 +1,4 @@
-//! `keys rotate`: the record goes on under its name, what was sealed opens, and copies verify with the old key and with the new one.
+//! `keys rotate`: the record continues under its name, sealed payloads open, and copies verify with the old key and with the new one.
 
 use std::fs;
 
@@ -28,18 +28,18 @@ fn a_rotated_home_goes_on_and_its_copies_verify_with_the_old_key_and_the_new() {
     assert_ne!(fs::read(&old_home_key).unwrap(), old_wrap);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
     assert_eq!(ends(&program, &["audit", "show", "--kind", "key-rotated"], 0).matches("was rotated by").count(), 2);
-    // What was sealed before opens.
+    // Earlier payloads open.
     let first = gate::runs(&journal::Reader::open(home).unwrap()).unwrap()[0].run.to_string();
     ends(&program, &["replay", &first], 0);
     ends(&program, &["show", &first, "--input"], 0);
-    // An auditor has the first public key, or the present ones; somebody else's prove nothing.
+    // An auditor has the first public key, or the present ones; other keys prove nothing.
     let copy = program.folder().join("copy");
     assert!(std::process::Command::new("cp").arg("-a").args([home, &copy]).status().unwrap().success());
     for key in [&old_public, &home.join("journal.pub")] {
         let words = ends(&program, &["audit", "verify", copy.to_str().unwrap(), "--key", key.to_str().unwrap()], 0);
-        assert!(words.contains("WHOLE") && words.contains("checked with the key that was given"), "{words}");
+        assert!(words.contains("WHOLE") && words.contains("checked with the given key"), "{words}");
     }
-    // A backup that is signed by the new key is put back with a copy of the old one.
+    // A backup that is signed by the new key can be restored with a copy of the old public key.
     let backup = program.folder().join("monday");
     ends(&program, &["backup", backup.to_str().unwrap()], 0);
     fs::rename(home, program.folder().join("lost")).unwrap();
@@ -51,7 +51,7 @@ fn a_rotated_home_goes_on_and_its_copies_verify_with_the_old_key_and_the_new() {
     ends(&program, &run, 6);
 }
 
-/// A home in which something ran, whose key was rotated; the old key and the old public key.
+/// A home with a run, whose key was rotated; with the old key and the old public key.
 fn rotated() -> (Program, Vec<u8>, Vec<u8>) {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
     ends(&program, &["trust"], 0);
@@ -67,7 +67,7 @@ fn a_key_that_was_rotated_out_and_signs_on_is_found_out() {
     let (program, old_key, old_public) = rotated();
     let home = &program.place().home;
     let new = ["journal.key", "journal.pub"].map(|name| fs::read(home.join(name)).unwrap());
-    // Both are put back before the new key has signed anything, and the old one signs on.
+    // Both old keys are put back before the new key has signed anything, and the old one continues to sign.
     fs::write(home.join("journal.key"), &old_key).unwrap();
     fs::write(home.join("journal.pub"), &old_public).unwrap();
     let place = program.place();
@@ -76,7 +76,7 @@ fn a_key_that_was_rotated_out_and_signs_on_is_found_out() {
     journal.close().unwrap();
     let said = ends(&program, &["audit", "verify"], 6);
     assert!(said.contains("another key signs") && said.contains("public keys"), "{said}");
-    // By the public keys that say since when the new one signs, that is no signature.
+    // According to the public keys that say from when on the new key signs, these signatures are invalid.
     let keys = program.folder().join("keys.pub");
     fs::write(&keys, &new[1]).unwrap();
     ends(&program, &["audit", "verify", home.to_str().unwrap(), "--key", keys.to_str().unwrap()], 6);
@@ -100,13 +100,13 @@ fn a_key_that_the_old_one_did_not_sign_is_refused_and_nothing_is_changed() {
         assert_eq!((fs::read(&key).unwrap(), fs::read(&public).unwrap()), (slipped, right[1].clone()));
     }
     fs::write(&key, &right[0]).unwrap();
-    // A public key that nobody has signed for is none: the record has the right ones.
+    // A public key without a signature of the key before it does not count: the record has the right ones.
     let mut lines = String::from_utf8(right[1].clone()).unwrap();
     lines.push_str(lines.lines().last().unwrap().to_owned().as_str());
     fs::write(&public, lines).unwrap();
     ends(&program, &["run", "exits-with", "--", "0"], 0);
     assert_eq!(fs::read(&public).unwrap(), right[1]);
-    // One that waits and is not on the record is not taken.
+    // A new key that is not on the record is not used.
     fs::write(home.join("journal.key.next"), [9; 32]).unwrap();
     fs::set_permissions(home.join("journal.key.next"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     ends(&program, &["run", "exits-with", "--", "0"], 0);
@@ -129,7 +129,7 @@ fn archives_and_backups_from_before_a_rotation_verify_after_it() {
     for args in [["audit", "verify"].as_slice(), &["audit", "verify", "--with", archive], &["audit", "verify", archive]] {
         assert!(ends(program, args, 0).contains("WHOLE"), "{args:?}");
     }
-    // It goes on, into the same archive.
+    // Pruning continues into the same archive.
     tests::long::lengthen(program.place());
     crate::parts::run(program);
     ends(program, &prune, 0);

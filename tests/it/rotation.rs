@@ -1,5 +1,5 @@
-//! Rotation, and whose a value is: by an agent that never sees one. The target is a server of the test's own, which does what a service does, or
-//! what it should not.
+//! Rotation, and identifying values, by an agent that never sees a value. The target is a server of the test, which behaves like a
+//! service, or wrongly.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ const USER: &str = "service";
 const SET: &str = "/api/users/service";
 const ALL: [&str; 4] = ["create", "set", "test", "finish"];
 
-/// What the host has in the vault: only what places it may see it, so it is placed.
+/// The text of a value in the vault. Only the code that places a value can see it, so this places it.
 pub(crate) fn text_of(secret: &Secret) -> String {
     let (mut target, mut headers, mut body) =
         (vocabulary::HttpTarget::parse(Scheme::Https, "a.test", "/").unwrap(), Vec::new(), bytes::Bytes::new());
@@ -34,7 +34,7 @@ pub(crate) fn text_of(secret: &Secret) -> String {
     header.strip_prefix("Bearer ").unwrap().to_owned()
 }
 
-/// Checks that no value is in what a run left behind, as it is or in the form in which it is sent.
+/// Checks that no value is in the files of a run, neither as it is nor in the form in which it is sent.
 #[track_caller]
 pub(crate) fn assert_nowhere(where_: &str, bytes: &[u8], values: &[&str]) {
     let forms = values.iter().flat_map(|value| {
@@ -46,7 +46,7 @@ pub(crate) fn assert_nowhere(where_: &str, bytes: &[u8], values: &[&str]) {
     }
 }
 
-/// Not in any file of these folders, nor in what is sealed beside the record of a run, once it is opened.
+/// Checks that no value is in any file of these folders, nor in the opened payloads beside the record of a run.
 pub(crate) fn assert_nowhere_in(place: &run::HomePlace, run: RunId, values: &[&str]) {
     let mut folders = vec![place.home.clone(), place.state.clone()];
     while let Some(folder) = folders.pop() {
@@ -71,20 +71,20 @@ pub(crate) fn assert_nowhere_in(place: &run::HomePlace, run: RunId, values: &[&s
     assert!(leaves > 0);
 }
 
-/// How a target does what it is told.
+/// How a target behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// The new value is the only one.
+    /// It accepts only the new value.
     Honest,
-    /// The old one is good for as long as there is a target.
+    /// It continues to accept the old value.
     KeepsOld,
-    /// Says that it set the new value, and did not.
+    /// It says that it set the new value, but did not.
     Forgets,
-    /// Sets it, and says nothing.
+    /// It sets the new value, but never answers.
     NeverAnswers,
 }
 
-/// A service with one user, that gives back everything that it hears.
+/// A service with one user that repeats everything that it receives.
 async fn target(manner: Manner) -> Server {
     let good = Arc::new(Mutex::new(vec![OLD.to_owned()]));
     Server::answering(move |_, heard| {
@@ -109,7 +109,7 @@ async fn target(manner: Manner) -> Server {
     .await
 }
 
-/// Under which value something was asked.
+/// The password of a request.
 fn password(heard: &Heard) -> String {
     let header = heard.head.lines().find_map(|line| line.strip_prefix("authorization: Basic ")).unwrap_or_default();
     let pair = String::from_utf8(STANDARD.decode(header).unwrap()).unwrap();
@@ -139,7 +139,7 @@ fn vault(place: &run::HomePlace) -> Local {
     vault
 }
 
-/// The agent with these steps for `broker`, which it may rotate.
+/// The order for the agent with these steps for `broker`, which it may rotate.
 fn order(mut order: RunOrder, port: u16, steps: &[&str]) -> RunOrder {
     order.grants.credentials = vec![bound("broker", port)];
     order.grants.may = [("broker".to_owned(), vec![May::Rotate])].into();
@@ -159,7 +159,7 @@ fn version(vault: &Local) -> u64 {
     vault.get("broker").unwrap().1
 }
 
-/// What was changed and what was probed, in order.
+/// The changes and the probes on the record, in order.
 fn changes(records: &[Record]) -> Vec<(&'static str, u64, Option<u16>)> {
     let one = |record: &Record| match record {
         Record::CredentialChanged(changed) => Some(("changed", changed.version.unwrap(), None)),
@@ -209,7 +209,7 @@ async fn a_step_before_its_turn_is_malformed_and_nothing_is_sent() {
     assert!(told.len() == 3 && told.iter().all(|told| is_refused(told, "malformed")), "{told:?}");
     assert_eq!((server.heard().len(), version(&vault)), (0, 1));
     assert!(changes(&host.records(report.run)).is_empty());
-    // That nothing came is no accident, and what is over can't be ended twice.
+    // The control: the agent's steps work, and a finished rotation can't be finished twice.
     let again = done(&host, order(host.order("rotates", &[]), server.port(), &["create", "set", "finish", "finish"])).await;
     let told = &output(&again)["steps"];
     assert!(told[2]["old_refused"] == true && is_refused(&told[3], "malformed"), "{told}");
@@ -228,7 +228,7 @@ async fn a_value_that_the_target_does_not_accept_takes_nobodys_place() {
     let (value, version) = vault.get("broker").unwrap();
     assert_eq!((text_of(&value).as_str(), version), (OLD, 1));
     assert!(changes(&host.records(report.run)).is_empty());
-    assert!(!server.heard()[1..].iter().any(|heard| password(heard) == OLD), "the old one is tried only where the new one is good");
+    assert!(!server.heard()[1..].iter().any(|heard| password(heard) == OLD), "the old value is tried only if the new one is accepted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -251,7 +251,7 @@ async fn a_new_value_that_waits_is_not_made_a_second_time() {
     assert_eq!(output(&one)["steps"], json!([{ "version": 2 }, { "version": 2 }]));
     let waits = text_of(&vault.staged("broker").unwrap().0);
     let other = done(&host, order(host.order("rotates", &[]), server.port(), &["create"])).await;
-    assert_eq!(output(&other)["steps"], json!([{ "version": 2 }]), "in another run either");
+    assert_eq!(output(&other)["steps"], json!([{ "version": 2 }]), "nor in another run");
     assert_eq!((text_of(&vault.staged("broker").unwrap().0), version(&vault), server.heard().len()), (waits, 1, 0));
 }
 
@@ -290,7 +290,7 @@ pub(crate) async fn ready(folder: &Path, manner: Manner) -> (Server, RunOrder, L
     (server, order, vault)
 }
 
-/// A home in which a run was killed after the target had set the new value, and before it had said so.
+/// A home in which a run was killed after the target had set the new value, and before it had answered.
 async fn cut_off_while_setting(folder: &Path) -> (Server, RunId, Local) {
     let (server, order, vault) = ready(folder, Manner::NeverAnswers).await;
     let place = place(folder);
@@ -323,7 +323,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     }
     let (new, staged) = vault.staged("broker").unwrap();
     let new = text_of(&new);
-    assert_eq!((server.heard().len(), version(&vault), staged), (1, 1, 2), "nothing is sent again, nothing is lost");
+    assert_eq!((server.heard().len(), version(&vault), staged), (1, 1, 2), "nothing is sent again, and nothing is lost");
     house.settle(run, &Settlement { acts: Which::Only, did: true }, &run::own_principal()).await.unwrap();
     let report = tests::host::report(resume().await.unwrap()).await;
     let told = &output(&report)["steps"];
@@ -336,7 +336,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     assert_nowhere_in(&place, run, &[OLD, &new]);
 }
 
-/// The agent, which may ask whose the lines of a file are.
+/// The order for the agent, which may identify the lines of a file.
 fn asking(host: &TestHost, found: &Path, may: &[(&str, &[May])]) -> RunOrder {
     let mut order = order(host.order("rotates", &[]), 1, &[]);
     order.grants.credentials.push(bound("other", 1));
@@ -352,7 +352,7 @@ async fn a_value_is_known_again_only_for_whom_that_was_granted_and_is_not_kept()
     let _ = vault(&host.place());
     let found = tempfile::tempdir().unwrap();
     let values = [OLD, "nobodys-value-77aa", "other-value-91c0", "first-value-4d1b7", "seven77"];
-    // The record keeps what was read; turned around, so that only asking could have left the value there.
+    // The record keeps the content of the file, which has the values backwards, so that only the ask could leave a value there.
     let turned = values.map(|value| value.chars().rev().collect::<String>());
     std::fs::write(found.path().join("values"), turned.join("\n")).unwrap();
     let both: &[(&str, &[May])] = &[("broker", &[May::Identify]), ("other", &[May::Rotate])];
@@ -364,7 +364,7 @@ async fn a_value_is_known_again_only_for_whom_that_was_granted_and_is_not_kept()
     assert_nowhere_in(&host.place(), report.run, &values);
     let rebuilt = host.house.rebuild(&run::Rebuilding { run: report.run, with: None }).await.unwrap();
     assert!(rebuilt.divergence.is_none(), "{:?}", rebuilt.divergence);
-    // It is the word that decides, not the value.
+    // The grant (`identify`) decides, not the value.
     let report = done(&host, asking(&host, found.path(), &[("other", &[May::Identify])])).await;
     assert_eq!(output(&report)["found"][2], json!({ "name": "other", "version": 1 }));
     assert_eq!(output(&report)["found"][0], json!({}));
@@ -373,7 +373,7 @@ async fn a_value_is_known_again_only_for_whom_that_was_granted_and_is_not_kept()
     assert!(told[..4].iter().all(|told| is_refused(told, "not-granted")), "{told:?}");
 }
 
-/// Sixty at once, and then as many as time brings: as long as asking is quicker than one in a second, some of so many are refused.
+/// Sixty are allowed at once, and then one per second: as long as the agent asks faster than that, some asks are refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_whose_a_value_is_again_and_again_is_held_back() {
     let host = TestHost::new();
@@ -386,7 +386,7 @@ async fn who_asks_whose_a_value_is_again_and_again_is_held_back() {
     let refused = told.iter().position(|told| is_refused(told, "over-limit"));
     assert!(refused.is_some_and(|first| first >= 60), "{refused:?}");
     assert!(told.iter().all(|told| *told == json!({}) || is_refused(told, "over-limit")));
-    // Another run of the same agent has no rate of its own.
+    // Another run of the same agent shares the rate.
     let again = done(&host, asking(&host, found.path(), may)).await;
     let told = output(&again)["found"].as_array().unwrap();
     assert!(told[..60].iter().any(|told| is_refused(told, "over-limit")), "{told:?}");

@@ -1,4 +1,4 @@
-//! The whole way of a rotation, as people go it: the program, a real RabbitMQ, and an agent that never sees either password.
+//! A whole rotation as a user does it: the program, a real RabbitMQ, and an agent that never sees either password.
 
 use std::process::Output;
 
@@ -22,7 +22,7 @@ fn config(port: u16) -> String {
     )
 }
 
-/// What it printed, both ways, after it ended well.
+/// The output on both streams of a command that must succeed.
 #[track_caller]
 fn said(output: &Output) -> String {
     let said = [output.stdout.as_slice(), &output.stderr].concat();
@@ -49,7 +49,7 @@ fn rabbitmq_refuses_the_old_password_after_an_agent_rotated_it_that_saw_neither(
     assert_eq!((&told[0]["version"], &told[1]["status"], &told[2]["accepted"]), (&json!(2), &json!(204), &json!(true)), "{told}");
     assert_eq!(told[3], json!({ "version": 2, "old_refused": true, "status": 401 }));
 
-    // What RabbitMQ says of the two, asked without the host in between. A 401 has two reasons; this one is the password.
+    // Ask RabbitMQ directly about both passwords. A 401 has two possible reasons; here it is the password.
     let (new, version) = Local::new(&program.place().home).get("broker").unwrap();
     let new = text_of(&new);
     assert_eq!((version, rabbit.who_am_i("service", &new).status), (2, 200));
@@ -79,5 +79,5 @@ fn rabbitmq_refuses_the_old_password_after_an_agent_rotated_it_that_saw_neither(
 
     assert_nowhere("what was printed", all.concat().as_bytes(), &[FIRST, &new]);
     assert_nowhere_in(program.place(), report["run"].as_str().unwrap().parse().unwrap(), &[FIRST, &new]);
-    assert_eq!(rabbit.said(), "", "it had nothing to complain of");
+    assert_eq!(rabbit.said(), "", "RabbitMQ reported no errors");
 }

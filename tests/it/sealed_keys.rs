@@ -1,4 +1,4 @@
-//! Keys of the home that are sealed under a key in a file, a passphrase or a key of the kernel: with that key everything works, without it
+//! Keys of the home that are sealed under a key in a file, a passphrase or a key of the kernel: with that key everything works; without it
 //! nothing runs and nothing is changed.
 
 use std::fs;
@@ -16,7 +16,7 @@ use crate::damaged::{both, ends};
 const PASSPHRASE: &str = "correct horse battery staple";
 const RUN: [&str; 5] = ["run", "exits-with", "--durable", "--", "0"];
 
-/// A home in which something ran.
+/// A home with a run.
 fn ran() -> Program {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
     ends(&program, &["trust"], 0);
@@ -31,7 +31,7 @@ fn written(program: &Program, name: &str, text: &str, mode: u32) -> PathBuf {
     path
 }
 
-/// The same as [`ends`] where the variable names this file with a passphrase.
+/// The same as [`ends`], with this file in the variable for the passphrase.
 #[track_caller]
 fn ends_under(program: &Program, passphrase: &Path, args: &[&str], code: i32) -> String {
     let output = program.command(&[], args).env("BAILIWICK_PASSPHRASE_FILE", passphrase).output().unwrap();
@@ -39,12 +39,12 @@ fn ends_under(program: &Program, passphrase: &Path, args: &[&str], code: i32) ->
     both(&output).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What of a home may not change while its keys can't be opened.
+/// The files of a home that must not change while its keys can't be opened.
 fn contents(home: &Path) -> Vec<Vec<u8>> {
     ["journal.key", "home.key", "journal.pub", "keys", "journal/00000001.seg"].map(|name| fs::read(home.join(name)).unwrap()).into()
 }
 
-/// The ways to use a home, each refused with these words, and none of them changes it.
+/// Checks that all ways to use a home are refused with these words, and that none changes it.
 #[track_caller]
 fn nothing_goes_on(program: &Program, passphrase: &Path, why: &str) {
     let home = &program.place().home;
@@ -61,10 +61,10 @@ fn nothing_goes_on(program: &Program, passphrase: &Path, why: &str) {
         assert!(said.contains(why) && said.contains("does not open") && said.contains("help:"), "{args:?}: {said}");
     }
     let said = ends_under(program, passphrase, &["audit", "verify"], 1);
-    assert!(said.contains("NOT READ") && said.contains("the records were read and are whole"), "{said}");
+    assert!(said.contains("NOT READ") && said.contains("the records were read and are undamaged"), "{said}");
     let said = ends_under(program, passphrase, &["doctor", "--home"], 1);
     assert!(said.contains(why), "{said}");
-    // What was not sealed for anybody can still be read.
+    // Unsealed records can still be read.
     assert!(ends_under(program, passphrase, &["audit", "show", "--kind", "run-opened"], 0).contains("exits-with"));
     assert_eq!(contents(home), before);
     assert!(!out.exists());
@@ -90,17 +90,17 @@ fn a_key_in_a_file_elsewhere_opens_the_home_and_without_it_nothing_goes_on() {
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("sealed under the key in `") && words.contains("bailiwick.key`"), "{words}");
     assert_eq!(ends(&program, &["audit", "show", "--kind", "key-rotated"], 0).matches("sealed under a key in a file").count(), 2);
-    // What opened the home before is nowhere in it.
+    // The old keys are nowhere in the home.
     for old in &open {
         assert!(["journal.key", "home.key"].iter().all(|name| !tests::tools::contains(&fs::read(home.join(name)).unwrap(), old)));
     }
-    // The disk is gone; then another one is in its place; then others may read it.
+    // The file is gone; then another file is in its place; then others may read it.
     fs::rename(&file, &away).unwrap();
     nothing_goes_on(&program, none, "findmnt");
-    assert!(!file.exists(), "no key is made in the place of one that is lost");
+    assert!(!file.exists(), "no new key replaces a lost one");
     fs::write(&file, [7; 32]).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    nothing_goes_on(&program, none, "another one");
+    nothing_goes_on(&program, none, "it is the wrong key");
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink(&away, &file).unwrap();
     nothing_goes_on(&program, none, "it is a link now");
@@ -110,13 +110,13 @@ fn a_key_in_a_file_elsewhere_opens_the_home_and_without_it_nothing_goes_on() {
     nothing_goes_on(&program, none, "chmod 600");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     ends(&program, &RUN, 0);
-    // In the home again, it needs the file no more.
+    // When the key is in the home again, the file is not needed any more.
     ends(&program, &["keys", "rotate", "home", "journal", "--in-home"], 0);
     fs::remove_file(&file).unwrap();
     ends(&program, &RUN, 0);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
     let said = ends(&program, &["keys", "rotate", "home", "--key-file", home.join("other.key").to_str().unwrap()], 2);
-    assert!(said.contains("no place for what opens") && !home.join("other.key").exists(), "{said}");
+    assert!(said.contains("must lie outside of the home") && !home.join("other.key").exists(), "{said}");
     ends(&program, &["keys", "rotate", "home", "--in-home", "--keyring"], 2);
 }
 
@@ -131,7 +131,7 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     ends_under(&program, &first, &["replay", "latest"], 0);
     assert!(ends_under(&program, &first, &["doctor", "--home"], 0).contains("sealed under a passphrase"));
     assert!(ends(&program, &RUN, 1).contains("names no file"));
-    nothing_goes_on(&program, &second, "that is another one");
+    nothing_goes_on(&program, &second, "it is the wrong passphrase");
     nothing_goes_on(&program, &written(&program, "short", "short", 0o600), "at least");
     nothing_goes_on(&program, &written(&program, "open", PASSPHRASE, 0o644), "chmod 600");
     nothing_goes_on(&program, &program.folder().join("gone"), "gone");
@@ -139,17 +139,18 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     for name in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
         assert!(!tests::tools::contains(&fs::read(&name).unwrap(), PASSPHRASE.as_bytes()), "{}", name.display());
     }
-    // A backup of it is opened by the passphrase of the home as well as by its own.
+    // A backup of it needs the passphrase of the home as well as its own.
     let backup = program.folder().join("monday");
     let own = written(&program, "own", "of the backup alone", 0o600);
     let said = ends_under(&program, &first, &["backup", backup.to_str().unwrap(), "--passphrase-file", own.to_str().unwrap()], 0);
     assert!(said.contains("needed a passphrase, which opens the keys of the home"), "{said}");
-    // Another passphrase: the present one is that of the variable.
+    // Change the passphrase: the present one is in the variable.
     ends_under(&program, &first, &["keys", "rotate", "home", "journal", "--passphrase-file", second.to_str().unwrap()], 0);
     ends_under(&program, &second, &RUN, 0);
-    nothing_goes_on(&program, &first, "that is another one");
+    nothing_goes_on(&program, &first, "it is the wrong passphrase");
     assert!(ends_under(&program, &second, &["audit", "verify"], 0).contains("WHOLE"));
-    // A later command is told one passphrase: one key alone, or the keys and not the vault, is refused before anything is changed.
+    // Later commands get one passphrase. So a new one for only one key, or for the keys but not the vault, is refused before anything
+    // is changed.
     let keys = contents(dir);
     let said = ends_under(&program, &second, &["keys", "rotate", "journal", "--passphrase-file", first.to_str().unwrap()], 2);
     assert!(said.contains("sealed under a passphrase as well") && said.contains("keys rotate journal home"), "{said}");
@@ -163,17 +164,17 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     let inside = dir.join("passphrase");
     fs::copy(&second, &inside).unwrap();
     let said = ends_under(&program, &second, &["keys", "rotate", "journal", "home", "--passphrase-file", inside.to_str().unwrap()], 2);
-    assert!(said.contains("is no place for what opens the keys"), "{said}");
+    assert!(said.contains("must lie outside of the home"), "{said}");
     fs::remove_file(&inside).unwrap();
     assert_eq!(contents(dir)[..3], keys[..3]);
-    // One of the two, and the rest as before.
+    // Unseal one of the two keys; the other stays as before.
     ends_under(&program, &second, &["keys", "rotate", "home", "--in-home"], 0);
     let said = ends_under(&program, &second, &["doctor", "--home"], 0);
     assert!(said.contains("`journal.key` sealed under a passphrase, `home.key` open"), "{said}");
     ends_under(&program, &second, &["keys", "rotate", "journal"], 0);
-    assert!(ends(&program, &RUN, 1).contains("names no file"), "a key that is rotated stays sealed");
+    assert!(ends(&program, &RUN, 1).contains("names no file"), "a rotated key stays sealed");
     ends_under(&program, &second, &RUN, 0);
-    // The backup is of the day of the first passphrase.
+    // The backup was made with the first passphrase.
     let there = run::HomePlace { home: program.folder().join("there"), state: program.folder().join("there.state") };
     let at = |passphrase: &Path, args: &[&str], code: i32| {
         let mut command = program.command(&[], args);
@@ -185,11 +186,12 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     let public = dir.join("journal.pub");
     let restore = ["restore", backup.to_str().unwrap(), "--key", public.to_str().unwrap(), "--passphrase-file", own.to_str().unwrap()];
     assert!(at(&first, &restore, 0).contains("needed    a passphrase, which opens the keys of the home"));
-    assert!(at(&second, &["audit", "verify"], 1).contains("another one"));
+    assert!(at(&second, &["audit", "verify"], 1).contains("it is the wrong passphrase"));
     at(&first, &RUN, 0);
 }
 
-/// A key of this session, put there as an operator does it; the program inherits the session. Where the kernel gives no key ring, only its refusal is tried.
+/// A key in the key ring of this session, set as an operator does; the program inherits the session. Without a key ring, only the
+/// refusal is tested.
 #[test]
 fn a_key_of_the_kernel_opens_the_home_and_without_it_nothing_goes_on() {
     let program = ran();
@@ -223,7 +225,7 @@ fn a_key_of_the_kernel_opens_the_home_and_without_it_nothing_goes_on() {
     put(&[0; 32]).unwrap().invalidate().unwrap();
 }
 
-/// The tracer kills the program at the rename that would put the new key in its place: the rotation is on the record, and waits.
+/// strace kills the program at the rename that would put the new key in place: the rotation is on the record, but not complete.
 fn cut_off(program: &Program, strace: &Path, key: &str) {
     let waits = program.place().home.join(format!("{key}.key.next"));
     let tracer = [strace.to_str().unwrap(), "-f", "-qq", "-o", "/dev/null", "-P", waits.to_str().unwrap(), "-e", "trace=rename", "-e"];

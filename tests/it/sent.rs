@@ -1,4 +1,5 @@
-//! What was handed to a connection and not answered may have happened, whatever broke then: it is `unknown`. Only what never left is `failed`.
+//! A request that was handed to a connection and not answered may have happened, whatever broke then: its outcome is `unknown`. Only a
+//! request that was never sent is `failed`.
 
 use std::sync::Arc;
 
@@ -14,13 +15,13 @@ use tokio_rustls::server::TlsStream;
 use vocabulary::record::{AnswerClass, Record};
 use vocabulary::{HttpFault, Scheme};
 
-/// A fatal alert (handshake_failure) as it is before there are keys: whoever has keys can't read it, and ends the connection.
+/// A fatal alert (handshake_failure) in the form before keys are agreed. A client with keys can't read it, and ends the connection.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
-/// A time-out that is over soon, in nanoseconds, and one that is not.
+/// A short and a long time-out, in nanoseconds.
 const SOON: &str = "150000000";
 const LATE: &str = "60000000000";
 
-/// What a server does once it has heard a request, or instead of hearing one.
+/// What a server does after a request, or instead of reading one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
     SaysGoodbye,
@@ -30,7 +31,7 @@ enum Does {
     ClosesAtOnce,
 }
 
-/// A server over TLS. How many requests it heard whole is what it did not count as refused.
+/// Starts a server over TLS that does this; returns its port.
 async fn tls(authority: &Authority, does: Does) -> u16 {
     let certified = authority.certifies("127.0.0.1", false);
     let chain = vec![CertificateDer::from_pem_slice(certified.certificate.as_bytes()).unwrap()];
@@ -72,12 +73,12 @@ async fn hear(stream: &mut TlsStream<TcpStream>) {
     let (mut heard, mut piece) = (Vec::new(), [0; 1024]);
     while !heard.ends_with(b"\r\n\r\nhello") {
         let read = stream.read(&mut piece).await.unwrap();
-        assert!(read > 0, "it closed before it had sent all of it");
+        assert!(read > 0, "the client closed before it had sent everything");
         heard.extend_from_slice(&piece[..read]);
     }
 }
 
-/// The outcome of the only act of a run, and whether something of it was sent.
+/// The outcome of the only act of a run, its fault, and whether a part of it was sent.
 async fn outcome(host: &TestHost, order: run::RunOrder) -> (AnswerClass, Option<HttpFault>, bool) {
     let report = host.run(order).await;
     let answered = host.records(report.run).into_iter().find_map(|record| match record {
@@ -110,7 +111,7 @@ async fn what_a_server_over_tls_heard_and_broke_off_is_unknown_and_a_handshake_t
         let (found, _, sent) = outcome(&host, order).await;
         assert_eq!((found, sent), (class, class == AnswerClass::Unknown), "{does:?}");
     }
-    // A certificate of nobody who is trusted.
+    // A certificate of an untrusted authority.
     let port = tls(&Authority::new(), Does::SaysGoodbye).await;
     let mut order = host.order("post", &[&format!("https://127.0.0.1:{port}/x")]);
     loopback(&mut order.grants, port, &["POST"], &["/**"]);
@@ -124,7 +125,7 @@ async fn what_a_server_over_tls_heard_and_broke_off_is_unknown_and_a_handshake_t
 async fn what_timed_out_after_it_was_sent_is_unknown_and_what_timed_out_while_connecting_is_failed() {
     let host = TestHost::new();
     let silent = Server::doing(vec![Step::Hang]).await;
-    // The system accepts for it, and nobody ever answers.
+    // The system accepts the connection, but no program ever answers.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let deaf_port = deaf.local_addr().unwrap().port();
     for (scheme, port, timeouts, class) in [

@@ -1,4 +1,4 @@
-//! Servers that lie, drip, flood and hang up, met by a guest through the whole house; and bodies that never become requests.
+//! Servers that lie, drip, flood and close early, tested with a guest through the whole host; and bodies that never become requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use vocabulary::record::{AnswerClass, Record};
 use vocabulary::{HttpFault, Outcome};
 
-/// A guest that asks this server, with everything granted there.
+/// Runs a guest that asks this server, with everything granted there.
 async fn meet(host: &TestHost, server: &Server, guest: &str, args: &[&str]) -> (RunReport, Vec<Record>) {
     let mut order = host.order(guest, args);
     order.limits.response_bytes = 1 << 20;
@@ -25,7 +25,7 @@ fn say(text: &str) -> Step {
     Step::Say(text.as_bytes().to_vec())
 }
 
-/// One answer, one fault, on the record and for the guest; and the house serves the next one.
+/// Checks that this answer gives one fault, on the record and for the guest, and that the host still serves the next request.
 async fn faulty(host: &TestHost, what: &str, steps: Vec<Step>, within_ms: Option<u64>) -> HttpFault {
     let server = Server::doing(steps).await;
     let url = server.url("/");
@@ -41,7 +41,7 @@ async fn faulty(host: &TestHost, what: &str, steps: Vec<Step>, within_ms: Option
     let answered = answered(&records).next().unwrap().clone();
     match answered.class() {
         AnswerClass::Response => assert!(received(&records).all(|received| !received.whole), "{what}"),
-        // The request was heard, so nobody can say that nothing was done.
+        // The server received the request, so it may have had an effect.
         outcome => assert_eq!(
             (outcome, answered.how.http().and_then(|http| http.fault)),
             (AnswerClass::Unknown, faults(&records).first().copied()),
@@ -85,7 +85,7 @@ async fn servers_that_lie_flood_or_hang_up_end_in_a_fault_of_its_own_name() {
         ("a body without end", vec![Step::Say(CHUNKED.to_vec()), Step::Flood(chunk(&[b'x'; 64 << 10]))], HttpFault::BodyTooLarge),
         ("a body without length or end", vec![say("HTTP/1.1 200 OK\r\n\r\n"), Step::Flood(vec![b'x'; 64 << 10])], HttpFault::BodyTooLarge),
         ("says it has a lot", vec![say("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n"), Step::Hang], HttpFault::BodyTooLarge),
-        ("a chunk that is none", vec![Step::Say(CHUNKED.to_vec()), say("xyz\r\n"), Step::Hang], HttpFault::Protocol),
+        ("an invalid chunk", vec![Step::Say(CHUNKED.to_vec()), say("xyz\r\n"), Step::Hang], HttpFault::Protocol),
     ];
     for (what, steps, expected) in cases {
         assert_eq!(faulty(&host, what, steps, None).await, expected, "{what}");
@@ -95,7 +95,7 @@ async fn servers_that_lie_flood_or_hang_up_end_in_a_fault_of_its_own_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_drip_or_fall_silent_run_out_of_time() {
     let host = TestHost::new();
-    // Each byte is in time, the head as a whole is not.
+    // Each byte is in time, but the head as a whole is not.
     let drip = std::iter::repeat_n([Step::Wait(Duration::from_millis(20)), say("y")], 1000).flatten();
     let dripping = std::iter::once(say("HTTP/1.1 200 OK\r\nx: ")).chain(drip).collect();
     assert_eq!(faulty(&host, "says nothing", vec![Step::Hang], Some(100)).await, HttpFault::TimedOut);
@@ -150,7 +150,7 @@ async fn a_body_that_is_not_finished_never_becomes_a_request() {
         assert!(!lines_of(&report).any(|line| line["status"].is_number()), "{guest} {args:?}");
     }
     assert_eq!(server.counts().accepted, 0, "{:?}", server.heard());
-    // One that says what it is comes, whole.
+    // A body with the right length arrives complete.
     let (_, records) = meet(&host, &server, "lies_about_length", &[&url, "5", "5"]).await;
     assert_eq!(asked(&records).count(), 1);
     assert_eq!(server.heard().iter().map(|heard| heard.body.len()).collect::<Vec<_>>(), [5]);
@@ -169,7 +169,7 @@ async fn what_breaks_out_of_a_request_is_refused_before_the_wire() {
     let heard = server.heard();
     let forged: Vec<_> = heard.iter().filter(|heard| heard.head.contains("forged") || heard.method != "GET" || heard.path != "/").collect();
     assert!(forged.is_empty(), "{forged:?}");
-    // Whatever was taken is on the record, and each of the rest is refused there or was no field at all.
+    // Each accepted header is on the record. The others are refused on the record, or were not valid fields.
     let through = lines(&report).iter().filter(|line| line["answer"]["status"].is_number()).count();
     assert_eq!((asked(&records).count(), heard.len()), (through, through));
     let denied = lines(&report).iter().filter(|line| line["answer"]["err"].is_string()).count();
@@ -191,7 +191,7 @@ async fn headers_of_an_answer_do_not_carry_a_connection_into_the_next_request() 
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     let names = lines(&report)[0]["names"].clone();
     assert_eq!(names, serde_json::json!(["x-own", "content-length"]));
-    // With the length of the answer it is no request of its own: both are refused, and recorded.
+    // The headers of an answer include its length, which a request may not set: both are refused and recorded.
     assert_eq!((asked(&records).count(), codes(&records)), (1, vec!["header-not-yours"; 2]));
     assert_eq!(server.heard().len(), 1);
 }
@@ -201,7 +201,7 @@ async fn a_stream_reaches_the_guest_piece_by_piece() {
     let host = TestHost::new();
     let turn = Arc::new(Semaphore::new(0));
     let own = Arc::clone(&turn);
-    // The next piece is said only when the guest has told of the one before.
+    // The server sends the next piece only when the guest has reported the one before.
     let server = Server::answering(move |_, heard| match heard.path.as_str() {
         "/0" => {
             let mut steps = vec![Step::Say(CHUNKED.to_vec())];

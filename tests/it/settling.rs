@@ -1,4 +1,5 @@
-//! A person's word on what nobody knows: kept as it is said, never bent, and enough to close a run that can't go on.
+//! A person's settlement of acts with an unknown outcome: it is recorded at once, never changed, and enough to close a run that can't
+//! continue.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -19,7 +20,7 @@ pub(crate) struct CutOff {
 }
 
 impl CutOff {
-    /// Runs this guest with these arguments until the server has heard so much, and kills it then.
+    /// Runs this guest with these arguments until the server has received this many requests, and then kills the program.
     pub(crate) async fn new(
         guest: &str,
         server: Server,
@@ -45,7 +46,7 @@ impl CutOff {
         Self { program, server, run }
     }
 
-    /// Two POSTs at once, of which the server answers none.
+    /// Two POSTs at once; the server answers neither.
     pub(crate) async fn two_posts() -> Self {
         let server =
             Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
@@ -75,13 +76,13 @@ impl CutOff {
         records(&self.program.place().home, self.run.parse::<RunId>().unwrap())
     }
 
-    /// The words on the record: on which operation, and whether it happened.
+    /// The settlements on the record: the operation, and whether it happened.
     fn words(&self) -> Vec<(u64, bool)> {
         let records = self.records();
         records.iter().filter_map(|record| if let Record::ActSettled(word) = record { Some((word.op, word.did)) } else { None }).collect()
     }
 
-    /// Why the run could not go on, as its end says. It must have been stopped.
+    /// The reason why the run could not continue, from its end. The run must have been stopped.
     fn obstacle(&self) -> Option<String> {
         let records = self.records();
         let Some(Record::RunClosed(closed)) = records.last() else { panic!("{records:?}") };
@@ -94,7 +95,7 @@ impl CutOff {
 async fn one_word_settles_one_act_and_each_word_is_kept_as_it_is_said() {
     let cut = CutOff::two_posts().await;
     assert_eq!(cut.unsettled(), [1, 2]);
-    // One word for two acts settles none of them, in whatever way it is given.
+    // A single settlement for two acts settles neither, whichever command it comes from.
     for args in [&["resume", &cut.run, "--settle", "did"][..], &["stop", &cut.run, "--settle", "did"], &["stop", &cut.run]] {
         let (code, words) = cut.says(args);
         assert_eq!(code, 8, "{args:?}: {words}");
@@ -103,14 +104,14 @@ async fn one_word_settles_one_act_and_each_word_is_kept_as_it_is_said() {
     assert_eq!((cut.words(), cut.unsettled()), (vec![], vec![1, 2]));
     let (code, words) = cut.says(&["stop", &cut.run, "--settle", "did", "--op", "1"]);
     assert_eq!(code, 8, "the other one still waits: {words}");
-    assert!(words.contains("on the record: op 1 did happen: POST"), "{words}");
+    assert!(words.contains("recorded: op 1 did happen: POST"), "{words}");
     assert!(!words.contains("op 1 POST") && words.contains(&format!("bailiwick stop {} --settle did --op 2`", cut.run)), "{words}");
     assert_eq!((cut.words(), cut.unsettled()), (vec![(1, true)], vec![2]));
-    assert_eq!(cut.server.heard().len(), 2, "nothing is sent while nobody knows");
+    assert_eq!(cut.server.heard().len(), 2, "nothing is sent while the outcome is unknown");
     let (code, words) = cut.says(&["resume", &cut.run, "--settle", "did-not"]);
     assert_eq!(code, 0, "{words}");
     let heard = cut.server.heard();
-    assert_eq!((heard.len(), heard[2].path.as_str()), (3, "/two"), "only what did not happen is sent again");
+    assert_eq!((heard.len(), heard[2].path.as_str()), (3, "/two"), "only the request that did not happen is sent again");
     assert_eq!(cut.words(), [(1, true), (2, false)]);
     assert_eq!((cut.says(&["audit", "verify"]).0, cut.says(&["replay", &cut.run]).0), (0, 0));
 }
@@ -124,13 +125,13 @@ async fn a_word_is_not_taken_back_and_one_on_an_act_that_needs_none_says_why() {
     assert_eq!(cut.records().len(), before, "where one of several can't be settled, none is");
     assert_eq!(cut.says(&["stop", &cut.run, "--settle", "did-not", "--op", "1"]).0, 8);
     let (code, words) = cut.says(&["resume", &cut.run, "--settle", "did", "--op", "1,2"]);
-    assert!(code == 2 && words.contains("op 1") && words.contains("did not happen was said at 20"), "{code} {words}");
+    assert!(code == 2 && words.contains("op 1") && words.contains("settled as not happened at 20"), "{code} {words}");
     assert_eq!((cut.words(), cut.unsettled()), (vec![(1, false)], vec![2]));
-    // The same word again changes nothing, and is no error.
+    // The same settlement again changes nothing, and is not an error.
     let (code, words) = cut.says(&["stop", &cut.run, "--settle", "did-not", "--op", "1"]);
     assert!(code == 8 && words.contains("op 2 POST"), "{code} {words}");
     assert_eq!(cut.words(), [(1, false)]);
-    // In the end both are known, and no word is missing.
+    // In the end both are settled.
     assert_eq!(cut.says(&["resume", &cut.run, "--settle", "did", "--op", "2"]).0, 0);
     let (code, words) = cut.says(&["stop", &cut.run, "--settle", "did"]);
     assert!(code == 2 && words.contains(&cut.run), "{code} {words}");
@@ -149,16 +150,16 @@ async fn several_acts_are_settled_in_one_command_and_an_act_that_may_be_repeated
     let url = server.url("/a");
     let cut = CutOff::new("get", server, |_| {}, "", &[&url], 1).await;
     assert!(cut.unsettled().is_empty());
-    for (op, why) in [("1", "simply asked again"), ("9", "its last is op 1")] {
+    for (op, why) in [("1", "asked again on resume"), ("9", "its last is op 1")] {
         let (code, words) = cut.says(&["stop", &cut.run, "--settle", "did", "--op", op]);
         assert!(code == 2 && words.contains(why), "{op}: {code} {words}");
     }
     let (code, words) = cut.says(&["stop", &cut.run, "--settle", "did"]);
-    assert!(code == 2 && words.contains("waits for a word"), "{code} {words}");
+    assert!(code == 2 && words.contains("needs to be settled"), "{code} {words}");
     assert_eq!((cut.says(&["stop", &cut.run]).0, cut.obstacle()), (0, None));
 }
 
-/// What keeps a run from going on, a part of what its end says of that, and how `audit verify` ends then.
+/// An obstacle for a run, a part of the text in its end, and the exit code of `audit verify` then.
 type Obstacle = (&'static str, fn(&Path, &Path), &'static str, i32);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +187,7 @@ async fn a_run_that_can_not_go_on_is_closed_with_the_reason_and_no_word_is_lost(
         assert_eq!(cut.words(), [(2, true), (1, false)], "{case}");
         let obstacle = cut.obstacle().unwrap();
         assert!(obstacle.contains(reason), "{case}: {obstacle}");
-        assert!(cut.says(&["show", &cut.run]).1.contains(&format!("it could not go on: {obstacle}")), "{case}");
+        assert!(cut.says(&["show", &cut.run]).1.contains(&format!("it could not be resumed: {obstacle}")), "{case}");
         assert_eq!((cut.says(&["ps"]), cut.says(&["audit", "verify"]).0), ((0, "no run is open".to_owned()), verified), "{case}");
     }
 }
@@ -207,7 +208,7 @@ async fn a_run_of_which_too_much_was_seen_is_settled_and_closed_too() {
     let (code, words) = cut.says(&["resume", &cut.run, "--settle", "did"]);
     assert!(code == 2 && words.contains("op 2 did happen") && words.contains("bailiwick stop"), "{code} {words}");
     assert_eq!((cut.words(), cut.unsettled()), (vec![(2, true)], vec![]));
-    assert!(cut.says(&["ps"]).1.contains("can't go on"), "{:?}", cut.says(&["ps"]));
+    assert!(cut.says(&["ps"]).1.contains("can't be resumed"), "{:?}", cut.says(&["ps"]));
     assert_eq!(cut.says(&["stop", &cut.run]).0, 0);
     assert!(cut.obstacle().unwrap().contains("payload-bytes"), "{:?}", cut.obstacle());
 }

@@ -1,4 +1,4 @@
-//! `wasi:sockets`: there is no way past the broker. Linked for every component, refused when called, each call on the record.
+//! `wasi:sockets` can't bypass the broker: it is linked for every component, and each call is refused and recorded.
 
 use std::net::TcpListener;
 
@@ -24,7 +24,7 @@ async fn sockets_and_look_ups_are_refused_and_recorded_and_nobody_is_called() {
     }
     let called = listener.accept().map_err(|err| err.kind());
     assert_eq!(called.err(), Some(std::io::ErrorKind::WouldBlock), "nobody was called");
-    // By hand, and through the standard library of the guest.
+    // Directly, and through the standard library of the guest.
     assert_eq!(
         refusals(&host, &report, "#resolve-addresses"),
         [("localhost".to_owned(), "not-served"), ("localhost".to_owned(), "not-served")]
@@ -54,13 +54,13 @@ async fn nothing_of_one_run_is_left_for_the_next() {
     let house = LocalHost::open(&place(folder.path()), &HostOptions { slots: 1, ..options() }).unwrap();
     let host = TestHost { house, folder };
     let mut first = None;
-    // One run at a time, and more of them than such a pool has memories (64): what one has left lies where another begins.
+    // One run at a time, and more runs than such a pool has memories (64), so that a run gets the memory of an earlier one.
     for nth in 0..70 {
         let report = host.run(host.order("leaves_traces", &[])).await;
         assert_eq!(report.outcome, Outcome::Done, "{nth}");
         let seen = lines(&report).remove(0);
         assert_eq!((&seen["statics"], &seen["memory"]), (&json!([0, 7]), &json!(0)), "{nth}");
-        // That there would be something to find is what it sees itself, looking again: each word of 4 MiB.
+        // The control: looking again, the guest finds its own trace in each word of 4 MiB.
         assert_eq!(seen["left"], json!((4 << 20) / 8), "{nth}");
         assert_eq!(&seen, first.get_or_insert_with(|| seen.clone()), "{nth}");
     }

@@ -1,5 +1,5 @@
-//! The corpus of requests that are forged from the inside: every row through every way out, by the program as users have it. Each is refused
-//! with one record and nothing sent; what lies just outside gets past the decision. The rows are data: `ssrf/*.txt`.
+//! The corpus of server-side request forgery: every row is tried through every way out, with the real program. Each is refused with one
+//! record, and nothing is sent. Rows that are just outside of the refused range pass the decision. The rows are data: `ssrf/*.txt`.
 
 mod drive;
 mod follow;
@@ -14,7 +14,7 @@ use vocabulary::{HttpGrant, Scheme};
 use drive::{Came, Witnesses, assert_each, grant};
 use table::{Row, header, request, rows};
 
-/// What `authorities.txt` says is granted.
+/// The grants that `authorities.txt` describes.
 fn granted() -> Vec<HttpGrant> {
     let mut ended = grant(Scheme::Http, "old.test", None);
     ended.until = Some("2020-12-31".parse().unwrap());
@@ -30,13 +30,13 @@ fn granted() -> Vec<HttpGrant> {
     ]
 }
 
-/// Each authority of a section: as it stands, over HTTP with the port on which somebody would hear it, and as a name to look up.
+/// Tries each authority of a section: as it is, over HTTP with the port of a listening server, and as a name to look up.
 async fn authorities(section: &str) {
     let all = Witnesses::closed().await;
     let (mut asks, mut expected) = (Vec::new(), Vec::new());
     for Row { input, verdict } in rows(table::AUTHORITIES, section) {
         let (scheme, authority) = input.split_once(' ').unwrap();
-        // What is granted and not of this machine is judged by the tests of `policy`, over the same rows: nothing is to be sent there.
+        // Granted authorities outside of this machine are only tested in `policy`, with the same rows, because nothing may be sent there.
         if !(verdict == "permit" && authority.starts_with("[fd12:")) {
             asks.push(request(scheme, authority, "/"));
             expected.push(verdict);
@@ -57,7 +57,7 @@ async fn authorities(section: &str) {
     assert_eq!(all.server.counts().accepted, 0);
 }
 
-/// A test for each section, and the list of them.
+/// Makes a test for each section, and the list of sections.
 macro_rules! each_section {
     ($($test:ident $section:literal,)+) => {
         const SECTIONS: &[&str] = &[$($section),+];
@@ -115,7 +115,7 @@ fn assert_rows(rows: &[Row], came: &[Came]) {
     assert_each(rows.iter().zip(came).map(|(row, came)| (row.input.as_str(), row.verdict.as_str(), came)));
 }
 
-/// A server that answers whatever it is asked.
+/// Witnesses with a server that answers every request.
 async fn answering() -> Witnesses {
     Witnesses::new(|_, _| tests::names::Answer::nobody(), Server::doing(vec![Step::Say(response(200, b"heard"))]).await).await
 }
@@ -135,14 +135,14 @@ async fn what_is_judged_of_a_path_is_what_is_sent() {
     assert_rows(&rows, &driven.came);
     let permitted: Vec<_> = rows.iter().filter(|row| row.verdict == "permit").map(|row| row.input.clone()).collect();
     let heard: Vec<_> = all.server.heard().into_iter().map(|heard| heard.path).collect();
-    assert_eq!(heard, permitted, "byte for byte, and no other");
+    assert_eq!(heard, permitted, "byte for byte, and no other requests");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn header_fields_that_are_the_hosts_reach_nobody() {
     let all = answering().await;
     let mut asks = Vec::new();
-    // What can't be a field is none: the guest is told so when it sets it, and has nothing to send.
+    // The guest gets an error when it sets an invalid field, and has nothing to send.
     let (never, rows): (Vec<_>, Vec<_>) = rows(table::HEADERS, "headers").into_iter().partition(|row| row.verdict == "malformed");
     for row in never.iter().chain(&rows) {
         let mut ask = request("http", &format!("127.0.0.1:{}", all.port()), "/");
@@ -182,7 +182,7 @@ async fn proxies_search_lists_and_sockets_of_the_hosts_surroundings_are_not_used
         request("http", &socket.replace('/', "%2F"), "/"),
         request("http+unix", &socket.replace('/', "%2F"), "/"),
     ];
-    // That the proxy was not asked is held for every run (`Witnesses::hold`), and so is that names were asked for as they stand.
+    // `Witnesses::hold` checks for every run that the proxy was not used and that names were looked up unchanged.
     let came = all.drive_in(&program, &asks).came;
     let words: Vec<_> = came.iter().map(|came| came.word.as_str()).collect();
     assert_eq!(words, ["permit", "permit", "permit", "unreachable", "malformed", "malformed", "malformed", "malformed"]);
@@ -208,7 +208,7 @@ async fn a_name_that_is_not_granted_is_never_looked_up() {
         }
         asks.push(json!({ "resolve": host }));
     }
-    // The host is granted; scheme, port, method, path and header are not, and so it is not looked up either.
+    // The host is granted, but the scheme, port, method, path or header is not, so the name is not looked up.
     let api = format!("api.test:{}", all.port());
     asks.extend([request("https", &api, "/"), request("http", "api.test", "/"), request("http", &api, "/secret")]);
     for (key, value) in [("method", json!("POST")), ("headers", json!([["host", "evil.test"]]))] {
@@ -222,7 +222,7 @@ async fn a_name_that_is_not_granted_is_never_looked_up() {
     assert_eq!(came.len(), asks.len());
     assert!(came.iter().all(|came| came.refused && !came.intended), "{came:?}");
     assert_eq!((all.names.asked(), all.server.counts().accepted), (Vec::new(), 0));
-    // That it was not asked is no accident.
+    // The control: a granted request looks the name up.
     let came = all.drive(vec![granted], &[request("http", &api, "/public/")]).came;
     assert_eq!(came[0].word, "address-not-granted(loopback)");
     assert_eq!(all.names.asked(), ["api.test", "api.test"]);

@@ -1,4 +1,4 @@
-//! What lies sealed beside a run is shown without values that could let somebody in: those of the vault, and those that were in it.
+//! Sealed payloads of a run are shown without values that could let somebody in: those in the vault, and those that were in it.
 
 use serde_json::Value;
 use tests::guests::guest;
@@ -13,7 +13,7 @@ fn set(program: &Program, value: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Everything that `show` prints of a run, one after the other.
+/// The output of each form of `show` for a run.
 fn shown(program: &Program, run: &str) -> Vec<(String, String)> {
     let one = format!("{run}/1");
     let ways = [
@@ -54,7 +54,7 @@ fn a_value_that_was_replaced_revoked_or_removed_is_starred_in_whatever_show_prin
         for (way, text) in &told {
             assert!(!text.contains(OLD), "{how}, {way}: {text}");
         }
-        // The control: what is not the value is shown, and the value's place too.
+        // The control: the text around the value is shown, with stars in the value's place.
         let stars = format!("one {} two", "*".repeat(OLD.len()));
         assert!(told[0].1.contains(&stars) && told[2].1.contains(&stars) && told[3].1.contains(&stars), "{how}: {told:?}");
     }

@@ -1,4 +1,4 @@
-//! What the process that holds the home tells of itself, to people and to monitors.
+//! The status of the process that holds the home, for people and for monitors.
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn a_home_that_nobody_holds_says_so_with_a_number_of_its_own() {
     let program = waits();
     assert_eq!(status(&program), (Some(11), serde_json::json!({ "host": null })));
     let output = program.run(&["status"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("nobody holds the home"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no process holds the home"), "{output:?}");
     assert!(!program.place().home.join("journal").exists(), "asking takes nothing");
 }
 
@@ -55,7 +55,7 @@ async fn a_holder_tells_its_runs_what_is_in_flight_and_what_it_takes() {
         }
         assert!(number(&status, "/host/disk/p50_us") <= number(&status, "/host/disk/p99_us"));
         assert_eq!(status.pointer("/host/version").and_then(Value::as_str), Some(env!("CARGO_PKG_VERSION")));
-        // The same for people.
+        // The output for people.
         let shown = String::from_utf8(program.run(&["status"]).stdout).unwrap();
         for part in
             [format!("process {} holds the home", holder.pid()), other.run.clone(), "IN FLIGHT".to_owned(), "descriptors".to_owned()]
@@ -82,7 +82,7 @@ fn a_holder_that_hangs_is_a_fault_within_the_time_that_was_said() {
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let what = said.pointer("/error/what").and_then(Value::as_str).unwrap();
     assert!(what.contains(&format!("process {} (`bailiwick run`, stopped)", holder.pid())), "{said}");
-    // The control: it is asked again once it goes on.
+    // The control: after the process continues, it answers again.
     holder.signal(Signal::CONT);
     assert_eq!(status(&program).0, Some(0));
     holder.signal(Signal::INT);

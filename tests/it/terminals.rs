@@ -1,4 +1,4 @@
-//! Several terminals at one home: who holds it, who is its client, and what Ctrl-C, SIGTERM and `stop` end.
+//! Several terminals with one home: which process holds it, which are its clients, and what Ctrl-C, SIGTERM and `stop` end.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -11,7 +11,7 @@ use tests::program::{Program, config};
 use vocabulary::Grants;
 use vocabulary::record::Record;
 
-/// A program in a terminal of its own, and what it says there.
+/// A program in its own terminal, with its output.
 pub(crate) struct Terminal {
     child: Child,
     said: BufReader<ChildStderr>,
@@ -31,18 +31,18 @@ impl Terminal {
         terminal
     }
 
-    /// Starts anything.
+    /// Starts a command.
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         Self { said: BufReader::new(child.stderr.take().unwrap()), child, run: String::new() }
     }
 
-    /// The number of its process.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Reads on to a line with these words.
+    /// Reads up to a line with these words.
     pub(crate) fn until(&mut self, words: &str) -> String {
         let mut line = String::new();
         while self.said.read_line(&mut line).unwrap() > 0 {
@@ -58,33 +58,33 @@ impl Terminal {
         kill_process(Pid::from_raw(self.child.id().try_into().unwrap()).unwrap(), signal).unwrap();
     }
 
-    /// The number it ends with.
+    /// The exit code.
     pub(crate) fn ends(self) -> i32 {
         self.ends_saying().0
     }
 
-    /// The same, with what it still says.
+    /// The exit code, with the rest of the output.
     pub(crate) fn ends_saying(mut self) -> (i32, String) {
-        // What it still has to say must not keep it.
+        // Read the rest, so that a full pipe does not block the program.
         let mut said = String::new();
         self.said.read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code().unwrap(), said)
     }
 
-    /// Ends it as the system does where memory is short.
+    /// Kills the program as the system does if memory is short.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
-/// A program that never ends by itself, whichever way it waits.
+/// A configuration of guests that never end by themselves, each with another way of waiting.
 pub(crate) fn waits() -> Program {
     let names = ["waits_for_ever", "spins_forever"];
     Program::new(&names.map(|name| config(&name.replace('_', "-"), &guest(name), &Grants::default())).concat())
 }
 
-/// How the record says that a run ended.
+/// The end of a run on the record.
 pub(crate) fn end(program: &Program, run: &str) -> String {
     let records = records(&program.place().home, run.parse().unwrap());
     match records.last() {
@@ -136,7 +136,7 @@ fn a_holder_stays_for_the_runs_of_others_until_it_is_told_twice() {
     let mut client = Terminal::waiting(&program, "waits-for-ever");
     let (first, second) = (holder.run.clone(), client.run.clone());
     holder.signal(Signal::INT);
-    let line = holder.until("staying until runs of others have ended");
+    let line = holder.until("staying until runs of other processes have ended");
     assert!(line.contains(&second), "{line}");
     assert!(end(&program, &first).contains("ctrl-c"));
     let listed = program.run(&["ps", "--json"]);
@@ -144,8 +144,8 @@ fn a_holder_stays_for_the_runs_of_others_until_it_is_told_twice() {
     assert_eq!(listed.pointer("/0/run"), Some(&Value::from(second.as_str())), "{listed}");
     holder.signal(Signal::INT);
     assert_eq!(holder.ends(), 130);
-    // Nothing is kept of a run that can only look. So its client begins it anew, in the client's own process.
-    let anew = client.until("begins anew as run ").split_whitespace().last().unwrap().to_owned();
+    // Nothing is kept of this run, which can only look. So its client begins it anew, in the client's own process.
+    let anew = client.until("starts again as run ").split_whitespace().last().unwrap().to_owned();
     assert!(end(&program, &second).contains("holder-gone"));
     client.until(&format!("run {anew}"));
     client.signal(Signal::INT);
@@ -168,7 +168,7 @@ fn ctrl_c_at_a_client_ends_its_own_run_alone() {
     assert_eq!(holder.ends(), 143);
 }
 
-/// What is shown at a terminal of 80 columns.
+/// The output at a terminal of 80 columns.
 fn at_80_columns(program: &Program, args: &[&str]) -> String {
     let line = format!("stty cols 80 rows 24; '{}' {}", tests::host::bailiwick().display(), args.join(" "));
     let output = program.beside(&["script", "-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
@@ -195,7 +195,7 @@ fn the_id_of_a_run_can_be_copied_from_a_terminal_of_80_columns() {
             _ => 1,
         };
         assert!(found.len() >= wanted, "{args:?}: {shown}");
-        // No part of one at the end of a line.
+        // An id is never broken at the end of a line.
         assert!(
             !shown.lines().any(|line| runs.iter().any(|run| line.contains(&run[..20]) && !line.contains(run.as_str()))),
             "{args:?}: {shown}"

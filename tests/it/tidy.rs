@@ -1,4 +1,4 @@
-//! Promises that the source itself keeps: which room uses which, where a door is opened, what no file may say.
+//! Rules on the source itself: which room uses which, where permits are made, what no file may contain.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tests::tools::root;
 
-/// The rooms, from the ground up: each may use those before it.
+/// The rooms from the lowest up: each may use those before it.
 const ROOMS: &[&str] = &[
     "vocabulary",
     "home",
@@ -26,7 +26,7 @@ const ROOMS: &[&str] = &[
     "cli",
 ];
 
-/// What a room may use of ours where that is less than everything before it.
+/// Rooms that may use less than everything before them.
 const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("vocabulary", &[]),
     ("home", &[]),
@@ -35,18 +35,18 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("policy", &["vocabulary"]),
     ("package", &["vocabulary", "home", "policy"]),
     ("permit", &["vocabulary"]),
-    // Knows the type of a permit, and does not hand on how one is made.
+    // Has the type of a permit, and does not re-export its constructor.
     ("effects", &["vocabulary", "permit"]),
     ("gate", &["vocabulary", "journal", "policy", "permit", "effects"]),
     ("vault", &["vocabulary", "home", "key"]),
     ("net", &["vocabulary", "policy"]),
-    // SECURITY: it can't name the record or who decides, and it can't make a permit.
+    // SECURITY: the broker can't name the record or the code that decides, and can't make a permit.
     ("broker", &["vocabulary", "policy", "effects", "vault", "net"]),
     ("sandbox", &["vocabulary", "home"]),
     ("service", &["vocabulary", "home", "journal", "package", "run", "sandbox"]),
 ];
 
-/// What of others' only these rooms may use.
+/// Crates that only these rooms may use.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("argon2", &["key"]),
     ("cap-std", &["broker"]),
@@ -59,14 +59,14 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("linux-keyutils", &["key"]),
     ("rustls", &["net"]),
     ("seccompiler", &["sandbox"]),
-    // SECURITY: the gate makes permits, and nobody else. `effects` hands on the type alone.
+    // SECURITY: only the gate makes permits. `effects` re-exports only the type.
     ("permit", &["effects", "gate"]),
     ("tokio", &["effects", "gate", "vault", "net", "broker", "sandbox", "run", "service", "cli"]),
     ("tokio-rustls", &["net"]),
     ("wasmtime", &["sandbox"]),
 ];
 
-/// Every file of the repository, but what is built, what git keeps and the homes that are kept as they were made, with its path from the root.
+/// Every file of the repository, with its path from the root, except built files, git's own files and the kept homes.
 fn files(ending: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root()];
@@ -99,7 +99,7 @@ fn none(what: &str, found: &[String]) {
 
 #[test]
 fn each_source_file_says_first_what_it_is_for() {
-    // What is included into another file can't begin with its own documentation.
+    // A file that is included into another one can't begin with its own documentation.
     let included = |path: &str| path == "wit/locate.rs";
     let silent: Vec<_> =
         files(".rs").into_iter().filter(|(path, text)| !included(path) && !text.starts_with("//! ")).map(|(path, _)| path).collect();
@@ -118,7 +118,7 @@ fn no_test_is_left_out_and_no_lint_is_waved_through() {
     let mut found = Vec::new();
     for (path, text) in files(".rs") {
         for word in words {
-            // The ticker of the engine sleeps between its ticks: that is what it is. In the sandbox a sleep is a recorded wait.
+            // The ticker of the engine has to sleep between its ticks. In the sandbox a sleep is a recorded wait.
             let may_sleep = ["host/sandbox/src/engine.rs", "tests/guests/", "agents/"].iter().any(|place| path.starts_with(place));
             if text.contains(word) && !(word.contains("sleep") && may_sleep) {
                 found.push(format!("{path}: {word}"));
@@ -151,7 +151,7 @@ fn a_room_uses_only_rooms_below_it() {
     rooms.sort();
     let mut known: Vec<_> = ROOMS.to_vec();
     known.sort_unstable();
-    assert_eq!(rooms, known, "every room has its place in the list");
+    assert_eq!(rooms, known, "every room is in the list");
     let mut wrong = Vec::new();
     for (height, room) in ROOMS.iter().enumerate() {
         let bound = NO_MORE_THAN.iter().find(|(name, _)| name == room).map_or(&ROOMS[..height], |(_, rooms)| *rooms);
@@ -167,7 +167,7 @@ fn a_room_uses_only_rooms_below_it() {
     none("these go the wrong way", &wrong);
 }
 
-/// What can't be said by types: the crate that makes permits is a dependency of the gate, and of the room that hands on the type.
+/// Types can't express this: only the gate, and the room that re-exports the type, depend on the crate that makes permits.
 #[test]
 fn only_the_gate_makes_permits() {
     let (make, name) = (concat!("permit::", "issue"), "permit::");
@@ -177,13 +177,13 @@ fn only_the_gate_makes_permits() {
         let of_it: Vec<&str> = code.filter(|line| line.contains(name)).collect();
         if path.starts_with("host/effects/") {
             let only_the_type = of_it.iter().all(|line| ["pub use permit::Permit;", "use permit::Permit;"].contains(line));
-            assert!(only_the_type, "{path} hands on more than the type: {of_it:?}");
+            assert!(only_the_type, "{path} re-exports more than the type: {of_it:?}");
         } else if of_it.iter().any(|line| line.contains(make)) {
             makers.push(path);
         }
     }
     makers.sort();
-    // One for acts, one for what the host itself asks, one for looks.
+    // One for acts, one for the host's own requests, one for looks.
     assert_eq!(makers, ["host/gate/src/ask.rs", "host/gate/src/host_request.rs", "host/gate/src/live/observer.rs"]);
 }
 
@@ -237,7 +237,7 @@ fn actions_of_the_workflow_are_pinned_by_commit_and_its_token_only_reads() {
     none("these are not pinned", &uses.into_iter().filter(|action| !pinned(action)).map(str::to_owned).collect::<Vec<_>>());
     assert!(workflow.contains("\npermissions:\n  contents: read\n"), "its token may do more than read");
     assert!(!workflow.contains("write"), "its token may write");
-    assert!(workflow.contains("- run: .ci/run\n"), "it is not `.ci/run` that is run");
+    assert!(workflow.contains("- run: .ci/run\n"), "the workflow does not run `.ci/run`");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn nothing_is_printed_outside_the_program() {
     none("these print", &found);
 }
 
-/// The items of an interface that are named, with the lines before each that belong to it.
+/// The items of a WIT interface without documentation or `@since` in the lines before them.
 fn undocumented(path: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let (mut documented, mut dated, mut depth) = (false, false, 0_usize);
@@ -315,12 +315,12 @@ fn undocumented(path: &str, text: &str) -> Vec<String> {
 fn every_item_of_the_contracts_says_what_it_is_and_since_when() {
     let contracts = files(".wit").into_iter().filter(|(path, _)| path.starts_with("wit/"));
     let wrong: Vec<_> = contracts.flat_map(|(path, text)| undocumented(&path, &text)).collect();
-    none("these say too little", &wrong);
+    none("these lack documentation or `@since`", &wrong);
 }
 
 #[test]
 fn no_file_names_a_machine() {
-    // A home, a work folder, a user's folder: true on one machine only.
+    // Paths that exist on one machine only: a home folder, a work folder, a user's folder.
     let marks = [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/"), concat!("\"/t", "mp/")];
     let mut found = Vec::new();
     for (path, text) in files("") {
@@ -341,7 +341,7 @@ fn no_file_names_a_machine() {
 fn every_manifest_of_an_agent_can_be_read() {
     let mut wrong = Vec::new();
     for (path, text) in files("agent.toml") {
-        // What `new` begins with has no name yet.
+        // A template of `new` has no name yet.
         if let Err(err) = package::AuthoredManifest::parse(&root().join(&path), &text.replace("{{name}}", "name")) {
             wrong.push(format!("{path}: {err}"));
         }
@@ -353,5 +353,5 @@ fn every_manifest_of_an_agent_can_be_read() {
 fn files_are_short_enough_to_be_read() {
     let lengths: BTreeMap<_, _> = files(".rs").into_iter().map(|(path, text)| (path, text.lines().count())).collect();
     let long: Vec<_> = lengths.iter().filter(|(_, lines)| **lines > 450).map(|(path, lines)| format!("{path}: {lines}")).collect();
-    none("these are longer than anybody reads", &long);
+    none("these files are too long to read", &long);
 }

@@ -1,4 +1,4 @@
-//! What an operator is told of what was trusted and accepted: by `check`, by the lists, and by the errors of `run`.
+//! What an operator learns about trust and acceptance, from `check`, from the lists, and from the errors of `run`.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tests::guests::guest;
 use tests::program::Program;
 use tests::tools::tool;
 
-/// What is said, with one blank between words: where a line is broken is another question.
+/// The output with one blank between words, since line breaks are not tested here.
 #[track_caller]
 fn ends(program: &Program, args: &[&str], code: i32) -> String {
     let output = program.run(args);
@@ -24,7 +24,7 @@ fn json(program: &Program, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|err| panic!("{err}: {output:?}"))
 }
 
-/// An agent whose component lies beside the configuration, and where.
+/// An agent whose component lies beside the configuration, and the path of the component.
 fn reader(more: &str) -> (Program, PathBuf) {
     let program = Program::new(&format!("[agents.env]\ncomponent = \"env.wasm\"\n{more}"));
     let wasm = program.config().with_file_name("env.wasm");
@@ -32,7 +32,7 @@ fn reader(more: &str) -> (Program, PathBuf) {
     (program, wasm)
 }
 
-/// `check` and `run` say the same, word for word, where `run` refuses.
+/// Checks that `check` and `run` print the same text if `run` refuses.
 #[track_caller]
 fn both_refuse(program: &Program, code: i32, words: &str) {
     let ran = ends(program, &["run", "env"], code);
@@ -83,7 +83,7 @@ fn check_says_that_an_acceptance_is_gone_and_that_an_agent_has_expired() {
     ends(&program, &["trust"], 0);
     ends(&program, &["accept", "env"], 0);
     let lock = program.config().with_extension("lock");
-    assert_eq!(std::fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o644, "it is made to be checked in");
+    assert_eq!(std::fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o644, "the lock is meant to be checked in");
     std::fs::remove_file(&lock).unwrap();
     assert!(ends(&program, &["check"], 2).contains("has no entry for it any more"));
     ends(&program, &["accept", "rm", "env"], 0);
@@ -103,10 +103,10 @@ fn a_component_that_appeared_or_vanished_since_trust_is_changed() {
     assert!(said.contains("the component of agent env is not trusted with it") && said.contains("`bailiwick trust` again"), "{said}");
     let said = json(&program, &["trust", "--json"]);
     assert_eq!(said["missing"].as_array().map(Vec::len), Some(1), "{said}");
-    assert_eq!(now(), "same", "the control: as it was said");
+    assert_eq!(now(), "same", "the control: the output was right");
     std::fs::copy(guest("reads_env"), &wasm).unwrap();
     assert_eq!(now(), "changed");
-    assert!(ends(&program, &["run", "env"], 2).contains("there was no component that could be looked at"));
+    assert!(ends(&program, &["run", "env"], 2).contains("there was no component that could be read"));
     assert_eq!(json(&program, &["trust", "--json"])["missing"], serde_json::json!([]));
     assert_eq!(now(), "same");
     std::fs::remove_file(&wasm).unwrap();
@@ -119,16 +119,16 @@ fn a_folder_that_became_a_link_is_told_with_what_was_trusted_before() {
     let shop = program.config().with_file_name("shop");
     std::fs::create_dir(&shop).unwrap();
     let said = ends(&program, &["run", "env"], 2);
-    assert!(said.contains("is not trusted") && !said.contains("it was trusted by"), "the control: nothing was: {said}");
+    assert!(said.contains("is not trusted") && !said.contains("it was trusted by"), "the control: nothing was trusted: {said}");
     ends(&program, &["trust"], 0);
     std::fs::remove_dir(&shop).unwrap();
     symlink("/usr", &shop).unwrap();
     let said = ends(&program, &["run", "env"], 2);
     let whole = program.config().parent().unwrap().canonicalize().unwrap().join("shop");
-    for part in ["it was trusted by ", "although the file has not", &format!("- read {} as /src", whole.display()), "+ read /usr as /src"] {
+    for part in ["it was trusted by ", "although it has not", &format!("- read {} as /src", whole.display()), "+ read /usr as /src"] {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
-    // And of a file that was changed, which lines of it.
+    // For a changed file, the changed lines are named.
     std::fs::remove_file(&shop).unwrap();
     std::fs::create_dir(&shop).unwrap();
     let text = std::fs::read_to_string(program.config()).unwrap();
@@ -169,7 +169,7 @@ fn an_empty_list_says_so_in_words() {
         let said = ends(&program, args, 0);
         assert!(said.contains(words) && !said.contains("CONFIGURATION") && !said.contains("AGENT"), "{args:?}: {said}");
     }
-    // Another program gets an empty list, and no words.
+    // A program gets an empty list, and no text.
     for args in [["trust", "ls", "--json"], ["accept", "ls", "--json"]] {
         assert_eq!(json(&program, &args), serde_json::json!([]));
     }
@@ -194,13 +194,13 @@ fn errors_point_to_what_whoever_has_only_the_program_can_use() {
     ends(&program, &["run", "env", "--trust"], 0);
     for part in [&["--answers"][..], &["--grants"], &["--full"], &[]] {
         let said = ends(&program, &[&["show", "latest", "--raw"], part].concat(), 2);
-        assert!(said.contains("`--raw` is for one body or one input"), "{part:?}: {said}");
+        assert!(said.contains("`--raw` prints the bytes of one body or one input"), "{part:?}: {said}");
     }
     ends(&program, &["show", "latest", "--input", "--raw"], 0);
     assert!(ends(&program, &["stop", "latest"], 2).contains("has ended already"));
 }
 
-/// The lines of a verb in a terminal that is so wide.
+/// The output lines of a verb in a terminal of this width.
 fn in_terminal(program: &Program, columns: usize, args: &str) -> Option<Vec<String>> {
     let script = tool("script")?;
     let run = format!("stty cols {columns} rows 24; exec '{}' {args}", tests::host::bailiwick().display());
@@ -218,7 +218,7 @@ fn tables_errors_and_help_lines_are_broken_between_words_at_the_width_of_the_ter
     let (program, _) = reader(more);
     ends(&program, &["trust"], 0);
     let words_of = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    // So long are words that have room in a column of a table, too.
+    // The length of words that also fit into a column of a table.
     for (columns, longest) in [(60, 10), (80, 24)] {
         for args in ["check", "trust ls", "run nobody", "show 01K8M3", "trust rm nothing"] {
             let plain = program.run(&args.split(' ').collect::<Vec<_>>());
@@ -226,7 +226,7 @@ fn tables_errors_and_help_lines_are_broken_between_words_at_the_width_of_the_ter
             let Some(lines) = in_terminal(&program, columns, args) else { return };
             assert!(lines.iter().all(|line| line.chars().count() <= columns), "{columns} {args}: {lines:#?}");
             let shown = words_of(&lines.join("\n"));
-            // A word that is in the text is in the terminal, unless it has no room in a line of a table.
+            // Each word of the plain output is also in the terminal, unless it does not fit into a line of a table.
             for word in plain.iter().filter(|word| word.chars().count() <= longest) {
                 assert!(shown.contains(word), "{columns} {args}: `{word}` is broken: {lines:#?}");
             }

@@ -1,5 +1,5 @@
-//! The agent `leak-scan` over a folder, by the program as users have it: it finds what was planted, and what it touched is what the
-//! system saw opened.
+//! The agent `leak-scan` on a folder, with the real program: it finds the planted tokens, and the touched files are those that the
+//! system saw being opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use tests::program::{Program, agent, config};
 use tests::tools::tool;
 use vocabulary::{FilesGrant, FilesMode, Grants};
 
-/// So many characters that look as random as those of a token.
+/// This many characters that look as random as those of a token.
 fn random(alphabet: &str, count: usize) -> String {
     let letters: Vec<char> = alphabet.chars().collect();
     (0..count).map(|n| letters[(n * 7 + n / letters.len() * 3 + 5) % letters.len()]).collect()
@@ -18,7 +18,7 @@ fn random(alphabet: &str, count: usize) -> String {
 
 const ALNUM: &str = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW0xYz";
 
-/// What two issuers put at the end of a token: the CRC-32 of what is before it, in base 62.
+/// A token with the ending of two issuers: the CRC-32 of the text before it, in base 62.
 fn with_checksum(entropy: &str) -> String {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut crc = u32::MAX;
@@ -37,7 +37,7 @@ fn with_checksum(entropy: &str) -> String {
     format!("{entropy}{}", String::from_utf8(digits).unwrap())
 }
 
-/// Rules of the agent with a token for each. Put together here, so that no scanner of sources finds one in this file.
+/// Rules of the agent with a token for each. The tokens are composed here, so that no scanner finds one in this file.
 fn tokens() -> Vec<(&'static str, String)> {
     let alnum = |count| random(ALNUM, count);
     vec![
@@ -104,7 +104,7 @@ fn each_token_that_was_planted_is_found_where_it_is_and_nowhere_else() {
         })
         .collect();
     assert_eq!(found, planted);
-    // What it found it does not repeat, and neither does the record.
+    // Neither the agent nor the record repeats a found token.
     let everything = [output.stdout, output.stderr, fs::read(program.place().home.join("journal/00000001.seg")).unwrap()].concat();
     for (rule, token) in tokens() {
         let secret = token.lines().last().unwrap().as_bytes();
@@ -113,14 +113,14 @@ fn each_token_that_was_planted_is_found_where_it_is_and_nowhere_else() {
     }
 }
 
-/// What the system saw of a folder: regular files that were opened, with how often, and directories that were read.
+/// The system's view of a folder: how often each regular file was opened, and each directory was read.
 fn seen(trace: &str, root: &Path) -> (BTreeMap<PathBuf, u64>, BTreeMap<PathBuf, u64>) {
     let (mut files, mut listings) = (BTreeMap::new(), BTreeMap::new());
     let path_of = |word: &str| word.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).map(PathBuf::from);
     for line in trace.lines() {
         let Some((call, result)) = line.rsplit_once(" = ") else { continue };
         if call.contains("getdents64(") {
-            // Read to its end: the last read of each listing gives nothing.
+            // The listing was read to its end: its last read returns nothing.
             let folder = call.split_once("getdents64(").and_then(|(_, rest)| rest.split_once('>')).map(|(front, _)| format!("{front}>"));
             if let Some(folder) = folder.and_then(|folder| path_of(&folder)).filter(|path| path.starts_with(root) && result == "0") {
                 *listings.entry(folder).or_insert(0) += 1;
@@ -177,7 +177,7 @@ fn what_it_touched_is_what_the_system_saw_opened() {
     assert_eq!(touched["refused"], serde_json::json!([]));
 }
 
-/// Calls that another thread interrupted are written in two parts: puts them together.
+/// Joins calls that strace wrote in two parts because another thread interrupted them.
 fn whole_lines(trace: &str) -> String {
     let (mut open, mut whole) = (BTreeMap::new(), String::new());
     for line in trace.lines() {
@@ -197,8 +197,8 @@ fn whole_lines(trace: &str) -> String {
     whole
 }
 
-/// Within the limits that everybody has: what is large in number or in bytes, leads in circles, waits for a writer or has no name in UTF-8
-/// keeps nobody from the end of the walk.
+/// With default limits: many or large files, circular links, pipes without a writer and names that are not UTF-8 do not keep the walk from
+/// ending.
 #[test]
 fn a_tree_of_100_000_files_with_everything_odd_in_it_is_searched_to_its_end() {
     use std::os::unix::ffi::OsStrExt as _;
@@ -209,7 +209,7 @@ fn a_tree_of_100_000_files_with_everything_odd_in_it_is_searched_to_its_end() {
         fs::create_dir_all(&folder).unwrap();
         (0..1000).for_each(|file| fs::write(folder.join(format!("{file:03}")), "x\n").unwrap());
     }
-    // Nothing of it is on the disk, and each byte would be read as text.
+    // A sparse file: it takes no space on the disk, but each byte would be read as text.
     let huge = fs::File::create(root.join("huge.log")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&huge, &[b'a'; 8192], 0).unwrap();
     huge.set_len(10 << 30).unwrap();
@@ -226,5 +226,5 @@ fn a_tree_of_100_000_files_with_everything_odd_in_it_is_searched_to_its_end() {
     assert_eq!(report.pointer("/claims/findings/0/location/uri"), Some(&json!("/src/zz-last.txt")));
     let listed = report.pointer("/evidence/touched/files").unwrap().as_array().unwrap();
     let root_listed = listed.iter().find(|file| file["path"] == "/src" && file["what"] == "listing").unwrap();
-    assert_eq!(root_listed["untold"], 1, "the agent could not be told of the name, and the operator is");
+    assert_eq!(root_listed["untold"], 1, "the agent can't get this name, but the operator sees it");
 }

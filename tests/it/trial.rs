@@ -1,5 +1,5 @@
-//! The trial on which the design rests: a run that is rebuilt from what went through `Door` makes the same asks, byte for byte, whatever
-//! the timing; and a run cut off after any step goes on from there as if nothing had been.
+//! The test on which the design rests: a run that is rebuilt from everything that went through `Door` makes the same asks, byte for byte,
+//! whatever the timing; and a run that was cut off after any step continues from there as if nothing had happened.
 
 use std::sync::Arc;
 

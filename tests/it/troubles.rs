@@ -1,4 +1,4 @@
-//! Faults of disks and rights, in words: which file, which step, the cause, and the next step. Nothing of them is called damage.
+//! Messages about faults of disks and rights: they name the file, the step, the cause, and the next step, and never call the fault damage.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// A file system in memory, mounted at a folder of the user's own until this is dropped.
+/// A file system in memory, mounted at a folder until this is dropped.
 pub(crate) struct InMemory(PathBuf);
 
 impl InMemory {
-    /// `None` where this process may not mount.
+    /// Mounts it; `None` if this process may not mount.
     pub(crate) fn at(path: &Path, size: &str) -> Option<Self> {
         home::make_folder(path).unwrap();
         let options = format!("size={size},mode=0700");
@@ -41,12 +41,12 @@ impl Drop for InMemory {
     }
 }
 
-/// Says why a test is not done here.
+/// Prints why a test is skipped.
 pub(crate) fn not_here(why: &str) {
     eprintln!("not looked at: {why}");
 }
 
-/// An agent that posts twice at once, against a server that answers with so many bytes.
+/// An agent that sends two POSTs at once, to a server that answers with this many bytes.
 async fn posting(bytes: usize) -> (Program, Server, String) {
     let server = Server::answering(move |_, _| vec![Step::Say(response(201, &vec![b'x'; bytes]))]).await;
     let kit = TestHost::new();
@@ -82,14 +82,14 @@ async fn a_full_disk_names_file_cause_and_room_and_the_run_is_resumed_and_posts_
     assert!(rest.contains(" needed, ") && rest.contains(" free"), "the numbers: {words}");
     assert!(words.contains(&format!("`df -h {}`", journal.display())) && words.contains(&format!("`bailiwick resume {id}`")), "{words}");
     assert!(!words.contains("run again") && !words.contains("damaged"), "{words}");
-    // What the report counts is on the record, and only that.
+    // The report counts exactly what is on the record.
     let touched = run(&program, &[], &["audit", "touched", "--json"]).await;
     let touched: serde_json::Value = serde_json::from_slice(&touched.stdout).unwrap();
     let answered = touched.pointer("/totals/answered").or(touched.pointer("/touched/totals/answered")).unwrap().as_u64().unwrap();
     assert!(words.contains(&format!(" sent, {answered} answered")), "{answered}: {words}");
     assert_eq!(server.heard().len(), 2);
 
-    // It is resumed as the help says, and nothing is posted a second time.
+    // The run is resumed as the help says, and nothing is posted a second time.
     disk.remount("size=64m");
     let resumed = run(&program, &[], &["resume", &id]).await;
     let mut code = resumed.status.code();
@@ -133,7 +133,7 @@ fn a_disk_without_room_for_a_log_or_mounted_read_only_is_named_as_such() {
         "{words}"
     );
     assert!(words.contains("remount,rw") && !words.contains("damaged"), "{words}");
-    assert_eq!(looked.status.code(), Some(0), "reading goes on: {}", said(&looked));
+    assert_eq!(looked.status.code(), Some(0), "reading continues: {}", said(&looked));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +141,7 @@ async fn a_limit_on_the_length_of_files_makes_shorter_segments_or_is_named_and_e
     let (program, server, url) = posting(300 << 10).await;
     let ran = run(&program, &[], &["run", "two-posts", "--trust", "--", &url]).await;
     assert_eq!((ran.status.code(), server.heard().len()), (Some(0), 2), "the control: {}", said(&ran));
-    // In blocks of 512 bytes. The segment is longer already, and the next record fits into a shorter one.
+    // The limit is in blocks of 512 bytes. The segment is longer already, and the next record fits into a shorter segment.
     let limited = |blocks: &str| ["/bin/sh".to_owned(), "-c".to_owned(), format!("ulimit -f {blocks}; exec \"$@\""), "sh".to_owned()];
     let run_limited = async |blocks: &str, args: &[&str]| {
         let before = limited(blocks);
@@ -151,15 +151,15 @@ async fn a_limit_on_the_length_of_files_makes_shorter_segments_or_is_named_and_e
     assert_eq!(segments(), 1);
     let trusted = run_limited("100", &["trust"]).await;
     assert_eq!((trusted.status.code(), segments()), (Some(0), 2), "{}", said(&trusted));
-    // Less than any segment has.
+    // Less than the length of any segment.
     let refused = run_limited("1", &["trust", "rm", "bailiwick.toml"]).await;
     let words = said(&refused);
     assert_eq!(refused.status.code(), Some(6), "{words}");
     assert!(
-        words.contains("the file would be longer than this process may make one (512 bytes)") && words.contains("`ulimit -f`"),
+        words.contains("the file would exceed the limit for the size of a file (512 bytes)") && words.contains("`ulimit -f`"),
         "{words}"
     );
-    assert!(words.contains("/journal/0000") && words.contains("then say this again"), "{words}");
+    assert!(words.contains("/journal/0000") && words.contains("then run the command again"), "{words}");
     assert!(said(&run(&program, &[], &["trust", "ls"]).await).contains("bailiwick.toml"), "it is as it was");
     assert_eq!(run(&program, &[], &["audit", "verify"]).await.status.code(), Some(0));
 }
@@ -214,10 +214,10 @@ fn what_may_not_be_read_is_no_damage_and_says_whose_it_is() {
             let output = as_nobody(&program, args);
             let words = said(&output);
             if output.status.code() == Some(0) {
-                // It needed no such file.
+                // The verb did not need this file.
                 continue;
             }
-            assert!(words.contains("user nobody (65534) may not: "), "{name} {args:?}: {words}");
+            assert!(words.contains("user nobody (65534) has no permission: "), "{name} {args:?}: {words}");
             assert!(words.contains(&format!("`{}` belongs to user nobody (65534), with mode 0000", path.display())), "{name}: {words}");
             assert!(!words.contains("damaged") && !words.contains("from a copy") && !words.contains("BROKEN"), "{name} {args:?}: {words}");
             assert!(![Some(6), Some(0)].contains(&output.status.code()), "{name} {args:?}: {words}");
@@ -230,7 +230,7 @@ fn what_may_not_be_read_is_no_damage_and_says_whose_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_and_not_answered_is_unknown_and_what_never_left_is_failed() {
-    // Closed after it was heard, in the middle of a head, and without anybody there.
+    // The server closes after the request, or in the middle of a head, or does not exist.
     let cut = b"HTTP/1.1 201 Created\r\nContent-Le".to_vec();
     for (steps, word) in [(vec![Step::Close], "unknown"), (vec![Step::Say(cut), Step::Close], "unknown"), (Vec::new(), "failed")] {
         let server = Server::answering(move |_, _| steps.clone()).await;
@@ -252,14 +252,14 @@ async fn what_was_sent_and_not_answered_is_unknown_and_what_never_left_is_failed
             let touched: serde_json::Value = serde_json::from_slice(&touched.stdout).unwrap();
             let counted = ["failed", "unknown"].map(|word| touched.pointer(&format!("/http/0/{word}")).and_then(serde_json::Value::as_u64));
             assert_eq!(counted, [Some(u64::from(1 - sent)), Some(u64::from(sent))], "{touched}");
-            // The guest was told: nobody is asked for a word.
+            // The guest got an error, so no person has to settle anything.
             let ps = run(&program, &[], &["ps"]).await;
             assert!(ps.status.code() == Some(0) && !said(&ps).contains("settle"), "{}", said(&ps));
         }
     }
 }
 
-/// The first batch of the run needs a new segment, for which there is no room.
+/// The first batch of the run needs a new segment, for which there is no space.
 #[test]
 fn a_run_of_which_nothing_is_on_the_record_is_not_to_be_resumed() {
     let program = Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()));
@@ -274,9 +274,9 @@ fn a_run_of_which_nothing_is_on_the_record_is_not_to_be_resumed() {
     let ran = run(&long);
     let words = said(&ran);
     assert!(ran.status.code() == Some(6) && words.contains("no space left on the file system at `"), "{words}");
-    assert!(!words.contains("resume") && words.contains("then say this again"), "{words}");
+    assert!(!words.contains("resume") && words.contains("then run the command again"), "{words}");
     assert!(said(&program.run(&["ps"])).contains("no run is open"));
-    // The control: that is what helps.
+    // The control: the advice helps.
     disk.remount("size=64m");
     assert_eq!(run(&long).status.code(), Some(0));
     assert_eq!(program.run(&["audit", "verify"]).status.code(), Some(0));

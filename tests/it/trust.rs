@@ -1,4 +1,4 @@
-//! Trust and acceptance cover what runs, what is sent and what is asked: shown with the program as users have it.
+//! Trust and acceptance cover what runs, what is sent and what is asked: tested with the real program.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn json(program: &Program, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|err| panic!("{err}: {}", said(&output)))
 }
 
-/// The one record of a kind, of several the last.
+/// The last record of a kind.
 #[track_caller]
 fn record(program: &Program, kind: &str) -> Value {
     let said = ends(program, &["audit", "show", "--kind", kind, "--json"], 0);
@@ -47,7 +47,7 @@ fn sender(port: u16, source: &str) -> String {
     )
 }
 
-/// An agent without any authority, and its component in the folder of the configuration.
+/// An agent without authority, with its component in the folder of the configuration.
 fn reader(more: &str) -> Program {
     let program = Program::new(&format!("[agents.env]\ncomponent = \"env.wasm\"\n{more}"));
     std::fs::copy(guest("reads_env"), program.config().with_file_name("env.wasm")).unwrap();
@@ -84,7 +84,7 @@ async fn a_secret_that_became_another_file_after_trust_is_not_sent() {
     let run = ["run", "get", "--json", "--", &url];
     ends(&program, &["trust"], 0);
     ends(&program, &run, 0);
-    assert_eq!(values(&server), [true], "control: as it was trusted");
+    assert_eq!(values(&server), [true], "control: the trusted configuration");
 
     std::fs::remove_file(&token).unwrap();
     symlink("../other", &token).unwrap();
@@ -102,7 +102,7 @@ async fn a_secret_that_became_another_file_after_trust_is_not_sent() {
     assert_eq!(values(&server), [true, true], "nothing else reached the server");
 }
 
-/// What was trusted is what is opened, at each use. It is not checked only once for the whole run.
+/// At each use, the opened file is the one that was trusted. This is not checked only once for the whole run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_becomes_a_link_while_a_run_goes_on_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ async fn a_volume_of_kubernetes_is_replaced_under_trust_and_leads_nowhere_else()
     lead("..second");
     let url = server.url("/a");
     ends(&program, &["run", "get", "--", &url], 0);
-    assert_eq!(values(&server), [true], "the new volume, without another word");
+    assert_eq!(values(&server), [true], "the new volume, without new trust");
     lead("../outside");
     ends(&program, &["run", "get", "--", &url], 2);
     assert_eq!(server.heard().len(), 1);
@@ -185,11 +185,11 @@ fn a_component_that_was_exchanged_is_refused_with_what_is_other() {
         assert!(refused.contains(words), "`{words}` is not in: {refused}");
     }
     let components = program.place().home.join("components").join(format!("{}.wasm", now.trim_start_matches("sha256:")));
-    assert!(!components.exists(), "nothing of it was kept, compiled or run");
+    assert!(!components.exists(), "the component was not kept, compiled or run");
     ends(&program, &["trust"], 0);
     ends(&program, &["run", "env", "--", "https://a.test/"], 0);
 
-    // What was accepted is what is trusted from then on.
+    // The accepted component is trusted from then on.
     std::fs::copy(guest("reads_env"), &wasm).unwrap();
     ends(&program, &["run", "env"], 2);
     ends(&program, &["accept", "env"], 0);
@@ -236,7 +236,7 @@ fn acceptance_covers_everything_that_a_configuration_says() {
     write(&roots, "# another file\n");
     ends(&program, &["run", "env"], 2);
     ends(&program, &["trust"], 0);
-    assert!(ends(&program, &["run", "env"], 4).contains("+ TLS also believes"));
+    assert!(ends(&program, &["run", "env"], 4).contains("+ TLS also trusts"));
     ends(&program, &["accept", "env"], 0);
     ends(&program, &["run", "env"], 0);
 }
@@ -274,7 +274,7 @@ fn an_acceptance_that_is_gone_from_the_lock_is_noticed() {
     std::fs::write(&lock, &before).unwrap();
     ends(&program, &["run", "env"], 0);
 
-    // Somebody accepts another component elsewhere, and copies that component and its lock here.
+    // Another person accepts another component elsewhere, and copies that component and its lock here.
     let other = reader("env = { CHOSEN = \"by them\" }\n");
     ends(&other, &["accept", "env", "--trust"], 0);
     for file in ["bailiwick.toml", "bailiwick.lock"] {
@@ -316,7 +316,7 @@ fn what_is_trusted_and_accepted_is_listed_and_can_be_taken_back() {
     std::fs::copy(guest("get"), program.config().with_file_name("env.wasm")).unwrap();
     ends(&program, &["run", "env", "--trust"], 0);
 
-    // One whose configuration is gone can be taken back too.
+    // Trust in a configuration that is gone can be revoked too.
     ends(&program, &["trust"], 0);
     std::fs::remove_file(program.config()).unwrap();
     assert_eq!(json(&program, &["trust", "ls", "--json"])[0]["now"], "gone");
@@ -366,7 +366,7 @@ fn a_configuration_in_another_form_is_another_and_one_that_is_no_file_is_refused
         write(&program.config(), &other);
         ends(&program, &["run", "env"], 2);
     }
-    // The same bytes by a link, from elsewhere: another place.
+    // The same bytes through a link from elsewhere are another place.
     std::fs::create_dir(program.config().with_file_name("moved")).unwrap();
     let moved = program.config().with_file_name("moved").join("bailiwick.toml");
     write(&moved, &text);

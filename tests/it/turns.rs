@@ -1,4 +1,4 @@
-//! Guests take turns: none that computes, waits or spins keeps another from its own, and each can be told to end.
+//! Guests take turns: a guest that computes, waits or spins does not keep others from their turns, and each can be stopped.
 
 use serde_json::json;
 use tests::host::TestHost;
@@ -20,7 +20,7 @@ async fn guests_that_compute_for_ever_leave_the_others_their_turn() {
         order.limits.active_timeout_ms = 60_000;
         spinning.push(host.start(order).await);
     }
-    // Six spinners on two workers: an honest guest still ends, and so do the spinners when they are told to.
+    // Six spinning guests on two workers: an honest guest still ends, and so do the spinning ones when they are stopped.
     honest(&host).await;
     for running in spinning {
         running.stop(stopping());
@@ -46,11 +46,11 @@ async fn a_run_that_waits_for_a_place_can_be_stopped() {
     waits.stop(stopping());
     let report = tests::host::report(waits).await;
     assert_eq!(report.outcome, Outcome::Stopped(stopping()));
-    assert_eq!(host.house.going().len(), 1, "the other one is still inside");
+    assert_eq!(host.house.going().len(), 1, "the other run is still active");
     let next = host.start(host.order_of("does_nothing", &wat("does_nothing"), &[])).await;
     inside.stop(stopping());
     tests::host::report(inside).await;
-    assert_eq!(tests::host::report(next).await.outcome, Outcome::Done, "whoever waited has its turn");
+    assert_eq!(tests::host::report(next).await.outcome, Outcome::Done, "the waiting guest gets its turn");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

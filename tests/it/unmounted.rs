@@ -1,5 +1,5 @@
-//! A disk that is not mounted: the home or what is remembered of it seems to be gone. That is said, and nothing is begun anew in its place. What is new,
-//! a copy, or on a new machine is used.
+//! A disk that is not mounted: the home or its second state seems to be gone. The program says so, and begins nothing anew in its
+//! place. A new home, a copy, and a home on a new machine are used.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ fn program() -> Program {
     Program::new(&config("exits-with", &guest("exits_with"), &Grants::default()))
 }
 
-/// A home in which something ran.
+/// A home with a run.
 fn ran() -> Program {
     let program = program();
     ends(&program, &["trust"], 0);
@@ -60,14 +60,14 @@ fn a_state_that_is_gone_is_missed_and_not_begun_anew() {
             fs::remove_dir(&state).unwrap();
         }
     }
-    // It is mounted again; and a person may say that it is gone for good.
+    // The disk is mounted again; and a person may say that it is gone for good.
     fs::rename(&away, &state).unwrap();
     ends(&program, &RUN, 0);
     fs::remove_dir_all(&state).unwrap();
     ends(&program, &["audit", "accept-rollback"], 0);
     ends(&program, &RUN, 0);
     assert!(ends(&program, &["audit", "verify"], 0).contains("WHOLE"));
-    // From then on it is missed again.
+    // From then on it counts as missing again.
     fs::remove_dir_all(&state).unwrap();
     ends(&program, &RUN, 6);
 }
@@ -102,7 +102,7 @@ fn a_home_that_is_not_mounted_is_not_begun_anew_and_that_is_said_first() {
         assert!(if is_there { names(&home).iter().all(|name| name == "components") } else { true }, "{:?}", names(&home));
         let _ = fs::remove_dir_all(&home);
     }
-    // A folder for a disk often belongs to root, and everybody may look into it.
+    // A mount point often belongs to root, and everybody may read it.
     private_folder(&home);
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
     let said = ends(&program, &["ps"], 2);
@@ -112,11 +112,11 @@ fn a_home_that_is_not_mounted_is_not_begun_anew_and_that_is_said_first() {
     ends(&program, &["run", "exits-with", "--", "0"], 0);
 }
 
-/// The control: none of these has lost anything.
+/// The control: nothing was lost in any of these cases.
 #[test]
 fn what_is_new_or_a_copy_or_was_put_back_is_used_without_a_word() {
     let program = program();
-    // The first run of a new machine, with and without folders.
+    // The first run on a new machine, with and without folders.
     for (number, is_there) in [false, true].into_iter().enumerate() {
         let folder = program.folder().join(format!("new{number}"));
         fs::create_dir(&folder).unwrap();
@@ -128,11 +128,11 @@ fn what_is_new_or_a_copy_or_was_put_back_is_used_without_a_word() {
         ends_at(&program, &place, &RUN, 0);
     }
     ends(&program, &RUN, 0);
-    // A copy in another place, whose state is elsewhere.
+    // A copy in another place, with another state folder.
     let copy = HomePlace { home: program.folder().join("copy"), state: program.folder().join("copy-state") };
     copied(&program.place().home, &copy.home);
     ends_at(&program, &copy, &RUN, 0);
-    // What was put back from a backup, on a machine that remembers nothing of it.
+    // A home that was restored from a backup, on a machine without second state of it.
     let backup = program.folder().join("monday");
     ends(&program, &["backup", backup.to_str().unwrap()], 0);
     fs::remove_dir_all(&program.place().home).unwrap();
@@ -167,13 +167,13 @@ fn a_backup_is_put_back_onto_a_disk_of_its_own() {
         fs::remove_dir_all(&place.state).unwrap();
         fs::remove_file(there.join("again")).unwrap();
     }
-    // One that has no room is left as it was.
+    // A disk without enough space is left unchanged.
     disk.remount("size=20k");
     let said = ends_at(&program, &place, &["restore", backup.to_str().unwrap()], 1);
     assert!(said.contains("no space left on the file system at `") && names(&place.home).is_empty(), "{said}: {:?}", names(&place.home));
 }
 
-/// As a new disk of a kind that has such a folder; the folder above belongs to somebody else.
+/// Like a new disk whose file system has a `lost+found`; the folder above belongs to another user.
 #[test]
 fn a_backup_is_put_back_into_a_folder_that_can_not_be_replaced() {
     let program = ran();
@@ -185,7 +185,7 @@ fn a_backup_is_put_back_into_a_folder_that_can_not_be_replaced() {
     ends_at(&program, &place, &["restore", backup.to_str().unwrap()], 0);
     assert!(names(&place.home).contains(&"lost+found".to_owned()) && !names(&place.home).contains(&"restoring".to_owned()));
     ends_at(&program, &place, &RUN, 0);
-    // What a person has put there meanwhile stays.
+    // Files that a person has put there meanwhile stay.
     let other = HomePlace { home: program.folder().join("other"), state: program.folder().join("other-state") };
     private_folder(&other.home);
     private_folder(&other.home.join("lost+found"));

@@ -1,5 +1,5 @@
-//! What lies sealed and can't be shown: forgotten, not here, damaged and unreadable are four different things, in words and in what the
-//! program ends with.
+//! Sealed payloads that can't be shown: forgotten, not here, damaged and unreadable are four different cases, with different messages
+//! and exit codes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use tests::server::{Server, Step, response};
 
 use crate::damaged::ends;
 
-/// A home with a run that asked for something and was given an answer.
+/// A home with a run that sent a request and got an answer.
 async fn asked() -> Program {
     let server = Server::answering(|_, _| vec![Step::Say(response(200, b"an answer"))]).await;
     let kit = TestHost::new();
@@ -33,7 +33,7 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Each view of what lies sealed says this, ends with this, and says nothing of the others.
+/// Checks that each view of sealed payloads prints this text, ends with this exit code, and does not mention the other cases.
 #[track_caller]
 fn all_say(program: &Program, words: &str, code: i32) {
     let others = ["was forgotten", "is not here", "is damaged", "could not be read"];
@@ -65,7 +65,7 @@ async fn forgotten_missing_damaged_and_unreadable_keys_have_four_words() {
     all_say(&program, "it is damaged", 6);
     put(&keys, b"");
     all_say(&program, "its key is not here", 2);
-    // The file is there, and the system does not give it out.
+    // The file exists, but the system does not allow reading it.
     fs::remove_file(&keys).unwrap();
     fs::create_dir(&keys).unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();

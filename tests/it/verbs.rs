@@ -1,4 +1,4 @@
-//! Each verb of the program as users have it: what it prints, what it leaves on the record, and the number it ends with.
+//! Each verb of the real program: its output, its records, and its exit code.
 
 use std::path::Path;
 use std::process::Output;
@@ -22,7 +22,7 @@ fn document(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|err| panic!("{err}: {output:?}"))
 }
 
-/// The JSON documents that a verb printed, one a line.
+/// The JSON documents that a verb printed, one per line.
 #[track_caller]
 fn documents(output: &Output) -> Vec<Value> {
     data(output).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"))).collect()
@@ -76,7 +76,7 @@ fn nothing_of_a_configuration_is_used_before_it_is_trusted_and_again_after_it_wa
     let refused = program.run(&["run", "reads-files", "--", "/src"]);
     ends_with(&refused, 2);
     says(&words(&refused), &["not trusted"]);
-    // This once, and not from now on.
+    // Trusted for this run only.
     ends_with(&program.run(&["run", "reads-files", "--trust", "--", "/src"]), 0);
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 2);
 }
@@ -249,7 +249,7 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
     says(&(data(&bare) + &words(&bare)), &["signer"]);
     ends_with(&program.run(&["audit", "verify", &folder, "--key", &key]), 0);
 
-    // The home goes on, and then the copy is put back.
+    // The home is used further, and then the copy is put back.
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 0);
     let state_file = journal::state_path(state, journal::Reader::open(home).unwrap().log()).display().to_string();
     ends_with(&program.run(&["audit", "verify", &folder, "--key", &key]), 0);
@@ -264,7 +264,7 @@ fn a_copy_is_verified_and_a_record_that_went_back_is_taken_only_on_a_persons_wor
     ends_with(&program.run(&["run", "reads-files", "--", "/src"]), 0);
     ends_with(&program.run(&["audit", "verify"]), 0);
 
-    // A flipped bit in the middle is found and placed.
+    // A flipped bit in the middle is found, and its place is named.
     let mut bytes = std::fs::read(home.join(segment)).unwrap();
     let at = bytes.windows(10).position(|window| window == b"run-opened").unwrap();
     bytes[at] ^= 1;
@@ -309,6 +309,6 @@ fn audit_touched_and_the_log_of_nginx_agree() {
     recorded.sort();
     logged.sort();
     assert_eq!(recorded, logged);
-    assert_eq!(logged.len(), 4, "what is not granted never reached it");
+    assert_eq!(logged.len(), 4, "ungranted requests never reached it");
     assert!(touched.to_string().contains("/secret"), "and is on the record");
 }

@@ -1,4 +1,5 @@
-//! A process that holds the home, or a lock of it, and does not answer: whoever waits says for whom, ends with the first signal, and gives up.
+//! A process holds the home, or a lock of it, and does not answer: a waiting process says for which process it waits, ends with the
+//! first signal, and gives up after a time.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,7 +13,7 @@ use tests::program::Program;
 
 use crate::terminals::{Terminal, waits};
 
-/// Each verb that speaks to the process that holds the home, but `ps`, which has another answer as well.
+/// Each verb that talks to the process that holds the home, except `ps`, which can also answer without it.
 fn verbs(run: &str) -> Vec<Vec<&str>> {
     vec![
         vec!["run", "waits-for-ever", "--trust"],
@@ -28,7 +29,7 @@ fn verbs(run: &str) -> Vec<Vec<&str>> {
     ]
 }
 
-/// Returns when the run that goes on can be found on the record: it is told before it is on the disk.
+/// Returns when the active run is on the record: it is reported before it is on the disk.
 fn listed(program: &Program) {
     let listed = program.run(&["ps", "--json"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("running"), "{listed:?}");
@@ -44,7 +45,7 @@ fn impatient(program: &Program, args: &[&str]) -> Command {
     command
 }
 
-/// Runs it with a value to be read.
+/// Runs a command with a value on standard input.
 fn output(mut command: Command, folder: &Path) -> Output {
     let value = folder.join("value");
     std::fs::write(&value, "q8Zr5vTn2Wc7Lm4Xp9Kd1Hs6Jf3Gb0Ya").unwrap();
@@ -71,13 +72,13 @@ fn each_verb_says_for_whom_it_waits_and_gives_up_with_its_number_and_what_to_do(
             said.contains(&format!("process {pid} (`bailiwick run`, stopped), which holds the home, has not answered for 1 s")),
             "{said}"
         );
-        assert!(said.contains(&format!("`kill -CONT {pid}` lets it go on")), "{verb:?}: {said}");
+        assert!(said.contains(&format!("`kill -CONT {pid}` continues it")), "{verb:?}: {said}");
     }
-    // An option says it as well, and more than the variable does.
+    // The option sets it too, and overrides the variable.
     let mut command = program.command(&[], &["stop", &run, "--wait", "1"]);
     let output = command.env("BAILIWICK_WAIT", "600").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    // The control: the same verbs are done once it goes on.
+    // The control: the same verbs succeed once the process continues.
     holder.signal(Signal::CONT);
     let stopped = program.run(&["stop", &run]);
     assert_eq!(stopped.status.code(), Some(0), "{}", text(&stopped));
@@ -118,13 +119,13 @@ fn a_client_whose_holder_is_stopped_ends_with_the_first_signal() {
     let (code, said) = client.ends_saying();
     assert_eq!(code, 130, "{said}");
     assert!(said.contains(&run) && said.contains("not known"), "{said}");
-    // When it goes on, it has the order to end that run.
+    // When it continues, it gets the order to end that run.
     holder.signal(Signal::CONT);
     let mut listed = String::new();
     while !listed.contains(&holder.run) || listed.contains(&run) {
         listed = String::from_utf8_lossy(&program.run(&["ps"]).stdout).into_owned();
     }
-    assert!(crate::terminals::end(&program, &run).contains("ctrl-c"), "in the client's own words");
+    assert!(crate::terminals::end(&program, &run).contains("ctrl-c"), "with the means that the client gave");
     holder.signal(Signal::INT);
     assert_eq!(holder.ends(), 130);
 }
@@ -143,18 +144,21 @@ fn ps_never_calls_a_run_cut_off_whose_holder_does_not_answer() {
     holder.signal(Signal::STOP);
     let (stopped, said) = state(&program);
     assert_eq!(stopped, "unknown");
-    assert!(said.contains(&format!("which runs go on is not known: process {} (`bailiwick run`, stopped)", holder.pid())), "{said}");
+    assert!(
+        said.contains(&format!("it is not known which runs are active: process {} (`bailiwick run`, stopped)", holder.pid())),
+        "{said}"
+    );
     let socket = program.place().home.join("host.sock");
     std::fs::remove_file(&socket).unwrap();
     let (without, said) = state(&program);
-    assert_eq!(without, "unknown", "the lock is looked at, and not the socket alone");
+    assert_eq!(without, "unknown", "the lock is checked, and not only the socket");
     assert!(said.contains(&holder.pid().to_string()), "{said}");
     holder.kill();
-    // The control: nobody holds the home, so it was cut off.
+    // The control: no process holds the home, so the run was cut off.
     assert_eq!(state(&program).0, "cut-off-for-good");
 }
 
-/// What a holder of this version says first.
+/// The first line of a host of this version.
 fn welcome(program: &Program) -> String {
     let holder = Terminal::waiting(program, "waits-for-ever");
     let mut line = String::new();
@@ -163,7 +167,7 @@ fn welcome(program: &Program) -> String {
     line
 }
 
-/// Holds the home as a process that does this with each client, and counts them.
+/// Holds the home like a process that does this with each client, and counts the clients.
 fn plays(program: &Program, with: impl Fn(UnixStream) + Send + 'static) -> (std::fs::File, Arc<AtomicUsize>) {
     let home = &program.place().home;
     home::make_folder(&home.join("journal")).unwrap();
@@ -231,7 +235,7 @@ fn a_holder_that_breaks_off_in_the_middle_of_an_answer_is_no_answer() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("went away before it had answered"), "{said}");
-    assert_eq!(came.load(Ordering::SeqCst), 1, "what may have been done is not wished for again");
+    assert_eq!(came.load(Ordering::SeqCst), 1, "an order that may have been executed is not sent again");
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn a_home_that_is_held_without_a_socket_is_said_to_be() {
         }
     }
     let listed = impatient(&program, &["ps"]).output().unwrap();
-    assert!(text(&listed).contains("which runs go on is not known"), "{listed:?}");
+    assert!(text(&listed).contains("it is not known which runs are active"), "{listed:?}");
 }
 
 #[test]
@@ -270,7 +274,7 @@ fn other_locks_of_a_home_are_waited_for_in_the_same_way() {
         assert_eq!(gave_up.status.code(), Some(1), "{said}");
         assert!(said.contains(&format!("waiting for process {own} ")) && said.contains(what), "{said}");
         assert!(said.contains(&format!("`kill -9 {own}` ends it")), "{said}");
-        // The first signal ends it.
+        // The first signal ends the wait.
         let value = std::fs::File::open(program.folder().join("value")).unwrap();
         let mut command = program.command(&[], &verb);
         let mut child = command.env("BAILIWICK_WAIT", "600").stdin(value).stderr(Stdio::piped()).spawn().unwrap();
@@ -296,14 +300,14 @@ fn a_number_of_seconds_is_one() {
     let mut command = program.command(&[], &["ps"]);
     let output = command.env("BAILIWICK_WAIT", "soon").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).contains("`BAILIWICK_WAIT` is a number of seconds, and not `soon`"), "{}", text(&output));
+    assert!(text(&output).contains("`BAILIWICK_WAIT` must be a number of seconds, not `soon`"), "{}", text(&output));
     let holder = Terminal::waiting(&program, "waits-for-ever");
     holder.signal(Signal::STOP);
     for too_long in ["31536001", "18446744073709551615"] {
         let output = program.command(&[], &["run", "waits-for-ever", "--wait", too_long]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{too_long}: {}", text(&output));
     }
-    // The control: a year is taken, and the first signal ends it.
+    // The control: a year is accepted, and the first signal ends the wait.
     let mut child =
         program.command(&[], &["run", "waits-for-ever", "--trust", "--wait", "31536000"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
@@ -316,7 +320,7 @@ fn a_number_of_seconds_is_one() {
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 
-/// They need the home for themselves, and do not wait for it.
+/// These verbs need the home for themselves, and do not wait for it.
 #[test]
 fn what_needs_the_home_for_itself_names_who_has_it_and_how_that_goes_on() {
     let program = waits();
@@ -337,7 +341,7 @@ fn what_needs_the_home_for_itself_names_who_has_it_and_how_that_goes_on() {
                 said.contains(&format!("another process holds `{}`: process {pid} ({doing})", program.place().home.display())),
                 "{verb:?}: {said}"
             );
-            assert_eq!(said.contains(&format!("`kill -CONT {pid}` lets it go on")), is_stopped, "{verb:?}: {said}");
+            assert_eq!(said.contains(&format!("`kill -CONT {pid}` continues it")), is_stopped, "{verb:?}: {said}");
             assert!(said.contains("`bailiwick stop`"), "{verb:?}: {said}");
         }
     }

@@ -1,4 +1,5 @@
-//! Servers show a credential's value in unusual places and forms. Through the whole host, nothing of it reaches the guest or the record.
+//! Servers send back a credential's value in unusual places and forms. Through the whole host, no part of it reaches the guest or the
+//! record.
 
 use run::{RunOrder, RunReport};
 use tests::host::{TestHost, loopback, printed};
@@ -12,7 +13,7 @@ use crate::ending::done;
 
 const CANARY: &str = "Canary.8f3aQ_z~k7-Xy";
 
-/// A run with a credential whose server answers so.
+/// A run with a credential whose server gives this answer.
 async fn run(answer: &[u8]) -> (TestHost, RunReport) {
     let host = TestHost::new();
     Local::new(&host.place().home)
@@ -28,7 +29,7 @@ async fn run(answer: &[u8]) -> (TestHost, RunReport) {
     (host, report)
 }
 
-/// How many values were taken out, once nothing of any of these parts is in what the guest was given.
+/// Checks that the guest got none of these parts, and returns how many values were removed.
 fn redactions(host: &TestHost, report: &RunReport, parts: &[&str]) -> u64 {
     let reader = journal::Reader::open(&host.place().home).unwrap();
     for leaf in gate::leaves(&reader, report.run) {
@@ -72,14 +73,14 @@ async fn a_body_that_is_packed_without_saying_so_ends_where_a_value_is_in_it_and
         let body: Vec<u8> = (0..body.len()).step_by(2).map(|at| u8::from_str_radix(&body[at..at + 2], 16).unwrap()).collect();
         for head in ["", "content-type: text/plain\r\n", "content-encoding: identity\r\n"] {
             let (host, report) = run(&plain(head, &body)).await;
-            // So short an answer is searched before its head is shown.
+            // An answer this short is searched before its head is shown.
             assert_eq!(lines(&report)[0]["answer"]["err"] == "ErrorCode::HttpProtocolError", holds, "{}", printed(&report));
             assert_eq!(redactions(&host, &report, &[]) > 0, holds, "{}", printed(&report));
         }
     }
 }
 
-/// A request that asks for a slice, in another character set, packed: which of its headers the server hears, in lower case.
+/// A request for a part of an answer, in another character set, compressed: returns the headers that the server received, in lower case.
 async fn heard_of(with_credential: bool) -> Vec<String> {
     let (host, server) = (TestHost::new(), Server::doing(vec![Step::Say(plain("", b"ok"))]).await);
     let headers =
@@ -113,8 +114,8 @@ async fn a_guest_can_not_ask_for_a_slice_or_another_character_set_under_a_creden
     assert_eq!(heard_of(false).await, all, "without one, they arrive");
 }
 
-/// By gzip of Python: an object with the value in it twice.
+/// An object with the value in it twice, compressed by Python's gzip.
 const HOLDS: &str = "1f8b0800000000000203ab56ca4bcc4d55b252cacc2b4bcd2bc92faa54d2512ac9cf4ecd038a3927e6251655ea59a4192706c657d5659beb4680a413d31333714ad70200f31f869a52000000";
-/// The same with another value.
+/// The same with a different value.
 const HOLDS_NONE: &str =
     "1f8b0800000000000203ab56ca4bcc4d55b252cacc2b4bcd2bc92faa54d2512ac9cf4ecd038ae5a72924e6e59764a416010513d31333d1046b01fd2b29d13e000000";

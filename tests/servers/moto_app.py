@@ -1,8 +1,8 @@
-"""moto, as the application that `serve.py` serves: after the actions of `moto_setup.py` that have no key yet, each signature is checked."""
+"""moto as a WSGI application. `moto_setup.py` may do its first actions without a valid key; after that, moto checks each signature."""
 
 import os
 
-# Read when moto is imported.
+# moto reads this when it is imported.
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "5"
 
 from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: E402

@@ -1,4 +1,4 @@
-"""Makes through the API, with the client of AWS itself, what the tests ask for: users, keys, policies, a secret, a finding. Prints the keys."""
+"""Makes the objects that the tests use, through the API with AWS's own client: users, keys, policies, a secret, a finding. Prints the keys."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ def client(service, key_id="not-yet", secret="not-yet"):
     return boto3.client(service, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=key_id, aws_secret_access_key=secret)
 
 
-# Five actions without a key that counts, and no more: the sixth is refused.
+# Five actions are allowed without a valid key; the sixth is refused.
 iam = client("iam")
 iam.create_user(UserName="responder")
 policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ALLOWED, "Resource": "*"}]}

@@ -1,5 +1,5 @@
-// Serves oauth2-mock-server on a port of its own, which is the first line that it prints; then a line for each request for a token.
-// What it does not do itself is done here: it holds the client's secret against the one that it was started with, and each token is another one.
+// Serves oauth2-mock-server on a free port. The first line of output is the port; then there is a line for each request for a token.
+// This file adds two things to the server: it checks the client's secret, and makes each token different.
 import { OAuth2Server } from "oauth2-mock-server";
 
 const expected = "Basic " + Buffer.from(`tester:${encodeURIComponent(process.env.CLIENT_SECRET)}`).toString("base64");

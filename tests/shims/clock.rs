@@ -1,5 +1,5 @@
-//! A machine's clock that a test may set: loaded into the program before all else (`LD_PRELOAD`), it adds to `CLOCK_REALTIME` what stands
-//! in the file that `BAILIWICK_TEST_CLOCK` names, in milliseconds. All other clocks are left alone, as they are when a person sets the clock.
+//! A machine clock that a test can set. It is loaded into the program first (`LD_PRELOAD`), and adds to `CLOCK_REALTIME` the milliseconds
+//! in the file that `BAILIWICK_TEST_CLOCK` names. All other clocks stay unchanged, as when a person sets the clock.
 
 use std::ffi::{c_int, c_long, c_void};
 use std::fs::File;
@@ -23,10 +23,10 @@ pub struct Timespec {
     ns: i64,
 }
 
-/// Where the file is mapped; null in a process that was given none.
+/// The mapped file; null in a process without such a file.
 static AHEAD_MS: AtomicPtr<AtomicI64> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Before `main`, and so before the process may have given up the right to open files.
+/// Runs before `main`, and so before the process may have given up the right to open files.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEGIN: extern "C" fn() = begin;
@@ -42,7 +42,7 @@ extern "C" fn begin() {
 }
 
 /// # Safety
-/// As that of the system's own.
+/// The same as for the system's own function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_int {
     let told = unsafe { syscall(CLOCK_GETTIME, clock, time) } as c_int;

@@ -1,5 +1,5 @@
-//! Real servers to be probed: nginx with any configuration, and a Flask application on Werkzeug, each on a port of its own, with a log
-//! of what it was asked.
+//! Real servers for probes: nginx with any configuration, and a Flask application on Werkzeug, each on a port of its own, with a log of
+//! its requests.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::certs::Certified;
 use crate::tools::{may_install, missing, target, tool};
 
-/// A server of a test's own. Ended when it is dropped.
+/// A server that belongs to one test. It ends when it is dropped.
 pub struct App {
     child: Child,
     folder: TempDir,
@@ -22,16 +22,16 @@ pub struct App {
 }
 
 impl App {
-    /// Serves `files` as `server` says: what stands within the braces of nginx's `server`. `None` after nginx was named as missing.
+    /// Serves `files`; `server` is the text within the braces of nginx's `server`. Returns `None` after a message if nginx is missing.
     ///
     /// # Panics
-    /// Where it does not start; in CI, where it is missing.
+    /// If it does not start; in CI also if it is missing.
     #[must_use]
     pub fn nginx(server: &str, files: &[(&str, &[u8])]) -> Option<Self> {
         Self::nginx_with(server, files, "", &[])
     }
 
-    /// nginx with `/public/…` from files, that answers POST at `/posted`, sends away from `/public/moved` to `/secret`, and has `/secret`.
+    /// nginx that serves `/public/…` from files, answers POST at `/posted`, redirects `/public/moved` to `/secret`, and has `/secret`.
     ///
     /// # Panics
     /// As [`App::nginx`].
@@ -74,17 +74,17 @@ impl App {
         Some(Self::started(command, folder, listener, port))
     }
 
-    /// A Flask application: this text in Python, which has to make `app`. It is told of faults by Werkzeug's debugger if `debugged`.
-    /// `None` after Flask was named as missing.
+    /// A Flask application: this Python text, which has to define `app`. Werkzeug's debugger shows its errors if `debugged`.
+    /// Returns `None` after a message if Flask is missing.
     ///
     /// # Panics
-    /// Where it does not start; in CI, where it is missing.
+    /// If it does not start; in CI also if it is missing.
     #[must_use]
     pub fn flask(text: &str, debugged: bool) -> Option<Self> {
         Some(Self::of_python(&python()?, text, debugged))
     }
 
-    /// What this text in Python makes as `app`, whatever it is made with, under Werkzeug.
+    /// Serves the WSGI application that this Python text defines as `app`, under Werkzeug.
     pub(crate) fn of_python(python: &Path, text: &str, debugged: bool) -> Self {
         let (folder, listener, port) = place();
         fs::write(folder.path().join("application.py"), text).expect("the application");
@@ -96,12 +96,12 @@ impl App {
 
     fn started(mut command: Command, folder: TempDir, listener: TcpListener, port: u16) -> Self {
         let errors = File::create(folder.path().join("stderr")).expect("a file");
-        // Bound here and handed over: nobody else can have the port, and who connects is heard from this moment on.
+        // The socket is bound here and passed on. So no other process can take the port, and connections are accepted from this moment on.
         command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()).stderr(errors);
         Self { child: command.spawn().expect("it starts"), folder, port }
     }
 
-    /// Where it is.
+    /// The port on which the server listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -113,25 +113,25 @@ impl App {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// What it said on standard error.
+    /// The text that the server wrote to standard error.
     #[must_use]
     pub fn said(&self) -> String {
-        // nginx names what it did not find as it was meant, bytes that are no text among it.
+        // nginx names missing files in decoded form, which may contain bytes that are not text.
         String::from_utf8_lossy(&fs::read(self.folder.path().join("stderr")).unwrap_or_default()).into_owned()
     }
 
-    /// Ends it, and gives the lines of its access log: `METHOD PATH STATUS BYTES`, bytes being those of the body.
+    /// Ends the server, and returns the lines of its access log: `METHOD PATH STATUS BYTES`, where the bytes are those of the body.
     ///
     /// # Panics
-    /// Where it does not end.
+    /// If it does not end.
     #[must_use]
     pub fn stop(self) -> Vec<String> {
         let (log, said) = self.ended();
-        assert!(!log.is_empty(), "nothing was asked of it: {said}");
+        assert!(!log.is_empty(), "the server received no request: {said}");
         log
     }
 
-    /// The same, where nothing may have been asked.
+    /// As `stopped`, but the log may be empty.
     #[must_use]
     pub fn stop_unasked(self) -> Vec<String> {
         self.ended().0
@@ -143,7 +143,7 @@ impl App {
         (log.lines().map(str::to_owned).collect(), self.said())
     }
 
-    /// By a signal that it hears: killed, nginx would leave its worker behind.
+    /// Ends the server by a signal that it handles: if nginx were killed, its worker would stay.
     fn end(&mut self, signal: Signal) {
         if let Ok(None) = self.child.try_wait() {
             let _ = kill_process(Pid::from_child(&self.child), signal);
@@ -238,7 +238,7 @@ signal.signal(signal.SIGQUIT, lambda *_: os._exit(0))
 make_server("127.0.0.1", port, logged(app), threaded=True, request_handler=Handler, fd=0).serve_forever()
 "#;
 
-/// What it stands on, with digests: Python 3.10 to 3.14 on Linux and macOS.
+/// Flask and its dependencies, with digests: for Python 3.10 to 3.14 on Linux and macOS.
 const REQUIREMENTS: &str = r"blinker==1.9.0 \
     --hash=sha256:ba0efaa9080b619ff2f3459d1d500c57bddea4a6b424b60a91141db6fd2f08bc
 click==8.5.1 \
@@ -269,10 +269,10 @@ werkzeug==3.1.9 \
     --hash=sha256:6392e50c78460ba618e5b21f08a71f59c99ce99cdc6cf6e3dd7e6ccca8754fab
 ";
 
-/// Python with Flask; `None` after it was named as missing.
+/// Python with Flask; `None` after a message if it is missing.
 ///
 /// # Panics
-/// In CI, where it is missing.
+/// In CI, if it is missing.
 #[must_use]
 pub fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -284,11 +284,12 @@ pub fn python() -> Option<PathBuf> {
         .cloned()
 }
 
-/// Python with what a list pins, in a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.
+/// Python with the packages that a list pins, in a separate virtual environment under the target folder, so nothing of the machine changes.
+/// The error says why it could not be made.
 pub(crate) fn python_with(name: &str, list_of_it: &str) -> Result<PathBuf, String> {
     let folder = target().join(name);
     fs::create_dir_all(&folder).expect("the target folder can be made");
-    // BOUND: one process at a time; let go of when it is dropped.
+    // BOUND: one process at a time; the lock is released when it is dropped.
     let lock = File::create(folder.join("lock")).expect("the lock can be made");
     lock.lock().expect("the lock can be had");
     let (venv, list) = (folder.join("venv"), folder.join("requirements.txt"));
@@ -297,7 +298,7 @@ pub(crate) fn python_with(name: &str, list_of_it: &str) -> Result<PathBuf, Strin
         return Ok(python);
     }
     if !may_install() {
-        return Err("it is not there, and nothing may be installed".to_owned());
+        return Err("it is not installed, and the test may not install it".to_owned());
     }
     let _ = fs::remove_dir_all(&venv);
     let written = |err: std::io::Error, path: &Path| format!("`{}` could not be written: {err}", path.display());
@@ -309,7 +310,7 @@ pub(crate) fn python_with(name: &str, list_of_it: &str) -> Result<PathBuf, Strin
     Ok(python)
 }
 
-/// Otherwise with everything that it said: the reason is in there.
+/// Whether a tool succeeded; the error has all of its output, since that contains the reason.
 pub(crate) fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> {
     let output = output.map_err(|err| format!("could not start `{tool}`: {err}"))?;
     if output.status.success() {

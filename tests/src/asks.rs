@@ -1,4 +1,4 @@
-//! Runs of the program in which a guest sends what a test has written down, and what is then to be found where.
+//! Runs of the program in which a guest sends the requests of a test, and checks of where the values are afterwards.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,8 +13,8 @@ use vocabulary::{Reason, RunId};
 use crate::program::Program;
 use crate::{guests, host, tools};
 
-/// The beginning of a configuration in which the guest `sends_each`, as the agent `asks`, may send anything to this port of loopback with the
-/// credential `key`; what follows are the lines of `[credentials.key]` that say more than where it may go.
+/// A configuration in which the guest `sends_each`, as the agent `asks`, may send anything to this port of loopback with the credential
+/// `key`. The argument `key` has further lines of `[credentials.key]`, besides those that say where the value may go.
 #[must_use]
 pub fn config(port: u16, key: &str) -> String {
     let wasm = guests::guest("sends_each").display().to_string();
@@ -36,24 +36,24 @@ pub fn granted(agent: &str, port: u16, path: &str, credential: Option<&str>) -> 
     )
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ran {
-    /// The program's number.
+    /// The exit code of the program.
     pub code: Option<i32>,
     /// Everything that the program printed.
     pub said: Vec<u8>,
     /// The report.
     pub report: Value,
-    /// Of the run, in order.
+    /// The records of the run, in order.
     pub records: Vec<Record>,
 }
 
 impl Ran {
-    /// Each answer as the guest tells of it.
+    /// Each answer as the guest reports it.
     ///
     /// # Panics
-    /// If it has not reported them in JSON.
+    /// If the guest has not reported them in JSON.
     #[must_use]
     pub fn answers(&self) -> Vec<Value> {
         let text = self.report.pointer("/claims/output").and_then(Value::as_str).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Ran {
         text.lines().map(line).collect()
     }
 
-    /// The status and the body of each answer; 0 where there is none.
+    /// The status and the body of each answer; 0 if there was no answer.
     #[must_use]
     pub fn told(&self) -> Vec<(u64, String)> {
         let told = |answer: &Value| {
@@ -71,13 +71,13 @@ impl Ran {
         self.answers().iter().map(told).collect()
     }
 
-    /// Why asks were refused, before and after their intents: the codes.
+    /// The codes of the reasons why asks were refused, before and after their intents.
     #[must_use]
     pub fn refused(&self) -> Vec<&'static str> {
         self.reasons().map(Reason::code).collect()
     }
 
-    /// The same with their words.
+    /// The reasons themselves.
     pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
         self.records.iter().filter_map(|record| match record {
             Record::Refused(refused) => Some(&refused.reason),
@@ -87,17 +87,17 @@ impl Ran {
     }
 }
 
-/// Runs an agent with `--json` and these words after it.
+/// Runs an agent with `--json`, followed by these arguments.
 ///
 /// # Panics
-/// Where the program does not start; where it prints no report of a run.
+/// If the program does not start, or prints no report of a run.
 #[must_use]
 pub fn run(program: &Program, words: &[&str]) -> Ran {
     let output = program.run(&[&["run"], words].concat());
     ran(program, &output)
 }
 
-/// The agent `asks`, with these requests.
+/// Runs the agent `asks` with these requests.
 ///
 /// # Panics
 /// As [`run()`].
@@ -108,10 +108,10 @@ pub fn asks(program: &Program, more: &[&str], requests: &[Value]) -> Ran {
     run(program, &words.into_iter().chain(requests.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
-/// What an output of `run --json` says.
+/// Parses the output of `run --json`.
 ///
 /// # Panics
-/// Where it is no report of a run.
+/// If the output is not a report of a run.
 #[must_use]
 pub fn ran(program: &Program, output: &Output) -> Ran {
     let said = [output.stdout.clone(), output.stderr.clone()].concat();
@@ -122,7 +122,7 @@ pub fn ran(program: &Program, output: &Output) -> Ran {
     Ran { code: output.status.code(), said, report, records }
 }
 
-/// Every port of this machine's own address: where the servers of tests listen.
+/// A destination that covers every port of loopback, where the servers of tests listen.
 ///
 /// # Panics
 /// Never.
@@ -131,10 +131,10 @@ pub fn loopback() -> Vec<vocabulary::Destination> {
     ["http://127.0.0.1:*", "https://127.0.0.1:*"].map(|text| text.parse().expect("a destination")).to_vec()
 }
 
-/// Gives the vault of the home a value that may go to servers of tests, by standard input.
+/// Sets a value in the vault of the home, through standard input. The value may go to servers of tests.
 ///
 /// # Panics
-/// Where it is not taken.
+/// If the value is not accepted.
 pub fn set(program: &Program, name: &str, value: &str) {
     let file = program.folder().join("stdin");
     std::fs::write(&file, value).expect("a file");
@@ -145,17 +145,17 @@ pub fn set(program: &Program, name: &str, value: &str) {
     std::fs::remove_file(file).expect("it is there");
 }
 
-/// In hexadecimal.
+/// The bytes in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// That a value is nowhere but with the vault and the server: not in what was printed, in no file of the home, not in what is sealed beside the record.
-/// Neither as it is, nor in hexadecimal or base 64.
+/// Asserts that a value is only in the vault and at the server: neither in the output, nor in a file of the home, nor in the payloads
+/// that are sealed beside the record. Looks for the value as it is, in hexadecimal and in base 64.
 ///
 /// # Panics
-/// Where it is.
+/// If it is.
 pub fn assert_nowhere(program: &Program, ran: &Ran, value: &str) {
     let forms = [value.to_owned(), hex(value.as_bytes()), STANDARD.encode(value), URL_SAFE_NO_PAD.encode(value)];
     let check = |place: &str, bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Components that are small to send and dear to read, to check, to compile or to start. Each is valid, or breaks one bound.
+//! Components that are small but expensive to read, to check, to compile or to start. Each is valid, or breaks one bound.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use wasm_encoder::{
 
 use crate::wat::assembled;
 
-/// One function of so many instructions.
+/// One function with this many instructions.
 #[must_use]
 pub fn huge_function(instructions: usize) -> Vec<u8> {
     let mut body = vec![Instruction::I32Const(1)];
@@ -18,7 +18,7 @@ pub fn huge_function(instructions: usize) -> Vec<u8> {
     command(&one_function(Function::new([]), &body))
 }
 
-/// One function of so many calls to itself, each an edge for the compiler.
+/// One function with this many calls to itself, each an edge for the compiler.
 #[must_use]
 pub fn many_calls(calls: usize) -> Vec<u8> {
     let mut body: Vec<_> = (0..calls).flat_map(|_| [Instruction::Call(0), Instruction::Drop]).collect();
@@ -26,7 +26,7 @@ pub fn many_calls(calls: usize) -> Vec<u8> {
     command(&one_function(Function::new([]), &body))
 }
 
-/// One jump with so many ways to go, to one of two places in turn.
+/// One jump table with this many entries, which lead to two places in turn.
 #[must_use]
 pub fn br_table(ways: usize) -> Vec<u8> {
     let places: Vec<u32> = (0..ways).map(|way| way as u32 % 2).collect();
@@ -42,7 +42,7 @@ pub fn br_table(ways: usize) -> Vec<u8> {
     command(&one_function(Function::new([]), &body))
 }
 
-/// One function of so many blocks, one within the other.
+/// One function with this many nested blocks.
 #[must_use]
 pub fn nested_blocks(depth: usize) -> Vec<u8> {
     let mut body = vec![Instruction::Block(BlockType::Empty); depth];
@@ -51,13 +51,13 @@ pub fn nested_blocks(depth: usize) -> Vec<u8> {
     command(&one_function(Function::new([]), &body))
 }
 
-/// One function with so many locals, which take four bytes to write down.
+/// One function with this many locals, which take four bytes in the file.
 #[must_use]
 pub fn locals(count: u32) -> Vec<u8> {
     command(&one_function(Function::new([(count, ValType::V128)]), &[Instruction::I32Const(0)]))
 }
 
-/// So many functions, each of which does a little.
+/// This many functions, each of which does a little.
 #[must_use]
 pub fn functions(count: u32) -> Vec<u8> {
     let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
@@ -68,7 +68,7 @@ pub fn functions(count: u32) -> Vec<u8> {
     command(&module(&functions, &code, 0))
 }
 
-/// So many types of functions, each another one.
+/// This many different types of functions.
 #[must_use]
 pub fn types(count: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module $m ");
@@ -80,7 +80,7 @@ pub fn types(count: usize) -> Vec<u8> {
     assembled(&lifted(&text))
 }
 
-/// A segment of so many zeros, in a memory that has room for them.
+/// A segment of this many zeros, in a memory that has room for them.
 #[must_use]
 pub fn data(bytes: usize) -> Vec<u8> {
     let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
@@ -89,7 +89,7 @@ pub fn data(bytes: usize) -> Vec<u8> {
     command(&module(&functions, &code, bytes))
 }
 
-/// A memory of so many pages, one byte at whose end is not zero: a few bytes that want all of it.
+/// A memory of this many pages whose first and last bytes are set: a small file that needs all of the memory.
 #[must_use]
 pub fn sparse_data(pages: u32) -> Vec<u8> {
     let end = u64::from(pages) * 65536 - 1;
@@ -99,7 +99,7 @@ pub fn sparse_data(pages: u32) -> Vec<u8> {
     )))
 }
 
-/// So many instances of one module, all of them alive at once.
+/// This many instances of one module, all alive at once.
 #[must_use]
 pub fn instances(count: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module $m (memory 1) (func (export \"run\") (result i32) (i32.const 0)))");
@@ -107,7 +107,7 @@ pub fn instances(count: usize) -> Vec<u8> {
     assembled(&lifted(&text))
 }
 
-/// So many instances of one component, each with a module of its own.
+/// This many instances of one component, each with a module of its own.
 #[must_use]
 pub fn nested_instances(count: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module $m (func (export \"run\") (result i32) (i32.const 0)))");
@@ -116,7 +116,7 @@ pub fn nested_instances(count: usize) -> Vec<u8> {
     assembled(&lifted(&text))
 }
 
-/// So many components, one within the other.
+/// This many nested components.
 #[must_use]
 pub fn nested_components(depth: usize) -> Vec<u8> {
     let mut bytes = Component::new().finish();
@@ -128,7 +128,7 @@ pub fn nested_components(depth: usize) -> Vec<u8> {
     bytes
 }
 
-/// Components within components, each of which makes two of the one within it: few bytes, and two to the power of `depth` instances.
+/// Nested components, each of which makes two instances of the next inner one: few bytes, and two to the power of `depth` instances.
 #[must_use]
 pub fn doubling_instances(depth: usize) -> Vec<u8> {
     let mut inner = String::from("(component $c0 (core module $n (memory 1)) (core instance (instantiate $n)))");
@@ -140,7 +140,7 @@ pub fn doubling_instances(depth: usize) -> Vec<u8> {
     assembled(&lifted(&format!("(component {core} {inner} (instance (instantiate $c{depth}))")))
 }
 
-/// Types made of two of the one before: few bytes, and two to the power of `depth` fields.
+/// Types that each contain the type before twice: few bytes, and two to the power of `depth` fields.
 #[must_use]
 pub fn doubling_types(depth: usize) -> Vec<u8> {
     let mut text = String::from("(component (core module $m (func (export \"run\") (result i32) (i32.const 0))) (type $t0 (tuple u8 u8))");
@@ -152,7 +152,7 @@ pub fn doubling_types(depth: usize) -> Vec<u8> {
     assembled(&lifted(&text))
 }
 
-/// A component with one more custom section at its end: a manifest that nobody froze, a signature that nobody made.
+/// A component with one more custom section at its end, for example a forged manifest or signature.
 #[must_use]
 pub fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = component.to_vec();
@@ -163,11 +163,11 @@ pub fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
 /// A core module that exports `run`, as a component that can be called.
 ///
 /// # Panics
-/// Never: what it takes apart it has put together itself.
+/// Never: it only parses a component that it has made itself.
 #[must_use]
 pub fn command(core: &[u8]) -> Vec<u8> {
     let small = assembled(&lifted("(component (core module $m (func (export \"run\") (result i32) (i32.const 0)))"));
-    // The small module is the first section: eight bytes of preamble, its kind, its length in one byte. Another takes its place.
+    // The small module is the first section: eight bytes of preamble, its kind, its length in one byte. The other module replaces it.
     let length = small.get(9).copied().map(usize::from).expect("there is a section");
     let rest = small.get(10 + length..).expect("more sections follow");
     let mut component = Component::new();

@@ -1,11 +1,11 @@
-//! A certificate authority of a test's own, and what it certifies.
+//! A certificate authority for tests, and the certificates that it issues.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
-/// See the module.
+/// The authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// What a server shows, and the key to it, as PEM.
+/// A server's certificate and its key, as PEM.
 #[derive(Clone, Debug)]
 pub struct Certified {
     /// The certificate.
@@ -15,28 +15,28 @@ pub struct Certified {
 }
 
 impl Authority {
-    /// Nobody trusts it yet.
+    /// A new authority, which nobody trusts yet.
     ///
     /// # Panics
-    /// Where no key can be made.
+    /// If no key can be made.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "each is another one")]
+    #[expect(clippy::new_without_default, reason = "each call makes a new authority")]
     pub fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no name is a fault");
+        let mut params = CertificateParams::new(Vec::new()).expect("an empty list of names is valid");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
     }
 
-    /// What an operator puts among `roots`.
+    /// The certificate of the authority, for an operator's `roots`.
     #[must_use]
     pub fn root(&self) -> Vec<u8> {
         self.0.pem().into_bytes()
     }
 
-    /// For a name or an address; its time is over if `expired`.
+    /// A certificate for a name or an address; if `expired`, its time is over.
     ///
     /// # Panics
-    /// Where that can't be certified.
+    /// If the name can't be certified.
     #[must_use]
     pub fn certifies(&self, name: &str, expired: bool) -> Certified {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name or an address");

@@ -1,4 +1,4 @@
-//! A machine's clock that a test sets while programs run: `tests/shims/clock.rs`, built by the compiler that builds everything else.
+//! A fake machine clock that a test sets while programs run: `tests/shims/clock.rs`, built with the compiler of the workspace.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::tools;
 
-/// The clock of the programs that are started with it.
+/// The clock that programs see which are started with it.
 pub struct MachineClock {
     folder: TempDir,
     file: File,
@@ -23,10 +23,10 @@ impl Default for MachineClock {
 }
 
 impl MachineClock {
-    /// One that goes as the real one.
+    /// A clock that shows the real time.
     ///
     /// # Panics
-    /// When there is no room for it.
+    /// If there is no space for it.
     #[must_use]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -36,15 +36,15 @@ impl MachineClock {
         clock
     }
 
-    /// Sets it to so many seconds ahead of the real one, for programs that go on too.
+    /// Sets the clock to this many seconds ahead of the real one, also for programs that are already running.
     ///
     /// # Panics
-    /// When it can't be written.
+    /// If it can't be written.
     pub fn set(&self, ahead_s: i64) {
         self.file.write_all_at(&(ahead_s * 1000).to_ne_bytes(), 0).expect("it is written");
     }
 
-    /// Gives it to a program.
+    /// Makes a program use this clock.
     pub fn give<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.env("LD_PRELOAD", shim()).env("BAILIWICK_TEST_CLOCK", self.folder.path().join("ahead"))
     }
@@ -61,7 +61,7 @@ fn shim() -> &'static PathBuf {
         command.args(["--edition", "2024", "--crate-type", "cdylib", "-O", "-o"]).arg(&own).arg(tools::root().join("tests/shims/clock.rs"));
         let output = command.output().expect("the compiler starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // Whole, or not there, for tests in other processes.
+        // Renamed, so that tests in other processes see the whole file or none.
         std::fs::rename(&own, &shim).expect("it is moved");
         shim
     })

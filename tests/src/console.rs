@@ -1,4 +1,4 @@
-//! Pages that show a terminal: their commands are run as they stand, and what is printed is compared with the page.
+//! Tests pages that show a terminal: runs their commands, and compares the output with the page.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -10,39 +10,39 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{host, tools};
 
-/// Stands before what each command has printed. No command prints it.
+/// A separator before the output of each command. No command prints it.
 const MARK: char = '\u{1e}';
 
-/// A terminal of somebody who has this version of the program on the path, and a home where nobody has been.
+/// A terminal of a user who has this version of the program on the path, and an empty home folder.
 pub struct Console<'a> {
-    /// The person's home folder, without links. Its name becomes `~`.
+    /// The user's home folder, without links. Its name becomes `~`.
     pub home: &'a Path,
     /// The folder in which the commands are typed.
     pub folder: PathBuf,
-    /// Folders of programs, before those of the machine.
+    /// Folders that come before the machine's on the `PATH`.
     pub programs: Vec<PathBuf>,
 }
 
 impl Console<'_> {
-    /// Runs each command of a page, all in one shell, and compares what they print now with what the page shows. With `BLESS=1` in the
-    /// environment the page is written anew.
+    /// Runs all commands of a page in one shell, and compares their output with the page. With `BLESS=1` in the environment the page is
+    /// written anew.
     ///
     /// # Panics
-    /// The page shows something else, or no shell starts.
+    /// If the output differs from the page, or no shell starts.
     pub fn shows(&self, page: &Path) {
         let text = std::fs::read_to_string(page).expect("the page is there");
         let now = self.played(&text);
         if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
             std::fs::write(page, &now).expect("the page can be written");
         } else {
-            // Where lines break, and how wide columns are, depends on the length of paths: a repository may lie anywhere.
+            // Line breaks and widths of columns depend on the length of paths, and a repository may lie anywhere.
             let is_anywhere = !self.folder.starts_with(self.home);
             let [now, text] = [now, text].map(|page| if is_anywhere { without_blanks(&page) } else { page });
             assert_eq!(now, text, "if `{}` should show this, run the same test with `BLESS=1`", page.display());
         }
     }
 
-    /// The page with what each of its commands prints now.
+    /// The page with the present output of each of its commands.
     fn played(&self, page: &str) -> String {
         let consoles = page.split("\n```console\n").skip(1).filter_map(|rest| rest.split("\n```").next());
         let mut said = self.said(consoles.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "))).into_iter();
@@ -64,21 +64,21 @@ impl Console<'_> {
         out
     }
 
-    /// What each command prints.
+    /// The output of each command.
     fn said<'c>(&self, commands: impl Iterator<Item = &'c str>) -> Vec<String> {
         let mut script = String::from("exec 2>&1\n");
         for command in commands {
-            // The next command may ask with which number the one before ended.
+            // The next command may ask for the exit code of the one before.
             let _ = writeln!(script, "ended=$?; printf '{MARK}'; (exit $ended)\n{command}");
         }
-        // A file, because a pipe would wait for what goes on in the background.
+        // A file, because a pipe would wait for background processes.
         let file = self.home.join("printed");
         let mut command = self.shell(&script);
         let shell = command.stdin(Stdio::null()).stdout(File::create(&file).expect("a file")).process_group(0).spawn();
         let mut shell = shell.expect("a shell starts");
         let group = Pid::from_child(&shell);
         shell.wait().expect("the shell ends");
-        // What a page has started and not ended, because it failed half-way.
+        // Ends background processes of a page that failed half-way.
         let _ = kill_process_group(group, Signal::KILL);
         let printed = std::fs::read(&file).expect("the file is there");
         String::from_utf8_lossy(&printed).split(MARK).skip(1).map(|said| self.alike(said.trim_end())).collect()
@@ -93,7 +93,7 @@ impl Console<'_> {
         for name in ["BAILIWICK_HOME", "BAILIWICK_STATE", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
             command.env_remove(name);
         }
-        // The tools of the languages were there before.
+        // The language tools of the real user stay usable.
         for (name, beneath) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"), ("PYENV_ROOT", ".pyenv")] {
             let there = PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(beneath);
             command.env(name, std::env::var_os(name).map_or(there, PathBuf::from));
@@ -102,7 +102,7 @@ impl Console<'_> {
         command
     }
 
-    /// What differs in each run, made alike: ids, digests, times, and where the test happens to be.
+    /// Replaces everything that differs between runs: ids, digests, times, and the folder of the test.
     fn alike(&self, text: &str) -> String {
         let text = text.replace(&tools::root().display().to_string(), "~/bailiwick");
         let text = text.replace(&self.home.display().to_string(), "~").replace(&run::own_principal().to_string(), "alice (uid 1000)");
@@ -110,7 +110,7 @@ impl Console<'_> {
     }
 }
 
-/// Each blank, and each run of them, as the end of a line.
+/// The page with each run of blanks replaced by one line end.
 fn without_blanks(page: &str) -> String {
     page.split_whitespace().collect::<Vec<_>>().join("\n")
 }
@@ -120,7 +120,7 @@ fn alike_line(line: &str) -> String {
         let (head, tail) = line.split_at(at);
         return format!("{}2026-11-26 12:00:00{}", alike_line(head), alike_line(tail.get(MOMENT.len()..).unwrap_or_default()));
     }
-    // How long a run took: in the report, and in the record that closes it.
+    // Durations of runs: in the report, and in the record that closes a run.
     for after in [" s (0 s waiting for people)", " s, "] {
         if let Some((head, tail)) = line.split_once(after)
             && let Some((before, number)) = head.rsplit_once(' ')
@@ -132,7 +132,7 @@ fn alike_line(line: &str) -> String {
     if let Some((head, tail)) = line.split_once("\"spent_ms\": ") {
         return format!("{head}\"spent_ms\": 20{}", tail.trim_start_matches(|letter: char| letter.is_ascii_digit()));
     }
-    // The place where a record begins depends on the length of paths in the record before it.
+    // The offset of a record depends on the length of paths in the record before it.
     if let Some((head, tail)) = line.split_once(", byte ")
         && let Some((_, after)) = tail.split_once(", record ")
     {
@@ -149,10 +149,10 @@ fn alike_line(line: &str) -> String {
     out + rest
 }
 
-/// How a moment is printed: `d` for a digit.
+/// The format of a printed time: `d` stands for a digit.
 const MOMENT: &[u8] = b"dddd-dd-dd dd:dd:dd";
 
-/// Where a moment begins in a line.
+/// Where a time begins in a line.
 fn moment(line: &str) -> Option<usize> {
     let is = |byte: u8, form: u8| if form == b'd' { byte.is_ascii_digit() } else { byte == form };
     line.as_bytes().windows(MOMENT.len()).position(|window| window.iter().zip(MOMENT).all(|(byte, form)| is(*byte, *form)))

@@ -1,4 +1,4 @@
-//! Dice that fall the same for the same seed, and answers of a server that they cut and delay.
+//! Random numbers that are the same for the same seed, and a server whose answers they cut and delay.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::server::{CHUNKED, Heard, Server, Step, chunk, response};
 pub struct Dice(Arc<Mutex<u64>>);
 
 impl Dice {
-    /// Dice of this seed.
+    /// Dice with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(seed)))
@@ -30,13 +30,13 @@ impl Dice {
     }
 
     fn wait(&self) -> Step {
-        // Mostly none, so that much comes at once; sometimes long enough for anything else to come first.
+        // Mostly no delay, so that much arrives at once; sometimes a delay that is long enough for anything else to arrive first.
         let micros = [0, 0, 0, 200, 1000, 3000].get(usize::try_from(self.roll(6)).unwrap_or(0)).copied().unwrap_or(0);
         Step::Wait(Duration::from_micros(micros))
     }
 }
 
-/// What this server says to a request: bytes that nothing but the request decides.
+/// The server's answer to a request: bytes that depend only on the request.
 #[must_use]
 pub fn body_for(heard: &Heard) -> Vec<u8> {
     let digest = Digest::of(&[heard.method.as_bytes(), b" ", heard.path.as_bytes(), b" ", &heard.body].concat());
@@ -45,7 +45,7 @@ pub fn body_for(heard: &Heard) -> Vec<u8> {
     bytes.iter().copied().cycle().take(length).collect()
 }
 
-/// A server whose answers depend on the request alone, and whose delays and pieces depend on the dice alone.
+/// A server whose answers depend only on the request, and whose delays and pieces depend only on the dice.
 pub async fn server(dice: &Dice) -> Server {
     let dice = dice.clone();
     Server::answering(move |_, heard| {

@@ -1,4 +1,4 @@
-//! The guests, built for real: once a process, kept under the target folder, and never by two processes at the same time.
+//! Builds the guests: once in each process, kept under the target folder, and never by two processes at the same time.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use vocabulary::Digest;
 
 use crate::tools::{self, may_install, missing, root, target};
 
-/// What would make the inner cargo build something else than it was told, or lock what the outer one holds.
+/// Variables that would make the inner cargo build something else, or wait for a lock that the outer cargo holds.
 pub const NOT_FOR_CARGO: [&str; 5] =
     ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
 
-/// The component of the guest of that name: one of `tests/guests/src/bin`, or of `tests/guests/sdk-agents`.
+/// The component of the guest of that name, from `tests/guests/src/bin` or `tests/guests/sdk-agents`.
 ///
 /// # Panics
-/// Where the guests can't be built, with what cargo said; where there is none of that name.
+/// If the guests can't be built, with cargo's output, or if there is no guest of that name.
 #[must_use]
 pub fn guest(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -28,16 +28,16 @@ pub fn guest(name: &str) -> PathBuf {
 /// The names of all guests in `tests/guests/src/bin`, sorted.
 ///
 /// # Panics
-/// Where the folder can't be listed.
+/// If the folder can't be listed.
 #[must_use]
 pub fn names() -> Vec<String> {
     stems(&source().join("src/bin"), "rs")
 }
 
-/// The component of `tests/guests/python/NAME.py`; `None` after componentize-py was named as missing.
+/// The component of `tests/guests/python/NAME.py`; `None` after a message if componentize-py is missing.
 ///
 /// # Panics
-/// Where it can't be built although componentize-py is there, with what that said; in CI, where it is missing.
+/// If it can't be built although componentize-py is there, with its output; in CI also if componentize-py is missing.
 #[must_use]
 pub fn python_guest(name: &str) -> Option<PathBuf> {
     let componentize = componentize_py()?;
@@ -50,10 +50,10 @@ pub fn python_guest(name: &str) -> Option<PathBuf> {
     }))
 }
 
-/// The component of `tests/guests/javascript/NAME.js`; `None` after npm was named as missing.
+/// The component of `tests/guests/javascript/NAME.js`; `None` after a message if npm is missing.
 ///
 /// # Panics
-/// Where it can't be built although npm is there, with what was said; in CI, where it is missing.
+/// If it can't be built although npm is there, with the output; in CI also if npm is missing.
 #[must_use]
 pub fn javascript_guest(name: &str) -> Option<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -67,7 +67,7 @@ pub fn javascript_guest(name: &str) -> Option<PathBuf> {
     }))
 }
 
-/// The component of one file, made by a toolchain that is pinned by `pins`, and kept for as long as nothing changes.
+/// The component of one file, made by the toolchain that `pins` pins, and kept as long as nothing changes.
 fn componentized(file: &str, pins: &[u8], make: impl FnOnce(&Path, &Path)) -> PathBuf {
     let _lock = locked();
     let text = fs::read(source().join(file)).unwrap_or_else(|err| panic!("there is no guest `{file}`: {err}"));
@@ -79,7 +79,7 @@ fn componentized(file: &str, pins: &[u8], make: impl FnOnce(&Path, &Path)) -> Pa
     if component.is_file() {
         return component;
     }
-    // Made beside it and renamed: a build that was cut short must not pass for one.
+    // The component is made beside the target and renamed, so that an interrupted build does not count.
     fs::create_dir_all(component.parent().unwrap_or(&stem)).expect("the target folder can be made");
     let made = stem.with_extension("made");
     make(&wit, &made);
@@ -87,10 +87,10 @@ fn componentized(file: &str, pins: &[u8], make: impl FnOnce(&Path, &Path)) -> Pa
     component
 }
 
-/// The program itself, for what finds it by `PATH`; `None` after it was named as missing.
+/// The path of componentize-py, for programs that look for it on the `PATH`; `None` after a message if it is missing.
 ///
 /// # Panics
-/// In CI, where it is missing.
+/// In CI, if it is missing.
 #[must_use]
 pub fn componentize_py() -> Option<PathBuf> {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -102,7 +102,7 @@ fn build_guests() -> PathBuf {
     let _lock = locked();
     let mut command = tools::cargo();
     command.args(["build", "--release", "--workspace", "--target", "wasm32-wasip2", "--target-dir"]).arg(folder()).current_dir(source());
-    // In CI what is built is what was committed; by hand, a lock file that has fallen behind mends itself.
+    // In CI the committed lock file is used; by hand, an outdated lock file is updated.
     if std::env::var_os("CI").is_some() {
         command.arg("--locked");
     }
@@ -113,7 +113,8 @@ fn build_guests() -> PathBuf {
     folder().join("wasm32-wasip2/release")
 }
 
-/// In a virtual environment of its own under the target folder: nothing of the machine changes. Otherwise, why not.
+/// Installs componentize-py in a separate virtual environment under the target folder, so nothing of the machine changes. The error
+/// says why not.
 fn install_componentize_py() -> Result<PathBuf, String> {
     let _lock = locked();
     let pinned = digest_of(&requirements());
@@ -123,7 +124,7 @@ fn install_componentize_py() -> Result<PathBuf, String> {
         return Ok(program);
     }
     if !may_install() {
-        return Err("it is not there, and nothing may be installed".to_owned());
+        return Err("it is not installed, and the test may not install it".to_owned());
     }
     let _ = fs::remove_dir_all(&venv);
     went_well("venv", Command::new("python3").args(["-m", "venv"]).arg(&venv).output())?;
@@ -133,7 +134,7 @@ fn install_componentize_py() -> Result<PathBuf, String> {
     if program.is_file() { Ok(program) } else { Err(format!("pip brought no `{}`", program.display())) }
 }
 
-/// Into a folder of its own under the target folder, as the lock file has it. Otherwise, why not.
+/// Installs componentize-js in a separate folder under the target folder, in the versions of the lock file. The error says why not.
 fn install_componentize_js() -> Result<PathBuf, String> {
     let _lock = locked();
     let pinned = digest_of(&packages());
@@ -143,7 +144,7 @@ fn install_componentize_js() -> Result<PathBuf, String> {
         return Ok(program);
     }
     if !may_install() {
-        return Err("it is not there, and nothing may be installed".to_owned());
+        return Err("it is not installed, and the test may not install it".to_owned());
     }
     fs::create_dir_all(&home).map_err(|err| err.to_string())?;
     for name in ["package.json", "package-lock.json"] {
@@ -166,7 +167,7 @@ fn said_well(tool: &str, output: std::io::Result<Output>) {
     went_well(tool, output).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// Otherwise with everything that it said: the reason is in there.
+/// Whether a tool succeeded; the error has all of its output, since that contains the reason.
 fn went_well(tool: &str, output: std::io::Result<Output>) -> Result<(), String> {
     let output = output.map_err(|err| format!("could not start `{tool}`: {err}"))?;
     if output.status.success() {
@@ -208,7 +209,7 @@ pub(crate) fn stems(folder: &Path, ending: &str) -> Vec<String> {
     names
 }
 
-/// Where their source is.
+/// The folder with the source of the guests.
 pub(crate) fn source() -> PathBuf {
     root().join("tests/guests")
 }

@@ -1,4 +1,4 @@
-//! A host of the test's own: a home in a folder that goes with it, and runs of guests in it.
+//! A host for one test: a home in a temporary folder, and runs of guests in it.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,17 +12,18 @@ use vocabulary::{Digest, FilesGrant, FilesMode, Grants, HttpGrant, Limits, RunId
 
 use crate::{guests, tools};
 
-/// The program as users have it, built if it is not.
+/// The program `bailiwick`; built if necessary.
 ///
 /// # Panics
-/// When it can't be built.
+/// If it can't be built.
 pub fn bailiwick() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
         .get_or_init(|| {
-            // As this kit was built: benchmarks measure what users have.
+            // The program has the same profile as this kit, so that benchmarks measure the release build.
             let (profile, folder) = if cfg!(debug_assertions) { ("dev", "debug") } else { ("release", "release") };
-            // With the tests of the workspace, features of dependencies are the same as for those: otherwise all would be built a second time.
+            // Built together with the tests of the workspace, dependencies have the same features; otherwise all would be built a
+            // second time.
             let what: &[&str] = if cfg!(debug_assertions) {
                 &["--workspace", "--bin", "bailiwick", "--bin", "verify-record", "--tests"]
             } else {
@@ -36,7 +37,7 @@ pub fn bailiwick() -> PathBuf {
         .clone()
 }
 
-/// How houses of tests are made.
+/// The options of the hosts of tests.
 pub fn options() -> HostOptions {
     HostOptions {
         compiler: (bailiwick(), vec!["compile-component".to_owned()]),
@@ -46,23 +47,23 @@ pub fn options() -> HostOptions {
     }
 }
 
-/// Compiled components that all tests of a machine share: what is tested is not the compiler.
+/// The folder of compiled components that all tests of a machine share, since these tests do not test the compiler.
 fn shared_cache() -> PathBuf {
     tools::target().join("tests-compiled")
 }
 
-/// A guest, ready to be entered without a house.
+/// A guest that is ready to be entered without a host.
 ///
 /// # Panics
-/// When it can't be built, compiled or linked.
+/// If it can't be built, compiled or linked.
 pub fn prepared(name: &str) -> Prepared {
     compiled(&std::fs::read(guests::guest(name)).expect("the guest is there"))
 }
 
-/// Makes sure that the compiled component is among those that all tests share.
+/// Compiles a component, and keeps the code among those that all tests share.
 ///
 /// # Panics
-/// When it can't be compiled or linked.
+/// If it can't be compiled or linked.
 pub fn compiled(wasm: &[u8]) -> Prepared {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine::new(&EngineOptions { slots: 64, ..EngineOptions::default() }).expect("an engine"));
@@ -71,18 +72,18 @@ pub fn compiled(wasm: &[u8]) -> Prepared {
     Prepared::new(engine, &component).expect("the guest is linked")
 }
 
-/// A home and the house that holds it.
+/// A home and the host that holds it.
 pub struct TestHost {
-    /// The house.
+    /// The host.
     pub house: LocalHost,
-    /// Its folder; everything of it is gone when this is dropped.
+    /// Its folder, which is removed when this is dropped.
     pub folder: TempDir,
 }
 
-/// Home and second state beneath a folder, with the components that were compiled before.
+/// A home and its second state beneath a folder, with the components that earlier tests compiled.
 ///
 /// # Panics
-/// When there is no room for them.
+/// If there is no space for them.
 pub fn place(folder: &Path) -> HomePlace {
     let place = HomePlace { home: folder.join("home"), state: folder.join("state") };
     home::make_folder(&place.home).expect("a home");
@@ -95,12 +96,12 @@ pub fn place(folder: &Path) -> HomePlace {
     place
 }
 
-/// Gives what was compiled in this home to the tests that come.
+/// Shares the code that was compiled in this home with later tests.
 pub fn give_back(place: &HomePlace) {
     share(&place.home.join("cache"), &shared_cache());
 }
 
-/// Links what one cache has and the other lacks; the code of each last, since it says that the rest is there.
+/// Links the files that one cache has and the other lacks. The code of each component is linked last, since it says that the rest is there.
 fn share(from: &Path, to: &Path) {
     let Ok(entries) = std::fs::read_dir(from) else { return };
     if home::make_folder(to).is_err() {
@@ -111,9 +112,9 @@ fn share(from: &Path, to: &Path) {
     files.sort();
     for file in files {
         let Some(to) = file.file_name().map(|name| to.join(name)) else { continue };
-        // What a test of an earlier compilation has, or half of a pair that was just being written, is no use to anybody.
+        // Files of an earlier compilation, or half of a pair that is just being written, can't be used.
         if to.starts_with(shared_cache()) || is_same(&file, &to) || std::fs::remove_file(&to).is_ok() || !to.exists() {
-            // Another test may have given it meanwhile.
+            // Another test may have shared it meanwhile.
             let _ = std::fs::hard_link(&file, to);
         }
     }
@@ -140,17 +141,17 @@ impl TestHost {
     /// An empty home.
     ///
     /// # Panics
-    /// When there is no room for it.
+    /// If there is no space for it.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let house = LocalHost::open(&place(folder.path()), &options()).expect("the home is free");
         Self { house, folder }
     }
 
-    /// An empty home that nothing was compiled for.
+    /// An empty home without compiled components.
     ///
     /// # Panics
-    /// When there is no room for it.
+    /// If there is no space for it.
     pub fn without_cache() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let place = HomePlace { home: folder.path().join("home"), state: folder.path().join("state") };
@@ -158,7 +159,7 @@ impl TestHost {
         Self { house, folder }
     }
 
-    /// Where it is.
+    /// The paths of the home and its second state.
     pub fn place(&self) -> HomePlace {
         self.house.place().clone()
     }
@@ -166,24 +167,24 @@ impl TestHost {
     /// An order for a guest, with nothing granted.
     ///
     /// # Panics
-    /// When the guest can't be built or kept.
+    /// If the guest can't be built or kept.
     pub fn order(&self, guest: &str, args: &[&str]) -> RunOrder {
         let wasm = std::fs::read(guests::guest(guest)).expect("the guest is there");
         self.order_of(guest, &wasm, args)
     }
 
-    /// An order for a component at hand.
+    /// An order for these bytes of a component.
     ///
     /// # Panics
-    /// When it can't be kept.
+    /// If it can't be kept.
     pub fn order_of(&self, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
         Self::order_in(&self.place(), name, wasm, args)
     }
 
-    /// An order for a component, in a home that somebody else may hold.
+    /// An order for a component, in a home that another process may hold.
     ///
     /// # Panics
-    /// When it can't be kept.
+    /// If it can't be kept.
     pub fn order_in(place: &HomePlace, name: &str, wasm: &[u8], args: &[&str]) -> RunOrder {
         let digest = package::store::put(&place.home, wasm).expect("it is kept");
         let is_agent = package::inspect(wasm).is_ok_and(|component| component.kind == package::ComponentKind::Agent);
@@ -204,7 +205,7 @@ impl TestHost {
     /// Starts a run.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub async fn start(&self, order: RunOrder) -> Running {
         self.house.start(order, run::own_principal()).await.expect("the run starts")
     }
@@ -212,24 +213,24 @@ impl TestHost {
     /// Runs to the end.
     ///
     /// # Panics
-    /// When it does not start, or ends without a report.
+    /// If it does not start, or ends without a report.
     pub async fn run(&self, order: RunOrder) -> RunReport {
         report(self.start(order).await).await
     }
 
-    /// What the record has of a run, in order.
+    /// The records of a run, in order.
     ///
     /// # Panics
-    /// When the record can't be read.
+    /// If the record can't be read.
     pub fn records(&self, run: RunId) -> Vec<Record> {
         records(&self.place().home, run)
     }
 }
 
-/// What the record of a home has of a run, in order.
+/// The records of a run in the record of a home, in order.
 ///
 /// # Panics
-/// When the record can't be read.
+/// If the record can't be read.
 pub fn records(home: &Path, run: RunId) -> Vec<Record> {
     let reader = journal::Reader::open(home).expect("the record opens");
     let records = reader.of_run(run).map(|record| record.expect("a record reads back"));
@@ -239,14 +240,14 @@ pub fn records(home: &Path, run: RunId) -> Vec<Record> {
 /// Waits for the end of a run.
 ///
 /// # Panics
-/// When it ends without a report.
+/// If it ends without a report.
 pub async fn report(mut running: Running) -> RunReport {
     loop {
         match running.events.next().await {
             Some(RunEvent::Closed { report }) => return *report,
             Some(RunEvent::Failed { message, .. }) => panic!("the run failed: {message}"),
             Some(_) => {}
-            None => panic!("the run ended without a word"),
+            None => panic!("the run ended without a report"),
         }
     }
 }
@@ -256,10 +257,10 @@ pub fn mount(order: &mut RunOrder, guest: &str, host: &Path) {
     order.grants.files.push(FilesGrant { guest: guest.to_owned(), host: host.to_owned(), mode: FilesMode::Read });
 }
 
-/// Grants requests, in the words of a configuration: `methods = ["GET"], paths = ["/**"]` for a loopback port.
+/// Grants requests to a loopback port, with the values of a configuration: `methods = ["GET"], paths = ["/**"]`.
 ///
 /// # Panics
-/// When a pattern is none.
+/// If a pattern is invalid.
 pub fn loopback(grants: &mut Grants, port: u16, methods: &[&str], paths: &[&str]) {
     grants.http.push(HttpGrant {
         addresses: Vec::new(),
@@ -275,7 +276,7 @@ pub fn loopback(grants: &mut Grants, port: u16, methods: &[&str], paths: &[&str]
     });
 }
 
-/// What a command printed.
+/// The output of a command.
 pub fn printed(report: &RunReport) -> &str {
     report.claims.output.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default()
 }

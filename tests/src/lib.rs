@@ -1,4 +1,4 @@
-//! The kit: what tests that cross rooms are made of.
+//! The kit: shared code of the tests that cross rooms.
 #![expect(clippy::expect_used, clippy::panic, reason = "a kit for tests fails by panicking")]
 
 pub mod apps;

@@ -1,4 +1,4 @@
-//! A record that lies in several segments, without the gigabytes that this takes in real life.
+//! Makes a record with several segments, without the gigabytes that real segments have.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use journal::{Journal, Options, Reader, log_run};
 use run::HomePlace;
 use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
 
-/// Where whole batches end in the last segment of a home.
+/// The offsets at which whole batches end in the last segment of a home.
 ///
 /// # Panics
-/// Where there is no record.
+/// If there is no record.
 #[must_use]
 pub fn end(home: &Path) -> (PathBuf, u64) {
     let at = Reader::open(home).expect("a record").records().map(|record| record.expect("it is whole").at).last().expect("a record");
@@ -19,13 +19,13 @@ pub fn end(home: &Path) -> (PathBuf, u64) {
     (path, bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
 }
 
-/// Makes the record of a home longer by small segments. What ran before lies in the first of them.
+/// Adds small segments to the record of a home. Earlier runs are in the first segment.
 ///
 /// # Panics
-/// Where there is no record, or the disk fails.
+/// If there is no record, or the disk fails.
 pub fn lengthen(place: &HomePlace) {
     let (path, bytes) = end(&place.home);
-    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes)).expect("its space can be given back");
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(bytes)).expect("its space can be released");
     let options = Options { segment_bytes: 4096, ..Options::default() };
     let (journal, _) = Journal::open(&place.home, Some(&place.state), options).expect("it opens");
     for bytes in 0..30 {

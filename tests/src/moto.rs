@@ -1,4 +1,4 @@
-//! moto: an AWS on loopback that holds each signature against the keys that its users were given.
+//! moto: a fake AWS on loopback that checks each signature with the keys of its users.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,30 +9,30 @@ use serde_json::Value;
 use crate::apps::{App, python_with};
 use crate::tools::missing;
 
-/// Everything by digest: Python 3.10 to 3.14.
+/// moto and its dependencies, with digests: for Python 3.10 to 3.14.
 const REQUIREMENTS: &str = include_str!("../servers/moto.txt");
 const APPLICATION: &str = include_str!("../servers/moto_app.py");
 const SETUP: &str = include_str!("../servers/moto_setup.py");
 
-/// It, with two users. Ended when it is dropped.
+/// The server, with two users. It ends when it is dropped.
 pub struct Moto {
     /// The server.
     pub app: App,
-    /// The key of a user who may list and end keys, and everything with secrets and findings.
+    /// The key id of a user who may list and end keys, and do everything with secrets and findings.
     pub id: String,
-    /// The secret to it.
+    /// The secret of this key.
     pub secret: String,
-    /// The key of a user who may do nothing.
+    /// The key id of a user who may do nothing.
     pub leaked: String,
-    /// The secret to that.
+    /// The secret of that key.
     pub leaked_secret: String,
 }
 
 impl Moto {
-    /// `None` after it was named as missing.
+    /// Starts the server; `None` after a message if moto is missing.
     ///
     /// # Panics
-    /// Where it does not start, or does not check signatures; in CI, where it is missing.
+    /// If it does not start, or does not check signatures; in CI also if it is missing.
     #[must_use]
     pub fn start() -> Option<Self> {
         static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();

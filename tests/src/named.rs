@@ -1,4 +1,4 @@
-//! Runs as a caller names them: a configuration that is trusted in a home, an agent of it, what it is called with.
+//! Runs as a caller requests them: a configuration that is trusted in a home, an agent of it, and its arguments.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use run::{HomePlace, Running};
 use service::{Admitted, Call, Configured, HostHandle, Obtained, TrustWord};
 use vocabulary::Grants;
 
-/// Writes a configuration with one agent into a folder. `more` is put behind it.
+/// Writes a configuration with one agent into a folder, followed by the text `more`.
 ///
 /// # Panics
-/// When the folder can't be written.
+/// If the folder can't be written.
 pub fn written(folder: &Path, (name, component): (&str, &Path), grants: &Grants, more: &str) -> PathBuf {
     std::fs::create_dir_all(folder).expect("a folder can be made");
     let file = folder.join("bailiwick.toml");
@@ -19,10 +19,10 @@ pub fn written(folder: &Path, (name, component): (&str, &Path), grants: &Grants,
     file
 }
 
-/// Puts a configuration into the list of what is trusted in a home.
+/// Trusts a configuration in a home.
 ///
 /// # Panics
-/// When it can't be used.
+/// If the configuration can't be used.
 pub fn trust(place: &HomePlace, file: &Path) {
     let configured = Configured::load(Some(file), place).expect("it is a configuration");
     let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
@@ -32,10 +32,10 @@ pub fn trust(place: &HomePlace, file: &Path) {
         .expect("the list can be written");
 }
 
-/// An agent of a configuration that is trusted, ready to be started by the host in this process or by another one.
+/// An agent of a trusted configuration, ready to be started by the host in this process or in another one.
 ///
 /// # Panics
-/// When it is not admitted.
+/// If it is not admitted.
 pub fn admitted(place: &HomePlace, file: &Path, name: &str, args: &[&str]) -> Admitted {
     let configured = Configured::load(Some(file), place).expect("it is a configuration");
     let trusted = configured.proof(place, TrustWord::SaidBefore, BTreeMap::new()).expect("it is trusted").trusted;
@@ -49,10 +49,10 @@ pub fn admitted(place: &HomePlace, file: &Path, name: &str, args: &[&str]) -> Ad
     service::admit(place, &configured, &trusted, (name, &obtained), call).expect("it is admitted")
 }
 
-/// Starts it, by the host that was found.
+/// Starts the run with the host that was found.
 ///
 /// # Panics
-/// When it does not start.
+/// If it does not start.
 pub async fn start(host: &HostHandle, run: &Admitted) -> Running {
     host.start(run).await.expect("the run starts").gone_ahead()
 }

@@ -1,4 +1,4 @@
-//! A name server by hand, over UDP, and over TCP where the answer is long: it says what a test has it say, and remembers who was asked for.
+//! A fake name server over UDP, and over TCP for long answers: it answers as the test says, and logs the names that it was asked for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,28 +10,28 @@ const A: u16 = 1;
 const CNAME: u16 = 5;
 const AAAA: u16 = 28;
 const HTTPS: u16 = 65;
-/// BOUND: bytes of an answer over UDP; what is longer is asked for again over TCP.
+/// BOUND: bytes of an answer over UDP; the client asks again over TCP for a longer answer.
 const UDP_MAX: usize = 1200;
 
-/// What is said of one name.
+/// The answer for one name.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// Of the kind that is asked for, the others are left out.
+    /// The addresses of the name; those of another kind than was asked for are left out of the answer.
     pub addresses: Vec<IpAddr>,
-    /// The name whose addresses these are.
+    /// The name to which this name is an alias (CNAME), if it is one.
     pub alias: Option<String>,
-    /// The response code: 0 is good.
+    /// The response code: 0 means success.
     pub code: u8,
     /// Addresses of version 4 in the hints of an `HTTPS` record that nobody asked for (RFC 9460).
     pub hints: Vec<IpAddr>,
-    /// Nothing is said at all.
+    /// Whether there is no answer at all.
     pub silent: bool,
-    /// Seconds to live.
+    /// The time to live, in seconds.
     pub ttl: u32,
 }
 
 impl Answer {
-    /// That there is no such name.
+    /// The answer that there is no such name.
     #[must_use]
     pub fn nobody() -> Self {
         Self { code: 3, ..Self::default() }
@@ -40,30 +40,30 @@ impl Answer {
 
 type Say = dyn Fn(&str, usize) -> Answer + Send + Sync;
 
-/// See the module.
+/// The name server.
 pub struct NameServer {
-    /// Where it is.
+    /// The address on which it listens.
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, u16)>>>,
 }
 
 impl NameServer {
-    /// Answers for a name, without a dot at its end.
+    /// Starts a server that answers with the addresses that `answer` returns for a name (without a dot at its end).
     ///
     /// # Panics
-    /// Where there is no port left.
+    /// If there is no free port.
     pub async fn answering(answer: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
         Self::saying(move |name, _| Answer { addresses: answer(name), ..Answer::default() }).await
     }
 
-    /// Answers for a name, and by how often it was asked for its addresses of this kind before.
+    /// Starts a server whose answers come from `say`, which gets the name and how often its addresses of this kind were asked for before.
     ///
     /// # Panics
-    /// Where there is no port left.
+    /// If there is no free port.
     pub async fn saying(say: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
-            // Somebody else may have the port for TCP.
+            // Another program may have this port for TCP.
             if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("its address")).await {
                 break (udp, tcp);
             }
@@ -75,13 +75,13 @@ impl NameServer {
         server
     }
 
-    /// Names that were asked for, in order.
+    /// The names that were asked for, in order.
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         self.questions().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// Names that were asked for, in order, each with the number of the type that was asked.
+    /// The names that were asked for, in order, each with the number of the record type.
     #[must_use]
     pub fn questions(&self) -> Vec<(String, u16)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -120,7 +120,7 @@ async fn over_tcp(listener: TcpListener, asked: Arc<Mutex<Vec<(String, u16)>>>, 
     }
 }
 
-/// Name, type, and the bytes of the question.
+/// The name, the type, and the bytes of a question.
 fn question(query: &[u8]) -> Option<(String, u16, &[u8])> {
     let (mut at, mut labels) = (12, Vec::new());
     loop {
@@ -150,13 +150,13 @@ fn respond(query: &[u8], asked: &Mutex<Vec<(String, u16)>>, say: &Say) -> Option
     }
     let records = records(&answer, kind);
     let count = u16::try_from(records.len()).unwrap_or(u16::MAX).to_be_bytes();
-    // An answer of the name's own server, to a query that may have asked it to ask others.
+    // An authoritative answer, to a query that may have asked for recursion.
     let flags = [0x84 | (query.get(2)? & 1), 0x80 | answer.code];
     Some([query.get(..2)?, &flags, &[0, 1], &count, &[0, 0, 0, 0], question, &records.concat()].concat())
 }
 
 fn records(answer: &Answer, kind: u16) -> Vec<Vec<u8>> {
-    // The name of the question, by its place.
+    // The name of the question, as a pointer to its place.
     let mut owner = vec![0xC0, 12];
     let mut records = Vec::new();
     let mut put = |owner: &[u8], kind: u16, data: &[u8]| {

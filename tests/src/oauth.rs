@@ -1,4 +1,4 @@
-//! An endpoint that gives out tokens: oauth2-mock-server, from npm, which says what it was asked.
+//! A token endpoint: oauth2-mock-server, from npm, which logs its requests.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -9,26 +9,26 @@ use std::thread::JoinHandle;
 use crate::apps::went_well;
 use crate::tools::{may_install, missing, target};
 
-/// By digest, as `npm` keeps them.
+/// The files of the server, with digests, as `npm` keeps them.
 const FILES: [(&str, &str); 3] = [
     ("package.json", include_str!("../servers/package.json")),
     ("package-lock.json", include_str!("../servers/package-lock.json")),
     ("oauth.mjs", include_str!("../servers/oauth.mjs")),
 ];
 
-/// It, for one client. Ended when it is dropped.
+/// The endpoint, for one client. It ends when it is dropped.
 pub struct Endpoint {
     child: Child,
     port: u16,
-    /// Hears what it says, to its end.
+    /// The thread that reads its output to the end.
     hears: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Endpoint {
-    /// Gives the client `tester` a token, if it shows this secret. `None` after it was named as missing.
+    /// Starts an endpoint that gives the client `tester` a token for this secret. Returns `None` after a message if the server is missing.
     ///
     /// # Panics
-    /// Where it does not start; in CI, where it is missing.
+    /// If it does not start; in CI also if it is missing.
     #[must_use]
     pub fn start(secret: &str) -> Option<Self> {
         static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
@@ -38,21 +38,21 @@ impl Endpoint {
         command.arg("oauth.mjs").current_dir(folder).env("CLIENT_SECRET", secret).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("node starts");
         let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines().map_while(Result::ok);
-        let port = lines.next().and_then(|line| line.parse().ok()).expect("it says its port");
+        let port = lines.next().and_then(|line| line.parse().ok()).expect("it prints its port");
         let hears = Some(std::thread::spawn(move || lines.collect()));
         Some(Self { child, port, hears })
     }
 
-    /// Where it is, for a configuration.
+    /// The URL of the endpoint, for a configuration.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/token", self.port)
     }
 
-    /// What it was asked before it ends here: status, grant and scope of each, in order.
+    /// Ends the endpoint, and returns the status, grant and scope of each request, in order.
     ///
     /// # Panics
-    /// Where it does not end.
+    /// If it does not end.
     #[must_use]
     pub fn stop(mut self) -> Vec<String> {
         self.end();
@@ -72,11 +72,11 @@ impl Drop for Endpoint {
     }
 }
 
-/// Into a folder of its own under the target folder, as the lock file has it. Otherwise, why not.
+/// Installs the server in a separate folder under the target folder, in the versions of the lock file. The error says why not.
 fn install() -> Result<PathBuf, String> {
     let home = target().join("tests-oauth");
     std::fs::create_dir_all(&home).map_err(|err| err.to_string())?;
-    // BOUND: one process at a time; let go of when it is dropped.
+    // BOUND: one process at a time; the lock is released when it is dropped.
     let lock = std::fs::File::create(home.join("lock")).map_err(|err| err.to_string())?;
     lock.lock().map_err(|err| err.to_string())?;
     let pinned: String = FILES.iter().map(|(_, text)| *text).collect();
@@ -85,7 +85,7 @@ fn install() -> Result<PathBuf, String> {
         return Ok(home);
     }
     if !may_install() {
-        return Err("it is not there, and nothing may be installed".to_owned());
+        return Err("it is not installed, and the test may not install it".to_owned());
     }
     for (name, text) in FILES {
         std::fs::write(home.join(name), text).map_err(|err| err.to_string())?;

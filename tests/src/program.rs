@@ -1,4 +1,4 @@
-//! The program as users have it, with a home and a configuration of its own.
+//! The program `bailiwick`, with a home and a configuration for one test.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ impl Program {
     /// Writes the configuration.
     ///
     /// # Panics
-    /// When there is no room for it.
+    /// If there is no space for it.
     #[must_use]
     pub fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -38,25 +38,25 @@ impl Program {
         program
     }
 
-    /// Where everything of it is; gone when this is dropped.
+    /// The folder with all files; it is removed when this is dropped.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Its configuration.
+    /// The path of the configuration.
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("here/bailiwick.toml")
     }
 
-    /// Its home.
+    /// The path of the home.
     #[must_use]
     pub fn place(&self) -> &HomePlace {
         &self.place
     }
 
-    /// The program, to be started in its folder. `before` is put in front of it: a tracer, for instance.
+    /// The command of the program, in its folder. `before` is put in front of it: a tracer, for example.
     pub fn command(&self, before: &[&str], args: &[&str]) -> Command {
         let program = host::bailiwick();
         let mut words = before.iter().map(PathBuf::from).chain([program]).chain(args.iter().map(PathBuf::from));
@@ -66,7 +66,7 @@ impl Program {
         command
     }
 
-    /// Another program, with the same folder and home.
+    /// The command of another program, with the same folder and home.
     pub fn beside(&self, words: &[&str]) -> Command {
         let mut command = Command::new(words.first().copied().unwrap_or_default());
         command.args(words.get(1..).unwrap_or_default()).current_dir(self.folder.path().join("here"));
@@ -74,10 +74,10 @@ impl Program {
         command
     }
 
-    /// Runs it with these words as its standard input.
+    /// Runs the program with this text as its standard input.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn run_with(&self, args: &[&str], stdin: &str) -> Output {
         let file = self.folder.path().join("stdin");
@@ -87,36 +87,36 @@ impl Program {
         output
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(&[], args).output().expect("it starts")
     }
 }
 
-/// The home in which agents of the workspace are built; what was built is kept there from one test run to the next.
+/// The home in which agents of the workspace are built; built components are kept there from one test run to the next.
 #[must_use]
 pub fn agents_home() -> PathBuf {
     tools::target().join("tests-built/home")
 }
 
-/// The component of `agents/NAME`, built by the program itself; once, and kept under the target folder.
+/// The component of `agents/NAME`, built once by the program itself, and kept under the target folder.
 ///
 /// # Panics
-/// When it can't be built, with what was said.
+/// If it can't be built, with the output.
 #[must_use]
 pub fn agent(name: &str) -> PathBuf {
     built_from(name, &format!("agents/{name}"), None)
 }
 
-/// The component of an agent in a folder of this repository, as [`agent`]. `programs` is a folder of programs that its build needs, besides
-/// those of the machine.
+/// The component of an agent in a folder of this repository, as for [`agent`]. `programs` is a folder of programs that its build needs,
+/// besides those of the machine.
 ///
 /// # Panics
-/// When it can't be built, with what was said.
+/// If it can't be built, with the output.
 #[must_use]
 pub fn built_from(name: &str, folder: &str, programs: Option<&Path>) -> PathBuf {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
@@ -124,10 +124,10 @@ pub fn built_from(name: &str, folder: &str, programs: Option<&Path>) -> PathBuf 
     built.entry(folder.to_owned()).or_insert_with(|| build(name, &tools::root().join(folder), programs)).clone()
 }
 
-/// Puts everything that was built in [`agents_home`] into a home, so that it is not built there a second time.
+/// Links everything that was built in [`agents_home`] into a home, so that it is not built there a second time.
 ///
 /// # Panics
-/// When it can't be linked.
+/// If it can't be linked.
 pub fn share_built(home: &Path) {
     let copied = Command::new("cp").arg("-al").arg(agents_home().join("build")).arg(home.join("build")).status();
     assert!(copied.is_ok_and(|status| status.success()), "what was built can be linked");
@@ -136,7 +136,7 @@ pub fn share_built(home: &Path) {
 fn build(name: &str, source: &Path, programs: Option<&Path>) -> PathBuf {
     let folder = tools::target().join("tests-built");
     std::fs::create_dir_all(folder.join("config")).expect("a folder");
-    // What an earlier version has left there may be open to others.
+    // Files of an earlier version may be readable for others.
     if home::check(&agents_home()).and_then(|()| home::check(&folder.join("state"))).is_err() {
         [agents_home(), folder.join("state")].iter().for_each(|home| drop(std::fs::remove_dir_all(home)));
     }
@@ -156,7 +156,7 @@ fn build(name: &str, source: &Path, programs: Option<&Path>) -> PathBuf {
     Path::new(path).to_owned()
 }
 
-/// The configuration of one agent that has these grants: mounts, and requests without credentials.
+/// The configuration of one agent with these grants: mounts, and requests without credentials.
 #[must_use]
 pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
     use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Agents made with the SDK for Python, built by componentize-py: once a process, and kept while their source stays.
+//! Agents made with the SDK for Python, built by componentize-py once in each process, and kept as long as their source does not change.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use vocabulary::Digest;
 use crate::guests::componentize_py;
 use crate::tools::{root, target};
 
-/// The component of `tests/guests/python-agents/NAME`; `None` after componentize-py was named as missing.
+/// The component of `tests/guests/python-agents/NAME`; `None` after a message if componentize-py is missing.
 ///
 /// # Panics
-/// Where it can't be built although componentize-py is there, with what that said; in CI, where it is missing.
+/// If it can't be built although componentize-py is there, with its output; in CI also if componentize-py is missing.
 #[must_use]
 pub fn python_agent(name: &str) -> Option<PathBuf> {
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
@@ -27,7 +27,7 @@ fn build(name: &str, componentize: &Path) -> PathBuf {
     let work = tempfile::tempdir().expect("a folder");
     let wit = work.path().join("wit");
     package::wit::lay_out_wit(&wit).expect("the WIT can be laid out");
-    // Which componentize-py it is, by the stamp of its environment.
+    // The stamp of the environment identifies the version of componentize-py.
     let mut files = vec![componentize.with_file_name("../installed")];
     for folder in [&agent, &sdk.join("bailiwick"), &sdk.join("bailiwick/http"), &wit, &wit.join("deps"), &wit.join("deps/bailiwick-agent")]
     {
@@ -48,7 +48,7 @@ fn build(name: &str, componentize: &Path) -> PathBuf {
     command.arg("-p").arg(&sdk).arg("-o").arg(&made).env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command.output().expect("componentize-py starts");
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    // Copied beside it and renamed: a build that was cut short must not pass for one.
+    // The component is copied beside the target and renamed, so that an interrupted build does not count.
     std::fs::create_dir_all(folder).expect("the target folder can be made");
     let beside = kept.with_extension(std::process::id().to_string());
     std::fs::copy(&made, &beside).expect("there is room for it");

@@ -1,4 +1,4 @@
-//! A real RabbitMQ of a test's own, with its management API: everything of it is in a folder that goes with it, and it listens on loopback only.
+//! A real RabbitMQ for one test, with its management API. All of its files are in a temporary folder, and it listens on loopback only.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 
 use crate::tools::tool;
 
-/// Debian's program of that name in `PATH` becomes the user `rabbitmq`, who may not see a test's folder; this is what it calls.
+/// The script that Debian's program `rabbitmq-server` calls. That program switches to the user `rabbitmq`, who can't read a test's folder.
 const AS_ANYBODY: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// BOUND: how long each of its programs may take to be ready.
 const START: Duration = Duration::from_secs(180);
 
-/// See the module. Ended when it is dropped.
+/// The server. It ends when it is dropped.
 pub struct RabbitMq {
     server: Child,
     names: Child,
@@ -29,7 +29,7 @@ pub struct RabbitMq {
     management: u16,
 }
 
-/// What its management API answered.
+/// An answer of its management API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The status.
@@ -39,17 +39,18 @@ pub struct Said {
 }
 
 impl RabbitMq {
-    /// Starts it, with one user, who may change users. Returns when its API answers. `None` after it was named as missing.
+    /// Starts the server with one user, who may change users. Returns when its API answers, or `None` after a message if RabbitMQ is
+    /// missing.
     ///
     /// # Panics
-    /// Where it does not start; in CI, where it is missing.
+    /// If it does not start; in CI also if it is missing.
     #[must_use]
     pub fn start(user: &str, password: &str) -> Option<Self> {
         let (found, epmd) = (tool("rabbitmq-server")?, tool("epmd")?);
         let program = Some(PathBuf::from(AS_ANYBODY)).filter(|path| path.is_file()).unwrap_or(found);
         let folder = tempfile::tempdir().expect("a folder");
         let [names_port, amqp, distribution, management] = ports();
-        // The names of nodes are kept by a process of this test's own: left to itself, a node starts one that outlives it.
+        // The test starts the process that keeps the names of nodes: otherwise a node starts one that outlives it.
         let mut names = Command::new(epmd);
         names.args(["-d", "-d", "-address", "127.0.0.1", "-port", &names_port.to_string()]);
         let names =
@@ -69,17 +70,17 @@ impl RabbitMq {
         Some(rabbit)
     }
 
-    /// Where its management API is.
+    /// The port of its management API.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.management
     }
 
-    /// Asks the API who this is: 200, or 401 with `Login failed` where the password is wrong, and with `Not management user` where it is right and
-    /// the user has no tag that lets it in.
+    /// Asks the API who this user is. The answer is 200, or 401: with `Login failed` if the password is wrong, or with `Not management
+    /// user` if it is right but the user has no tag that allows the API.
     ///
     /// # Panics
-    /// Where no answer comes.
+    /// If no answer comes.
     #[must_use]
     pub fn who_am_i(&self, user: &str, password: &str) -> Said {
         self.ask("GET /api/whoami", (user, password), "")
@@ -88,7 +89,7 @@ impl RabbitMq {
     /// Makes a user, or sets its password and tags.
     ///
     /// # Panics
-    /// Where no answer comes.
+    /// If no answer comes.
     #[must_use]
     pub fn put_user(&self, name: &str, body: &str, under: (&str, &str)) -> Said {
         self.ask(&format!("PUT /api/users/{name}"), under, body)
@@ -106,13 +107,13 @@ impl RabbitMq {
         Said { status, body: body.to_owned() }
     }
 
-    /// What it said on standard error.
+    /// The text that the server wrote to standard error.
     #[must_use]
     pub fn said(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
-    /// The process that its script started, which has written its id down. There is nothing to keep: it need not end in order.
+    /// Kills the process that the script started, whose id is in a file. Nothing has to be kept, so it need not end cleanly.
     fn end(&mut self) {
         let written = fs::read_to_string(self.folder.path().join("pid")).unwrap_or_default();
         match written.trim().parse().ok().and_then(Pid::from_raw) {
@@ -131,7 +132,7 @@ impl Drop for RabbitMq {
     }
 }
 
-/// Ports that are free, each another one.
+/// Four different free ports.
 fn ports() -> [u16; 4] {
     let held: [TcpListener; 4] = std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
     held.map(|listener| listener.local_addr().expect("its address").port())
@@ -144,7 +145,7 @@ fn configuration(amqp: u16, management: u16, user: &str, password: &str) -> Stri
     )
 }
 
-/// Nothing of it outside of its folder, and nothing from outside in it.
+/// Variables that keep all of its files in its folder, and ignore files from outside.
 fn environment(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     let own = [
         ("HOME", ""),
@@ -166,7 +167,7 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
 }
 
-/// Starts it, and returns once it has said these words; what it says later is read and forgotten.
+/// Starts a command, and returns once it has printed these words; later output is read and dropped.
 fn ready<R: Read + Send + 'static>(command: &mut Command, words: &'static str, from: impl FnOnce(&mut Child) -> Option<R>) -> Child {
     let mut child = command.spawn().expect("it starts");
     let lines = BufReader::new(from(&mut child).expect("it is a pipe")).lines().map_while(Result::ok);

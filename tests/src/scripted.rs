@@ -1,6 +1,6 @@
-//! A world made up on the spot: answers that depend only on what was asked, in an order, at times and in pieces that depend
-//! on a seed. It writes down every step, and answers from such a list as long as there is one: so one type records a run,
-//! rebuilds it, and goes on where the list ends.
+//! A simulated world: its answers depend only on the asks; their order, times and pieces depend on a seed. It writes down every
+//! step. If it gets such a list, it answers from the list first. So one type records a run, rebuilds it, and continues where the
+//! list ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -12,24 +12,24 @@ use vocabulary::{
     HttpHead, OpId, Release, Stop, Timeline,
 };
 
-/// One thing that went through the door, either way.
+/// One event between the guest and its world, in either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Every byte of an act.
+    /// The guest asked for an act; all of its bytes.
     Asked(Vec<u8>),
-    /// An observation.
+    /// The guest looked at a mount.
     Observed(FileAsk),
-    /// Something nothing can allow.
+    /// The guest asked for something that no grant can allow.
     Refused(String),
-    /// Something said.
+    /// The guest made a claim.
     Said(Claim),
     /// The guest dropped an operation.
     Abandoned(OpId),
     /// A timer was set.
     Timer(u64),
-    /// A look that found nothing.
+    /// A poll found nothing.
     Empty,
-    /// Something was released.
+    /// A release became visible to the guest.
     Released(Release),
 }
 
@@ -41,10 +41,10 @@ struct Flight {
     deadline_ns: Option<u64>,
 }
 
-/// See the module.
+/// The simulated world.
 pub struct Scripted {
     dice: u64,
-    /// Answered from as long as it lasts.
+    /// The steps to answer from, as long as there are any.
     record: VecDeque<Step>,
     steps: Arc<Mutex<Vec<Step>>>,
     steps_max: usize,
@@ -59,7 +59,7 @@ pub struct Scripted {
 const TREE: &[(&str, &str)] = &[("a.txt", "alpha\n"), ("b/c.txt", "gamma gamma\n"), ("b/d/e.bin", "\0\u{1}\u{2}")];
 
 impl Scripted {
-    /// Answers from `record` first, then goes on with luck drawn from `seed`; stops the run when `steps_max` steps are taken.
+    /// A world that answers from `record` first, and then at random from `seed`; it stops the run after `steps_max` steps.
     pub fn new(seed: u64, record: Vec<Step>, steps_max: usize) -> (Self, Arc<Mutex<Vec<Step>>>) {
         let steps = Arc::new(Mutex::new(Vec::new()));
         let world = Self {
@@ -77,7 +77,7 @@ impl Scripted {
     }
 
     fn roll(&mut self, sides: u64) -> u64 {
-        // xorshift64: any sequence will do, as long as the seed decides it.
+        // xorshift64: any sequence will do, as long as it depends only on the seed.
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
@@ -105,7 +105,7 @@ impl Scripted {
         OpId(self.next_op)
     }
 
-    /// What happens next, if anything can: from the record, or by luck.
+    /// The next release, if there can be one: from the record, or at random.
     fn next_release(&mut self) -> Option<Release> {
         if let Some(recorded) = self.record.front() {
             return if let Step::Released(release) = recorded { Some(release.clone()) } else { None };
@@ -198,7 +198,7 @@ fn head(length: usize) -> HttpHead {
     HttpHead { headers: vec![Header { name: "content-length".to_owned(), value: length.to_string().into_bytes() }], status: 200 }
 }
 
-/// What the server of this world says to a request: bytes that only the request decides.
+/// The answer of this world's server to a request: bytes that depend only on the request.
 fn body_for(ask: &[u8]) -> Bytes {
     let seed = vocabulary::Digest::of(ask);
     let length = usize::from(seed.as_bytes()[0]) * 12;

@@ -1,4 +1,4 @@
-//! What a test looks for in the records of a run, and in what its guest printed.
+//! Helpers that find things in the records of a run, and in the output of its guest.
 
 use run::RunReport;
 use serde_json::Value;
@@ -7,22 +7,22 @@ use vocabulary::{Fault, HttpFault};
 
 use crate::host::printed;
 
-/// Intents.
+/// The intents.
 pub fn asked(records: &[Record]) -> impl Iterator<Item = &Asked> {
     records.iter().filter_map(|record| if let Record::Asked(asked) = record { Some(asked) } else { None })
 }
 
-/// Refusals.
+/// The refusals.
 pub fn refused(records: &[Record]) -> impl Iterator<Item = &Refused> {
     records.iter().filter_map(|record| if let Record::Refused(refused) = record { Some(refused) } else { None })
 }
 
-/// Answers.
+/// The answers.
 pub fn answered(records: &[Record]) -> impl Iterator<Item = &Answered> {
     records.iter().filter_map(|record| if let Record::Answered(answered) = record { Some(answered) } else { None })
 }
 
-/// What the host asked on its own behalf, in order, each with its answer.
+/// The host's own requests, in order, each with its answer.
 #[must_use]
 pub fn host_asks(records: &[Record]) -> Vec<(&HostAsked, Option<&HostAnswered>)> {
     let asked = records.iter().filter_map(|record| if let Record::HostAsked(asked) = record { Some(asked) } else { None });
@@ -35,12 +35,12 @@ pub fn host_asks(records: &[Record]) -> Vec<(&HostAsked, Option<&HostAnswered>)>
     asked.map(|asked| (asked, answered(asked.number))).collect()
 }
 
-/// Bodies that are over.
+/// The records of bodies that were received completely.
 pub fn received(records: &[Record]) -> impl Iterator<Item = &Received> {
     records.iter().filter_map(|record| if let Record::Received(received) = record { Some(received) } else { None })
 }
 
-/// Operations whose body the guest was let see to its end.
+/// The operations whose body the guest has seen to its end.
 pub fn ends(records: &[Record]) -> impl Iterator<Item = u64> {
     delivered(records).filter(|release| release.event == DeliveredEvent::End).map(|release| release.op)
 }
@@ -50,20 +50,20 @@ fn delivered(records: &[Record]) -> impl Iterator<Item = &DeliveredOne> {
     delivered.flat_map(|delivered| &delivered.releases)
 }
 
-/// Codes of refusals, each as often as it stands for.
+/// The codes of refusals; a record that counts several refusals gives its code that many times.
 #[must_use]
 pub fn codes(records: &[Record]) -> Vec<&'static str> {
     refused(records).flat_map(|refused| std::iter::repeat_n(refused.reason.code(), usize::try_from(refused.alike).unwrap_or(0))).collect()
 }
 
-/// The line that names what an ask is about, in a record as `show --json` has it.
+/// The line that names the resource of an ask, from a record of `show --json`.
 #[must_use]
 pub fn resource(shown: &Value) -> Option<String> {
     let resource = shown.pointer("/record/ask/resource")?.clone();
     serde_json::from_value::<vocabulary::Resource>(resource).ok().map(|resource| resource.to_string())
 }
 
-/// What the guest was told to have gone wrong, in order: with the answer or within its body.
+/// The errors that the guest got, in order: instead of an answer, or within its body.
 #[must_use]
 pub fn faults(records: &[Record]) -> Vec<HttpFault> {
     delivered(records)
@@ -71,7 +71,7 @@ pub fn faults(records: &[Record]) -> Vec<HttpFault> {
         .collect()
 }
 
-/// How many requests were under way at most: intents less those that are over, in the order of the record.
+/// The greatest number of requests under way at once: intents minus ended requests, in the order of the record.
 #[must_use]
 pub fn most_under_way(records: &[Record]) -> usize {
     let (mut under_way, mut most) = (0_usize, 0);
@@ -87,7 +87,7 @@ pub fn most_under_way(records: &[Record]) -> usize {
     most
 }
 
-/// Each request as a server's log has it: `METHOD PATH STATUS BYTES`, in the order of the intents. Queries without their values.
+/// Each request in the format of a server's log, `METHOD PATH STATUS BYTES`, in the order of the intents. Queries are without their values.
 #[must_use]
 pub fn log_lines(records: &[Record]) -> Vec<String> {
     let line = |asked: &Asked| {
@@ -103,7 +103,7 @@ pub fn log_lines(records: &[Record]) -> Vec<String> {
 /// The lines of JSON that a guest printed.
 ///
 /// # Panics
-/// Where one is none.
+/// If a line is not JSON.
 #[must_use]
 pub fn lines(report: &RunReport) -> Vec<Value> {
     printed(report).lines().map(|line| serde_json::from_str(line).expect("a guest prints JSON")).collect()

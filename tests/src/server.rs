@@ -1,4 +1,4 @@
-//! A server on loopback that does what it is told, byte for byte: honest, slow, lying, or gone in the middle.
+//! A server on loopback that does exactly what a test says: it can be honest, slow, lying, or close in the middle.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// `GET`, `POST`, …
+    /// The method: `GET`, `POST`, …
     pub method: String,
-    /// Path and query, as on the wire.
+    /// Path and query, as sent.
     pub path: String,
     /// Everything before the body.
     pub head: String,
@@ -22,49 +22,49 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Whether its head has this line, in whatever case.
+    /// Whether the head has this line, without regard to case.
     pub fn has_header(&self, line: &str) -> bool {
         self.head.lines().any(|header| header.eq_ignore_ascii_case(line))
     }
 }
 
-/// The only request for a path that a server heard. Panics where there is none, or more.
+/// The only request for a path. Panics if there is none, or more than one.
 pub fn only<'a>(heard: &'a [Heard], path: &str) -> &'a Heard {
     let of_it: Vec<_> = heard.iter().filter(|heard| heard.path == path).collect();
     assert_eq!(of_it.len(), 1, "{path}: {of_it:?}");
     of_it.first().expect("there is one")
 }
 
-/// One thing that a server does.
+/// One step of a server.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Says this.
+    /// Sends these bytes.
     Say(Vec<u8>),
-    /// Waits so long.
+    /// Waits for this time.
     Wait(Duration),
     /// Waits until the test adds a permit, and uses it up.
     Until(Arc<Semaphore>),
-    /// Says this again and again, until nobody listens.
+    /// Sends these bytes again and again, until the client closes.
     Flood(Vec<u8>),
-    /// Says nothing more, and stays until the other side closes.
+    /// Sends nothing more, and waits until the client closes.
     Hang,
-    /// Closes.
+    /// Closes the connection.
     Close,
 }
 
-/// What was heard and how often somebody came.
+/// The requests so far, and the counts.
 #[derive(Debug, Default)]
 struct Seen {
     heard: Mutex<Vec<Heard>>,
     counts: watch::Sender<Counts>,
 }
 
-/// How often something happened.
+/// Counts of what has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were accepted.
     pub accepted: usize,
-    /// Requests that were heard whole.
+    /// Requests that arrived completely.
     pub heard: usize,
     /// Steps that were taken.
     pub steps: usize,
@@ -72,7 +72,7 @@ pub struct Counts {
     pub answered: usize,
 }
 
-/// See the module. Its connections end with the runtime.
+/// The server. Its connections end with the runtime.
 #[derive(Clone, Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -82,10 +82,10 @@ pub struct Server {
 type Answer = dyn Fn(usize, &Heard) -> Vec<Step> + Send + Sync;
 
 impl Server {
-    /// Answers the n-th request, from 0, over all connections.
+    /// Starts a server; `answer` gets the number of the request, from 0 over all connections, and returns the steps.
     ///
     /// # Panics
-    /// Where there is no port left.
+    /// If there is no free port.
     pub async fn answering(answer: impl Fn(usize, &Heard) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let server = Self { address: listener.local_addr().expect("its address"), seen: Arc::default() };
@@ -99,12 +99,12 @@ impl Server {
         server
     }
 
-    /// Answers each request with the same steps.
+    /// Starts a server that answers each request with the same steps.
     pub async fn doing(steps: Vec<Step>) -> Self {
         Self::answering(move |_, _| steps.clone()).await
     }
 
-    /// Where it is.
+    /// The port on which the server listens.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -114,17 +114,17 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// What was heard so far.
+    /// The requests so far.
     pub fn heard(&self) -> Vec<Heard> {
         self.seen.heard().clone()
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         *self.seen.counts.borrow()
     }
 
-    /// Returns when the counts are so.
+    /// Returns when `so` returns true for the counts.
     ///
     /// # Panics
     /// Never: the counts live as long as the server.
@@ -179,7 +179,7 @@ async fn speak(mut stream: TcpStream, seen: Arc<Seen>, answer: Arc<Answer>) {
     }
 }
 
-/// Takes one step; whether the connection still stands.
+/// Takes one step; returns whether the connection is still open.
 async fn take(stream: &mut TcpStream, step: Step) -> bool {
     match step {
         Step::Say(bytes) => stream.write_all(&bytes).await.is_ok(),
@@ -204,7 +204,7 @@ async fn take(stream: &mut TcpStream, step: Step) -> bool {
     }
 }
 
-/// The next request, whole.
+/// Reads the next request completely.
 async fn hear(stream: &mut TcpStream, rest: &mut Vec<u8>) -> Option<Heard> {
     loop {
         if let Some((heard, used)) = whole(rest) {

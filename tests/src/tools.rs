@@ -1,21 +1,21 @@
-//! What the tests need that cargo does not bring: found on this machine, or named as missing.
+//! Tools that the tests need and that cargo does not provide: found on this machine, or reported as missing.
 //!
-//! Where something is missing only the tests that need it are skipped; in CI, that is where `CI` is set, they fail instead.
+//! If a tool is missing, only the tests that need it are skipped; in CI (if `CI` is set) they fail instead.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Where a program may be although `PATH` does not say so: Debian keeps nginx in the second.
+/// Folders that are searched besides `PATH`: Debian keeps nginx in the second.
 const BESIDES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 static NAMED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// The program of that name; `None` after it was named as missing, and the caller's test ends there.
+/// The path of the program of that name; `None` after a message if it is missing, and then the caller's test ends.
 ///
 /// # Panics
-/// In CI, where it is missing.
+/// In CI, if it is missing.
 #[must_use]
 pub fn tool(name: &str) -> Option<PathBuf> {
     let found = search(name);
@@ -25,32 +25,32 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Whether a test has to do without something: names it once a process, on standard error.
+/// Reports a missing tool on standard error, once in each process.
 ///
 /// # Panics
-/// In CI: there a skip is a failure.
+/// In CI, where a skipped test is a failure.
 #[expect(clippy::print_stderr, reason = "a test that is skipped has to say so")]
 pub fn missing(what: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|value| value.is_empty()), "`{what}` is missing, and in CI nothing is skipped");
+    assert!(std::env::var_os("CI").is_none_or(|value| value.is_empty()), "`{what}` is missing, and in CI no test is skipped");
     let mut named = NAMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if named.insert(what.to_owned()) {
         eprintln!("missing: {what}; the tests that need it are skipped (`tests/all` installs it)");
     }
 }
 
-/// Whether a test may bring what it lacks; `tests/all --no-install` says no by setting `BAILIWICK_NO_INSTALL`.
+/// Whether a test may install missing tools; `tests/all --no-install` forbids it by setting `BAILIWICK_NO_INSTALL`.
 #[must_use]
 pub fn may_install() -> bool {
     std::env::var_os("BAILIWICK_NO_INSTALL").is_none_or(|value| value.is_empty())
 }
 
-/// The folder of the whole workspace.
+/// The folder of the workspace.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// Where cargo keeps what it builds: what `CARGO_TARGET_DIR` says, or `target`.
+/// The target folder of cargo: `CARGO_TARGET_DIR`, or `target`.
 #[must_use]
 pub fn target() -> PathBuf {
     let shared = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -59,8 +59,8 @@ pub fn target() -> PathBuf {
 
 /// The cargo that runs these tests, for a build from within a test.
 ///
-/// Cargo tells a test which package it belongs to. Build scripts that watch those variables (`ring` has one) would take the inner build for
-/// another one, and build what needs them anew: under the feet of the tests that are running.
+/// Cargo sets variables that say to which package a test belongs. Build scripts that watch these variables (`ring` has one) would run again
+/// in the inner build, and cargo would rebuild their dependents while the tests are running. So these variables are removed.
 #[must_use]
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -73,7 +73,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Whether some bytes are in others, which may be the segments of a record: many megabytes.
+/// Whether `needle` occurs in `haystack`, which may be a segment of a record of many megabytes.
 #[must_use]
 pub fn contains(all: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(all, part).is_some()

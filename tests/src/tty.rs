@@ -1,4 +1,4 @@
-//! The program at a terminal: what it shows there, and what is typed.
+//! The program at a terminal: reads what it shows, and types input.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -12,15 +12,15 @@ pub struct Tty {
     to: ChildStdin,
     from: ChildStdout,
     shown: String,
-    /// How much of it was waited for.
+    /// How many bytes of the output were waited for so far.
     seen: usize,
 }
 
 impl Tty {
-    /// Starts it with these arguments, which need no quoting.
+    /// Starts the program with these arguments, which need no quoting.
     ///
     /// # Panics
-    /// Where there is no `script`.
+    /// If there is no `script`.
     #[must_use]
     pub fn new(program: &Program, args: &[&str]) -> Self {
         let line = format!("'{}' {}", host::bailiwick().display(), args.join(" "));
@@ -30,10 +30,10 @@ impl Tty {
         Self { child, to, from, shown: String::new(), seen: 0 }
     }
 
-    /// Waits until it has shown these words, behind those that were waited for before.
+    /// Waits until the program has shown these words, after those of earlier waits.
     ///
     /// # Panics
-    /// Where it ends without them.
+    /// If the program ends without showing them.
     pub fn until(&mut self, words: &str) -> &mut Self {
         let mut byte = [0];
         loop {
@@ -50,16 +50,16 @@ impl Tty {
     /// Types a line.
     ///
     /// # Panics
-    /// Where nobody reads it.
+    /// If the program does not read it.
     pub fn types(&mut self, line: &str) -> &mut Self {
         self.to.write_all(format!("{line}\n").as_bytes()).expect("a pipe");
         self
     }
 
-    /// Its number, and all that it has shown.
+    /// The exit code, and everything that the program has shown.
     ///
     /// # Panics
-    /// Where it can't be waited for.
+    /// If waiting fails.
     #[must_use]
     pub fn ends(mut self) -> (Option<i32>, String) {
         let mut rest = Vec::new();

@@ -1,23 +1,23 @@
-//! Components written by hand, for what no toolchain makes: `tests/guests/wat`, put together on the spot.
+//! Assembles the components in `tests/guests/wat`, which are written by hand because no toolchain makes them.
 
 use std::fs;
 
 use crate::guests::{source, stems};
 
-/// The bytes of `tests/guests/wat/NAME.wat`. Not all of them are valid; that is what they are for.
+/// The bytes of `tests/guests/wat/NAME.wat`. Some are invalid on purpose.
 ///
 /// # Panics
-/// Where there is none of that name, or it is not even text that can be put together.
+/// If there is no such file, or its text can't be assembled.
 #[must_use]
 pub fn wat(name: &str) -> Vec<u8> {
     let text = fs::read_to_string(source().join(format!("wat/{name}.wat"))).unwrap_or_else(|err| panic!("there is no `{name}`: {err}"));
     assembled(&text)
 }
 
-/// The bytes of a text.
+/// The bytes of a WebAssembly text.
 ///
 /// # Panics
-/// Where it can't be put together.
+/// If it can't be assembled.
 #[must_use]
 pub fn assembled(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|err| panic!("{err}"))
@@ -26,7 +26,7 @@ pub fn assembled(text: &str) -> Vec<u8> {
 /// The names of all of them, sorted.
 ///
 /// # Panics
-/// Where the folder can't be listed.
+/// If the folder can't be listed.
 #[must_use]
 pub fn names() -> Vec<String> {
     stems(&source().join("wat"), "wat")

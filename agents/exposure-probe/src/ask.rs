@@ -1,6 +1,7 @@
-//! Asking one target, within its budget and the run's: so many at once, so many a second, and redirects a few steps far.
+//! Sends requests to one target, within the budgets of the target and of the run: a bounded number at once and per second, and
+//! a few redirects.
 //!
-//! Asks by GET alone. What the answers mean is the checks' business.
+//! Uses only GET. The checks decide what the answers mean.
 
 use crate::pace::Pace;
 use crate::page::{BODY_BYTES_MAX, Page};
@@ -11,24 +12,24 @@ use std::time::Duration;
 
 /// BOUND: how many redirects are followed, one after the other.
 const HOPS_MAX: usize = 5;
-/// After so many in a row without an answer, a target is given up.
+/// After this many requests in a row without an answer, a target is given up.
 const SILENT_MAX: u32 = 3;
-/// Who asks: whoever reads the server's log is to know.
+/// The `user-agent` of each request, so that a reader of the server's log knows who asked.
 const USER_AGENT: &str = concat!("bailiwick-exposure-probe/", env!("CARGO_PKG_VERSION"));
 
-/// What of an answer is wanted.
+/// Which part of an answer is wanted, or for whom it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
     Whole,
-    /// The first few bytes, of a server that can give a part.
+    /// The first few bytes, if the server can send a part.
     Beginning,
-    /// As a page of that origin would be answered.
+    /// The answer that a page of that origin would get.
     For {
         origin: String,
     },
 }
 
-/// One thing to ask for: an absolute path with its query.
+/// One request: an absolute path with its query, and what of the answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ask {
     pub(crate) path: String,
@@ -41,7 +42,7 @@ impl Ask {
     }
 }
 
-/// What a run has for all of its targets together.
+/// What all targets of a run share.
 pub(crate) struct Means {
     client: Client,
     in_flight: usize,
@@ -56,14 +57,14 @@ impl Means {
     }
 }
 
-/// Asks one target.
+/// Sends requests to one target.
 pub(crate) struct Asker<'a> {
     means: &'a mut Means,
     pub(crate) target: &'a Target,
     left: u64,
-    /// Requests that the host let go.
+    /// How many requests the host sent.
     pub(crate) asked: u64,
-    /// Requests that it did not.
+    /// How many requests the host refused.
     pub(crate) refused: u64,
     silent: u32,
     given_up: Option<Why>,
@@ -84,8 +85,8 @@ impl<'a> Asker<'a> {
         self.means.in_flight
     }
 
-    /// Asks for all of them, no more than may be in flight. A redirect to somewhere below what was asked for is followed; one to
-    /// elsewhere within the origin is the answer that nothing is there.
+    /// Sends all of these requests, with no more in flight than allowed. A redirect to a place below the asked path is followed. A redirect
+    /// to another place of the origin counts as the answer that nothing is there.
     pub(crate) fn ask(&mut self, asks: &[Ask]) -> Vec<Result<Page, Why>> {
         let mut ways: Vec<Way> = asks.iter().map(|ask| Way { ask: ask.clone(), outcome: None }).collect();
         for _ in 0..=HOPS_MAX {
@@ -98,7 +99,7 @@ impl<'a> Asker<'a> {
         ways.into_iter().map(|way| way.outcome.unwrap_or(Err(Why::RedirectLoop))).collect()
     }
 
-    /// Asks for the target's own page, and follows it wherever it leads within the origin: every page on the way.
+    /// Asks for the target's own page, and follows its redirects within the origin. Returns every page on the way.
     pub(crate) fn pages_of_root(&mut self) -> (Vec<Page>, Option<Why>) {
         let mut pages = Vec::new();
         let mut ask = Ask::whole(self.target.path(""));
@@ -119,7 +120,7 @@ impl<'a> Asker<'a> {
         (pages, Some(Why::RedirectLoop))
     }
 
-    /// Where it sends on to, if it does.
+    /// Where this page redirects to, if it does.
     pub(crate) fn leads(&self, page: &Page) -> Option<Leads> {
         let location = page.header("location").filter(|_| page.status.is_redirection())?;
         Some(self.target.leads(&page.path, &location))
@@ -143,7 +144,7 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Sends them, a few at a time, and no more than the budgets have left.
+    /// Sends the requests, a few at a time, and no more than the budgets have left.
     fn send(&mut self, asks: &[Ask]) -> Vec<Result<Page, Why>> {
         let mut answers = Vec::with_capacity(asks.len());
         for some in asks.chunks(self.means.in_flight.max(1)) {
@@ -164,7 +165,7 @@ impl<'a> Asker<'a> {
         answers
     }
 
-    /// Takes as many from both budgets as there are, up to `count`.
+    /// Takes up to `count` requests from both budgets, and returns how many it got.
     fn spend(&mut self, count: usize) -> usize {
         let count = (count as u64).min(self.left).min(self.means.left);
         self.left -= count;
@@ -185,7 +186,7 @@ impl<'a> Asker<'a> {
         self.count(answer.as_ref().err());
         let page = match answer.and_then(|answer| Page::whole(&ask.path, answer)) {
             Ok(page) => page,
-            // Our own bound: asked again, it is read as far as that.
+            // The body exceeds our own bound: ask again, and read it up to the bound.
             Err(Error::TooLarge { code: "body-bytes-max" }) => self.beginning(ask)?,
             Err(err) => return Err(Why::of(&err)),
         };
@@ -229,7 +230,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// Whether a redirect stays with what was asked for: the same path with a slash, or something in that folder.
+/// Whether a redirect stays with the asked path: the same path with a slash, or something in that folder.
 fn is_below(path: &str, asked: &str) -> bool {
     let bare = |path: &str| path.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
     let (path, asked) = (bare(path), bare(asked));

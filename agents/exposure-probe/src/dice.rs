@@ -1,16 +1,16 @@
-//! Words that no server knows: paths that can't exist, and origins that nobody trusts.
+//! Random words that no server knows, for paths that can't exist and origins that no server trusts.
 //!
-//! INVARIANT: they come from the sandbox's own seeded randomness, by way of the standard library, so that a run that is rebuilt asks
-//! for the same words.
+//! INVARIANT: the words come from the sandbox's seeded randomness, through the standard library, so that a run that is rebuilt uses
+//! the same words.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
 const LETTERS: u64 = 26;
-/// Of 26 letters each: no file is called so by accident.
+/// How many letters a word has. With 26 choices for each, no file has such a name by accident.
 const WORD_LEN: u32 = 12;
 
-/// Makes words, each another one.
+/// Makes random words, a new one each time.
 pub(crate) struct Dice {
     state: RandomState,
     made: u64,
@@ -21,7 +21,7 @@ impl Dice {
         Self { state: RandomState::new(), made: 0 }
     }
 
-    /// Lower case letters only: nothing that a server would fold, split or take for an ending.
+    /// A word of lower case letters only: a server folds no case, splits nothing, and sees no file extension.
     pub(crate) fn word(&mut self) -> String {
         self.made += 1;
         let mut rest = self.state.hash_one(self.made);
@@ -34,8 +34,8 @@ impl Dice {
         word
     }
 
-    /// A path that looks like `path` and is not there: its first name replaced, and where it has several, its last one too.
-    /// What a name begins and ends with stays, since servers choose by that what answers.
+    /// Paths that look like `path` and can't exist: with the first name replaced, and if there are several names, with the last one
+    /// replaced too. The beginning and the end of a name stay, since servers choose a handler by them.
     pub(crate) fn alike(&mut self, path: &str) -> Vec<String> {
         let (path, query) = path.split_once('?').map_or((path, String::new()), |(path, query)| (path, format!("?{query}")));
         let names: Vec<&str> = path.trim_end_matches('/').split('/').collect();

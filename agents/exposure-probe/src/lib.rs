@@ -1,5 +1,5 @@
-//! Finds what a web service shows to anybody and should not: files, consoles, pages and headers, each confirmed before it is reported.
-//! Changes nothing: it asks by GET alone, logs in nowhere, and tries no password.
+//! Finds what a web service shows to anybody but should not show: files, consoles, pages and headers. Each is confirmed before it is
+//! reported. The agent changes nothing: it uses only GET, logs in nowhere, and tries no password.
 
 mod ask;
 mod check;
@@ -30,42 +30,42 @@ use std::time::Duration;
 const TARGETS_MAX: usize = 256;
 /// BOUND: how many requests a run may ask for; the host's own limit on acts is about as high.
 const REQUESTS_MAX: u32 = 100_000;
-/// BOUND: how many may be in flight; each may bring a page of 256 KiB into the sandbox's memory.
+/// BOUND: how many requests may be in flight; each may bring a page of 256 KiB into the sandbox's memory.
 const IN_FLIGHT_MAX: u32 = 32;
 /// BOUND: how long one request may take.
 const TIMEOUT_MS_MAX: u32 = 120_000;
-/// BOUND: how many may be sent in a second.
+/// BOUND: how many requests may be sent in a second.
 const PER_SECOND_MAX: u32 = 10_000;
 
 /// What is probed, and how far.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Input {
-    /// Where to look: `https://HOST[:PORT]/FOLDER/`. Everything is asked for below the folder. Names in a query are tried with
-    /// values that fit nowhere.
+    /// URLs to probe: `https://HOST[:PORT]/FOLDER/`. All requests go below the folder. Names in a query are tried with values that
+    /// no service expects.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 2048)))]
     pub targets: Vec<String>,
-    /// Which checks; all of them unless some are named.
+    /// Groups of checks to make; all of them unless some are named.
     #[serde(default = "every_group")]
     #[schemars(length(min = 1))]
     pub groups: Vec<Group>,
-    /// Requests for one target at most.
+    /// The most requests to one target.
     #[serde(default = "budget_per_target")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_target: u32,
-    /// Requests in all at most.
+    /// The most requests in all.
     #[serde(default = "budget")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests: u32,
-    /// Requests under way at once.
+    /// The most requests under way at once.
     #[serde(default = "in_flight")]
     #[schemars(range(min = 1, max = 32))]
     pub in_flight: u32,
-    /// Requests in a second at most; 0 for as fast as they are answered.
+    /// The most requests in a second; 0 sends them as fast as they are answered.
     #[serde(default = "per_second")]
     #[schemars(range(max = 10_000))]
     pub per_second: u32,
-    /// How long one request may take.
+    /// How long one request may take, in milliseconds.
     #[serde(default = "timeout_ms")]
     #[schemars(range(min = 1, max = 120_000))]
     pub timeout_ms: u32,
@@ -98,30 +98,30 @@ const fn timeout_ms() -> u32 {
 /// What was probed, and what could not be decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Output {
-    /// In the order of the input.
+    /// The result of each target, in the order of the input.
     pub targets: Vec<Probed>,
-    /// Requests that left, for all targets together.
+    /// Requests that were sent, for all targets together.
     pub asked: u64,
     /// Requests that the host refused.
     pub refused: u64,
-    /// Everything found.
+    /// How many findings there are.
     pub findings: u64,
-    /// Of these, how many the host did not take.
+    /// How many of these findings the host did not accept.
     pub findings_unreported: u64,
 }
 
-/// One target.
+/// The result of one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Probed {
-    /// Its origin and folder.
+    /// The target's origin and folder.
     pub target: String,
-    /// Requests that left.
+    /// Requests that were sent.
     pub asked: u64,
     /// Requests that the host refused.
     pub refused: u64,
     /// Checks that found something.
     pub findings: u64,
-    /// Whether it says of what can't be there, beside its own page, that it is.
+    /// Whether the target answers a path that can't exist, beside its own page, as if it existed.
     pub soft_404: bool,
     /// Checks that could not be decided, or not for all of their paths, by reason.
     pub undecided: BTreeMap<String, Vec<String>>,
@@ -154,12 +154,12 @@ fn run(input: Input) -> Result<Output, Failure> {
 
 bailiwick_sdk::agent!(run);
 
-/// The host checks the input against the schema; this holds without it too.
+/// Checks the input. The host checks it against the schema too; this check does not rely on that.
 fn checked(input: &Input) -> Result<Vec<Target>, Failure> {
     let failure = |message: String| Failure::new(Failure::BAD_INPUT, message);
     let bad = |message: String| Err(failure(message));
     if !(1..=TARGETS_MAX).contains(&input.targets.len()) {
-        return bad(format!("`targets` has not between 1 and {TARGETS_MAX} entries"));
+        return bad(format!("`targets` must have between 1 and {TARGETS_MAX} entries"));
     }
     if input.groups.is_empty() {
         return bad("`groups` is empty".to_owned());
@@ -173,7 +173,7 @@ fn checked(input: &Input) -> Result<Vec<Target>, Failure> {
     ];
     for (name, value, min, max) in numbers {
         if !(min..=max).contains(&value) {
-            return bad(format!("`{name}` is not between {min} and {max}"));
+            return bad(format!("`{name}` must be between {min} and {max}"));
         }
     }
     input.targets.iter().map(|target| Target::parse(target).map_err(|err| failure(format!("`targets`: {err}")))).collect()
@@ -191,12 +191,12 @@ fn probed(target: String, result: &probe::Outcome) -> Probed {
     }
 }
 
-/// Whoever reads the log is to know what a target without findings is worth.
+/// Logs what could not be decided, so that a reader of the log knows how much a target without findings means.
 fn tell(probed: &Probed) {
     log::info!("{}: {} requests, {} refused, {} findings", probed.target, probed.asked, probed.refused, probed.findings);
     if probed.soft_404 {
         log::warn!(
-            "{}: soft-404: it says of paths that can't exist that they do; what can't be told apart from that is not reported",
+            "{}: soft-404: the target answers paths that can't exist as if they existed; hits that look the same are not reported",
             probed.target
         );
     }

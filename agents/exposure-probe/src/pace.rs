@@ -1,29 +1,29 @@
-//! How many requests a second: what is probed is in use by others.
+//! Limits the requests per second, because others use the probed service.
 
 use std::time::{Duration, Instant};
 
 /// Keeps a rate over all targets together.
 pub(crate) struct Pace {
-    /// What one request costs; nothing where there is no rate.
+    /// The time that one request takes at this rate; zero if there is no rate.
     each: Duration,
-    /// When the next one may go.
+    /// When the next request may be sent.
     next: Option<Instant>,
 }
 
 impl Pace {
-    /// So many a second at most; 0 for as many as there are answers.
+    /// A pace of at most `per_second` requests; 0 means no limit.
     pub(crate) fn new(per_second: u32) -> Self {
         Self { each: Duration::from_secs(1).checked_div(per_second).unwrap_or_default(), next: None }
     }
 
-    /// Waits until `count` more may go. They go together: what was asked in too short a time is made up for before the next.
+    /// Waits until `count` more requests may be sent. They are sent together, and the wait before the next ones makes up for that.
     pub(crate) fn wait(&mut self, count: usize) {
         if self.each.is_zero() || count == 0 {
             return;
         }
         let now = Instant::now();
         let begin = self.next.map_or(now, |next| next.max(now));
-        // The sandbox's clock: the wait is a release like any other, and is rebuilt as it was.
+        // This is the sandbox's clock: the wait is a release like any other, and is rebuilt the same.
         std::thread::sleep(begin.saturating_duration_since(now));
         self.next = begin.checked_add(self.each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)));
     }

@@ -1,27 +1,27 @@
-//! An answer as the checks look at it: status, headers, and so much of its body as is worth looking at.
+//! An answer as the checks see it: status, headers, and a bounded part of its body.
 
 use crate::show;
 use bailiwick_sdk::http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 use std::io::{self, Read};
 
-/// BOUND: how much of a body is looked at. As many as are in flight are held at once, in the sandbox's memory.
+/// BOUND: how much of a body is examined. The sandbox's memory holds one body for each request in flight.
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// BOUND: how much of a body goes into its digest.
 const DIGEST_BYTES_MAX: usize = 4096;
-/// BOUND: how many header fields of one name are looked at.
+/// BOUND: how many header fields of one name are examined.
 const FIELDS_MAX: usize = 1000;
 
-/// An answer.
+/// One answer of a server.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// Path and query that it answers.
+    /// Path and query of the request.
     pub(crate) path: String,
     pub(crate) status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
     text: String,
-    /// There was more than is looked at.
+    /// Whether the body is longer than what is examined.
     is_cut: bool,
 }
 
@@ -32,7 +32,7 @@ impl Page {
         Ok(Self::new(path, status, headers, body, false))
     }
 
-    /// Of an answer that is too long, its beginning. The rest is never asked of the host.
+    /// The beginning of an answer that is too long. The rest is never requested from the host.
     pub(crate) fn beginning(path: &str, mut response: Response) -> io::Result<Self> {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
@@ -41,12 +41,12 @@ impl Page {
     }
 
     fn new(path: &str, status: StatusCode, headers: HeaderMap, body: Vec<u8>, is_cut: bool) -> Self {
-        // What is not text becomes U+FFFD, which is in no sign.
+        // Bytes that are not text become U+FFFD, which no check looks for.
         let text = String::from_utf8_lossy(&body).into_owned();
         Self { path: path.to_owned(), status, headers, body, text, is_cut }
     }
 
-    /// Whether the server says that this is there. Of a part, too: some were asked for by their beginning.
+    /// Whether the server says that this path exists. A partial answer counts too: of some files only the beginning was asked for.
     pub(crate) fn is_there(&self) -> bool {
         self.status == StatusCode::OK || self.status == StatusCode::PARTIAL_CONTENT
     }
@@ -75,13 +75,13 @@ impl Page {
         self.is_cut
     }
 
-    /// Its body as JSON, where it is that.
+    /// The body as JSON, if it is JSON.
     pub(crate) fn json(&self) -> Option<Value> {
         let looks_so = self.text.trim_start().starts_with(['{', '[']);
         if looks_so && !self.is_cut { serde_json::from_slice(&self.body).ok() } else { None }
     }
 
-    /// Whether it is a page for people rather than a file: what such a page shows of a file is a mention.
+    /// Whether this is a page for people rather than a file: such a page only mentions a file.
     pub(crate) fn is_html(&self) -> bool {
         let front: String = self.text.chars().take(1024).collect::<String>().to_ascii_lowercase();
         front.trim_start().starts_with("<!doctype html") || ["<html", "<head", "<body", "<title"].iter().any(|tag| front.contains(tag))
@@ -101,15 +101,16 @@ impl Page {
         values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
-    /// Of the whole that is looked at: whether two answers say the same.
+    /// Whether two answers are the same, in the part that is examined.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
         self.body == other.body
     }
 
-    /// What a finding rests on: the status, the headers, and either the beginning of the body, or what is shown of it.
+    /// The digest of the evidence for a finding: the status, the headers, and either the beginning of the body, or the text that is
+    /// shown instead.
     ///
-    /// SECURITY: a digest of a body with a secret in it would let anybody who holds the report try out guesses. So would one of a
-    /// cookie: of these only the names go in.
+    /// SECURITY: a digest of a body with a secret in it would let anybody who has the report test guesses. So would a digest of a
+    /// cookie's value: only the names of cookies go in.
     pub(crate) fn evidence(&self, shown_instead: Option<&str>) -> String {
         let mut head = format!("{}\n", self.status.as_u16()).into_bytes();
         for (name, value) in &self.headers {

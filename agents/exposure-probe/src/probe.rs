@@ -1,6 +1,6 @@
-//! One target, from its own page to the last check: asks, lets the checks look, and holds each hit against a path that can't be there.
+//! Probes one target, from its own page to the last check: asks, lets the checks look, and compares each hit with a path that can't exist.
 //!
-//! INVARIANT: the order of the table is the order of the requests and of what is found, whatever comes back first.
+//! INVARIANT: requests and findings have the order of the table, whichever answer comes first.
 
 use crate::ask::{Ask, Asker, Wanted};
 use crate::check::{self, Check, Cors, Group, Holds, Looks, Root, Sight};
@@ -15,22 +15,22 @@ pub(crate) struct Found {
     pub(crate) check: &'static Check,
     /// Paths with their queries, in the order of the check.
     pub(crate) paths: Vec<String>,
-    /// What may be shown, one for each path.
+    /// The text that may be shown, one for each path.
     pub(crate) seen: Vec<String>,
     pub(crate) evidence: Vec<String>,
 }
 
-/// What became of one target.
+/// The result of one target.
 pub(crate) struct Outcome {
     pub(crate) found: Vec<Found>,
     pub(crate) undecided: BTreeMap<Why, BTreeSet<&'static str>>,
-    /// Whether it says of what can't be there that it is.
+    /// Whether the target answers a path that can't exist as if it existed.
     pub(crate) soft_404: bool,
     pub(crate) asked: u64,
     pub(crate) refused: u64,
 }
 
-/// See the module.
+/// Probes one target with the checks of these groups.
 pub(crate) fn probe(asker: Asker<'_>, dice: &mut Dice, groups: &BTreeSet<Group>) -> Outcome {
     let wanted = |check: &&Check| groups.contains(&check.group) && check.is_for(asker.target);
     let checks: Vec<&'static Check> = check::all().filter(wanted).collect();
@@ -42,7 +42,7 @@ pub(crate) fn probe(asker: Asker<'_>, dice: &mut Dice, groups: &BTreeSet<Group>)
     probe.root(&pages, why);
     probe.as_others();
     let Probe { asker, checks, mut found, mut undecided, soft_404, .. } = probe;
-    // A page that is there may answer for a whole folder of its own: what is found is found.
+    // A real page may answer for a whole folder: a check that found something is decided.
     if let Some(soft) = undecided.get_mut(&Why::SoftNotFound) {
         soft.retain(|id| !found.contains_key(id));
     }
@@ -60,7 +60,7 @@ struct Probe<'a> {
     soft_404: bool,
 }
 
-/// A check that looks at a path, with how it looks.
+/// A check that looks at a path, with the way in which it looks.
 #[derive(Clone, Copy)]
 struct AtPath {
     check: &'static Check,
@@ -69,7 +69,7 @@ struct AtPath {
 }
 
 impl Probe<'_> {
-    /// What the target says of what is not there; its own page and these are looked at for errors.
+    /// Asks for paths that can't exist, to see whether the target is a soft-404. Looks for errors on its own page and on these.
     fn unknown_paths(&mut self, pages: &[Page]) {
         for page in pages {
             self.errors(page);
@@ -82,7 +82,7 @@ impl Probe<'_> {
         }
     }
 
-    /// Each path once, however many checks look at it.
+    /// Asks for each path once, even if several checks look at it.
     fn paths(&mut self, pages: &[Page], why: Option<Why>) {
         let mut wanted: Vec<(&'static str, Wanted, Vec<AtPath>)> = Vec::new();
         for check in &self.checks {
@@ -138,7 +138,7 @@ impl Probe<'_> {
         }
     }
 
-    /// Asks for what looks alike and can't be there. Where that is there as well, nothing has been found.
+    /// Asks for similar paths that can't exist. If these answer the same, nothing has been found.
     fn confirm(&mut self, path: &str, page: &Page, at_path: AtPath) -> Result<(), Why> {
         let wanted = if at_path.holds == Holds::Much { Wanted::Beginning } else { Wanted::Whole };
         let alike = self.dice.alike(path);
@@ -163,7 +163,7 @@ impl Probe<'_> {
         found.evidence.push(evidence);
     }
 
-    /// An error is its own proof: it came with a status that says so, and the first of its kind is enough.
+    /// An error needs no confirmation: its status says that it is one, and the first of its kind is enough.
     fn errors(&mut self, page: &Page) {
         if !page.is_error() {
             return;
@@ -173,14 +173,14 @@ impl Probe<'_> {
                 && !self.found.contains_key(check.id)
                 && let Some(seen) = sees(page)
             {
-                // A page of that sort shows the program's own variables.
+                // A page of that kind shows the program's own variables.
                 let evidence = page.evidence(Some(&seen));
                 self.keep(check, page, seen, evidence);
             }
         }
     }
 
-    /// Asks in ways that a program which checks its input answers with 400 or 404, and another one falls over.
+    /// Sends requests that a program with checked input answers with 400 or 404, and that make other programs fail with an error.
     fn provoke(&mut self) {
         let open: Vec<&'static Check> = self.checks.iter().copied().filter(|check| matches!(check.looks, Looks::AtErrors { .. })).collect();
         if open.is_empty() {
@@ -198,7 +198,7 @@ impl Probe<'_> {
         for answer in self.asker.ask(&asks) {
             match answer {
                 Ok(page) => self.errors(&page),
-                // That a program says nothing more is what was to be provoked; any other reason leaves it open.
+                // Without an answer nobody knows what the program did, so the checks are undecided.
                 Err(why) => self.undecided.entry(why).or_default().extend(open.iter().map(|check| check.id)),
             }
         }
@@ -210,7 +210,7 @@ impl Probe<'_> {
         let root = Root { pages, last };
         for check in self.checks.clone() {
             let Looks::AtRoot { sees } = check.looks else { continue };
-            // Cookies and versions come with an error, too; the other headers are for what is shown to people.
+            // Cookies and versions come with an error too; the other headers matter only on pages for people.
             let is_for_page = matches!(check.group, Group::Headers | Group::Tls);
             let no_page = why.or((is_for_page && !last.is_some_and(Page::is_there)).then_some(Why::NoPage));
             match (sees(&root), last.or(pages.last()), no_page) {
@@ -227,7 +227,7 @@ impl Probe<'_> {
         }
     }
 
-    /// As a page of an origin that nobody knows would ask, and as one of no origin.
+    /// Asks as a page of an unknown origin would, and as a page of no origin (`null`).
     fn as_others(&mut self) {
         let looking: Vec<(&'static Check, Cors)> = self.checks.iter().filter_map(|check| cors(check)).collect();
         if looking.is_empty() {

@@ -1,4 +1,4 @@
-//! Turns what was found into findings, and says of what was not decided why.
+//! Turns hits into findings, and gives the reason for each check that could not be decided.
 
 use crate::check::Looks;
 use crate::probe::Found;
@@ -7,11 +7,11 @@ use crate::target::Target;
 use bailiwick_sdk::findings::{self, Finding, LIST_LEN_MAX};
 use bailiwick_sdk::{RefusalCode, log};
 
-/// Reports, and counts what the host did not take.
+/// Reports findings, and counts those that the host did not accept.
 #[derive(Default)]
 pub(crate) struct Reporter {
     unreported: u64,
-    /// Once the host says that there are enough, it is not asked again.
+    /// The host has said that there are enough findings; no more are sent to it.
     full: bool,
 }
 
@@ -34,7 +34,7 @@ impl Reporter {
     }
 }
 
-/// One for each check, wherever it found something: where there is `.git/HEAD`, there is `.git/config`.
+/// One finding for a check, however many paths it found: a site that shows `.git/HEAD` also shows `.git/config`.
 fn finding(target: &Target, found: &Found) -> Finding {
     let check = found.check;
     let without_query = |path: &String| path.split('?').next().unwrap_or_default().to_owned();
@@ -44,7 +44,7 @@ fn finding(target: &Target, found: &Found) -> Finding {
     let mut places: Vec<&[u8]> = vec![check.id.as_bytes()];
     let url = target.url(&target.path(""));
     places.push(url.as_bytes());
-    // Where an error was met may be a path that was made up for this run.
+    // The path of an error may be one that was made up for this run.
     if !matches!(check.looks, Looks::AtErrors { .. }) {
         places.extend(paths.iter().map(String::as_bytes));
     }

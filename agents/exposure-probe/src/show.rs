@@ -1,7 +1,7 @@
-//! What may be shown of what a server said: words of the checks' own, and names of a plain kind.
+//! Text that may be shown from a server's answer: the checks' own words, and names in plain letters.
 //!
-//! SECURITY: a page may hold secrets, escape codes, and text that is meant for a model. Nothing of it is passed on but what went through
-//! here: short, in plain letters, and nothing that is a value.
+//! SECURITY: a page may contain secrets, escape codes, and text that is meant for a model. Only text that went through this module
+//! is passed on: it is short, in plain letters, and never a value.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 const EXCERPT_BYTES_MAX: usize = 1500;
 /// BOUND: longest name that is shown.
 const NAME_BYTES_MAX: usize = 64;
-/// BOUND: how many names are shown; the rest is a number.
+/// BOUND: how many names are shown; the rest are only counted.
 const NAMES_MAX: usize = 12;
 /// BOUND: how many products are shown of one header.
 const PRODUCTS_MAX: usize = 4;
 
-/// A text in visible ASCII, everything else escaped, and cut.
+/// The text in visible ASCII, with everything else escaped, cut to the bound.
 pub(crate) fn plain(text: &str) -> String {
     cut(
         text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c.to_string() } else { c.escape_default().to_string() }),
@@ -23,7 +23,7 @@ pub(crate) fn plain(text: &str) -> String {
     )
 }
 
-/// Names, one after the other, without any that is of no plain kind.
+/// The names, one after the other, without those that are not plain.
 pub(crate) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut more = 0_usize;
@@ -39,7 +39,7 @@ pub(crate) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-/// `PHP/8.2.1` and the like: products and their versions, without what stands around them.
+/// Products and their versions, such as `PHP/8.2.1`, without the text around them.
 pub(crate) fn products(text: &str) -> Vec<String> {
     let is_version = |word: &&str| word.split_once('/').is_some_and(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || "/._+-".contains(*c);
@@ -59,7 +59,7 @@ fn cut(pieces: impl Iterator<Item = String>, bytes_max: usize) -> String {
     text
 }
 
-/// `sha256:` and the digest of the parts, each with its length before it.
+/// `sha256:` and the digest of the parts, each preceded by its length.
 pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

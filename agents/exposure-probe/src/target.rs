@@ -1,21 +1,21 @@
-//! What is probed: an origin, and the folder on it beneath which everything is asked for.
+//! A target: an origin, and the folder on it below which all requests go.
 
 use bailiwick_sdk::http::Uri;
 
-/// BOUND: a `Location` that is longer leads nowhere.
+/// BOUND: a longer `Location` counts as leading nowhere.
 const LOCATION_BYTES_MAX: usize = 2048;
 /// BOUND: how many names of the target's own query are tried.
 const NAMES_MAX: usize = 16;
 
-/// A target, taken apart.
+/// A target, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     is_https: bool,
     /// Host and port, in lower case.
     authority: String,
-    /// Begins and ends with a slash.
+    /// The folder: a path that begins and ends with a slash.
     base: String,
-    /// Names in the query that it was given with.
+    /// The names in the query of the target's URL.
     names: Vec<String>,
 }
 
@@ -26,13 +26,13 @@ pub(crate) enum Leads {
     Within(String),
     /// To another origin.
     Away { is_https: bool },
-    /// To what is no place.
+    /// The `Location` is not a usable URL.
     Nowhere,
 }
 
 impl Target {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|err| format!("`{}` is no URL: {err}", text.escape_default()))?;
+        let uri: Uri = text.parse().map_err(|err| format!("`{}` is not a URL: {err}", text.escape_default()))?;
         let is_https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -59,17 +59,17 @@ impl Target {
         &self.names
     }
 
-    /// The path that lies so far below the base.
+    /// The path `below` the target's folder, as an absolute path.
     pub(crate) fn path(&self, below: &str) -> String {
         format!("{}{below}", self.base)
     }
 
-    /// Of an absolute path and query.
+    /// The URL of an absolute path and query.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}://{}{path}", if self.is_https { "https" } else { "http" }, self.authority)
     }
 
-    /// This machine by an address or a name that can mean nothing else: what is said there crosses no network.
+    /// Whether the target is this machine, by an address or a name that can mean nothing else: its traffic crosses no network.
     pub(crate) fn is_loopback(&self) -> bool {
         if self.authority.starts_with("[::1]") {
             return true;
@@ -79,7 +79,7 @@ impl Target {
         host == "localhost" || host.ends_with(".localhost") || (matches!(numbers.as_slice(), [Ok(127), Ok(_), Ok(_), Ok(_)]))
     }
 
-    /// Where a `Location`, met at `from`, leads. What has dots in its path is taken as it stands: the host refuses it.
+    /// Where a `Location` in the answer of `from` leads. A path with dots is taken as it is: the host refuses it.
     pub(crate) fn leads(&self, from: &str, location: &str) -> Leads {
         let location = location.split('#').next().unwrap_or_default();
         if location.is_empty() || location.len() > LOCATION_BYTES_MAX {

@@ -1,4 +1,4 @@
-//! Whole probes of sites that are made up for the purpose, without a network.
+//! Whole probes of made-up sites, without a network.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod each;
@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 pub(super) const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
 
-/// Headers with which nothing is amiss.
+/// Headers in which no check finds a fault.
 pub(super) const GOOD: [(&str, &str); 6] = [
     HTML,
     ("strict-transport-security", "max-age=31536000; includeSubDomains"),
@@ -47,7 +47,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// With a page of its own that has no fault.
+    /// A site whose own page has no fault.
     pub(super) fn good() -> Self {
         Self::default().with("/", 200, &GOOD, "<html><title>Shop</title>Welcome.</html>")
     }
@@ -110,7 +110,7 @@ fn everything_is_asked_for_once_and_within_the_folder_of_the_target() {
     let mut heard = site.heard();
     assert!(heard.iter().all(|line| line.starts_with("GET /app/")), "{heard:?}");
     assert!(heard.contains(&"GET /app/?item=%27%22%3C".to_owned()), "the names of the target's query are tried");
-    // Its own page is asked for by three: as itself and on behalf of two others.
+    // Its own page is asked for three times: directly, and on behalf of two other origins.
     heard.retain(|line| line != "GET /app/");
     let count = heard.len();
     heard.sort();

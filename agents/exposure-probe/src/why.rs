@@ -2,37 +2,37 @@
 
 use bailiwick_sdk::http::Error;
 
-/// See the module.
+/// A reason why a check could not be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Why {
-    /// The answer is no HTTP, or broke off.
+    /// The answer is not HTTP, or broke off.
     BrokenAnswer,
     /// The target or the run has no requests left.
     BudgetSpent,
-    /// The server says that it has too much to do, or that this is too often.
+    /// The server says that it is overloaded, or that the agent asks too often (503, 429).
     Busy,
     /// The host could not carry the request.
     Host,
-    /// The target's own page is not there to be looked at.
+    /// The target's own page does not exist, so it can't be checked.
     NoPage,
-    /// It leads to another origin, which is another target.
+    /// The target redirects to another origin, which would be another target.
     OtherOrigin,
-    /// Redirects without an end.
+    /// There were too many redirects.
     RedirectLoop,
-    /// The operator's grant does not cover it.
+    /// The operator's grant does not cover the request.
     Refused,
-    /// What was found is also found where nothing can be.
+    /// The same was also found at a path that can't exist.
     SoftNotFound,
     TimedOut,
     TooLarge,
     /// Found, but the random path beside it had no answer.
     Unconfirmed,
-    /// No name, no listener, or no TLS with a certificate that the host accepts: the host says one word for all of them.
+    /// The name does not resolve, nothing listens, or the host does not accept the certificate: the host reports all three alike.
     Unreachable,
 }
 
 impl Why {
-    /// All of them, for the documentation's test.
+    /// All reasons, for the test of the README.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 13] = [
         Self::BrokenAnswer,
@@ -68,7 +68,7 @@ impl Why {
         }
     }
 
-    /// Whether a target that gives this again and again is not worth asking any longer.
+    /// Whether a target is given up if this reason occurs again and again.
     pub(crate) const fn is_lasting(self) -> bool {
         matches!(self, Self::TimedOut | Self::Unreachable)
     }

@@ -1,4 +1,4 @@
-//! The agent's own code, compiled for this machine: how fast it is beside the component, and what it finds by rule.
+//! The agent's own code, compiled for this machine. Shows how fast it is compared with the component, and what each rule finds.
 //! `cargo run --release -p leak-scan --example native -- FOLDER [INPUT]`, with more of the input as JSON.
 
 use bailiwick_sdk::testing;

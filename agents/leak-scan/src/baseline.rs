@@ -1,5 +1,5 @@
-//! What is known already: fingerprints from an earlier report, however that was written. A list in JSON, the host's report and
-//! SARIF all hold them as `sha256:` and 64 hexadecimal digits in quotes, and that is what is looked for.
+//! Known findings: fingerprints from an earlier report in any format. A list in JSON, the host's report and SARIF all have fingerprints
+//! as `sha256:` and 64 hexadecimal digits in quotes, so this module looks for that text.
 //!
 //! Digests of other things in the same file do no harm: no fingerprint equals one.
 
@@ -12,16 +12,16 @@ use std::path::Path;
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 const FINGERPRINTS_MAX: usize = 200_000;
 const PREFIX: &[u8] = b"\"sha256:";
-/// With both quotes.
+/// How long a fingerprint with both quotes is.
 const WRITTEN_BYTES: usize = PREFIX.len() + 64 + 1;
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Fingerprints of what is known.
+/// The fingerprints of known findings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Baseline(BTreeSet<[u8; 32]>);
 
 impl Baseline {
-    /// Those in a file, which must hold one at least unless it is an empty list.
+    /// Reads the fingerprints in a file, which must have at least one unless it is an empty list.
     pub(crate) fn load(path: &Path) -> io::Result<Self> {
         Self::read(regular(path)?.take(BYTES_MAX + 1))
     }
@@ -40,7 +40,7 @@ impl Baseline {
             if read == 0 {
                 return Ok(Self(known));
             }
-            // One that is cut in two is whole in the next piece; one that was whole here is found again, which does no harm.
+            // A fingerprint that is cut in two is whole in the next piece. One that was whole here is found again, which does no harm.
             let keep = text.len().min(WRITTEN_BYTES);
             text.drain(..text.len() - keep);
         }

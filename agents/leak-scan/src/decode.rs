@@ -1,12 +1,12 @@
-//! Runs of base64 in a text, decoded: secrets are often kept that way (Kubernetes, CI variables), and no rule sees them.
+//! Decodes runs of base64 in a text: secrets are often kept that way (Kubernetes, CI variables), and no rule finds them there.
 //!
-//! INVARIANT: each byte of a text is decoded once at most, and what was decoded is not looked into again.
+//! INVARIANT: each byte of a text is decoded at most once, and decoded text is not decoded again.
 
 use std::ops::Range;
 
-/// Shorter runs hold no token that a rule would find.
+/// Shorter runs contain no token that a rule would find.
 const RUN_BYTES_MIN: usize = 20;
-/// BOUND: of a longer run only so much is decoded.
+/// BOUND: how much of one run is decoded.
 const RUN_BYTES_MAX: usize = 256 * 1024;
 
 /// What a run decodes to.
@@ -19,7 +19,7 @@ pub(crate) struct Encoded<'d> {
 pub(crate) fn each_run(text: &[u8], each: &mut dyn FnMut(Encoded<'_>)) {
     let mut decoded = Vec::new();
     let mut at = 0;
-    // The last byte that a run from `at` must have; where it does not fit, no run of the least length covers it.
+    // The last byte that a run of the least length from `at` must have. If it is not a base64 byte, no such run covers it.
     while let Some(last) = text.get(at + RUN_BYTES_MIN - 1) {
         if value(*last).is_none() {
             at += RUN_BYTES_MIN;
@@ -37,7 +37,7 @@ pub(crate) fn each_run(text: &[u8], each: &mut dyn FnMut(Encoded<'_>)) {
     }
 }
 
-/// Decodes into `decoded`; false as soon as it is seen to be no text.
+/// Decodes into `decoded`; returns false as soon as the result is not text.
 fn decode(run: &[u8], decoded: &mut Vec<u8>) -> bool {
     decoded.clear();
     let (mut bits, mut count) = (0_u32, 0);
@@ -56,7 +56,7 @@ fn decode(run: &[u8], decoded: &mut Vec<u8>) -> bool {
     true
 }
 
-/// What a digit counts, in the plain alphabet and in that for addresses.
+/// The value of a digit, in the standard alphabet and in the URL-safe one.
 fn value(byte: u8) -> Option<u32> {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',

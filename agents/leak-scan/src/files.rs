@@ -1,4 +1,4 @@
-//! One scan of a folder under way: each file is read, searched and reported on, or counted with the reason why not.
+//! The state of one scan: each file is read, searched and reported on, or counted with the reason why it was skipped.
 
 use crate::input::Shard;
 use crate::output::{Output, Skipped};
@@ -11,25 +11,25 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// How many files lie between two words on progress.
+/// How many files lie between two progress messages.
 const PROGRESS_EVERY: u64 = 32;
-/// BOUND: how much of what could not be read is told by its name; the rest is one number.
+/// BOUND: how many unreadable files are named; the rest are only counted.
 const UNREADABLE_NAMED_MAX: u64 = 20;
 
-/// What a scan works with, and what it has come to.
+/// The settings of a scan, and its results so far.
 pub(crate) struct Scan<'s> {
     pub(crate) root: &'s str,
     pub(crate) search: &'s Search,
     pub(crate) reporter: Reporter,
     pub(crate) file_bytes_max: u64,
     pub(crate) shard: Option<Shard>,
-    /// Used again for each file, so that memory does not grow with their number.
+    /// The content of the current file. The buffer is reused, so that memory does not grow with the number of files.
     pub(crate) buffer: Vec<u8>,
     pub(crate) output: Output,
 }
 
 impl Scan<'_> {
-    /// Whether what lies at a path is this run's to search.
+    /// Whether this run has to search this path (see `shard`).
     pub(crate) fn takes(&self, relative: &str) -> bool {
         self.shard.is_none_or(|shard| shard.takes(relative))
     }
@@ -47,7 +47,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The operator is to see what was not searched: a secret may be in there.
+    /// Warns of a file that was not searched, since a secret may be in it.
     fn unreadable(&mut self, relative: &str, err: &io::Error) {
         let unreadable = &mut self.output.files_skipped.unreadable;
         *unreadable += 1;
@@ -63,7 +63,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Counted; a rule may still speak of its path.
+    /// Counts a file that is not read; a rule may still match its path.
     fn unread(&mut self, relative: &str, reason: fn(&mut Skipped) -> &mut u64) {
         *reason(&mut self.output.files_skipped) += 1;
         let source = Source { root: self.root, relative, commit: None };

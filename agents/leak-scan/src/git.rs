@@ -1,7 +1,7 @@
-//! The history of a folder, from the `.git` within it: every version of every file that a ref leads to, each searched once.
+//! Searches the history of a folder, from the `.git` in it: every version of every file that a ref leads to, each once.
 //!
-//! The commits are gone through from the oldest to the newest, so that what is found is told with the commit it came with.
-//! Knows git's files and runs no git. Objects that no ref leads to are not looked for.
+//! Commits are visited from the oldest to the newest, so that a finding names the commit that introduced it.
+//! This code reads git's files itself and does not run git. It does not look for objects that no ref leads to.
 
 mod delta;
 mod inflate;
@@ -22,24 +22,24 @@ use std::path::Path;
 use std::rc::Rc;
 use store::{OBJECT_BYTES_MAX, Object, Store};
 
-/// BOUND: how many objects are gone through; each costs some forty bytes of memory.
+/// BOUND: how many objects are visited; each costs about forty bytes of memory.
 const OBJECTS_MAX: usize = 500_000;
-/// BOUND: folders nested deeper than this are broken.
+/// BOUND: folders nested deeper than this count as broken.
 const DEPTH_MAX: usize = 128;
 /// BOUND: how long a chain of tags may be.
 const TAGS_MAX: usize = 16;
-/// BOUND: how much of what is broken is told by its name.
+/// BOUND: how many broken objects are named.
 const BROKEN_NAMED_MAX: usize = 20;
-/// BOUND: a longer path is broken; one with everything before it must stay one that can be reported.
+/// BOUND: a longer path counts as broken, since a path with its prefix must be short enough to be reported.
 const PATH_BYTES_MAX: usize = 2_048;
-/// BOUND: how much the paths of folders that are still to be gone through may take.
+/// BOUND: how many bytes the paths of folders that are still to be visited may take.
 const FOLDERS_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// BOUND: how many parents are remembered of commits that are still to be gone through.
+/// BOUND: how many parents of commits that are still to be visited are kept.
 const PARENTS_MAX: usize = 500_000;
-/// How many commits lie between two words on progress.
+/// How many commits lie between two progress messages.
 const PROGRESS_EVERY: u64 = 64;
 
-/// How far a history is searched.
+/// The bounds of a search of a history.
 pub(crate) struct Bounds {
     pub(crate) commits: u32,
     pub(crate) unpacked_bytes: u64,
@@ -69,7 +69,7 @@ pub(crate) fn search(scan: &mut Scan<'_>, globs: &Globs, root: &Path, bounds: &B
 
 fn unusable(git: &Path) -> Option<String> {
     if git.is_symlink() {
-        return Some("`.git` is a link, and none is followed".to_owned());
+        return Some("`.git` is a link, and links are not followed".to_owned());
     }
     if git.is_file() {
         return Some("`.git` is a file that names another folder; only a history within the folder is searched".to_owned());
@@ -79,7 +79,7 @@ fn unusable(git: &Path) -> Option<String> {
     }
     let config = small(&git.join("config"), 1024 * 1024).unwrap_or_default().to_ascii_lowercase();
     let sha256 = String::from_utf8_lossy(&config).lines().any(|line| line.contains("objectformat") && line.contains("sha256"));
-    sha256.then(|| "the repository names objects by SHA-256, which is not read here".to_owned())
+    sha256.then(|| "the repository names objects by SHA-256, which is not supported".to_owned())
 }
 
 fn note(history: &mut History, what: String) {
@@ -91,20 +91,20 @@ fn note(history: &mut History, what: String) {
     }
 }
 
-/// A commit to be gone through.
+/// A commit to be visited.
 struct Due {
     id: Id,
     tree: Id,
 }
 
-/// Commits that were come by and not yet gone through, the newest first: time, name, folder and parents.
+/// Commits that were found and not yet visited, the newest first: time, name, folder and parents.
 #[derive(Default)]
 struct Open {
     commits: BinaryHeap<(i64, Id, Id, Vec<Id>)>,
     parents: usize,
 }
 
-/// Folders to be gone through, with the bytes of their paths.
+/// Folders to be visited, and how many bytes their paths take.
 struct Folders {
     next: Vec<(String, Id, usize)>,
     path_bytes: usize,
@@ -125,16 +125,16 @@ impl Folders {
 
 struct Walk<'g> {
     store: Store,
-    /// Every object that was come by.
+    /// Every object that was found.
     seen: HashSet<Id>,
     globs: &'g Globs,
     history: History,
-    /// A bound was reached past which nothing is gone through.
+    /// A bound was reached: nothing further is visited.
     stopped: bool,
 }
 
 impl Walk<'_> {
-    /// Whether an object is new; past the bound none is.
+    /// Whether an object is new. After the bound is reached, no object counts as new.
     fn is_new(&mut self, id: Id) -> bool {
         if self.seen.len() >= OBJECTS_MAX {
             self.stopped = true;
@@ -150,7 +150,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Commits from the newest to the oldest, as their clocks say; a parent comes after its child at any rate.
+    /// Commits from the newest to the oldest, by their own times. A parent always comes after its child.
     fn commits(&mut self, tips: BTreeSet<Id>, shallow: &BTreeSet<Id>, most: u32) -> Vec<Due> {
         let mut open = Open::default();
         for tip in tips {
@@ -171,7 +171,7 @@ impl Walk<'_> {
         commits
     }
 
-    /// Reads a commit, or what a tag stands for, and puts it among those that are next.
+    /// Reads a commit, or the commit that a tag stands for, and adds it to the open ones.
     fn open(&mut self, tip: Id, open: &mut Open) {
         let mut id = tip;
         for _ in 0..TAGS_MAX {
@@ -197,7 +197,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes through what came with a commit; false where nothing further may be unpacked.
+    /// Searches what a commit introduced; returns false if nothing further may be unpacked.
     fn commit(&mut self, scan: &mut Scan<'_>, commit: &Due) -> bool {
         let name = commit.id.to_string();
         self.history.commits += 1;

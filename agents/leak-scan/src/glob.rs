@@ -1,16 +1,16 @@
-//! Which paths are left out: `?` is one character, `*` any within a name, `**` any across folders.
+//! Patterns for paths that are left out: `?` is one character, `*` any number within a name, `**` any number across folders.
 
 /// BOUND: how many patterns there may be, and how long each.
 const PATTERNS_MAX: usize = 64;
 const PATTERN_BYTES_MAX: usize = 256;
 
-/// Why a pattern is none.
+/// Why a pattern is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GlobError {
     TooMany,
     Empty,
     TooLong,
-    /// `**` is a whole segment or it means nothing.
+    /// `**` stands beside other characters; it must be a whole segment.
     Stars(String),
 }
 
@@ -58,12 +58,12 @@ fn segments(pattern: &str) -> Result<Vec<String>, GlobError> {
     if !inner.contains('/') {
         segments.insert(0, "**".to_owned());
     }
-    // `a/**/**/b` says no more than `a/**/b`, and is where trying every split would take for ever.
+    // `a/**/**/b` means the same as `a/**/b`, and without this, trying every split would take exponential time.
     segments.dedup_by(|later, earlier| later == "**" && earlier == "**");
     Ok(segments)
 }
 
-/// Greedy with one place to go back to, so the cost is at most the product of the two lengths.
+/// Matches greedily with one place to go back to, so the cost is at most the product of the two lengths.
 fn across(pattern: &[String], names: &[&str]) -> bool {
     wild(pattern, names, |segment| segment == "**", |segment, name| within(segment, name))
 }
@@ -77,7 +77,7 @@ fn within(segment: &str, name: &str) -> bool {
     wild(&segment, &name, |part| *part == '*', |part, character| *part == '?' || part == character)
 }
 
-/// Whether `pattern` matches the whole of `text`, where parts for which `any` holds match any number of its items.
+/// Whether `pattern` matches the whole `text`. A part for which `any` is true matches any number of items.
 fn wild<P, T>(pattern: &[P], text: &[T], any: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn hostile_pattern_ends() {
-        // Tried split by split, either would take longer than the world has.
+        // With exponential time, each of these would never end.
         assert!(!matches(&["*a"; 127].concat(), &"ab".repeat(2_000)));
         assert!(!matches(&["**/a"; 50].join("/"), &["a", "b"].repeat(1_000).join("/")));
     }

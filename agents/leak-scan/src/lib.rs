@@ -1,5 +1,5 @@
-//! Finds leaked credentials in a folder: known token shapes and private keys, reported without the secret itself.
-//! Knows no network: whether a credential still works is another agent's question.
+//! Finds leaked credentials in a folder: tokens of known shapes and private keys. Reports never contain the secret itself.
+//! The agent uses no network, so it does not test whether a credential still works.
 
 mod baseline;
 mod decode;
@@ -31,14 +31,14 @@ use crate::walk::walk;
 use bailiwick_sdk::{Failure, log, progress};
 use std::path::Path;
 
-/// BOUND: how much of what a configuration asks for in vain is told by its name.
+/// BOUND: how many unsupported parts of a configuration are named.
 const UNSUPPORTED_NAMED_MAX: usize = 100;
 
 /// Scans, and reports what it finds.
 ///
 /// # Errors
 ///
-/// Where the input can't be meant, or the folder, the configuration or the baseline that it names can't be read.
+/// If the input is invalid, or the folder, the configuration or the baseline that it names can't be read.
 pub fn run(input: Input) -> Result<Output, Failure> {
     let globs = input.checked()?;
     let root = input.root.trim_end_matches('/');
@@ -81,7 +81,7 @@ pub fn run(input: Input) -> Result<Output, Failure> {
 
 bailiwick_sdk::agent!(run);
 
-/// What the baseline knows, where there is one.
+/// The findings that the baseline lists, if there is a baseline.
 fn known(root: &Path, baseline: Option<&str>) -> Result<Baseline, Failure> {
     let Some(path) = baseline else { return Ok(Baseline::default()) };
     let known = Baseline::load(&root.join(path)).map_err(|err| Failure::new("baseline", format!("`{path}` can't be read: {err}")))?;
@@ -89,10 +89,10 @@ fn known(root: &Path, baseline: Option<&str>) -> Result<Baseline, Failure> {
     Ok(known)
 }
 
-/// The operator is to see what of their configuration is not done; past a bound, only how much.
+/// Warns the operator of unsupported parts of the configuration, and keeps only the first ones in the output.
 fn tell(unsupported: &mut Vec<Unsupported>) {
     if !unsupported.is_empty() {
-        log::warn!("{} things in the configuration of gitleaks are not done as it says, see `unsupported`", unsupported.len());
+        log::warn!("{} parts of the gitleaks configuration are not supported, see `unsupported`", unsupported.len());
     }
     if let Some(more) = unsupported.len().checked_sub(UNSUPPORTED_NAMED_MAX).filter(|more| *more > 0) {
         unsupported.truncate(UNSUPPORTED_NAMED_MAX);

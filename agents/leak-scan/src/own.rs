@@ -1,6 +1,6 @@
-//! Rules and allow-lists that the user brought, in a configuration as gitleaks has it.
+//! The user's own rules and allow-lists, from a gitleaks configuration.
 //!
-//! Whoever may write the configuration decides what is found, as whoever may write an allow comment does.
+//! A person who can write the configuration decides what is found, and so does a person who can write an allow comment.
 
 mod allow;
 mod config;
@@ -20,14 +20,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// BOUND: how often one rule is found in one text. Looking for the next match costs as much as what is left of the text.
+/// BOUND: how many matches of one rule in one text count. The search for the next match costs as much as the rest of the text is long.
 const MATCHES_MAX: usize = 1_000;
-/// BOUND: keywords of more than this together are searched for by the smaller and slower of two automata.
+/// BOUND: if all keywords together are longer than this, the smaller and slower of two automata searches for them.
 const DFA_BYTES_MAX: usize = 8 * 1024;
-/// BOUND: how much of a line is held against an allow-list.
+/// BOUND: how much of a line is compared with an allow-list.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// One rule of the user's.
+/// One rule of the user.
 struct OwnRule {
     id: String,
     title: String,
@@ -39,19 +39,19 @@ struct OwnRule {
     allow: Vec<Allow>,
 }
 
-/// All that a configuration says.
+/// The whole configuration.
 #[derive(Default)]
 pub(crate) struct Own {
     rules: Vec<OwnRule>,
     allow: Vec<Allow>,
-    /// What a configuration says of our rules.
+    /// The allow-lists that a configuration adds to our rules, by the rule's id.
     amended: BTreeMap<String, Vec<Allow>>,
     patterns: Patterns,
     disabled: BTreeSet<String>,
     with_ours: bool,
     loaded: bool,
     keywords: Option<AhoCorasick>,
-    /// Whose each keyword is, by its number in the automaton.
+    /// The rules that have each keyword, by the keyword's number in the automaton.
     owners: Vec<Vec<usize>>,
     /// Rules that are tried on every text.
     always: Vec<usize>,
@@ -59,7 +59,7 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    /// Whether one of our own rules is to be searched for.
+    /// Whether one of our own rules is applied.
     pub(crate) fn wants(&self, id: &str) -> bool {
         !self.loaded || (self.with_ours && !self.disabled.contains(id))
     }
@@ -68,7 +68,7 @@ impl Own {
         self.rules.len()
     }
 
-    /// What is not done, and why: what was seen when it was read, and what when it was used.
+    /// Parts that are not supported, and why: those seen when the configuration was read, and those seen when it was used.
     pub(crate) fn unsupported(&self) -> Vec<Unsupported> {
         let failed = self.rules.iter().flat_map(|rule| {
             let patterns = [rule.regex, rule.path].into_iter().flatten();
@@ -107,12 +107,12 @@ impl Own {
         let built = AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(words.iter().map(|(word, _)| word));
         match built {
             Ok(keywords) => self.keywords = (!self.owners.is_empty()).then_some(keywords),
-            // Without the filter every rule is tried everywhere, which finds the same.
+            // Without the filter every rule is tried on every text, which finds the same.
             Err(_) => self.always = (0..self.rules.len()).collect(),
         }
     }
 
-    /// Which rules may hold in a text.
+    /// The rules that may match in a text.
     fn candidates(&self, text: &[u8]) -> BTreeSet<usize> {
         let mut rules: BTreeSet<usize> = self.always.iter().copied().collect();
         let Some(keywords) = &self.keywords else { return rules };
@@ -130,7 +130,7 @@ impl Own {
         rules
     }
 
-    /// What the user's rules find.
+    /// What the user's rules find in a text.
     pub(crate) fn hits(&self, text: &[u8], path: &str, commit: Option<&str>) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
         if self.rules.is_empty() {
@@ -161,7 +161,7 @@ impl Own {
         }
     }
 
-    /// Rules that ask for a path and nothing else: they hold for files that are not read, too.
+    /// Matches of rules that have only a path; they also apply to files that are not read.
     pub(crate) fn by_path(&self, path: &str, commit: Option<&str>) -> Vec<Hit<'_>> {
         let holds = |rule: &&OwnRule| {
             let matches = rule.regex.is_none() && rule.path.is_some_and(|id| self.patterns.is_match(id, path.as_bytes()));
@@ -171,7 +171,7 @@ impl Own {
         self.rules.iter().filter(holds).map(|rule| hit(rule, 0..0, shown, characters(shown.as_bytes()))).collect()
     }
 
-    /// Whether an allow-list speaks of what one of our rules found.
+    /// Whether an allow-list allows a hit of one of our rules.
     pub(crate) fn allows(&self, hit: &Hit<'_>, text: &[u8], path: &str, commit: Option<&str>) -> bool {
         let matched = text.get(hit.at.clone()).unwrap_or_default();
         let amended = self.amended.get(hit.id).map_or(&[][..], Vec::as_slice);

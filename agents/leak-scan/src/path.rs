@@ -1,6 +1,7 @@
-//! What a path says of what lies there: files that are made by programs, other people's code, tests.
+//! What a path says about a file: made by a program, other people's code, or a test.
 //!
-//! Nothing is left out for its path alone: a path only weakens what is in doubt. What a checksum proves stays as it is.
+//! No file is left out because of its path: a path only lowers the severity of doubtful hits. A hit that a checksum proves keeps its
+//! severity.
 
 use bailiwick_sdk::findings::Severity;
 
@@ -19,25 +20,25 @@ const LOCKS: &[&str] = &[
     "uv.lock",
     "yarn.lock",
 ];
-/// Names that begin or end so are made by programs.
+/// Files whose names end like this are made by programs.
 const MADE: &[&str] = &[".min.js", ".min.css", ".map", ".lock", ".svg"];
 /// Folders of other people's code.
 const VENDORED: &[&str] = &["node_modules", "vendor", "third_party", "third-party", "bower_components", "site-packages"];
-/// Folders of tests and what they work on.
+/// Folders of tests and of their data.
 const TESTS: &[&str] =
     &["test", "tests", "testdata", "test_data", "test-data", "fixtures", "fixture", "__tests__", "spec", "mocks", "examples", "benches"];
 
-/// What a path is.
+/// The properties of a path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// Made by a program: rules that rest on a name beside the credential do not hold here.
+    /// Made by a program: rules that need a name beside the credential do not apply here.
     pub(crate) made: bool,
     vendored: bool,
     test: bool,
 }
 
 impl Standing {
-    /// Of a path below the root, with slashes.
+    /// The properties of a path below the root, with slashes.
     pub(crate) fn of(relative: &str) -> Self {
         let lower = relative.to_ascii_lowercase();
         let (folders, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
@@ -51,7 +52,7 @@ impl Standing {
         }
     }
 
-    /// How bad a finding is there: one step less in other people's code, two in tests.
+    /// The severity of a finding at this path: one step lower in other people's code, two in tests.
     pub(crate) fn weakened(self, severity: Severity) -> Severity {
         let once = if self.vendored || self.test { less(severity) } else { severity };
         if self.test { less(once) } else { once }

@@ -1,4 +1,4 @@
-//! Reads a file to its end, or as much of it as it takes to see that it is to be skipped.
+//! Reads a file to its end, or until it is clear that the file is skipped.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::path::Path;
 /// A NUL within this much of the beginning makes a file binary.
 const HEAD_BYTES: usize = 8 * 1024;
 
-/// How archives and compressed files begin, and where that stands.
+/// The first bytes of archives and compressed files, and their offset.
 const ARCHIVES: &[(usize, &[u8])] = &[
     (0, b"PK\x03\x04"),         // zip, jar, whl, docx
     (0, b"PK\x05\x06"),         // zip without entries
@@ -22,10 +22,10 @@ const ARCHIVES: &[(usize, &[u8])] = &[
     (257, b"ustar"),            // tar
 ];
 
-/// What a file is.
+/// The kind of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// So many bytes at the beginning of the buffer.
+    /// Text, with its length at the beginning of the buffer.
     Text {
         bytes: usize,
     },
@@ -34,7 +34,7 @@ pub(crate) enum Content {
     TooLarge,
 }
 
-/// What a beginning says against searching the rest.
+/// Why a file with this beginning is not searched; `None` if it is searched.
 pub(crate) fn judged(head: &[u8]) -> Option<Content> {
     if ARCHIVES.iter().any(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic))) {
         return Some(Content::Archive);
@@ -42,7 +42,7 @@ pub(crate) fn judged(head: &[u8]) -> Option<Content> {
     head.get(..HEAD_BYTES.min(head.len())).is_some_and(|head| head.contains(&0)).then_some(Content::Binary)
 }
 
-/// Reads into `buffer`, which is used again and grows to `bytes_max` and one byte at most.
+/// Reads into `buffer`, which is reused and grows to at most `bytes_max` and one byte.
 pub(crate) fn read(mut file: File, bytes_max: u64, buffer: &mut Vec<u8>) -> io::Result<Content> {
     let length = file.metadata()?.len();
     let is_larger = length > bytes_max;
@@ -55,7 +55,7 @@ pub(crate) fn read(mut file: File, bytes_max: u64, buffer: &mut Vec<u8>) -> io::
         Some(other) => return Ok(other),
         None => {}
     }
-    // It may have grown since: read on to its end, up to one byte more than is allowed.
+    // The file may have grown since: read to its end, up to one byte more than is allowed.
     let mut end = head;
     let mut room = length.max(head).saturating_add(1);
     loop {
@@ -71,7 +71,7 @@ pub(crate) fn read(mut file: File, bytes_max: u64, buffer: &mut Vec<u8>) -> io::
     }
 }
 
-/// Reads a whole small file, such as a configuration; one that is larger is an error.
+/// Reads a whole small file, such as a configuration; a larger file is an error.
 pub(crate) fn small(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     regular(path)?.take(bytes_max + 1).read_to_end(&mut content)?;
@@ -81,12 +81,12 @@ pub(crate) fn small(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Opens a file that is one: whoever opens a pipe may wait for ever.
+/// Opens a regular file. Opening a pipe could wait forever.
 pub(crate) fn regular(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file")) }
 }
 
-/// Reads into `buffer[from..to]` and returns where it came to: `to`, or less at the end of the file.
+/// Reads into `buffer[from..to]` and returns how far it came: `to`, or less at the end of the file.
 fn fill(file: &mut File, buffer: &mut Vec<u8>, from: usize, to: usize) -> io::Result<usize> {
     if buffer.len() < to {
         buffer.resize(to, 0);
@@ -124,7 +124,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_that_is_longer_than_it_says_is_bounded_too() {
-        // The system makes these as they are read, and says that they are empty.
+        // The system makes these files while they are read, and reports a size of 0.
         let mut buffer = Vec::new();
         let open = || File::open("/proc/self/maps").unwrap();
         assert_eq!(open().metadata().unwrap().len(), 0);

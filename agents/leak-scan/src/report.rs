@@ -1,7 +1,7 @@
-//! Turns hits into findings that say where and what, and never the secret.
+//! Turns hits into findings that give the place and the rule, and never the secret.
 //!
-//! SECURITY: nothing of a finding is made from the secret but its length: not what is shown, nor either digest. One of a
-//! guessable secret could be tried out by anybody who holds the report.
+//! SECURITY: the only part of a finding that is made from the secret is its length. The shown text and both digests are not: with a digest
+//! of a guessable secret, anybody who has the report could test guesses.
 
 use crate::baseline::Baseline;
 use crate::path::Standing;
@@ -12,39 +12,39 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// How much of a line, on either side of a hit, goes into its fingerprint.
+/// How many bytes of the line, on either side of a hit, go into the fingerprint.
 const SHAPE_BYTES: usize = 256;
-/// How much of a commit's name is shown: enough to be the only one, in any history.
+/// How many digits of a commit's name are shown: enough to be unique in any history.
 const COMMIT_SHOWN: usize = 12;
-/// BOUND: how many secrets are remembered, so that a history does not repeat each with every version of its file.
+/// BOUND: how many secrets are remembered, so that a history does not report a secret again for every version of its file.
 const SEEN_MAX: usize = 200_000;
 
-/// Where a text is from.
+/// Where a text comes from.
 pub(crate) struct Source<'a> {
     pub(crate) root: &'a str,
     /// The path below the root.
     pub(crate) relative: &'a str,
-    /// The commit with which it came, where it is from the history.
+    /// The commit that introduced the text, if it is from the history.
     pub(crate) commit: Option<&'a str>,
 }
 
-/// Reports, up to a bound, and counts what it did not.
+/// Reports findings up to a bound, and counts the rest.
 pub(crate) struct Reporter {
     reported_max: u32,
     reported: u32,
     found: u64,
     known: u64,
-    /// Once the host says that there are enough, it is not asked again.
+    /// The host has said that there are enough findings; no more are sent to it.
     full: bool,
     baseline: Baseline,
-    /// What was found, by path, rule and secret; `None` where nothing can come twice.
+    /// Earlier hits, by path, rule and secret; `None` if no hit can occur twice.
     ///
-    /// SECURITY: digests of secrets; they are compared here and never leave.
+    /// SECURITY: these are digests of secrets; they are compared here and never leave the agent.
     seen: Option<BTreeSet<[u8; 32]>>,
 }
 
 impl Reporter {
-    /// Where the history is searched too, what was found once at a path is not found there again.
+    /// Makes a reporter. With the history, a secret that was found at a path is not reported for that path again.
     pub(crate) fn new(reported_max: u32, baseline: Baseline, with_history: bool) -> Self {
         let seen = with_history.then(BTreeSet::new);
         Self { reported_max, reported: 0, found: 0, known: 0, full: false, baseline, seen }
@@ -62,7 +62,7 @@ impl Reporter {
         self.found - u64::from(self.reported)
     }
 
-    /// Reports what was found in one text.
+    /// Reports the hits in one text.
     pub(crate) fn report(&mut self, source: &Source<'_>, text: &[u8], hits: &[Hit<'_>]) {
         let standing = Standing::of(source.relative);
         let mut place = Place { offset: 0, line: 1, column: 1 };
@@ -114,7 +114,7 @@ impl Reporter {
     }
 }
 
-/// SECURITY: for comparing within this run, and for nothing else.
+/// SECURITY: a digest of the secret, only for comparisons within this run.
 fn secret(source: &Source<'_>, text: &[u8], hit: &Hit<'_>) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in [hit.id.as_bytes(), source.relative.as_bytes()] {
@@ -122,7 +122,7 @@ fn secret(source: &Source<'_>, text: &[u8], hit: &Hit<'_>) -> [u8; 32] {
         hasher.update(part);
     }
     hasher.update(text.get(hit.at.clone()).unwrap_or_default());
-    // Of a private key only the first line was found: the next is what tells two apart.
+    // Of a private key only the first line is the hit; the next line tells two keys apart.
     let tail = text.get(hit.at.end..text.len().min(hit.at.end + SHAPE_BYTES)).unwrap_or_default();
     if characters(hit.public.as_bytes()) == hit.characters {
         hasher.update(tail);
@@ -130,7 +130,7 @@ fn secret(source: &Source<'_>, text: &[u8], hit: &Hit<'_>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// How far a text has been counted, in the numbers that people use.
+/// A place in a text, as line and column.
 struct Place {
     offset: usize,
     line: u32,
@@ -138,7 +138,7 @@ struct Place {
 }
 
 impl Place {
-    /// The place of `offset`, which is not before this one. Only what lies between is counted, so that each byte of a file
+    /// The place of `offset`, which is not before this one. Only the bytes in between are counted, so that each byte of a file
     /// is counted once, however many hits its longest line has.
     fn on_to(self, text: &[u8], offset: usize) -> Self {
         let between = text.get(self.offset..offset).unwrap_or_default();
@@ -162,7 +162,7 @@ fn finding(source: &Source<'_>, text: &[u8], hit: &Hit<'_>, place: &Place, alike
     let mut parts = vec![hit.id, source.relative, &excerpt, &shape];
     parts.extend(source.commit);
     let base = digest(&parts);
-    // Two that look alike in one file are told apart by which comes first.
+    // Two findings that look alike in one file are told apart by their order.
     let nth = alike.entry(base.clone()).or_default();
     let fingerprint = if *nth == 0 { base.clone() } else { digest(&[&base, &nth.to_string()]) };
     *nth += 1;
@@ -178,7 +178,7 @@ fn finding(source: &Source<'_>, text: &[u8], hit: &Hit<'_>, place: &Place, alike
         .fingerprint(fingerprint)
 }
 
-/// `ghp_… (40 characters)`, or the first line of a private key, which is none of it.
+/// The excerpt: `ghp_… (40 characters)`, or the first line of a private key, which contains no part of the key.
 fn excerpt(hit: &Hit<'_>) -> String {
     let encoded = if hit.encoded { ", in base64" } else { "" };
     if characters(hit.public.as_bytes()) == hit.characters {
@@ -187,9 +187,9 @@ fn excerpt(hit: &Hit<'_>) -> String {
     format!("{}… ({} characters{encoded})", hit.public, hit.characters)
 }
 
-/// What the line around a hit looks like: each run of what words and tokens are made of as `a`, and of blanks as one, so
-/// that it survives a new value and another indent, and holds no value of any other secret on the line. The body of a
-/// private key in one line of source is such a secret.
+/// The shape of the line around a hit: each run of characters of words and tokens becomes `a`, and each run of blanks one blank. So
+/// the shape stays the same with a new value and another indent, and contains no other secret on the line, such as the body of a
+/// private key in one line of source.
 fn shape(text: &[u8], hit: &Hit<'_>) -> String {
     let (before, after) = line_around(text, &hit.at, SHAPE_BYTES);
     format!("{}…{}", run_shapes(before).trim_start(), run_shapes(after).trim_end())
@@ -209,7 +209,7 @@ fn run_shapes(text: &[u8]) -> String {
     shape.into_iter().collect()
 }
 
-/// `sha256:` and the digest of the parts, each with its length before it.
+/// `sha256:` and the digest of the parts, each preceded by its length.
 fn digest(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

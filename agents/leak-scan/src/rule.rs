@@ -1,7 +1,7 @@
-//! What a leaked credential looks like: a keyword that is searched for, and what must be around it.
+//! Rules that say what a leaked credential looks like: a keyword that is searched for, and what must be around it.
 //!
-//! The shapes are those that issuers document, or that public scanners agree on. A shape alone proves nothing; whether a
-//! credential works is not asked here. Placeholders are left out: one or two different characters, and words like `example`.
+//! The shapes are those that issuers document, or that public scanners agree on. A shape alone proves nothing, and the agent does not test
+//! whether a credential works. Placeholders are not reported: one or two different characters, and words like `example`.
 
 mod check;
 mod code;
@@ -17,28 +17,28 @@ use check::{Check, Place, placeholder, stopped};
 use shape::{Part, begins, end_of};
 use std::ops::Range;
 
-/// One sort of credential.
+/// One kind of credential.
 pub(crate) struct Rule {
     /// Stable: reports, suppressions and fingerprints refer to it.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
     pub(crate) severity: Severity,
-    /// What must be there literally. No keyword of a rule is the beginning of another of its own.
+    /// Texts of which one must be there literally. No keyword of a rule is the beginning of another keyword of the rule.
     pub(crate) keywords: &'static [&'static str],
     pub(crate) form: Form,
     pub(crate) check: Check,
 }
 
-/// How the keyword and the credential lie to each other.
+/// The positions of the keyword and the credential.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
-    /// The keyword begins it, and nothing of a word stands before.
+    /// The keyword begins the credential, and no character of a word stands before it.
     Token(&'static [Part]),
-    /// The keyword is a place on the web; what stands before is of no account.
+    /// The keyword is part of a URL; any text may stand before it.
     Url(&'static [Part]),
-    /// The keyword stands within: parts before, one run or several of fixed length, and parts after.
+    /// The keyword stands within the credential: parts before it (one run, or several of fixed length), and parts after it.
     Within(&'static [Part], &'static [Part]),
-    /// Its value is what a name that holds the keyword, and a word like `key` or `token`, is given.
+    /// The credential is the value of a name that contains the keyword and a word like `key` or `token`.
     Named(&'static [Part]),
     /// The keyword begins a PEM block.
     PrivateKey,
@@ -46,7 +46,7 @@ pub(crate) enum Form {
     Login,
 }
 
-/// All of them.
+/// All rules.
 pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     [code::RULES, services::RULES, named::RULES].into_iter().flatten()
 }
@@ -63,12 +63,12 @@ impl Rule {
         Self { id, title, severity, keywords, form, check }
     }
 
-    /// Whether the rule rests on a name beside the credential, and so is easily wrong.
+    /// Whether the rule depends on a name beside the credential, and so is more often wrong.
     pub(crate) const fn is_weak(&self) -> bool {
         matches!(self.form, Form::Named(_) | Form::Login)
     }
 
-    /// What is searched for. Names are written in several ways.
+    /// The texts to search for. Names are written in several ways.
     pub(crate) fn searched(&self) -> Vec<String> {
         let mut words: Vec<String> = match self.form {
             Form::Named(_) => self.keywords.iter().flat_map(|word| lines::spellings(word)).collect(),
@@ -79,7 +79,7 @@ impl Rule {
         words
     }
 
-    /// Where the credential is, given where a keyword is.
+    /// The place of the credential, given the place of a keyword.
     pub(crate) fn found(&self, text: &[u8], key: &Range<usize>) -> Option<Found> {
         let Place { at, public } = match self.form {
             Form::Token(parts) => token(text, key, parts)?,
@@ -96,7 +96,7 @@ impl Rule {
         fits.then_some(Found { at, public, proven })
     }
 
-    /// Its shape, for people.
+    /// The shape of the credential, for people.
     #[cfg(test)]
     pub(crate) fn describe(&self) -> String {
         let words = self.keywords.iter().map(|word| format!("`{}`", word.replace('|', "\\|"))).collect::<Vec<_>>().join("/");
@@ -105,24 +105,24 @@ impl Rule {
             Form::Token(parts) | Form::Url(parts) => format!("{words}, {}", list(parts)),
             Form::Within(before, after) => format!("{}, {words}, {}", list(before), list(after)),
             Form::Named(parts) => format!("a secret's name with {words}, given {}", list(parts)),
-            Form::PrivateKey => "the first line of a PEM or PGP private key that something like a key follows".to_owned(),
+            Form::PrivateKey => "the first line of a PEM or PGP private key, followed by text that looks like a key".to_owned(),
             Form::Login => format!("{words}, a user, `:`, a password, `@` and a host"),
         };
         shape + &self.check.describe()
     }
 }
 
-/// Where a credential is.
+/// A credential that was found.
 pub(crate) struct Found {
-    /// In bytes.
+    /// The place, in bytes.
     pub(crate) at: Range<usize>,
-    /// How many bytes at its beginning anybody may see.
+    /// How many bytes at the beginning are not secret.
     pub(crate) public: usize,
-    /// A checksum says that it is one.
+    /// Whether a checksum proves that it is a credential.
     pub(crate) proven: bool,
 }
 
-/// The keyword and the parts after it, where that stands by itself.
+/// The keyword and the parts after it, if this text stands alone.
 fn token(text: &[u8], key: &Range<usize>, parts: &[Part]) -> Option<Place> {
     if !begins(text, key.start) {
         return None;
@@ -130,7 +130,7 @@ fn token(text: &[u8], key: &Range<usize>, parts: &[Part]) -> Option<Place> {
     Some(Place { at: key.start..end_of(text, key.end, parts)?, public: key.len() })
 }
 
-/// As `token`, from the one place where the parts before can begin.
+/// As `token`, from the only place where the parts before the keyword can begin.
 fn within(text: &[u8], key: &Range<usize>, before: &[Part], after: &[Part]) -> Option<Place> {
     let start = key.start.checked_sub(length_before(text.get(..key.start)?, before))?;
     let head = text.get(start..key.start)?;
@@ -140,7 +140,7 @@ fn within(text: &[u8], key: &Range<usize>, before: &[Part], after: &[Part]) -> O
     Some(Place { at: start..end_of(text, key.end, after)?, public: 0 })
 }
 
-/// How much the parts that end `text` take: one run is as long as it is, several are of fixed length each.
+/// How long the parts at the end of `text` are: a single run may have any length, several have a fixed length each.
 fn length_before(text: &[u8], parts: &[Part]) -> usize {
     match parts {
         [Part::Run(alphabet, _, to)] => text.iter().rev().take(*to).take_while(|byte| alphabet.has(**byte)).count(),

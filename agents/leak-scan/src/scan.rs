@@ -1,5 +1,5 @@
-//! Searches a text for every rule at once: one automaton finds the keywords, the rule's form looks around each; what is
-//! encoded in base64 is decoded and searched once more.
+//! Searches a text for all rules at once: one automaton finds the keywords, and each rule's form checks the text around its keyword.
+//! Text in base64 is decoded and searched once more.
 
 use crate::decode::{self, Encoded};
 use crate::rule::{self, Rule, contains};
@@ -8,39 +8,39 @@ use bailiwick_sdk::findings::Severity;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// BOUND: how far from a hit on its line a comment is looked for.
+/// BOUND: how far from a hit on its line an allow comment is looked for.
 const COMMENT_BYTES_MAX: usize = 1024;
-/// On the line of a finding, either says that it is known to be none.
+/// Comments on the line of a hit that say that it is not a leak.
 const COMMENTS: [&[u8]; 2] = [b"gitleaks:allow", b"leak-scan:allow"];
 
-/// Where a rule holds.
+/// A match of a rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Hit<'r> {
     pub(crate) id: &'r str,
     pub(crate) title: &'r str,
     pub(crate) severity: Severity,
-    /// In bytes.
+    /// The place, in bytes.
     pub(crate) at: Range<usize>,
-    /// What begins every credential of its rule.
+    /// The text with which every credential of the rule begins.
     pub(crate) public: Cow<'r, str>,
-    /// How long the credential is, in characters; less than `public` where that is all of what was found.
+    /// How long the credential is, in characters; less than `public` if the public text is all that was found.
     pub(crate) characters: u32,
     pub(crate) encoded: bool,
-    /// A checksum says that it is one.
+    /// Whether a checksum proves that it is a credential.
     pub(crate) proven: bool,
-    /// It rests on a name beside it.
+    /// Whether the rule depends on a name beside the credential.
     pub(crate) weak: bool,
 }
 
 /// The rules, ready to search.
 pub(crate) struct Scanner {
     keywords: AhoCorasick,
-    /// Whose each keyword is, by its number in the automaton.
+    /// The rule of each keyword, by the keyword's number in the automaton.
     owners: Vec<&'static Rule>,
 }
 
 impl Scanner {
-    /// Those of our own rules that `wanted` says.
+    /// A scanner with those of our own rules for which `wanted` returns true.
     pub(crate) fn new(wanted: impl Fn(&str) -> bool) -> Result<Self, BuildError> {
         let mut words = Vec::new();
         let mut owners = Vec::new();
@@ -54,7 +54,7 @@ impl Scanner {
         Ok(Self { keywords, owners })
     }
 
-    /// What is found, in order and without overlap.
+    /// The hits in a text, in order and without overlap.
     pub(crate) fn hits(&self, text: &[u8]) -> Vec<Hit<'static>> {
         let mut hits = self.plain(text);
         decode::each_run(text, &mut |encoded| self.within(&encoded, &mut hits));
@@ -83,22 +83,22 @@ impl Scanner {
         hits
     }
 
-    /// A finding in what was decoded is where the encoded text is.
+    /// Adds the hits in decoded text, at the place of the encoded text.
     fn within(&self, encoded: &Encoded<'_>, hits: &mut Vec<Hit<'static>>) {
         let inner = self.plain(encoded.decoded);
         hits.extend(inner.into_iter().map(|hit| Hit { at: encoded.at.clone(), encoded: true, ..hit }));
     }
 }
 
-/// What of a token anybody may see; most often its keyword, which takes no memory.
+/// The public beginning of a token; most often its keyword, which takes no memory.
 fn public(rule: &'static Rule, token: &[u8], bytes: usize) -> Cow<'static, str> {
     let keyword = rule.keywords.iter().find(|word| word.len() == bytes && token.starts_with(word.as_bytes()));
     let shown = || String::from_utf8_lossy(token.get(..bytes).unwrap_or_default()).into_owned();
     keyword.map_or_else(|| Cow::Owned(shown()), |word| Cow::Borrowed(*word))
 }
 
-/// Puts hits in order, keeps the longest of those that overlap (what a checksum proves first), and drops what a comment on
-/// its line allows.
+/// Sorts hits, keeps the longest of those that overlap (or one that a checksum proves), and drops hits that a comment on
+/// their line allows.
 pub(crate) fn settle(text: &[u8], hits: &mut Vec<Hit<'_>>) {
     hits.sort_by(|one, other| {
         let key = |hit: &Hit<'_>| (hit.at.start, !hit.proven, std::cmp::Reverse(hit.at.end), hit.weak);
@@ -120,7 +120,7 @@ fn allowed(text: &[u8], at: &Range<usize>) -> bool {
     COMMENTS.iter().any(|comment| contains(before, comment) || contains(after, comment))
 }
 
-/// What stands on the line before and after a place, up to a bound on either side.
+/// The text on the line before and after a place, up to a bound on either side.
 pub(crate) fn line_around<'t>(text: &'t [u8], at: &Range<usize>, bytes_max: usize) -> (&'t [u8], &'t [u8]) {
     let before = text.get(at.start.saturating_sub(bytes_max)..at.start).unwrap_or_default();
     let after = text.get(at.end..text.len().min(at.end.saturating_add(bytes_max))).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! All that is searched for in a text: our own rules, and those that the user brought.
+//! Searches a text with all rules: our own, and the user's.
 
 use crate::own::Own;
 use crate::scan::{Hit, Scanner, settle};
 use aho_corasick::BuildError;
 
-/// What is searched for.
+/// All rules of a scan.
 pub(crate) struct Search {
     ours: Scanner,
     pub(crate) own: Own,
@@ -15,7 +15,7 @@ impl Search {
         Ok(Self { ours: Scanner::new(|id| own.wants(id))?, own })
     }
 
-    /// What is found in a text that lies at a path below the root, and came with a commit: in order, without overlap.
+    /// The hits in a text at a path below the root, from a commit if it is from the history: in order, without overlap.
     pub(crate) fn hits(&self, text: &[u8], relative: &str, commit: Option<&str>) -> Vec<Hit<'_>> {
         let mut hits = self.own.hits(text, relative, commit);
         let ours = self.ours.hits(text);
@@ -24,12 +24,12 @@ impl Search {
         }
         hits.extend(ours.into_iter().filter(|hit| !self.own.allows(hit, text, relative, commit)));
         settle(text, &mut hits);
-        // These are of the whole file and no part of it.
+        // These hits are for the whole file, not for a part of it.
         hits.splice(0..0, self.own.by_path(relative, commit));
         hits
     }
 
-    /// What is found of a file that is not read.
+    /// The hits for a file that is not read.
     pub(crate) fn unread(&self, relative: &str, commit: Option<&str>) -> Vec<Hit<'_>> {
         self.own.by_path(relative, commit)
     }

@@ -1,4 +1,4 @@
-//! Every file below a folder, in the order of names, with a reason for whatever is left out.
+//! Walks every file below a folder, in the order of names, with a reason for each entry that is left out.
 
 use crate::glob::Globs;
 use std::fs;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 /// BOUND: folders nested deeper than this are counted as unreadable.
 const DEPTH_MAX: usize = 128;
 
-/// What the walk comes by.
+/// An entry that the walk finds.
 pub(crate) enum Found<'a> {
-    /// A regular file; `relative` has slashes and is for people and patterns.
+    /// A regular file; `relative` is its path with slashes, for people and patterns.
     File {
         path: &'a Path,
         relative: &'a str,
     },
-    /// Not followed: it may lead round in a circle, or out of what was asked for.
+    /// A symbolic link. It is not followed: it may lead in a circle, or out of the folder.
     Symlink {
         relative: &'a str,
     },
@@ -29,7 +29,7 @@ pub(crate) enum Found<'a> {
 }
 
 impl Found<'_> {
-    /// Where it lies below the root.
+    /// The path of the entry below the root.
     pub(crate) fn relative(&self) -> &str {
         match self {
             Self::File { relative, .. } | Self::Symlink { relative } | Self::Excluded { relative } | Self::Unreadable { relative, .. } => {
@@ -45,7 +45,7 @@ struct Entry {
     kind: io::Result<fs::FileType>,
 }
 
-/// Calls `each` for everything below `root`. Only a root that can't be listed is an error.
+/// Calls `each` for every entry below `root`. Only a root that can't be listed is an error.
 pub(crate) fn walk(root: &Path, globs: &Globs, each: &mut dyn FnMut(Found<'_>)) -> io::Result<()> {
     let mut folders = vec![(String::new(), listed(root, "", each)?.into_iter())];
     while let Some((prefix, entries)) = folders.last_mut() {
@@ -82,7 +82,7 @@ pub(crate) fn walk(root: &Path, globs: &Globs, each: &mut dyn FnMut(Found<'_>)) 
     Ok(())
 }
 
-/// Whether a folder says of itself that everything in it can be made again (<https://bford.info/cachedir/>): build folders do.
+/// Whether a folder is marked as a cache (<https://bford.info/cachedir/>), as build folders are.
 fn is_cache(entries: &[Entry]) -> bool {
     const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
     let tag = entries.iter().find(|entry| entry.name == "CACHEDIR.TAG" && entry.kind.as_ref().is_ok_and(fs::FileType::is_file));
@@ -94,7 +94,7 @@ fn is_cache(entries: &[Entry]) -> bool {
     })
 }
 
-/// What a folder holds, sorted. An entry that can't be told is unreadable; the others are still of use.
+/// The entries of a folder, sorted. An entry that can't be read counts as unreadable; the others are still returned.
 fn listed(folder: &Path, prefix: &str, each: &mut dyn FnMut(Found<'_>)) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -104,7 +104,7 @@ fn listed(folder: &Path, prefix: &str, each: &mut dyn FnMut(Found<'_>)) -> io::R
             }
             Err(err) => {
                 each(Found::Unreadable { relative: prefix, err });
-                // A listing that has failed once is not asked again: it might fail for ever.
+                // A listing that has failed once is not continued: it might fail forever.
                 break;
             }
         }

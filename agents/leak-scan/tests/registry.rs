@@ -1,5 +1,5 @@
-//! What the agent finds in the sources of this workspace's own dependencies, as cargo keeps them: nobody's secrets, so each is a
-//! false alarm, or a key that was published on purpose. The list may only shrink; `BLESS=1` writes it anew.
+//! Scans the sources of this workspace's dependencies, as cargo keeps them. They contain no real secrets, so each finding is a false
+//! alarm, or a key that was published on purpose. The list may only shrink; `BLESS=1` writes it anew.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bailiwick_sdk::testing;
@@ -12,7 +12,7 @@ fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The folders of all dependencies that are named in the lock file, by the name of each.
+/// The names of the folders of all dependencies in the lock file, with the name of each dependency.
 fn dependencies() -> BTreeMap<String, String> {
     let lock = fs::read_to_string(here("../../Cargo.lock")).unwrap();
     let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"')?.to_owned());
@@ -28,7 +28,7 @@ fn dependencies() -> BTreeMap<String, String> {
     names
 }
 
-/// Where cargo unpacks what it fetched: this very test was built from there.
+/// The folders in which cargo unpacks fetched packages; this test was built from them.
 fn registries() -> Vec<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cargo"));
@@ -66,9 +66,9 @@ fn false_alarms_in_the_sources_of_dependencies_only_become_fewer() {
         fs::write(&path, alarms.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     }
     let pinned = fs::read_to_string(&path).unwrap();
-    // What is not on this machine says nothing.
+    // Dependencies that are not on this machine are left out of the comparison.
     let pinned: BTreeSet<String> =
         pinned.lines().filter(|line| line.split(' ').nth(1).is_some_and(|name| searched.contains(name))).map(str::to_owned).collect();
     assert_eq!(alarms.difference(&pinned).collect::<Vec<_>>(), Vec::<&String>::new(), "these are new");
-    assert_eq!(pinned.difference(&alarms).collect::<Vec<_>>(), Vec::<&String>::new(), "these are gone: strike them off");
+    assert_eq!(pinned.difference(&alarms).collect::<Vec<_>>(), Vec::<&String>::new(), "these are gone: remove them from the list");
 }

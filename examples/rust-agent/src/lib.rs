@@ -7,7 +7,7 @@ use bailiwick_sdk::findings::{self, Finding, Severity};
 use bailiwick_sdk::{Failure, JsonSchema, log, progress};
 use serde::{Deserialize, Serialize};
 
-/// What it works on. Comments become part of the schema.
+/// The input of the agent. Comments become part of the schema.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
@@ -21,7 +21,7 @@ impl Default for Input {
     }
 }
 
-/// What it says in the end.
+/// The output of the agent.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Output {
     /// Notes that were read.
@@ -35,7 +35,7 @@ pub struct Output {
 /// Reads each note in the folder, and reports each open task in it as a finding.
 ///
 /// # Errors
-/// The folder or one of its notes can't be read.
+/// If the folder or one of its notes can't be read.
 pub fn run(input: Input) -> Result<Output, Failure> {
     let mut output = Output::default();
     for entry in fs::read_dir(&input.root).map_err(|err| Failure::caused("root", &err))? {

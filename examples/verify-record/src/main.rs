@@ -1,6 +1,6 @@
 //! Verifies the record of a home, or of a copy of one, with a public key, and prints what it found.
 //!
-//! It opens nothing that is sealed, needs no secret, and writes nothing.
+//! It opens no sealed payloads, needs no secret, and writes nothing.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program prints what it found")]
 
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what was found. Whether the record holds.
+/// Prints what was found. Returns whether the record is whole.
 fn verify(home: &Path, key: &Path) -> Result<bool, Box<dyn Error>> {
     let key: PublicKey = std::fs::read_to_string(key)?.parse()?;
     let mut runs = BTreeMap::new();
@@ -50,15 +50,15 @@ fn verify(home: &Path, key: &Path) -> Result<bool, Box<dyn Error>> {
     Ok(report.holds())
 }
 
-/// Takes in one record. It is called only for records that were found to be as they were signed.
+/// Takes one record. It is called only for records that were proved to be as they were signed.
 fn take(leaf: &Leaf<'_>, runs: &mut BTreeMap<RunId, Run>) {
-    // The log has records of its own too: who trusted which configuration, for instance.
+    // The log also has records that belong to no run, for example of who trusted which configuration.
     if leaf.run == log_run() {
         return;
     }
     let run = runs.entry(leaf.run).or_default();
     run.records += 1;
-    // A record that a newer version wrote is proved all the same; only what it says is not known here.
+    // A record that a newer version wrote is proved too, but its content is not known here.
     match Record::parse(leaf.body) {
         Ok(Record::RunOpened(opened)) => run.agent = Some(opened.agent.name.to_string()),
         Ok(Record::RunClosed(closed)) => run.outcome = Some(closed.outcome.word()),

@@ -1,4 +1,4 @@
-//! One act: a request with its credential, and what of its answer the guest may see.
+//! One act: a request with its credential, and the part of its response that the guest may see.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,21 +21,21 @@ const HEADERS_MAX: usize = 256;
 pub(crate) struct HttpEffect {
     pub(crate) pool: Option<Pool>,
     pub(crate) run_credentials: Arc<RunCredentials>,
-    /// Where it tells what happens.
+    /// Receives what happens.
     pub(crate) steps: Steps,
     pub(crate) trail: Arc<Trail>,
 }
 
-/// The body of an answer whose head was taken up.
+/// The body of a response whose head has arrived.
 struct AnswerBody {
     reader: BodyReader,
-    /// What it goes through, where there is anything to look for.
+    /// The redactor that it passes through. `None` if there is nothing to search for.
     redactor: Option<ResponseRedactor>,
-    /// What came after it.
+    /// The trailers.
     trailers: Vec<Header>,
     /// The head, until it is shown.
     head: Option<HttpHead>,
-    /// The values that were found in it and may not be there.
+    /// The values that were found in it although they may not be there.
     met: Met,
     /// Whether it is packed, or only a slice, so that its content can't be searched.
     is_opaque: bool,
@@ -43,7 +43,7 @@ struct AnswerBody {
 
 /// The credentials whose values were found in one answer although they may not be there.
 struct Met {
-    /// Where the answer comes from.
+    /// The host of the response.
     host: HostName,
     names: BTreeSet<String>,
 }
@@ -65,13 +65,13 @@ impl HttpEffect {
         }
     }
 
-    /// Sends it and hands on what comes.
+    /// Sends the request and passes on its response.
     async fn http(&self, permit: Permit<Asked>) -> Result<(), Failure> {
         let credential = permit.credential().map(str::to_owned);
         let SentRequest { host, response, mut redactor, version, token } = self.sent(permit).await?;
         let Response { mut head, peer, tls, body } = response;
         let is_opaque = run_credentials::is_opaque(&head);
-        // SECURITY: the answer is also searched for what another run of this home has obtained since this request was sent.
+        // SECURITY: the response is also searched for values that another run of this home has obtained since this request was sent.
         redactor = redactor.or_else(|| self.run_credentials.redactor());
         if redactor.is_some() && is_opaque {
             return Err(Failure { peer: Some(peer), ..HttpFault::Protocol.into() });
@@ -88,7 +88,7 @@ impl HttpEffect {
         self.hand_on(AnswerBody { reader, is_opaque, met, redactor, trailers: Vec::new(), head: Some(head) }).await
     }
 
-    /// Sends it, with its credential.
+    /// Sends the request with its credential.
     async fn sent(&self, permit: Permit<Asked>) -> Result<SentRequest, Failure> {
         let (Some(pool), Asked::Http(ask)) = (&self.pool, permit.ask()) else { return Err(HttpFault::Unreachable.into()) };
         self.check_lapsed(&permit)?;
@@ -100,10 +100,10 @@ impl HttpEffect {
         let Injected { version, token } = injected.map_err(refused)?;
         let host = request.target.host.clone();
         let redactor = self.run_credentials.redactor();
-        // It may have lapsed while the host waited for a token or a value.
+        // The permit may have expired while the host waited for a token or a value.
         self.check_lapsed(&permit)?;
         tracing::debug!(credential = permit.credential(), version, "ready to be sent");
-        // SECURITY: the run may have been stopped meanwhile. Then this is not polled again.
+        // SECURITY: the run may have been stopped meanwhile. Then this future is not polled again.
         self.steps.tell(EffectProgress::Ready).await;
         let sent = pool.send_noting(request, &|going| self.trail.note(going)).await;
         let response =
@@ -115,7 +115,7 @@ impl HttpEffect {
         if permit.has_lapsed(self.run_credentials.context().clock.latest_s()) { Err(refused(Reason::GrantExpired)) } else { Ok(()) }
     }
 
-    /// Shows the head once it was searched.
+    /// Shows the head after it was searched.
     async fn show_head(&self, body: &mut AnswerBody) {
         let Some(mut head) = body.head.take() else { return };
         if let Some(redactor) = &mut body.redactor {
@@ -130,19 +130,19 @@ impl HttpEffect {
         self.steps.tell(EffectProgress::Head(head)).await;
     }
 
-    /// The next piece as the guest may see it; empty where all of it is held back.
+    /// The next piece that the guest may see. Empty if all of it is held back.
     async fn next(&self, body: &mut AnswerBody) -> Option<Result<bytes::Bytes, Failure>> {
         let piece = body.reader.next().await;
         if piece.is_none() {
             body.trailers.extend(body.reader.take_trailers());
         }
-        // SECURITY: from now on, a value that another run obtained since this answer began is looked for. If that is not possible, nothing
-        // more is shown.
+        // SECURITY: from now on, the search includes values that another run has obtained since this response began. If that is not
+        // possible, nothing more is shown.
         if body.redactor.is_none() {
             body.redactor = self.run_credentials.redactor();
         }
         if self.run_credentials.context().searched.is_blind() || body.is_opaque && body.redactor.is_some() {
-            // Also at the end: the trailers were not searched.
+            // This also happens at the end, because the trailers were not searched.
             return Some(Err(HttpFault::Incomplete.into()));
         }
         let Some(redactor) = &mut body.redactor else { return piece.map(|piece| piece.map_err(Failure::from)) };
@@ -155,7 +155,7 @@ impl HttpEffect {
         if hits > 0 {
             self.steps.tell(EffectProgress::Redacted(hits)).await;
         }
-        // A value that can't be looked for may have become known just now.
+        // A value that can't be searched for may have become known just now.
         if self.run_credentials.context().searched.is_blind() {
             return Some(Err(HttpFault::Incomplete.into()));
         }
@@ -166,17 +166,17 @@ impl HttpEffect {
             }
         }
         match out {
-            // If it is called again, nothing is held back, and that is the end.
+            // If it is called again, nothing is held back, and the body is over.
             Ok(out) if is_over && out.is_empty() => None,
             Ok(out) => Some(Ok(out)),
-            // What is packed in it can't be shown: the guest is told of a protocol error.
+            // Packed data in it can't be shown, so the guest gets a protocol error.
             Err(_) => Some(Err(HttpFault::Protocol.into())),
         }
     }
 
-    /// Hands the body on, piece by piece as the guest reads.
+    /// Passes the body on, piece by piece as the guest reads.
     async fn hand_on(&self, mut body: AnswerBody) -> Result<(), Failure> {
-        // Nothing is waited for where nothing is searched.
+        // If nothing is searched, there is nothing to wait for.
         self.show_head(&mut body).await;
         while let Some(piece) = self.next(&mut body).await {
             let piece = piece?;
@@ -191,7 +191,7 @@ impl HttpEffect {
     }
 }
 
-/// What came of a request, before any of it is on the record.
+/// The result of a request, before any of it is on the record.
 struct SentRequest {
     response: Response,
     host: HostName,
@@ -207,7 +207,7 @@ fn refused(reason: Reason) -> Failure {
 fn wire(ask: &HttpAsk, bounds: &Bounds, limits: &Limits) -> WireRequest {
     let most = Timeouts::default();
     let response_bytes = bounds.response_bytes.map_or(limits.response_bytes, |most| most.min(limits.response_bytes));
-    // The guest may be less patient than the host, never more.
+    // The guest may set shorter time-outs than the host, but not longer ones.
     let clamp = |wished: Option<u64>, most: Duration| wished.map_or(most, |ms| Duration::from_millis(ms.max(1)).min(most));
     WireRequest {
         target: ask.target.clone(),

@@ -1,9 +1,9 @@
-//! The one way from a mount to the files beneath it. The kernel finds a file without leaving the mount. It is then held by a descriptor and
-//! opened through that descriptor, so that nobody can exchange it between two looks.
+//! The only way from a mount to the files beneath it. The kernel finds a file without leaving the mount. The file is then held by a
+//! descriptor and opened through that descriptor, so that it can't be exchanged between two steps.
 //!
 //! SECURITY: a file system that is mounted somewhere beneath (`/proc`, one of a network or of another program) is not part of the mount. No
-//! path enters it, for any operation. It is not even asked, so it can't make anybody wait. If an agent should see it, the operator grants
-//! it as a mount of its own.
+//! path enters it, for any operation. It is not even queried, so it can't block anyone. If an agent should see it, the operator grants it
+//! as a separate mount.
 
 use std::fs::File;
 use std::io;
@@ -16,9 +16,9 @@ use vocabulary::{FileFault, Reason};
 
 use crate::not_observed::NotObserved;
 
-/// BOUND: names in a target that is given out.
+/// BOUND: bytes of the target of a link that is returned.
 const LINK_BYTES_MAX: usize = 4096;
-/// BOUND: how often the kernel may say that something was renamed meanwhile, so that it can't tell whether `..` left the mount.
+/// BOUND: how often the kernel may report that a concurrent rename prevented it from telling whether `..` left the mount.
 const TRIES_MAX: usize = 100;
 
 /// Whether a link at the end of a path is followed.
@@ -28,7 +28,7 @@ pub(crate) enum PathEnd {
     AsItIs,
 }
 
-/// What is at a path, of whatever kind, without opening it (`O_PATH`, open(2)).
+/// Finds what is at a path, of whatever kind, without opening it (`O_PATH`, open(2)).
 pub(crate) fn find(dir: &Dir, path: &str, end: PathEnd) -> io::Result<File> {
     let follow = if end == PathEnd::Followed { OFlags::empty() } else { OFlags::NOFOLLOW };
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
@@ -41,19 +41,19 @@ pub(crate) fn find(dir: &Dir, path: &str, end: PathEnd) -> io::Result<File> {
     Err(io::ErrorKind::Interrupted.into())
 }
 
-/// Opens what was found for reading: this very object, whatever lies at its path by now.
+/// Opens what was found for reading: this very object, whatever is at its path by now.
 pub(crate) fn open(found: &File, directory: bool) -> io::Result<File> {
     let kind = if directory { OFlags::DIRECTORY } else { OFlags::empty() };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | kind;
     Ok(File::from(rustix::fs::open(format!("/proc/self/fd/{}", found.as_raw_fd()), flags, Mode::empty())?))
 }
 
-/// Where a link that was found points.
+/// The target of a link that was found.
 pub(crate) fn target(link: &File) -> Result<String, NotObserved> {
     tellable(readlinkat(link, "", Vec::new()).map_err(io::Error::from)?.as_bytes())
 }
 
-/// SECURITY: an absolute target names a place on the host, and the guest must see nothing of the host.
+/// SECURITY: an absolute target names a place on the host, and the guest must not learn anything about the host.
 fn tellable(target: &[u8]) -> Result<String, NotObserved> {
     match str::from_utf8(target) {
         _ if target.first() == Some(&b'/') => Err(NotObserved::Refused(Reason::LeavesMount)),

@@ -1,4 +1,4 @@
-//! One run's effects.
+//! The effects of one run.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,25 +21,25 @@ use crate::run_credentials::RunCredentials;
 use crate::steps::Stepping;
 use crate::wants::{self, WantQueue};
 
-/// What the effects of a run are made of.
+/// The parts from which the effects of a run are made.
 pub struct BrokerParts {
-    /// What it runs under.
+    /// The agent, the grants and the limits of the run.
     pub spec: Arc<RunSpec>,
-    /// From which all randomness of the run is made: here, the identities of files.
+    /// The seed of all randomness of the run. Here it is used for the identities of files.
     pub seed: [u8; 32],
-    /// Opened from the run's grants.
+    /// The mounts, opened from the run's grants.
     pub mounts: Mounts,
-    /// The host's.
+    /// The clock of the host.
     pub clock: Arc<dyn Clock>,
-    /// Where the agent's connections come from, and the host's own for it; none, where nothing is granted that needs any.
+    /// The network, for the agent's connections and for the host's own. `None` if no grant needs it.
     pub network: Option<Network>,
-    /// Where the values of its credentials are.
+    /// The vault, with the values of the run's credentials.
     pub vault: Vault,
-    /// Where exchanges are finished for which nobody waits any more.
+    /// The runtime that finishes exchanges which nobody waits for any more.
     pub runtime: Handle,
 }
 
-/// One run's effects.
+/// The effects of one run.
 pub struct Broker {
     files: Mutex<Files>,
     acts: Option<ActParts>,
@@ -63,7 +63,7 @@ impl Broker {
         Self { files: Mutex::new(Files::new(spec, mounts, &seed)), acts: Some(acts) }
     }
 
-    /// Looks at mounts alone, for an audit.
+    /// The effects of an audit, which only observes mounts.
     pub fn for_audit(spec: Arc<RunSpec>, seed: &[u8; 32], mounts: Mounts) -> Self {
         Self { files: Mutex::new(Files::new(spec, mounts, seed)), acts: None }
     }

@@ -1,4 +1,4 @@
-//! What all that the host does for the credentials of one run has in common: where values are, what is looked for, which leases were ended.
+//! What all code for the credentials of one run shares: the vault, the values that are searched for, and the leases that were revoked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::finishing::Finishing;
 use crate::host_request::HostLine;
 use crate::searched_values::{SearchedValues, Unsearched, outstanding};
 
-/// See the module.
+/// The shared values. See the documentation of the module.
 pub(crate) struct RunContext {
     pub(crate) vault: Vault,
     pub(crate) spec: Arc<RunSpec>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where the host asks on its own behalf.
+    /// Sends requests on behalf of the host itself.
     pub(crate) own: HostLine,
     /// Exchanges that are finished even if nobody waits for them.
     pub(crate) finishing: Finishing,
     pub(crate) searched: SearchedValues,
-    /// Credentials of which the lease was ended.
+    /// Credentials whose lease was revoked.
     ended: watch::Sender<BTreeSet<String>>,
 }
 
@@ -43,14 +43,14 @@ impl RunContext {
         self.searched.scrubber(self.clock.earliest_s())
     }
 
-    /// Nothing more is done under the lease of this credential. Code that waits for an answer under it learns of that.
+    /// Revokes the lease of this credential. Code that waits for an answer under it is notified.
     pub(crate) fn end(&self, credential: &str) {
         self.ended.send_modify(|ended| {
             ended.insert(credential.to_owned());
         });
     }
 
-    /// Whether the lease was ended.
+    /// Whether the lease was revoked.
     pub(crate) fn has_ended(&self, credential: &str) -> bool {
         self.ended.borrow().contains(credential)
     }
@@ -62,7 +62,7 @@ impl RunContext {
     }
 }
 
-/// Where the value of a binding could let somebody in: also at the endpoint that gives tokens for it.
+/// The hosts to which the value of a binding could give access, including the endpoint that issues tokens for it.
 pub(crate) fn reach(binding: &Binding) -> Vec<HostPattern> {
     let mut hosts = binding.hosts.clone();
     if let Placement::Oauth2(oauth2) = &binding.placement {

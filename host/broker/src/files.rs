@@ -1,4 +1,4 @@
-//! Looking into mounts: paths are walked beneath an open directory, and only regular files and directories are opened.
+//! Observations of mounts. Paths are resolved beneath an open directory, and only regular files and directories are opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd as _;
@@ -14,10 +14,10 @@ use crate::mounts::Mounts;
 use crate::not_observed::NotObserved;
 use crate::pread::read_at;
 
-/// BOUND: one read, whatever was asked.
+/// BOUND: bytes of one read, whatever was asked for.
 const READ_BYTES_MAX: u32 = 64 << 10;
 
-/// Something that is open.
+/// An open file or directory.
 enum Thing {
     File { file: std::fs::File, size: u64 },
     Dir(Arc<Dir>),
@@ -37,9 +37,9 @@ pub(crate) struct Files {
     open: BTreeMap<u64, Open>,
     mounts: Mounts,
     next: u64,
-    /// Opened in the run that was cut off; opened again when they are used.
+    /// Files that were opened before the run was cut off. They are opened again when they are used.
     before: BTreeMap<u64, FileOpen>,
-    /// Those among them that are closed, and only lead to others.
+    /// Those among them that are closed, and are only needed to open others.
     closed: BTreeSet<u64>,
 }
 
@@ -51,14 +51,14 @@ impl Files {
         Self { spec, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
-    /// Goes on in a run that was cut off.
+    /// Continues a run that was cut off.
     pub(crate) fn go_on(&mut self, open: OpenFiles) {
         self.next = open.next;
         self.before = open.files.into_iter().map(|(file, open)| (file.0, open)).collect();
         self.closed = open.closed.into_iter().map(|file| file.0).collect();
     }
 
-    /// One look.
+    /// Makes one observation.
     ///
     /// # Errors
     /// A limit that ends the run.
@@ -102,9 +102,9 @@ impl Files {
                 let mount = usize::try_from(file.0).is_ok_and(|file| (1..=self.mounts.len()).contains(&file));
                 if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
             }
-            // SECURITY: nothing in this version changes anything, whatever was permitted.
+            // SECURITY: nothing in this version changes a file, whatever was permitted.
             FileAsk::Change { .. } => Err(NotObserved::Refused(Reason::WriteNotGranted)),
-            // Told apart before.
+            // This case was handled before.
             FileAsk::List { .. } => Err(FileFault::Invalid.into()),
         }
     }
@@ -116,13 +116,13 @@ impl Files {
         }
     }
 
-    /// Open for the guest: what is only opened again when it is used counts too.
+    /// The number of files that are open for the guest. Files that are opened again when they are used count too.
     fn count_open(&self) -> usize {
         let unused = self.before.keys().filter(|file| !self.closed.contains(file) && !self.open.contains_key(file)).count();
         self.open.len() + unused
     }
 
-    /// An open directory, and its mount.
+    /// An open directory, with the number of its mount.
     fn dir(&mut self, dir: FileId) -> Result<(usize, Arc<Dir>), NotObserved> {
         self.reopen(dir)?;
         let mount = self.mount_of(dir).ok_or(FileFault::Invalid)?;
@@ -237,7 +237,7 @@ impl Files {
         let Ok(found) = opened.entries() else { return Ok(FileFault::Io.into()) };
         let (mut entries, mut unreadable) = (Vec::new(), 0u64);
         for entry in found {
-            // BOUND: the names are held to be sorted.
+            // BOUND: the names are held in memory to be sorted.
             if entries.len() as u64 + unreadable >= self.spec.limits.listing_entries {
                 return Err(Stop::Limit(vocabulary::Limit::ListingEntries));
             }
@@ -258,8 +258,7 @@ impl Files {
     }
 }
 
-/// A path beneath another one, as it is on the record.
-/// BOUND: a guest can walk `d/../d/..` for ever.
+/// A path beneath another one, as it is on the record. BOUND: a guest can walk `d/../d/..` without end.
 fn joined(dir: Option<String>, path: &str) -> Option<String> {
     let mut whole = dir?;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
@@ -271,7 +270,8 @@ fn joined(dir: Option<String>, path: &str) -> Option<String> {
     (whole.len() <= vocabulary::GUEST_PATH_BYTES_MAX).then_some(whole)
 }
 
-/// Where a file that was opened in a mount really is, as the guest would write it. The kernel says it (proc(5)), without links in it.
+/// Where a file that was opened in a mount really is, as the guest would write it. The kernel provides this path (proc(5)), without links
+/// in it.
 fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
     let fd = match thing {
         Thing::File { file, .. } => file.as_raw_fd(),
@@ -284,8 +284,8 @@ fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
 
 /// Opens what is at a path, if it is a regular file or a directory.
 ///
-/// SECURITY: the file is held before it is opened, since opening a device can have an effect, and opening a FIFO hangs. What is opened is
-/// what was held.
+/// SECURITY: the file is held before it is opened, because opening a device can have an effect, and opening a FIFO blocks. What is opened
+/// is exactly what was held.
 fn open_at(dir: &Dir, open: &FileOpen) -> Result<Thing, NotObserved> {
     let path = open.path.as_str();
     let found = beneath::find(dir, path, end(open.follow))?;
@@ -316,7 +316,7 @@ fn kind_of(meta: &Metadata) -> FileKind {
     }
 }
 
-/// Clamped to what the guest's type holds: nothing before 1970, nothing after 2554.
+/// The time clamped to what the guest's type holds: no time before 1970 or after 2554.
 fn nanoseconds(seconds: i64, nanoseconds: i64) -> u64 {
     let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u64::try_from(nanoseconds)) else { return 0 };
     seconds.checked_mul(1_000_000_000).and_then(|whole| whole.checked_add(nanoseconds)).unwrap_or(u64::MAX)

@@ -1,5 +1,5 @@
-//! Exchanges that the host has begun at a server and finishes, even if nobody waits for them any more. If an exchange that changes
-//! something there were given up half way, nobody would have the result.
+//! Exchanges that the host has begun at a server and finishes even if nobody waits for them any more. If an exchange that changes something
+//! at the server were cancelled half way, its result would be lost.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ pub(crate) struct Finishing {
     under_way: watch::Sender<usize>,
 }
 
-/// Counts one task until it has ended, however it ends.
+/// Counts one task until it has ended, in whatever way.
 struct UnderWay(watch::Sender<usize>);
 
 impl Drop for UnderWay {
@@ -42,12 +42,12 @@ impl Finishing {
         async move { task.await.ok() }
     }
 
-    /// Whether anything is under way.
+    /// Whether any task is active.
     pub(crate) fn is_under_way(&self) -> bool {
         *self.under_way.borrow() > 0
     }
 
-    /// Returns when nothing is under way.
+    /// Returns when no task is active.
     pub(crate) async fn finished(&self) {
         let mut under_way = self.under_way.subscribe();
         // The sender lives as long as `self`.

@@ -1,5 +1,5 @@
-//! Requests that the host makes on its own behalf: for tokens, for values at a server, for the steps of a rotation. Their addresses are
-//! judged like all others, and the requests are bounded. Each is on the record before it is sent, and no guest sees anything of the answer.
+//! Requests that the host makes on its own behalf: for tokens, for values at a server, and for the steps of a rotation. Their addresses are
+//! judged like all others, and the requests are bounded. Each is on the record before it is sent. No guest sees any part of the answer.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use vocabulary::{Bounds, Header, HttpFault, HttpResource, HttpTarget, Method, Op
 
 use crate::wants::Wants;
 
-/// BOUND: bytes of an answer, and of its head.
+/// BOUND: bytes of the body of an answer. Its head has the same bound.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 const HEAD_BYTES_MAX: u64 = 64 << 10;
 const HEADERS_MAX: usize = 256;
@@ -25,56 +25,56 @@ pub(crate) struct For<'a> {
     pub(crate) purpose: HostPurpose,
 }
 
-/// Where the host asks on its own behalf.
+/// Sends requests on behalf of the host itself.
 pub(crate) struct HostLine {
-    /// No guest uses its connections. `None` where nothing is granted that needs any.
+    /// A pool that no guest uses. `None` if no grant needs the network.
     pub(crate) pool: Option<Pool>,
-    /// Where it says what it wants to do.
+    /// Asks the gate for permits.
     pub(crate) wants: Wants,
 }
 
-/// The act of the run that a value is for, and how long getting the value may take.
+/// The act of the run that needs a value, and how long fetching the value may take.
 #[derive(Clone, Copy)]
 pub(crate) struct ValueFor {
     pub(crate) op: OpId,
     pub(crate) timeouts: Timeouts,
 }
 
-/// What is asked.
+/// One request of the host.
 pub(crate) struct OwnRequest {
     pub(crate) method: Method,
     pub(crate) target: HttpTarget,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Bytes,
-    /// Private addresses that the name may have.
+    /// Private addresses to which the name may resolve.
     pub(crate) addresses: Vec<IpNet>,
-    /// The whole of it takes no longer than all of them.
+    /// The time-outs. The whole request may take no longer than their sum.
     pub(crate) timeouts: Timeouts,
     /// The URL for the record, as it was before a value was put into the path.
     resource: HttpResource,
 }
 
-/// What came.
+/// The answer.
 pub(crate) struct OwnAnswer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-/// How a request ended, and what came if it ended well.
+/// How a request ended, with its answer if it succeeded.
 struct Exchanged {
     end: HostEnd,
     answer: Option<OwnAnswer>,
 }
 
 impl OwnRequest {
-    /// A request that has only its method and target yet. They have no secret in them.
+    /// A request that has only its method and target. These contain no secret.
     pub(crate) fn new(method: Method, target: HttpTarget, addresses: Vec<IpNet>) -> Self {
         let resource = HttpResource::new(&method, &target);
         Self { method, target, headers: Vec::new(), body: Bytes::new(), addresses, timeouts: Timeouts::default(), resource }
     }
 
-    /// Sends it under a rule of its own: its connection is used for the same credential only. The intent is durable before it is sent, and
-    /// how it ended is on the record when this returns. Returns `None` if no complete answer came.
+    /// Sends the request under its own rule: its connection is used for the same credential only. The intent is durable before the request
+    /// is sent, and its end is on the record when this returns. Returns `None` if there was no complete answer.
     pub(crate) async fn send(self, line: &HostLine, why: For<'_>) -> Option<OwnAnswer> {
         let pool = line.pool.as_ref()?;
         let ask = HostAsk {
@@ -131,7 +131,7 @@ impl OwnRequest {
     }
 }
 
-/// Sees to it that the end of a request is told, also when nobody waits for it any more.
+/// Ensures that the end of a request is reported, even if nobody waits for it any more.
 struct RequestEnding {
     wants: Wants,
     number: u64,

@@ -1,11 +1,11 @@
-//! Takes permits to their effects, and tells what comes of them.
+//! Turns permits into effects, and reports the results.
 //!
-//! Requests are sent with their credentials, and secrets are taken out of their answers; files are looked at beneath their mounts. What may be
-//! done, in which order a guest sees what came of it, and what is put on the record is `gate`'s, which drives this room through
-//! [`effects::Effects`]. What a socket does is `net`'s.
+//! Requests are sent with their credentials, and secrets are removed from their answers. Files are observed beneath their mounts. The room
+//! `gate` decides what may be done, in which order a guest sees results, and what is recorded. It drives this room through
+//! [`effects::Effects`]. The room `net` has the sockets.
 //!
-//! - INVARIANT: nothing has an effect but what has taken a permit by value.
-//! - INVARIANT: nothing that was opened here lies outside of its mount, or is anything but a regular file or a directory.
+//! - INVARIANT: only code that has taken a permit by value has an effect.
+//! - INVARIANT: everything that is opened here is within its mount, and is a regular file or a directory.
 
 mod act;
 mod beneath;

@@ -1,4 +1,4 @@
-//! The folders of the host that a run may look into, held open from before its start.
+//! The folders of the host that a run may observe. They are opened before the run starts.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use vocabulary::Grants;
 
-/// File systems that are views of the system itself: what lies there are no files of anybody's (linux/magic.h).
+/// File systems that are views of the system itself and contain no ordinary files (linux/magic.h).
 const PSEUDO: &[u64] = &[
     0x9FA0,      // proc
     0x6265_6572, // sysfs
@@ -41,45 +41,45 @@ const PSEUDO: &[u64] = &[
     0x0187,      // autofs: what is there is mounted by looking at it
 ];
 
-/// Open folders, in the order of the grants. Cheap to clone: runs of one agent share them.
+/// The open folders, in the order of the grants. Clones are cheap: runs of one agent share the folders.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     dirs: Arc<[Arc<Dir>]>,
 }
 
-/// A folder that was granted and can't be opened.
+/// A folder that was granted but can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("could not open `{}`, which is granted as `{guest}`", host.display())]
 pub struct MountError {
-    /// As the guest would see it.
+    /// The path that the guest would see.
     pub guest: String,
-    /// The folder.
+    /// The path of the folder.
     pub host: PathBuf,
-    /// Why.
+    /// The reason.
     #[source]
     pub cause: MountFault,
 }
 
-/// Why a folder can't be opened.
+/// The reason why a folder can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum MountFault {
-    /// The system says so.
+    /// The system returned an error.
     #[error(transparent)]
     System(#[from] io::Error),
-    /// It was resolved when it was granted. Now a link leads to another place.
-    #[error("it leads to `{}` now, which nobody has granted", .0.display())]
+    /// The path was resolved when it was granted. Now a link leads to another place.
+    #[error("it now leads to `{}`, which is not granted", .0.display())]
     Moved(PathBuf),
-    /// `/proc`, `/sys` and their like.
-    #[error("it is no folder on a disk but a view of the system itself")]
+    /// The folder is `/proc`, `/sys` or similar.
+    #[error("it is not a folder on a disk, but a view of the system itself")]
     Pseudo,
 }
 
 impl Mounts {
-    /// Opens every folder that is granted. The descriptors name the folders, not their paths: what is put in a folder's place later is
-    /// not seen.
+    /// Opens every folder that is granted. The descriptors refer to the folders and not to their paths, so something that is put in a
+    /// folder's place later is not seen.
     ///
     /// # Errors
-    /// The first that can't be opened, or is no folder.
+    /// The first folder that can't be opened, or is not a folder.
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
         let open = |grant: &vocabulary::FilesGrant| {
             let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
@@ -98,8 +98,8 @@ impl Mounts {
     }
 }
 
-/// SECURITY: a grant names a folder by the path that it had when it was trusted; a resumed run has it from its record. A link that was put
-/// there since leads to a folder that nobody has granted.
+/// SECURITY: a grant has the path that a folder had when it was trusted; a resumed run has it from its record. If a link was put there
+/// since then, it leads to a folder that was not granted.
 #[expect(clippy::disallowed_methods, reason = "door: the only place that opens a folder by its path")]
 fn open_dir(host: &Path) -> Result<Dir, MountFault> {
     let real = host.canonicalize()?;
@@ -113,7 +113,7 @@ fn open_dir(host: &Path) -> Result<Dir, MountFault> {
     Ok(dir)
 }
 
-/// SECURITY: if the system does not say what kind of file system it is, it is not opened.
+/// SECURITY: if the system does not report the kind of the file system, the folder is not opened.
 fn judge(kind: io::Result<u64>) -> Result<(), MountFault> {
     if PSEUDO.contains(&kind?) { Err(MountFault::Pseudo) } else { Ok(()) }
 }

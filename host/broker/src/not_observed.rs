@@ -1,11 +1,11 @@
-//! Why a look at a mount did not work.
+//! Why an observation of a mount failed.
 
 use std::io;
 
 use rustix::io::Errno;
 use vocabulary::{FileFault, Reason};
 
-/// A look that did not work: refused, or a plain fault.
+/// An observation that failed: it was refused, or had a fault.
 pub(crate) enum NotObserved {
     Refused(Reason),
     Fault(FileFault),

@@ -1,4 +1,4 @@
-//! Reading a regular file at a place. It may wait for the disk: guests have threads of their own for that.
+//! Reads a regular file at an offset. This may wait for the disk, which is acceptable because guests have their own threads.
 
 use std::fs::File;
 use std::io;
@@ -6,15 +6,15 @@ use std::os::unix::fs::FileExt as _;
 
 use bytes::Bytes;
 
-/// Up to `len` bytes; fewer only at the end. `size` is how long the file was when it was opened: a hint, so that a small file does not
-/// take a large buffer.
+/// Reads up to `len` bytes. There are fewer only at the end of the file. `size` is the length of the file when it was opened. It is a hint,
+/// so that a small file does not need a large buffer.
 pub(crate) fn read_at(file: &File, offset: u64, len: u32, size: u64) -> io::Result<Bytes> {
-    // SECURITY: to the system, -1 is no place but "wherever the last read ended".
+    // SECURITY: for the system, -1 is not an offset but means "wherever the last read ended".
     if i64::try_from(offset).is_err() {
         return Ok(Bytes::new());
     }
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    // One byte more than is expected, so that the end shows.
+    // One byte more than expected is read, so that the end is detected.
     let expected = usize::try_from(size.saturating_sub(offset).saturating_add(1)).unwrap_or(usize::MAX);
     let mut buffer = vec![0; len.min(expected)];
     let mut filled = 0;
@@ -23,7 +23,7 @@ pub(crate) fn read_at(file: &File, offset: u64, len: u32, size: u64) -> io::Resu
             if buffer.len() == len {
                 break;
             }
-            // It has grown since it was opened.
+            // The file has grown since it was opened.
             buffer.resize(len, 0);
             continue;
         };

@@ -1,4 +1,4 @@
-//! Values from a server of HashiCorp Vault or OpenBao, and what lets the host in there; both kept for a short time.
+//! Values from a server of HashiCorp Vault or OpenBao, and the log-ins at such servers. Both are kept for a short time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,13 +14,13 @@ use crate::context::RunContext;
 use crate::host_request::{For, OwnRequest, ValueFor, patience};
 use crate::searched_values::outstanding;
 
-/// How long a value is used before it is asked for anew.
+/// How long a value is used before it is fetched again.
 const KEPT: Duration = Duration::from_secs(60);
-/// How long before its end a log-in is used no more.
+/// How long before its end a log-in is no longer used.
 const EARLY: Duration = Duration::from_secs(10);
-/// How long a log-in that does not end is looked for, in seconds.
+/// How long the token of a log-in that does not expire is searched for, in seconds.
 const UNENDING_S: u64 = 30 * 24 * 3600;
-/// BOUND: the longest time that a log-in is used, also if the server says that it does not end.
+/// BOUND: the longest time for which a log-in is used, even if the server says that it does not expire.
 const LOGIN_KEPT_MAX: Duration = Duration::from_secs(3600);
 
 struct CachedValue {
@@ -28,14 +28,15 @@ struct CachedValue {
     until: Instant,
 }
 
-/// One at a time.
+/// A slot for one value. One task at a time fetches it.
 type ValueSlot = Arc<tokio::sync::Mutex<Option<CachedValue>>>;
 
 #[derive(Default)]
 pub(crate) struct Servers {
     /// Values, by the credential's name.
     values: Mutex<HashMap<String, ValueSlot>>,
-    /// The log-ins, also by the credential's name: no credential is read with a log-in that another credential's lease obtained.
+    /// The log-ins, also by the credential's name: a credential is never read with a log-in that was obtained under another credential's
+    /// lease.
     logins: Mutex<HashMap<String, ValueSlot>>,
 }
 
@@ -62,7 +63,7 @@ impl Servers {
         let asking = ServerCall { context: Arc::clone(context), name: binding.name.clone(), source: source.clone(), why };
         let token = self.login(&asking).await?;
         let Some(secret) = asking.read(&token).await else {
-            // The log-in may no longer be valid: the next ask logs in again.
+            // The log-in may no longer be valid, so the next ask logs in again.
             *self::slot(&self.logins, &binding.name).lock().await = None;
             return None;
         };
@@ -70,7 +71,7 @@ impl Servers {
         Some(Value { secret, version: None, destinations: None })
     }
 
-    /// The token that the host shows to read a value: the operator's token, or the one that it was given when it logged in.
+    /// The token with which the host reads a value: the operator's token, or the one from a log-in.
     async fn login(&self, asking: &ServerCall) -> Option<Secret> {
         let server = &asking.source.server;
         let slot = slot(&self.logins, &asking.name).lock_owned().await;
@@ -84,13 +85,13 @@ impl Servers {
         if remote::login_request(&server.login, &shown).ok()?.is_none() {
             return Some(shown);
         }
-        // What the host shows to log in may be valid only once. So the log-in is finished, and its token is kept for the next ask.
+        // The secret for a log-in may be valid only once. So the log-in is finished, and its token is kept for the next ask.
         let let_in = asking.context.finishing.finish(asking.clone().into_slot(shown, slot));
         tokio::time::timeout(patience(asking.why.timeouts), let_in).await.ok()??
     }
 }
 
-/// One value that is to be fetched.
+/// One value that is fetched.
 #[derive(Clone)]
 struct ServerCall {
     context: Arc<RunContext>,
@@ -110,7 +111,7 @@ impl ServerCall {
         For { credential: &self.name, op: self.why.op, purpose }
     }
 
-    /// The token of a log-in is looked for in answers of that server, until it ends or as long as the home is held.
+    /// Searches answers of that server for the token of a log-in until the token expires, or as long as this process has the home.
     async fn note(&self, secret: &Secret, lasts_s: Option<u64>) -> Option<()> {
         let (clock, host) = (&self.context.clock, HostPattern::Exact(self.source.server.address.host.clone()));
         let until_s = lasts_s.map(|lasts_s| clock.latest_s().saturating_add(lasts_s));
@@ -127,7 +128,7 @@ impl ServerCall {
         let login = remote::login_answer(answer.status, &answer.body).ok()?;
         let lasts_s = if login.lease_s == 0 { UNENDING_S } else { login.lease_s };
         self.note(&login.token, Some(lasts_s)).await?;
-        // A lease of 0 s does not end.
+        // A lease of 0 s does not expire.
         let lease = if login.lease_s == 0 { LOGIN_KEPT_MAX } else { Duration::from_secs(login.lease_s).min(LOGIN_KEPT_MAX) };
         *slot = Some(CachedValue { secret: login.token.clone(), until: now() + lease.saturating_sub(EARLY) });
         Some(login.token)

@@ -1,4 +1,4 @@
-//! Searches one answer on its way to the guest: every part of it, for all secrets that are known by then.
+//! Searches one answer on its way to the guest. Every part of it is searched for all secrets that are known by then.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use vocabulary::Header;
 
 use crate::context::RunContext;
 
-/// See the module.
+/// The redactor of one answer. See the documentation of the module.
 pub(crate) struct ResponseRedactor {
     context: Arc<RunContext>,
     stream: Scrubbing,
@@ -16,11 +16,11 @@ pub(crate) struct ResponseRedactor {
     told: u64,
 }
 
-/// What came out of one step.
+/// The result of one step.
 pub(crate) struct Redacted {
-    /// What may be given out now. An error if what is packed in it can't be searched.
+    /// The bytes that may be passed on now. An error if packed data in them can't be searched.
     pub(crate) out: Result<Bytes, PackedError>,
-    /// How many secrets were found in this step.
+    /// The number of secrets that were found in this step.
     pub(crate) hits: u64,
 }
 
@@ -39,9 +39,10 @@ impl ResponseRedactor {
         self.stream.take_head()
     }
 
-    /// A piece of the body: what of it, and of what was held back, may be given out.
+    /// Takes a piece of the body. Returns what may be passed on of it, and of what was held back.
     ///
-    /// SECURITY: a piece may unpack to a hundred times its size. After each part of it, other tasks run on this thread, and the caller can give up.
+    /// SECURITY: a piece may unpack to a hundred times its size. After each part, other tasks run on this thread, and the caller can give
+    /// up.
     pub(crate) async fn piece(&mut self, piece: &Bytes) -> Redacted {
         self.stream.take(piece);
         let out = loop {
@@ -53,7 +54,7 @@ impl ResponseRedactor {
         Redacted { out, hits: self.more() }
     }
 
-    /// Returns what was held back, at the end of the body, and scrubs the trailers with it. Empty if it was given out before.
+    /// Returns what was held back, at the end of the body, and scrubs the trailers with it. Empty if everything was passed on before.
     pub(crate) fn rest(&mut self, trailers: &mut [Header]) -> Redacted {
         if std::mem::replace(&mut self.is_over, true) {
             return Redacted { out: Ok(Bytes::new()), hits: 0 };

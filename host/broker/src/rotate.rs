@@ -1,5 +1,5 @@
 //! What can be done with a credential besides sending it: it is identified, or rotated in four steps. The host makes, places and compares
-//! values. The agent learns versions and statuses, and no value.
+//! values. The agent learns versions and statuses, but no value.
 
 use std::cell::RefCell;
 use std::io;
@@ -18,7 +18,7 @@ use crate::host_request::{For, OwnAnswer, OwnRequest};
 use crate::steps::Steps;
 use crate::values::Values;
 
-/// One request of a rotation: which step it is in the binding, and what it is for on the record.
+/// One request of a rotation: its step in the binding, and its purpose on the record.
 #[derive(Clone, Copy)]
 struct StepRequest {
     step: &'static CredentialStep,
@@ -56,8 +56,8 @@ impl Done {
     }
 }
 
-/// Does what was asked, and tells the result. A step that has begun is finished, even if nobody waits for it or the lease ends: half of a
-/// rotation would lock everybody out.
+/// Performs the step and reports the result. A step that has begun is finished, even if nobody waits for it or the lease is revoked: half
+/// of a rotation could lock everybody out.
 pub(crate) async fn done(values: &Arc<Values>, permit: Permit<Act>, steps: &Steps) -> Result<(), Failure> {
     let context = values.context();
     let denied = || Failure::from(CredentialFault::Denied);
@@ -115,14 +115,14 @@ struct Rotating<'a> {
 }
 
 impl Rotating<'_> {
-    /// The vault reads and writes files: not where others wait for their turn.
+    /// The vault reads and writes files, so it is used on a thread for blocking work.
     async fn vault<T: Send + 'static>(&self, ask: impl FnOnce(&Local, &str) -> Result<T, LocalError> + Send + 'static) -> Option<T> {
         let (local, name) = (self.local.clone(), self.binding.name.clone());
         tokio::task::spawn_blocking(move || ask(&local, &name)).await.ok()?.ok()
     }
 
     async fn create(&self) -> Option<Done> {
-        // A new value that waits may be the only copy of the value that the target was given.
+        // A staged value may be the only copy of the value that the target has accepted.
         if let Some((_, version)) = self.vault(|local, name| local.staged(name)).await {
             return Some(Done::of(CredentialAnswer::Created { version }));
         }
@@ -147,7 +147,7 @@ impl Rotating<'_> {
         Some(Done::of(tried(answer.as_ref())).with(version))
     }
 
-    /// INVARIANT: the new value takes the old one's place only after the target accepted it.
+    /// INVARIANT: the new value replaces the old one only after the target has accepted it.
     async fn finish(&self) -> Option<Done> {
         let Some((new, version)) = self.vault(|local, name| local.staged(name)).await else { return Some(Done::not(NotDone::NoNewValue)) };
         let answer = self.send(TEST, &new, None).await;
@@ -166,9 +166,9 @@ impl Rotating<'_> {
         Some(Done::of(CredentialAnswer::Finished { version, old_refused: refused, status }).with(version))
     }
 
-    /// The request of a step, under a value, and with another one in its body where there is one.
+    /// Sends the request of a step with a value, and with the new value in its body if there is one.
     async fn send(&self, StepRequest { step, purpose }: StepRequest, under: &Secret, new: Option<NewValue<'_>>) -> Option<OwnAnswer> {
-        // SECURITY: the guest's own requests must not bring any of them back either.
+        // SECURITY: the guest's own requests must not get either of them back.
         let both: Vec<&Secret> = std::iter::once(under).chain(new.as_ref().map(|new| new.value)).collect();
         self.context.note(self.binding, &both).await.ok()?;
         let now_unix_s = self.context.now_s();
@@ -186,7 +186,7 @@ impl Rotating<'_> {
     }
 }
 
-/// Lets a new value take the old one's place, and gives the old one. It is noted and on the record before the vault is changed.
+/// Makes a new value the present one, and returns the old value. The change is noted and on the record before the vault is changed.
 fn promoted(context: &RunContext, local: &Local, name: &str) -> Result<Secret, LocalError> {
     let noted = RefCell::new(None);
     let witness = |changing: &Changing<'_>| {
@@ -200,7 +200,7 @@ fn promoted(context: &RunContext, local: &Local, name: &str) -> Result<Secret, L
     if let Some(ChangeNoted { done, gone }) = noted.take()
         && done.send(()).is_ok()
     {
-        // If this waits for nobody, the note stays, and the next opening finds everything done.
+        // If the reply never comes, the note stays, and the next opening of the home finds the change complete.
         let _ = gone.blocking_recv();
     }
     Ok(old)

@@ -1,4 +1,4 @@
-//! The credentials of one run: what is sent with its requests, and what is taken out of all answers to it.
+//! The credentials of one run: what is sent with its requests, and what is removed from all answers to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,37 +18,37 @@ use crate::steps::Steps;
 use crate::tokens::{TokenFor, Tokens};
 use crate::values::{NotHad, Values};
 
-/// How long a source that gave no value is not asked again, in nanoseconds.
+/// For how many nanoseconds a source that gave no value is not asked again.
 const IN_VAIN_NS: u64 = 60_000_000_000;
-/// How long a signature over the time may let somebody in: services accept it for 15 minutes at most, and clocks differ a little.
+/// For how many seconds a signature with a time may give access: services accept it for at most 15 minutes, and clocks differ a little.
 const SIGNED_S: u64 = 20 * 60;
-/// How long a signature without a time is looked for: nothing says when it is no longer accepted.
+/// For how many seconds a signature without a time is searched for: it is not known when services stop accepting it.
 const TIMELESS_S: u64 = 24 * 3600;
-/// By how much the clock of a server may be behind.
+/// By how many seconds the clock of a server may be slow.
 const DRIFT_S: u64 = 5 * 60;
 
 /// Whether a request is still one that was permitted.
 type Covers<'a> = &'a (dyn Fn(&WireRequest) -> bool + Send + Sync);
 
-/// See the module.
+/// The run's credentials. See the documentation of the module.
 pub(crate) struct RunCredentials {
     values: Arc<Values>,
     tokens: Tokens,
-    /// When a source gave no value for a credential that was only to be looked for.
+    /// When a source gave no value for a credential that was only needed for searching.
     in_vain: Mutex<BTreeMap<String, u64>>,
 }
 
-/// The act that a request is sent for.
+/// The act for which a request is sent.
 pub(crate) struct ForAct<'a> {
     pub(crate) op: OpId,
-    /// The credential that goes along, if one does.
+    /// The credential that is sent with it, if any.
     pub(crate) credential: Option<&'a str>,
     pub(crate) covers: Covers<'a>,
-    /// Where what happens is told.
+    /// Receives what happens.
     pub(crate) steps: &'a Steps,
 }
 
-/// A binding, and its value just now.
+/// A binding, and its present value.
 struct Bound<'a> {
     binding: &'a Binding,
     value: Value,
@@ -57,9 +57,9 @@ struct Bound<'a> {
 /// What was put into a request.
 #[derive(Default)]
 pub(crate) struct Injected {
-    /// Of the credential, where its source counts them.
+    /// The version of the credential's value, if its source counts versions.
     pub(crate) version: Option<u64>,
-    /// The token that went along.
+    /// The token that was sent.
     pub(crate) token: Option<Secret>,
 }
 
@@ -76,11 +76,11 @@ impl RunCredentials {
         self.values.context()
     }
 
-    /// Puts the credential of that name into a request. Its value is fetched each time, so a revoked value is no longer sent.
+    /// Puts the credential of that name into a request. Its value is fetched each time, so that a revoked value is no longer sent.
     ///
-    /// SECURITY: before anything leaves, the host starts to look for all values that the run could be shown: values that it may use itself,
-    /// values that were sent with another request, and values of earlier runs of this home, in other processes too. If the guest itself has
-    /// such a value, it is sent as stars.
+    /// SECURITY: before anything leaves, the host starts to search for all values that an answer could show to the run: values that the run
+    /// may use, values that were sent with another request, and values of earlier runs of this home, in other processes too. If the guest's
+    /// own request contains such a value, it is sent as stars.
     pub(crate) async fn inject(&self, act: &ForAct<'_>, request: &mut WireRequest) -> Result<Injected, Reason> {
         let (context, name) = (self.context(), act.credential);
         let unavailable = |name: &str| Reason::CredentialUnavailable(SafeText::new(name, 64));
@@ -108,10 +108,10 @@ impl RunCredentials {
         Ok(Injected { version: bound.value.version, ..put })
     }
 
-    /// Replaces the parts of a request that hold a value by stars. Whose value it was is put on the record and counted.
+    /// Replaces the parts of a request that contain a value by stars. The credential of the value is recorded and counted.
     ///
-    /// SECURITY: the guest gets the answer that it would get to the same request with a wrong guess. If that request would be refused, this one is refused as
-    /// well. Otherwise it is sent.
+    /// SECURITY: the guest gets the answer that it would get to the same request with a wrong guess. If that request would be refused, this
+    /// one is refused as well. Otherwise it is sent.
     async fn star(&self, known: &Scrubber, of_it: Option<&Bound<'_>>, request: &mut WireRequest, act: &ForAct<'_>) -> Result<(), Reason> {
         let goes = |request: &WireRequest| of_it.is_none_or(|bound| bound.check_may_go(&request.target).is_ok());
         let may = |request: &WireRequest| (act.covers)(request) && goes(request);
@@ -126,12 +126,13 @@ impl RunCredentials {
             bound.check_may_go(&held.before.target)?;
             self.would_fit(bound, held.before)?;
         }
-        // Only if the text of a grant has the whole value: then a path with another guess is not granted, and is refused as well.
+        // This happens only if the text of a grant contains the whole value. Then a path with another guess is not granted, and is refused
+        // as well.
         let is_clean = !known.finds(request.target.path_and_query().as_bytes());
         if is_clean && may(request) { Ok(()) } else { Err(Reason::SecretInRequest) }
     }
 
-    /// Whether the value could be put into this request. The result is dropped: nothing of it leaves the host.
+    /// Whether the value could be put into this request. The result is dropped, so nothing of it leaves the host.
     fn would_fit(&self, Bound { binding, value }: &Bound<'_>, request: WireRequest) -> Result<(), Reason> {
         let WireRequest { method, mut target, mut headers, mut body, .. } = request;
         if matches!(binding.placement, Placement::Oauth2(_)) {
@@ -142,7 +143,7 @@ impl RunCredentials {
         placed.map(drop).map_err(|why| unfit(binding, &why))
     }
 
-    /// The values of all bindings of the run. If a value could not be fetched, nothing is sent to hosts that could send it back.
+    /// The values of all bindings of the run. If a value could not be fetched, nothing is sent to hosts that could send that value back.
     async fn all_values(&self, name: Option<&str>, target: &HttpTarget, why: ValueFor) -> Result<Vec<Bound<'_>>, Missing<'_>> {
         let bindings = self.context().bindings();
         let mut values = Vec::with_capacity(bindings.len());
@@ -183,24 +184,24 @@ impl RunCredentials {
         let WireRequest { method, target, headers, body, .. } = request;
         let mut outgoing = Outgoing { method, target, headers, body };
         let placed = vault::place(secret, &binding.placement, &mut outgoing, now_s).map_err(NotPut::Unfit)?;
-        // SECURITY: a value is looked for until it has lapsed by the clock and without it, whoever has set it meanwhile.
+        // SECURITY: a value is searched for until it has expired both by the clock and without it, whoever has set the clock meanwhile.
         let until_s = lapses(&binding.placement, context.clock.latest_s());
         let made = placed.made.iter().map(|made| outstanding(&binding.name, binding.hosts.clone(), until_s, made)).collect();
         context.searched.note(made, context.clock.earliest_s()).await.map_err(NotPut::Unlooked)?;
         Ok(Injected::default())
     }
 
-    /// A token was not taken: the next request has another.
+    /// The server did not accept a token, so the next request uses another one.
     pub(crate) fn not_taken(&self, credential: &str, token: &Secret) {
         self.tokens.forget(credential, token);
     }
 
-    /// What an answer is passed through. `None` if there is nothing to look for.
+    /// The redactor for an answer. `None` if there is nothing to search for.
     pub(crate) fn redactor(&self) -> Option<ResponseRedactor> {
         self.context().scrubber().map(|_| ResponseRedactor::new(Arc::clone(self.context())))
     }
 
-    /// What the agent says, without what it should not have.
+    /// A claim of the agent, with stars in place of secrets.
     pub(crate) fn scrub_claim(&self, claim: Claim) -> Claim {
         if self.context().searched.is_blind() {
             return claim.map_texts(&|text| SafeText::new(&"*".repeat(text.as_str().len()), text.as_str().len()));
@@ -213,7 +214,7 @@ impl RunCredentials {
         self.context().scrubber().map_or_else(|| text.clone(), |known| scrubbed(&known, text))
     }
 
-    /// What an agent returned, or how it failed.
+    /// Replaces secrets by stars in what an agent returned, or in how it failed.
     pub(crate) fn scrub_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         if self.context().searched.is_blind() {
             output.fill(b'*');
@@ -234,7 +235,7 @@ enum NotPut {
     Unlooked(Unsearched),
 }
 
-/// The credential of which a source may have the value, and did not give it.
+/// The credential whose source may have a value but did not return it.
 struct Missing<'a>(&'a str);
 
 impl Bound<'_> {
@@ -250,7 +251,7 @@ fn unfit(binding: &Binding, why: &vault::PlaceError) -> Reason {
     Reason::CredentialUnfit(AboutCredential::new(&binding.name, &format!("does not fit: {why}"), 256))
 }
 
-/// Until when something that is made for one request could let somebody in. `None` if it is the value itself in another form: it is held as
+/// Until when something that is made for one request could give access. `None` if it is the value itself in another form: it is kept as
 /// long as the value.
 fn lapses(placement: &Placement, now_s: u64) -> Option<u64> {
     match placement {
@@ -269,7 +270,7 @@ fn lapses(placement: &Placement, now_s: u64) -> Option<u64> {
     }
 }
 
-/// A private key never does: what is made with it does.
+/// Whether the value itself leaves the host. A private key never does, only what is made with it.
 fn leaves(binding: &Binding) -> bool {
     !matches!(binding.placement, Placement::Jwt(_))
 }
@@ -289,7 +290,7 @@ fn ask_for_plain(headers: &mut Vec<Header>) {
     headers.push(Header { name: "accept-encoding".to_owned(), value: b"identity".to_vec() });
 }
 
-/// Whether an answer is packed, or a slice.
+/// Whether an answer is packed, or only a slice.
 pub(crate) fn is_opaque(head: &vocabulary::HttpHead) -> bool {
     const PARTIAL_CONTENT: u16 = 206;
     let packs = |header: &Header| header.name == "content-encoding" && !header.value.trim_ascii().eq_ignore_ascii_case(b"identity");

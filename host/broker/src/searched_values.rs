@@ -1,7 +1,7 @@
-//! The values that are looked for in all answers to one run: all values of the home that could still let somebody in at a host that this
-//! run can reach.
+//! The values that are searched for in all answers to one run: all values of the home that could give access to a host that this run can
+//! reach.
 //!
-//! INVARIANT: a value is looked for before it leaves the host, and until it has expired.
+//! INVARIANT: a value is searched for before it leaves the host, and until it has expired.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,34 +13,35 @@ use vocabulary::{Grants, HostName, HostPattern, Reason, SafeText};
 /// BOUND: bytes of a reason on the record, which names a file of the home.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// See the module.
+/// The values. See the documentation of the module.
 pub(crate) struct SearchedValues {
     register: Arc<Register>,
     /// The run's own credentials.
     names: BTreeSet<String>,
-    /// Where it may ask.
+    /// The hosts that the run can reach.
     hosts: Vec<HostPattern>,
     /// The tag of each value is its number in the register.
     scrubber: Arc<Scrubber>,
     taken: Mutex<Taken>,
-    /// Something could not be looked for: nothing more is shown.
+    /// Whether something could not be searched for. Then nothing more is shown.
     is_blind: AtomicBool,
 }
 
-/// What is looked for.
+/// The values that are searched for.
 #[derive(Default)]
 struct Taken {
-    /// The number in the register up to which every value was taken.
+    /// The number in the register up to which every value was added.
     up_to: u64,
     values: BTreeMap<u64, Arc<Outstanding>>,
 }
 
-/// Why a value can't be looked for. Such a value must not leave the host.
+/// Why a value can't be searched for. Such a value must not leave the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unsearched {
-    /// Too many values could still let somebody in.
+    /// Too many values could give access to a host.
     Full,
-    /// What the home has kept does not open, or can't be added to, so nobody knows what an answer could hold. The text says which file, and why.
+    /// What the home has kept does not open, or can't be added to, so it is unknown what an answer could contain. The text has the file and
+    /// the reason.
     Unkept(String),
 }
 
@@ -49,9 +50,10 @@ impl Unsearched {
     pub(crate) fn reason(self, credential: Option<&str>) -> Reason {
         match (self, credential) {
             (Self::Full, Some(name)) => Reason::ValuesFull(SafeText::new(name, 64)),
-            (Self::Full, None) => {
-                Reason::ValuesUnknown(SafeText::new("more values could still let somebody in than are looked for", REASON_BYTES_MAX))
-            }
+            (Self::Full, None) => Reason::ValuesUnknown(SafeText::new(
+                "more values could still give access to a host than can be searched for",
+                REASON_BYTES_MAX,
+            )),
             (Self::Unkept(why), _) => Reason::ValuesUnknown(SafeText::new(&why, REASON_BYTES_MAX)),
         }
     }
@@ -82,7 +84,8 @@ impl SearchedValues {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the run could be shown this value: it may use the credential, or may ask where the value lets somebody in.
+    /// Whether an answer could show this value to the run: the run may use the credential, or can reach a host to which the value gives
+    /// access.
     fn reaches(&self, value: &Outstanding) -> bool {
         self.names.contains(&value.credential) || value.hosts.iter().any(|there| self.hosts.iter().any(|here| here.overlaps(there)))
     }
@@ -97,7 +100,7 @@ impl SearchedValues {
         self.take(now_s)
     }
 
-    /// Notes values before they leave. Waits for the disk where they are kept.
+    /// Notes values before they leave. Waits for the disk if they are kept.
     pub(crate) async fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), Unsearched> {
         if !self.register.knows(&values) {
             let register = Arc::clone(&self.register);
@@ -107,7 +110,7 @@ impl SearchedValues {
         self.take(now_s)
     }
 
-    /// Starts to look for new values, and stops to look for values that have expired.
+    /// Starts to search for new values, and stops searching for values that have expired.
     fn take(&self, now_s: u64) -> Result<(), Unsearched> {
         let mut taken = self.lock();
         let last = self.register.last();
@@ -129,18 +132,18 @@ impl SearchedValues {
         Ok(())
     }
 
-    /// The values that answers are searched for now. `None` if there is nothing to look for.
+    /// The values that answers are searched for now. `None` if there is nothing to search for.
     ///
     /// SECURITY: this includes what another run of this home has obtained since an answer began.
     pub(crate) fn scrubber(&self, now_s: u64) -> Option<Arc<Scrubber>> {
         if self.register.last() != self.lock().up_to {
-            // If a value can't be looked for, `is_blind` reports it.
+            // If a value can't be searched for, `is_blind` reports it.
             let _ = self.take(now_s);
         }
         (!self.lock().values.is_empty()).then(|| Arc::clone(&self.scrubber))
     }
 
-    /// Whether something could not be looked for: then nothing more is shown.
+    /// Whether something could not be searched for. Then nothing more is shown.
     pub(crate) fn is_blind(&self) -> bool {
         self.is_blind.load(Ordering::Acquire)
     }
@@ -153,7 +156,7 @@ impl SearchedValues {
 
     /// The credentials whose values were found although they may not come from this host.
     pub(crate) fn foreign(&self, host: &HostName, hits: &Hits) -> BTreeSet<String> {
-        // If nobody knows where a value may be sent, nobody knows where it may not be.
+        // If it is unknown where a value may be sent, it is also unknown where it may not be.
         let has_business = |value: &Outstanding| value.hosts.is_empty() || value.hosts.iter().any(|pattern| pattern.matches(host));
         let taken = self.lock();
         // The same value may also be known for other hosts, from a run with another binding.

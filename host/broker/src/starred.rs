@@ -1,33 +1,34 @@
-//! A request of the guest that holds the value of a credential: it is sent like any other, with stars in place of each part that held one.
+//! A request of the guest that contains the value of a credential. It is sent like any other, with stars in place of each part that
+//! contained one.
 //!
 //! SECURITY: if it were refused, the guest would learn that one of millions of guesses in it is right. If only the value were starred, a
-//! server that works with the guest would learn which guess. So a part keeps what it needs so that it can be sent: the letters of a path that
-//! the patterns of the grants have, and the kind of a body.
+//! server that cooperates with the guest would learn which guess. So the whole part is starred, except for what it needs to be sent: the
+//! letters of a path that the patterns of the grants have, and the kind of a body.
 
 use bytes::Bytes;
 use net::WireRequest;
 use vault::Scrubber;
 use vocabulary::{Header, HttpTarget};
 
-/// A request that held a value.
+/// A request that contained a value.
 pub(crate) struct StarredRequest {
-    /// The parts that held a value, as they were.
+    /// The parts that contained a value, as they were.
     pub(crate) parts: Vec<Vec<u8>>,
     /// The whole request, as it was.
     pub(crate) before: WireRequest,
 }
 
-/// What a body of stars has to be.
+/// What a starred body has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     /// Any bytes will do.
     Any,
-    /// The host puts a field into it: a JSON object.
+    /// A JSON object, into which the host puts a field.
     Object,
 }
 
-/// Puts stars over the whole of each part that holds a value: a header field's name, its value, a segment of the path, the query, the body. Lengths stay.
-/// Returns `None` if no part holds a value.
+/// Replaces each part that contains a value by stars: a header's name or value, a segment of the path, the query, the body. Lengths stay
+/// the same. Returns `None` if no part contains a value.
 pub(crate) fn star(
     known: &Scrubber,
     request: &mut WireRequest,
@@ -59,13 +60,14 @@ pub(crate) fn star(
     Some(StarredRequest { parts, before })
 }
 
-/// Whether a part of a request holds a value. Most requests hold none, and are not copied.
+/// Whether a part of a request contains a value. Most requests contain none, and are not copied.
 fn holds(known: &Scrubber, request: &WireRequest) -> bool {
     let in_header = |header: &Header| known.finds(header.name.as_bytes()) || known.finds(&header.value);
     request.headers.iter().any(in_header) || known.finds(request.target.path_and_query().as_bytes()) || known.finds(&request.body)
 }
 
-/// All stars. Only a `content-type` keeps what tells the host whether it may put a value into the body: the type without its parameters, or `+json`.
+/// Returns only stars. A `content-type` keeps what the host needs to know before it puts a value into the body: the type without its
+/// parameters, or `+json`.
 fn in_header(known: &Scrubber, header: &Header) -> Vec<u8> {
     const JSON: &[u8] = b"+json";
     if header.name != "content-type" {
@@ -82,7 +84,7 @@ fn in_header(known: &Scrubber, header: &Header) -> Vec<u8> {
     out
 }
 
-/// So many bytes of stars, as an object if the host puts a field into it.
+/// Stars of this length. They are in an object if the host puts a field into it.
 fn in_body(length: usize, body: BodyKind) -> Bytes {
     let (front, back) = (b"{\"".as_slice(), b"\":\"\"}".as_slice());
     match (body, length.checked_sub(front.len() + back.len())) {
@@ -91,7 +93,7 @@ fn in_body(length: usize, body: BodyKind) -> Bytes {
     }
 }
 
-/// Replaces the parts of a target that hold a value. Returns whether there was one.
+/// Replaces the parts of a target that contain a value. Returns whether there was one.
 fn star_target(known: &Scrubber, target: &mut HttpTarget, parts: &mut Vec<Vec<u8>>) -> bool {
     let whole = target.path_and_query();
     if !known.finds(whole.as_bytes()) {
@@ -116,12 +118,13 @@ fn star_target(known: &Scrubber, target: &mut HttpTarget, parts: &mut Vec<Vec<u8
     true
 }
 
-/// Characters that separate the parts of a text are kept, so that it still has the same parts.
+/// Keeps the characters that separate the parts of a text, so that it still has the same parts.
 fn stars_but(text: &str, parts: &str) -> String {
     text.chars().map(|letter| if parts.contains(letter) { letter } else { '*' }).collect()
 }
 
-/// Puts as many of these stars into a path as the grants allow. The letters that their patterns need stay; they are the same for every guess.
+/// Puts as many of these stars into a path as the grants allow. The letters that their patterns require stay; they are the same for every
+/// guess.
 fn widen(request: &mut WireRequest, starred: &str, may: &dyn Fn(&WireRequest) -> bool) {
     for at in starred.match_indices('*').map(|(at, _)| at) {
         // A path is ASCII.

@@ -1,4 +1,5 @@
-//! An asynchronous block as an [`Effect`]: what it tells is taken one by one, and it stands still until it is asked for the next.
+//! Turns an asynchronous block into an [`Effect`]. Its progress is taken step by step, and the block does not continue until the next step
+//! is asked for.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -8,16 +9,16 @@ use std::task::{Context, Poll};
 
 use effects::{Effect, EffectProgress, Trail};
 
-/// Where the block puts what it tells.
+/// The queue into which the block puts its progress.
 #[derive(Clone, Default)]
 pub(crate) struct Steps(Arc<Mutex<VecDeque<EffectProgress>>>);
 
 impl Steps {
-    /// Tells it. Returns when the effect is asked for the next: what was told is on the record by then.
+    /// Reports progress. Returns when the effect is asked for the next step. By then the progress is on the record.
     pub(crate) async fn tell(&self, progress: EffectProgress) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(progress);
         let mut was_taken = false;
-        // Pending once: the caller of `poll_progress` takes what was told, and polls again later.
+        // It is pending once: the caller of `poll_progress` takes the progress, and polls again later.
         poll_fn(|_| if std::mem::replace(&mut was_taken, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
@@ -26,11 +27,11 @@ impl Steps {
     }
 }
 
-/// See the module.
+/// The effect. See the documentation of the module.
 pub(crate) struct Stepping {
     steps: Steps,
     trail: Arc<Trail>,
-    /// None once it has ended.
+    /// `None` once the block has ended.
     work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 

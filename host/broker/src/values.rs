@@ -1,4 +1,4 @@
-//! The values of a run's credentials just now, from wherever they come: the home, a program, a server.
+//! The present values of a run's credentials, from all sources: the home, a program, a server.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::context::RunContext;
 use crate::host_request::ValueFor;
 use crate::remote::Servers;
 
-/// A source that may have a value did not give it.
+/// A source that may have a value did not return it.
 pub(crate) struct NotHad;
 
-/// See the module.
+/// The values. See the documentation of the module.
 pub(crate) struct Values {
     context: Arc<RunContext>,
     servers: Servers,
@@ -28,7 +28,7 @@ impl Values {
         &self.context
     }
 
-    /// The value of a binding; `None` where there is none. An error if there may be one that could not be fetched.
+    /// The value of a binding. `None` if there is none. An error if there may be a value that could not be fetched.
     pub(crate) async fn of(&self, binding: &Binding, why: ValueFor) -> Result<Option<Value>, NotHad> {
         match self.context.vault.value(binding).await {
             Ok(value) => Ok(Some(value)),
@@ -38,12 +38,12 @@ impl Values {
         }
     }
 
-    /// The same, for somebody who can't do anything about a source that does not answer.
+    /// Like [`Values::of`], for a caller that does not distinguish a missing value from a source that does not answer.
     pub(crate) async fn any(&self, binding: &Binding, op: OpId) -> Option<Value> {
         self.of(binding, ValueFor { op, timeouts: Timeouts::default() }).await.ok().flatten()
     }
 
-    /// The same, if the value may be sent there.
+    /// The same, if the value may be sent to this target.
     pub(crate) async fn any_for(&self, binding: &Binding, target: &HttpTarget, op: OpId) -> Option<Secret> {
         let Value { secret, destinations, .. } = self.any(binding, op).await?;
         let may = destinations.is_none_or(|to| policy::destination::may_go(&binding.name, &to, std::iter::once(target)).is_ok());

@@ -1,9 +1,9 @@
-//! What would have allowed a refusal. It is made from the agent's words, so it is only ever shown quoted, and when asked for.
+//! What would have allowed a refused request. It is made from the agent's words, so it is shown only on request, and quoted.
 
 use vocabulary::record::AskedFor;
 use vocabulary::{Bound, Capability, HttpResource, Reason};
 
-/// In lines of configuration where there are any, else in words.
+/// What would have allowed a request: lines of configuration if there are any, otherwise words.
 pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
     let words = |text: &str| vec![text.to_owned()];
     match reason {
@@ -13,55 +13,57 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::SchemeNotGranted
         | Reason::PortNotGranted
         | Reason::MethodNotGranted
-        | Reason::PathNotGranted => ask.resource.http().map_or_else(|| words("a grant of this kind, where there is one"), http),
+        | Reason::PathNotGranted => {
+            ask.resource.http().map_or_else(|| words("a grant for this capability, if there is such a grant"), http)
+        }
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
-        Reason::HeaderNotYours(name) => words(&format!("nothing: `{name}` is set by the host alone")),
-        Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may say that")),
+        Reason::HeaderNotYours(name) => words(&format!("nothing: only the host sets `{name}`")),
+        Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may send this header")),
         Reason::ResourceNotGranted(_) => {
             words("a grant of the resource that the header names, at the same host and with the same credential")
         }
-        Reason::ChangesMeaning(_) => words("nothing: a request means what its first line and its target say"),
+        Reason::ChangesMeaning(_) => words("nothing: only the method and the target may say what a request means"),
         Reason::CredentialNotBound(name) => {
-            words(&format!("the host among the `hosts` of `[credentials.{name}]`, if it may have the credential"))
+            words(&format!("the host in the `hosts` of `[credentials.{name}]`, if it may receive the credential"))
         }
         Reason::CredentialExpired(name) => words(&format!("a later day in the `until` of `[credentials.{name}]`")),
         Reason::CredentialUnavailable(name) => words(&format!("a value: `bailiwick credentials set {name}`, or what its `source` names")),
         Reason::CredentialElsewhere(_) => words("nothing: a credential of one environment is not used in another"),
         Reason::CredentialOutside(about) => {
             let name = &about.name;
-            words(&format!("`bailiwick credentials set {name} --for URL < /dev/null`, if the value's owner wants it to go there"))
+            words(&format!("`bailiwick credentials set {name} --for URL < /dev/null`, if the value may go there"))
         }
-        Reason::CredentialRevoked(name) => words(&format!("a run that is started anew, if `{name}` itself was not revoked")),
-        Reason::CredentialUnfit(_) => words("another `kind` for the credential, or a request that has room for it"),
+        Reason::CredentialRevoked(name) => words(&format!("a new run, if `{name}` itself was not revoked")),
+        Reason::CredentialUnfit(_) => words("another `kind` of the credential, or a request in which it can be placed"),
         Reason::CredentialUseNotGranted(name) => words(&format!("`[[agents.AGENT.credentials]]` with the name `{name}` and `may`")),
         Reason::CredentialNotGranted(name) => words(&format!("`credential = \"{name}\"` in a grant for this request")),
-        Reason::PlaceholderMisplaced(_) => words("nothing: a placeholder stands where its credential goes, and nowhere else"),
-        Reason::SecretInRequest => words("nothing: the agent has a value that it should not have; see where from, and rotate it"),
-        Reason::ValuesFull(_) => words("a later moment: values lapse, and a lower `rate` of the credential leaves room for others"),
+        Reason::PlaceholderMisplaced(_) => words("nothing: a placeholder may stand only where its credential goes"),
+        Reason::SecretInRequest => words("nothing: the agent has a value that it should not have; find out where it got it, and rotate it"),
+        Reason::ValuesFull(_) => words("a later time: values expire, and a lower `rate` of the credential leaves room for others"),
         Reason::ValuesUnknown(_) => words(
-            "the home's vault and its list of values (`vault`, `vault.live`), opened by their own key: put the key file back, or name the file of the \
-             passphrase with `BAILIWICK_PASSPHRASE_FILE`; `bailiwick credentials ls` tries it. A vault whose key is lost is moved away with its list, once \
-             its values were replaced where they let somebody in: answers are then no longer looked through for them",
+            "opening the home's vault and its list of values (`vault`, `vault.live`) with their own key: put the key file back, or name the file of \
+             the passphrase with `BAILIWICK_PASSPHRASE_FILE`; `bailiwick credentials ls` tests it. If the key is lost, first replace the values at the \
+             services that accept them, then move the vault away with its list: answers are then no longer searched for these values",
         ),
-        Reason::OutsideEngagement(_) => words("an engagement that reaches so far, or none"),
-        Reason::Malformed(_) => words("nothing: it was not well formed"),
-        Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, where that name is really meant to be there"),
-        Reason::AddressNever(_) => words("nothing: no grant opens such an address"),
-        Reason::KeyNotPinned => words("the key among the `pins` of the grant, if it is the server's"),
-        Reason::LeavesMount => words("a mount of the folder that it leads to, if the agent is to see that"),
+        Reason::OutsideEngagement(_) => words("an engagement that covers this, or no engagement"),
+        Reason::Malformed(_) => words("nothing: the request was not well formed"),
+        Reason::AddressNotGranted(_) => words("the address in the `addresses` of the grant, if that name is meant to have it"),
+        Reason::AddressNever(_) => words("nothing: no grant allows such an address"),
+        Reason::KeyNotPinned => words("the key in the `pins` of the grant, if it is the server's"),
+        Reason::LeavesMount => words("a mount of the folder that the path leads to, if the agent may see that"),
         Reason::NotRegular => words("nothing: only regular files and directories are opened"),
-        Reason::WriteNotGranted => words("nothing in this version: mounts are read"),
+        Reason::WriteNotGranted => words("nothing in this version: mounts are read-only"),
         Reason::OverLimit(Bound::Limit(limit)) => words(&format!("a higher `{limit}` in the agent's `limits`")),
         Reason::OverLimit(Bound::RequestBytes(rule)) => words(&format!("a higher `request-bytes` in {rule} of the agent")),
-        Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later moment")),
+        Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later time")),
         Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
-        Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have so many addresses"),
-        Reason::NobodyToAsk => words("nothing in this version: nobody can be asked"),
+        Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have this many addresses"),
+        Reason::NobodyToAsk => words("nothing in this version: it can't ask a person"),
         Reason::NotServed => words("nothing in this version"),
     }
 }
 
-/// A grant for just this request, whatever its query.
+/// A grant for exactly this request, with any query.
 fn http(http: &HttpResource) -> Vec<String> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let host = format!("host = {}", quoted(http.host.as_str()));

@@ -1,4 +1,4 @@
-//! Stays with runs until they have ended: displays their events, passes signals on, prints the report.
+//! Attends runs until they have ended: displays their events, passes signals on, prints the report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,34 +21,34 @@ use crate::{leave, out, place, report, sarif, words};
 pub(crate) struct Showing {
     pub(crate) json: bool,
     pub(crate) strictness: Strictness,
-    /// Whether its output is text, to be passed on as it is.
+    /// Whether it is an agent. The output of a command is text, which is printed unchanged.
     pub(crate) is_agent: bool,
-    /// Where the findings are written as SARIF.
+    /// The file for the findings as SARIF.
     pub(crate) sarif: Option<PathBuf>,
-    /// Findings this bad or worse are what the program ends with.
+    /// The least severity of a finding that makes the program end with `FINDINGS`.
     pub(crate) fail_on: Option<Severity>,
 }
 
-/// How a run begins here.
+/// How a run begins: it is started or resumed.
 pub(crate) enum Beginning {
     Start(Box<Admitted>),
     Resume(ResumeRequest),
 }
 
-/// BOUND: how often one run is gone on with after its host went away. A run may itself be what ends its hosts.
+/// BOUND: how often one run is continued after its host was gone. The run itself may be what ends its hosts.
 const TAKEN_OVER_MAX: u32 = 5;
 
-/// A copy of a home that was made while it was in use may have less keys than its record needs.
+/// Prints which runs lack their key. A copy of a home that was made while it was in use may have fewer keys than its record needs.
 fn say_lacking(runs: &[RunId]) {
     let Some(first) = runs.first() else { return };
     let more = if runs.len() > 1 { format!(" and {} more", runs.len() - 1) } else { String::new() };
     out::words(&format!(
-        "the key of run {first}{more} is not in this home, which is a copy made while it was in use: it can't be resumed or replayed"
+        "the key of run {first}{more} is not in this home, which is a copy made while it was in use: the run can't be resumed or replayed"
     ));
-    out::words("help: `bailiwick backup` makes copies in the right order; `bailiwick stop RUN` closes it");
+    out::words("help: `bailiwick backup` makes copies in the right order; `bailiwick stop RUN` closes the run");
 }
 
-/// Begins a run, or the shards of one, attends them and leaves the home when they have ended. The number is the program's.
+/// Begins a run, or the shards of one, attends them and leaves the home when they have ended. Returns the exit code.
 pub(crate) async fn attend(
     mut host: HostHandle,
     beginnings: Vec<Beginning>,
@@ -62,9 +62,9 @@ pub(crate) async fn attend(
     let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
     let (reports, failed, haste) = attended.all(&mut host, beginnings, signals).await;
     drop(attended);
-    // Of several, what some have done is shown though others failed.
+    // The reports of some runs are shown even if others failed.
     let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
-    // Others' runs may go on in this process, whatever became of its own.
+    // Runs of other processes may be active in this one, however its own runs have ended.
     let left = match (haste, &host) {
         (Haste::Leaves, HostHandle::Here(session, _)) => leave::hand_over(session.local(), signals).await,
         _ => leave::leave(host, signals).await,
@@ -80,14 +80,14 @@ pub(crate) async fn attend(
     Ok(code)
 }
 
-/// Whether a person wants to be gone, whatever goes on.
+/// Whether the user wants this process to end at once, even if runs are active.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Haste {
     Stays,
     Leaves,
 }
 
-/// Runs that were begun here.
+/// The runs that this process began.
 struct Attended<'a> {
     agent: &'a str,
     going: Vec<AttendedRun>,
@@ -96,19 +96,19 @@ struct Attended<'a> {
     disk_is_told: bool,
 }
 
-/// One of them, with what it ended with.
+/// One run, with its result once it has ended.
 struct AttendedRun {
     running: Running,
     ended: Option<Result<RunReport, CliError>>,
-    /// Its host went away, and it has not ended.
+    /// Whether its host is gone and the run has not ended.
     is_left: bool,
     taken_over: u32,
-    /// How it was begun, to go on with it elsewhere.
+    /// How it was begun, to continue it with another host.
     as_begun: Continuation,
 }
 
 impl Attended<'_> {
-    /// To the end of each: their reports, and the first thing that went wrong. Where one can't begin, those that have begun are told to end.
+    /// Attends each run to its end. Returns the reports and the first error. If one run can't begin, the others are told to end.
     async fn all(
         &mut self,
         host: &mut HostHandle,
@@ -149,7 +149,7 @@ impl Attended<'_> {
     async fn begin(&mut self, host: &mut HostHandle, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
         self.screen.quietly(&format!("starting {}", self.agent));
         for beginning in beginnings {
-            // A component that was never compiled takes a while, in which nothing is on the record yet.
+            // A component that was never compiled takes a while, and nothing is on the record yet.
             let going = tokio::select! {
                 going = begin(beginning, host) => going?,
                 means = signals.next() => return Err(CliError::EndedEarly { means }),
@@ -180,12 +180,13 @@ impl Attended<'_> {
         });
     }
 
-    /// A run whose host went away.
+    /// The index of a run whose host is gone.
     fn left(&self) -> Option<usize> {
         self.going.iter().position(|going| going.is_left && going.ended.is_none())
     }
 
-    /// Goes on with a run whose host went away, in this process or with another host. Where that can't be, it ends as `resume` would.
+    /// Continues a run whose host is gone, in this process or with another host. If that is not possible, it ends with the error that
+    /// `resume` would report.
     async fn continue_here(&mut self, at: usize, host: &mut HostHandle, signals: &mut Signals) {
         let Some(going) = self.going.get_mut(at) else { return };
         let run = going.running.run;
@@ -193,15 +194,17 @@ impl Attended<'_> {
         going.is_left = false;
         going.taken_over += 1;
         if let Some(means) = self.told_to_end {
-            going.ended = Some(Err(cut_off("the process that held the home went away before it had ended the run", exit::of_means(means))));
+            going.ended = Some(Err(cut_off("the process that held the home was gone before it had ended the run", exit::of_means(means))));
             return;
         }
         if going.taken_over > TAKEN_OVER_MAX {
-            going.ended =
-                Some(Err(cut_off(&format!("{} processes that had it went away, one after the other", going.taken_over), exit::HOST)));
+            going.ended = Some(Err(cut_off(
+                &format!("{} processes ran it one after the other, and each of them was gone before its end", going.taken_over),
+                exit::HOST,
+            )));
             return;
         }
-        self.screen.line(&format!("the process that held the home went away; going on with run {run}"));
+        self.screen.line(&format!("the process that held the home is gone; continuing run {run}"));
         let again = async {
             host.find_again(&place::host_options()).await?;
             host.continue_run(run, &going.as_begun).await.map(Running::gone_ahead)
@@ -209,39 +212,39 @@ impl Attended<'_> {
         let taken = tokio::select! {
             taken = again => taken,
             means = signals.next() => {
-                going.ended = Some(Err(cut_off(&format!("{means} came before it could be gone on with"), exit::of_means(means))));
+                going.ended = Some(Err(cut_off(&format!("{means} arrived before it could be continued"), exit::of_means(means))));
                 return;
             }
         };
         match taken {
             Ok(running) => {
                 if running.run != run {
-                    self.screen.line(&format!("nothing of run {run} had left this machine, so it begins anew as run {}", running.run));
+                    self.screen.line(&format!("nothing of run {run} had left this machine, so it starts again as run {}", running.run));
                 }
                 going.running = running;
             }
-            // That one went away as well.
+            // This host is gone as well.
             Err(ServiceError::HostGone(_) | ServiceError::Run(RunError::Leaving)) => going.is_left = true,
             Err(err) => going.ended = Some(Err(err.into())),
         }
     }
 
-    /// Orders each to end, in the name of this process.
+    /// Tells each run to end, in the name of this process.
     fn stop(&mut self, means: Means) {
         self.told_to_end = Some(means);
         let stopping = Stopping { by: own_principal(), means };
         self.going.iter().for_each(|going| going.running.stop(stopping.clone()));
     }
 
-    /// Waits for no run any more.
+    /// Stops waiting for runs.
     fn give_up(&mut self, means: Means) {
         for going in self.going.iter_mut().filter(|going| going.ended.is_none()) {
-            let why = format!("{means} came again before it had ended");
+            let why = format!("{means} arrived again before it had ended");
             going.ended = Some(Err(CliError::CutOff { run: going.running.run, why, exit: exit::of_means(means) }));
         }
     }
 
-    /// Says once that the disk of a home that is held here does not answer.
+    /// Says once that the disk does not answer, if this process holds the home.
     fn check_disk(&mut self, host: &HostHandle) {
         let HostHandle::Here(session, _) = host else { return };
         let waits_ms = session.local().disk_ms();
@@ -254,11 +257,11 @@ impl Attended<'_> {
     }
 }
 
-/// How often it is looked whether the disk answers, and how long it may take.
+/// The time between two checks whether the disk answers, and how long the disk may take, in milliseconds.
 const DISK_CHECK_EVERY: Duration = Duration::from_millis(500);
 const DISK_MAX_MS: u64 = 1000;
 
-/// Begins one run. If the host goes away before it has said which run it is, nothing of the run was asked, and it begins with another one.
+/// Begins one run. If the host is gone before it has returned the id of the run, nothing was asked, and the run begins with another host.
 async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRun, ServiceError> {
     let mut tries = 0;
     loop {
@@ -306,7 +309,7 @@ fn show(reports: &[RunReport], showing: &Showing) -> Result<u8, CliError> {
     Ok(worst(reports.iter().map(|report| number(report, showing))))
 }
 
-/// Of shards: that one did not come to its end says more than that another one found something.
+/// The exit code of several shards: one that failed matters more than one with findings.
 fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
     let not_done = codes.clone().find(|code| ![exit::DONE, exit::FINDINGS].contains(code));
     let mut found = codes;
@@ -316,7 +319,7 @@ fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
 fn number(report: &RunReport, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
     let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
-    // A finding without a row may be as bad as any other.
+    // A finding that the report has no room for may have any severity.
     let found = |least| report.claims.findings_more > 0 || report.claims.findings.iter().any(|finding| finding.severity >= least);
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }
 }

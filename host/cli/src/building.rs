@@ -11,10 +11,10 @@ use crate::place;
 use crate::screen::Screen;
 use crate::signals::Signals;
 
-/// What a build must match, and who may end it.
+/// What a build must match, and the signals that can end it.
 #[derive(Default)]
 pub(crate) struct HeldAgent<'a> {
-    /// What was accepted of its source.
+    /// The source that was accepted, if it was.
     pub(crate) expected: Option<&'a SourcePin>,
     pub(crate) signals: Option<&'a mut Signals>,
 }
@@ -46,7 +46,7 @@ impl BuildProgress for Drawn<'_> {
     }
 }
 
-/// The component of an agent, built where its source changed.
+/// The component of an agent; it is built if its source changed.
 pub(crate) async fn obtain(
     place: &HomePlace,
     agent: (&str, &ResolvedAgent),

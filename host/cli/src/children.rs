@@ -1,4 +1,5 @@
-//! The processes that this program starts from itself: the compiler, and what contains a build tool. Each has a hidden verb and does nothing else.
+//! Child processes that run this same program: the compiler, and the ones that contain a build tool. Each has a hidden verb and does
+//! nothing else.
 
 use std::process::ExitCode;
 
@@ -8,12 +9,12 @@ use crate::{out, words};
 
 /// The verb of the compiler's process.
 pub(crate) const COMPILE_COMPONENT: &str = "compile-component";
-/// The verb of the process that ends a build when nobody waits for it.
+/// The verb of the process that ends a build when its parent is gone.
 pub(crate) const BUILD_KEEPER: &str = "keep-build";
 /// The verb of the process that contains itself and becomes the build tool.
 pub(crate) const BUILD_TOOL: &str = "build-tool";
 
-/// The compiler's child process, started by `sandbox`: it does nothing else, and is set up by what it calls.
+/// The compiler's child process, which `sandbox` starts. The function that it calls restricts the process.
 pub(crate) fn compile() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != COMPILE_COMPONENT {

@@ -28,22 +28,22 @@ const EVERY_VERB: &str = "Options of every verb";
 const EXAMPLES: &str = "\
 Examples:
   bailiwick init                         write a first bailiwick.toml
-  bailiwick new count-lines              or a whole project of an agent, to start from
-  bailiwick check                        what the bailiwick.toml of this folder would allow
+  bailiwick new count-lines              create the project of an agent
+  bailiwick check                        show what the bailiwick.toml of this folder would allow
   bailiwick trust                        allow it
-  bailiwick run leak-scan                run an agent that it names, and see the report
-  bailiwick ps                           which runs are under way, were cut off, or wait to be settled
-  bailiwick status                       how the process that has the home is doing
-  bailiwick show 01K8/17                 why something was refused
-  bailiwick audit touched                every file and host that was touched, by all runs
-  bailiwick audit verify                 prove that the record is whole
+  bailiwick run leak-scan                run an agent that it names, and show the report
+  bailiwick ps                           list runs that are active, were cut off, or wait to be settled
+  bailiwick status                       show the state of the process that holds the home
+  bailiwick show 01K8/17                 show why something was refused
+  bailiwick audit touched                list every file and host that any run touched
+  bailiwick audit verify                 prove that the record is complete
 
-The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick); what is remembered of the record outside of it, \
+The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick). What this machine remembers of the record, \
 so that an older copy is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
 
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
-is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: nobody holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, \
-143 by SIGTERM or `stop`.";
+is broken or can't be written, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: no \
+process holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM or `stop`.";
 
 #[cfg(test)]
 mod tests {

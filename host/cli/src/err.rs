@@ -1,4 +1,4 @@
-//! What goes wrong at the command line, and the one place that says so.
+//! Errors of the command line, and the one place that prints them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,94 +17,94 @@ mod keys;
 
 pub(crate) use keys::KeysError;
 
-/// Anything that keeps a verb from being done.
+/// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     #[error(transparent)]
     Project(#[from] package::project::ProjectError),
     #[error("agent `{}` was never accepted for `{}`", safe(agent), safe(&config.to_string_lossy()))]
     NeverAccepted { agent: String, config: PathBuf },
-    #[error("nothing that is trusted is called `{}`: write a path, or eight and more digits of a digest", safe(which))]
+    #[error("nothing trusted matches `{}`: write a path, or at least eight digits of a digest", safe(which))]
     NeverTrusted { which: String },
     #[error(transparent)]
     Vault(#[from] vault::LocalError),
-    #[error("nobody has said where the value of `{}` may go", safe(name))]
+    #[error("no destination is set for the value of `{}`", safe(name))]
     NoDestination { name: String, proposed: Vec<vocabulary::Destination> },
     #[error(
-        "that is no destination: write `https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`"
+        "this is not a destination: write `https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`"
     )]
     NotADestination,
-    #[error("nothing came in as the value of `{}`", safe(name))]
+    #[error("no value for `{}` was read: the input is empty", safe(name))]
     NoValue { name: String },
-    #[error("`{}` has that value already: nothing was changed", safe(name))]
+    #[error("`{}` already has this value: nothing was changed", safe(name))]
     SameValue { name: String },
-    #[error("that is a value that `{}` had before, and that was replaced, revoked or removed in the last 30 days", safe(name))]
+    #[error("`{}` had this value before: it was replaced, revoked or removed in the last 30 days", safe(name))]
     FormerValue { name: String },
-    #[error("`{}` had its value in the vault, and lost it when it was revoked: there is nothing to restore", safe(name))]
+    #[error("the value of `{}` was removed from the vault when it was revoked: there is nothing to restore", safe(name))]
     ValueIsGone { name: String },
-    #[error("{what}, and that is not on the record")]
+    #[error("{what}, but this is not recorded")]
     NotRecorded {
         what: String,
         #[source]
         cause: Box<CliError>,
     },
-    #[error("it is on the record, and not yet in place")]
+    #[error("the change is recorded, but not yet in place")]
     NotInPlace {
         #[source]
         cause: Box<CliError>,
     },
-    #[error("nothing says what is to be revoked")]
+    #[error("say what to revoke")]
     RevokeWhat,
     #[error("nothing was revoked: {why}")]
     NothingRevoked { why: String },
     #[error("`run` would refuse what the configuration names")]
     WouldBeRefused(Vec<(String, CliError)>),
-    #[error("a value would go where its owner does not let it")]
+    #[error("a value would go to a destination that is not set for it")]
     Outside(Vec<run::OutsideError>),
-    #[error("there is no credential `{}`, here or on the record: nothing was revoked", safe(name))]
+    #[error("there is no credential `{}` in the vault, the configuration or the record: nothing was revoked", safe(name))]
     NoCredential { name: String, near: Vec<String> },
-    #[error("runs that go on have `{}`", safe(name))]
+    #[error("`{}` is in use by runs that have not ended", safe(name))]
     InUse { name: String, leases: Vec<String> },
-    #[error("what was typed is not the same twice")]
+    #[error("the two entries differ")]
     TypedTwice,
-    #[error("agent `{agent}` is no folder of source: there is nothing to build")]
+    #[error("agent `{agent}` is not a folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
-    /// What a host does not do, or what is wrong with what it was asked to do.
+    /// A host refused a request, or could not serve it.
     #[error(transparent)]
     Service(Box<ServiceError>),
     #[error(transparent)]
     Run(#[from] run::RunError),
-    #[error("the run could not go on: {}", safe(message))]
+    #[error("the run could not continue: {}", safe(message))]
     Failed { exit: u8, message: String, help: Option<String> },
     #[error("ended by {means} before it began")]
     EndedEarly { means: vocabulary::Means },
     #[error("ended by {means} before it was done")]
     EndedWaiting { means: vocabulary::Means },
-    #[error("ended by {means} before it was done; what it had made is removed again")]
+    #[error("ended by {means} before it was done; what it had made was removed")]
     Undone { means: vocabulary::Means },
-    #[error("ended by {means} before anything was taken away; what is archived already stays, and is not copied again")]
+    #[error("ended by {means} before anything was removed; what is already archived stays, and is not copied again")]
     NotPruned { means: vocabulary::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
-    #[error("what becomes of run `{run}` is not known here: {}", safe(why))]
+    #[error("the state of run `{run}` is not known here: {}", safe(why))]
     Lost { run: RunId, why: String, exit: u8 },
-    #[error("`BAILIWICK_WAIT` is a number of seconds, and not `{}`", safe(.0))]
+    #[error("`BAILIWICK_WAIT` must be a number of seconds, not `{}`", safe(.0))]
     NotSeconds(String),
     /// A variable of the environment names a log level or a log form that does not exist.
-    #[error("`{variable}` is `{}`; it can be {}", crate::words::safe(text), words.join(", "))]
+    #[error("`{variable}` is `{}`; it must be one of {}", crate::words::safe(text), words.join(", "))]
     NotALogWord {
-        /// Which variable.
+        /// The name of the variable.
         variable: &'static str,
-        /// What it holds.
+        /// Its value.
         text: String,
-        /// What it may hold.
+        /// The values that are allowed.
         words: Vec<String>,
     },
-    #[error("the events of the run ended without its end")]
+    #[error("the host stopped sending events before the run ended")]
     HostGone,
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
-    #[error("the record can't be taken as it is")]
+    #[error("the record can't be accepted as it is")]
     Accept(#[source] journal::OpenError),
     #[error("could not {verb} `{}`", safe(&path.to_string_lossy()))]
     File {
@@ -119,67 +119,67 @@ pub(crate) enum CliError {
     NotAFile(PathBuf),
     #[error("the input is not UTF-8")]
     InputNotText,
-    #[error("agent `{agent}` takes no `shard` in its input, so its work can't be shared out")]
+    #[error("the input of agent `{agent}` has no key `shard`, so its work can't be split")]
     NoShards { agent: String },
-    #[error("the input has a `shard` already")]
+    #[error("the input already has a key `shard`")]
     ShardTwice,
-    #[error("standard input is read once, and `--watch` runs again")]
+    #[error("standard input can be read only once, but `--watch` runs the agent again")]
     InputTwice,
-    #[error("`{}` is not a run: an id has 26 letters and digits, of which the first or last few are enough; `latest` is the last one begun", safe(.0))]
+    #[error("`{}` is not a run: write the 26 letters and digits of its id, or the first or last few of them, or `latest`", safe(.0))]
     NotARun(String),
-    #[error("no run is called `{}`", safe(.0))]
+    #[error("there is no run `{}`", safe(.0))]
     NoSuchRun(String),
-    #[error("{0}, in what can be read of the record; it may be in what can't")]
+    #[error("{0} in the readable part of the record; it may be in the part that can't be read")]
     Unread(Box<CliError>),
     #[error("{0}")]
     OfAPart(#[source] Box<CliError>),
-    #[error("say what is to be taken away: `--older-than`, `--larger-than` or `--payloads-older-than`, here or in `home.toml`")]
+    #[error("say what to remove: `--older-than`, `--larger-than` or `--payloads-older-than`, here or in `home.toml`")]
     PruneWhat,
-    #[error("say what becomes of what is taken away: `--to FOLDER` archives it, `--drop` drops it")]
+    #[error("say what to do with the removed data: `--to FOLDER` archives it, `--drop` deletes it")]
     PruneWhere,
-    #[error("nothing is taken away of a record that is damaged")]
+    #[error("a damaged record is not pruned")]
     PruneDamaged,
-    #[error("say why it is to be kept: `--reason TEXT`")]
+    #[error("say why the run is to be kept: `--reason TEXT`")]
     HoldWhy,
     #[error("run `{0}` is not on hold")]
     NotHeld(RunId),
     #[error(transparent)]
     Settings(#[from] package::settings::SettingsError),
-    #[error("several runs are called `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("several runs match `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     SeveralRuns { text: String, runs: Vec<RunId> },
-    #[error("run `{run}` has no record {seq}; it has {last}")]
+    #[error("run `{run}` has no record {seq}; its last one is {last}")]
     NoSuchRecord { run: RunId, seq: u64, last: u64 },
     #[error("no record names the {what} `{}`", safe(name))]
     NotOnRecord { what: &'static str, name: String, near: Vec<String> },
-    #[error("what lies sealed can't be shown: {0}")]
+    #[error("the sealed content can't be shown: {0}")]
     NotShown(gate::Missing),
-    #[error("record {seq} has no body: requests, answers, inputs and outputs have one")]
+    #[error("record {seq} has no body: only requests, answers, inputs and outputs have one")]
     HasNoBody { seq: u64 },
-    #[error("a whole run has no such thing: say which record, RUN/SEQ")]
+    #[error("this option is for one record: write RUN/SEQ")]
     OfOneRecord,
-    #[error("one record has no such thing: say the run alone")]
+    #[error("this option is for a whole run: write RUN without /SEQ")]
     OfAWholeRun,
-    #[error("`--raw` is for one body or one input, as bytes; nothing else has a form of its own")]
+    #[error("`--raw` prints the bytes of one body or one input, and of nothing else")]
     RawOfMore,
-    #[error("bytes as they are can't be shown on a terminal")]
+    #[error("raw bytes are not written to a terminal")]
     RawToTerminal,
-    #[error("the vault holds more than can be starred")]
+    #[error("the vault holds more values than can be replaced by stars")]
     TooManyValues,
-    #[error("`{}` is no lease: write RUN/NAME, as `bailiwick audit touched` has it", safe(.0))]
+    #[error("`{}` is not a lease: write RUN/NAME, as `bailiwick audit touched` shows it", safe(.0))]
     NotALease(String),
     #[error(
-        "the value of `{}` can be guessed: it has about {bits} bits, and one from a generator has 128; \
-         set one that nobody chose, or take this one with `--weak`",
+        "the value of `{}` can be guessed: it has about {bits} bits of entropy, and one from a generator has 128; \
+         set a generated value, or accept this one with `--weak`",
         safe(.name)
     )]
     WeakValue { name: String, bits: u32 },
-    #[error("run `{0}` does not go on: it has ended, or it was cut off")]
+    #[error("run `{0}` is not running: it has ended, or it was cut off")]
     NotGoing(RunId),
     #[error("run `{0}` has ended already")]
     Ended(RunId),
-    #[error("run `{0}` was told to end, and has not yet")]
+    #[error("run `{0}` was told to stop, and has not ended yet")]
     NotEnding(RunId),
-    #[error("`{}` is no moment: write 2026-10-02, 2026-10-02T14:00:00Z, or 2h for two hours ago", safe(.0))]
+    #[error("`{}` is not a time: write 2026-10-02, 2026-10-02T14:00:00Z, or 2h for two hours ago", safe(.0))]
     NotAMoment(String),
     #[error("`{}` is not a kind of record; the kinds are {known}", safe(text))]
     NotAKind { text: String, known: String },
@@ -189,11 +189,11 @@ pub(crate) enum CliError {
         #[source]
         cause: journal::PublicKeyError,
     },
-    #[error("`{}` is no case: {}", safe(&file.to_string_lossy()), safe(why))]
+    #[error("`{}` is not a case: {}", safe(&file.to_string_lossy()), safe(why))]
     Case { file: PathBuf, why: String },
     #[error("no agent has cases")]
     NoCases,
-    #[error("`{}` is no name of a case: letters, digits, `-` and `_`", safe(.0))]
+    #[error("`{}` is not a name of a case: use letters, digits, `-` and `_`", safe(.0))]
     NotACaseName(String),
     #[error("the home can't be used")]
     Home(#[source] io::Error),
@@ -251,7 +251,7 @@ impl<E: Into<Self>> From<WaitError<E>> for CliError {
     }
 }
 
-/// What goes wrong in a room that a host uses, and that this program uses by itself, too.
+/// Errors of rooms that both a host and this program use: each becomes a [`ServiceError`].
 macro_rules! of_service {
     ($($err:ty),+ $(,)?) => {
         $(impl From<$err> for CliError {
@@ -283,13 +283,13 @@ impl From<NotMade<Self>> for CliError {
 }
 
 impl CliError {
-    /// A failure of the system at a path.
+    /// An error of the operating system at a path.
     pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::File { verb, cause: home::told(&path, cause), path }
     }
 
-    /// What a host did not do, if that is what it is.
+    /// The error of a host, if this is one.
     pub(crate) fn service(&self) -> Option<&ServiceError> {
         match self {
             Self::Service(err) => Some(err),
@@ -297,7 +297,7 @@ impl CliError {
         }
     }
 
-    /// Why a wait for another process has ended, if that is what it is.
+    /// Why a wait for another process ended, if this error is about one.
     fn gave_up(&self) -> Option<&home::GaveUp> {
         match self.service() {
             Some(ServiceError::GaveUp(gave_up)) => Some(gave_up),
@@ -305,13 +305,13 @@ impl CliError {
         }
     }
 
-    /// Whether the record only can't be reached, and nothing is known to be wrong with it.
+    /// Whether the record could not be reached, without any sign that it is damaged.
     fn is_out_of_reach(&self) -> bool {
         let cause = journal::trouble_of(self).map(home::Trouble::cause);
         matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles)) || journal::is_pruned(self)
     }
 
-    /// What belongs to the error and is more than a line.
+    /// The lines below the message, each with one detail.
     fn details(&self) -> Vec<String> {
         match (self, self.service()) {
             (_, Some(ServiceError::Trust(TrustError::Untrusted(untrusted)))) => crate::was_trusted::told(untrusted),
@@ -330,7 +330,7 @@ impl CliError {
         }
     }
 
-    /// The same for programs.
+    /// The error as a JSON document, for programs.
     pub(crate) fn document(&self) -> serde_json::Value {
         serde_json::json!({ "error": {
             "exit": self.exit(),
@@ -341,14 +341,14 @@ impl CliError {
         } })
     }
 
-    /// Says it: what, why (each cause once), and what to do.
+    /// Prints the error: what happened, why (each cause once), and what to do.
     pub(crate) fn print(&self) {
         self.what_and_why().iter().for_each(|line| out::words(line));
-        // A command that repairs something is not broken, so that it can be copied.
+        // A line with a command is not wrapped, so that the command can be copied.
         self.help_line().iter().for_each(|line| out::command(line));
     }
 
-    /// Each cause that says something new, a line each, safe to print.
+    /// Each cause that adds something to the one before, one line each, safe to print.
     fn causes(&self) -> Vec<String> {
         let (mut causes, mut said) = (Vec::new(), self.to_string());
         let mut cause = std::error::Error::source(self);
@@ -363,14 +363,14 @@ impl CliError {
         causes
     }
 
-    /// What and why, and what to do, for those who have a line for it.
+    /// What happened, why, and what to do, all in one line.
     pub(crate) fn in_one_line(&self) -> String {
         let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
         let help = self.help().map_or_else(String::new, |help| format!("; {help}"));
         format!("{}{why}{help}", safe(&self.to_string()))
     }
 
-    /// The same of one agent among others, a line each.
+    /// The error of one agent among several: what happened and why in one line, then the details.
     fn told_of(&self, agent: &str) -> Vec<String> {
         let why = self.causes().into_iter().map(|cause| format!(": {cause}")).collect::<String>();
         let first = format!("{}: {}{why}", safe(agent), safe(&self.to_string()));
@@ -390,7 +390,7 @@ impl CliError {
     }
 }
 
-/// The command that sets the destinations that the configuration at hand has.
+/// The command that sets the destinations which the configuration proposes.
 fn told_destinations(name: &str, proposed: &[vocabulary::Destination]) -> Vec<String> {
     let places: Vec<String> = proposed.iter().map(|destination| format!(" --for '{destination}'")).collect();
     let places = if places.is_empty() { " --for https://HOST".to_owned() } else { places.concat() };

@@ -1,10 +1,10 @@
-//! Lines as they fit a terminal: broken between words.
+//! Folds long lines to the width of a terminal, between words.
 
 /// The greatest indent, in columns, that the following lines take over from the first line.
 const MARGIN_MAX: usize = 12;
 
-/// Breaks a line into pieces that fit. The first piece follows `first`, the others follow `further`. Lines break between words. A word that is
-/// longer than a whole line is cut. Text between backquotes counts as one word if it fits into a line.
+/// Breaks a line into pieces that fit. The first piece follows `first`, the others follow `further`. Lines break between words. A word that
+/// is longer than a whole line is cut. Text between backquotes counts as one word if it fits into a line.
 ///
 /// SECURITY: no piece is wider than the terminal. The terminal would wrap a wider one by itself, and the rest of a guest's words would look
 /// like a line of the host's.
@@ -13,12 +13,13 @@ pub(crate) fn folded(text: &str, first: &str, further: &str, width: Option<usize
     Folding::new(first, further, width, Long::Cut).fold(text)
 }
 
-/// The same for the host's own words. A command between backquotes stays in one line, however long it is, so that it can be copied.
+/// Like [`folded`], for text of the host only. A command between backquotes stays in one line, however long it is, so that it can be
+/// copied.
 pub(crate) fn with_whole_words(text: &str, further: &str, width: usize) -> Vec<String> {
     Folding::new("", further, width, Long::Whole).fold(text)
 }
 
-/// What becomes of a word that has no room in a line.
+/// What to do with a word that does not fit into a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Long {
     Cut,
@@ -31,7 +32,7 @@ struct Folding<'a> {
     long: Long,
     lines: Vec<String>,
     line: String,
-    /// Columns of the line, and how many of them are in front of its words.
+    /// Columns of the line, and how many of them come before its first word.
     used: usize,
     lead: usize,
     margin: String,
@@ -82,7 +83,7 @@ impl<'a> Folding<'a> {
     }
 }
 
-/// Each word with the blanks before it. What stands between backquotes is one, unless it has more than so many columns.
+/// Each word with the number of blanks before it. Text between backquotes is one word, unless it has more than `room` columns.
 fn words(text: &str, room: usize) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -97,7 +98,7 @@ fn words(text: &str, room: usize) -> Vec<(usize, &str)> {
     found
 }
 
-/// The end of a word with a blank between backquotes in it, where there is one and it has room.
+/// The end of a word that has a blank between backquotes, if it is one and fits into `room` columns.
 fn quoted(word: &str, room: usize) -> Option<usize> {
     let first = word.split(' ').next()?;
     if first.matches('`').count().is_multiple_of(2) {
@@ -108,7 +109,7 @@ fn quoted(word: &str, room: usize) -> Option<usize> {
     (columns(word.get(..end)?) <= room).then_some(end)
 }
 
-/// A letter outside of ASCII may be two columns wide.
+/// The columns of a letter. One outside of ASCII may be two columns wide.
 fn columns_of(letter: char) -> usize {
     if letter.is_ascii() { 1 } else { 2 }
 }
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(said(&"x".repeat(30)), ["agent: xxxxxxxxxxxxx", "agent: xxxxxxxxxxxxx", "agent: xxxx"]);
         assert!(said(&"\u{4e00}".repeat(30)).iter().all(|line| line.starts_with("agent: ") && line.chars().count() <= 13));
         assert_eq!(folded("HOST EVIDENCE far too long", "", "    ", Some(20)), ["HOST EVIDENCE far", "    too long"]);
-        assert_eq!(folded(&"x".repeat(500), "", "    ", None).len(), 1, "what is no terminal gets it as it is");
+        assert_eq!(folded(&"x".repeat(500), "", "    ", None).len(), 1, "without a terminal, the text is not folded");
     }
 
     #[test]
@@ -152,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_line_is_broken_between_words_and_never_within_a_command() {
-        let text = "  put a whole copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets it aside";
+        let text = "  restore a whole copy of the home, or `bailiwick audit reanchor --reason TEXT` sets it aside";
         let lines = folded(text, "", "    ", Some(60));
-        let expected = ["  put a whole copy of the home back, or", "      `bailiwick audit reanchor --reason TEXT` sets it aside"];
+        let expected = ["  restore a whole copy of the home, or", "      `bailiwick audit reanchor --reason TEXT` sets it aside"];
         assert_eq!(lines, expected);
-        let long = format!("help: `chmod 0700 /{}` mends it", "x".repeat(60));
+        let long = format!("help: `chmod 0700 /{}` repairs it", "x".repeat(60));
         assert_eq!(with_whole_words(&long, "    ", 40).get(1).map(|line| line.contains("chmod 0700 /x")), Some(true));
     }
 }

@@ -1,5 +1,5 @@
-//! Says of a view that the record is not all there was: what was set aside, taken away or lost by a person's order. What is damaged or missing
-//! without one is another matter (`incomplete::judged`), and ends with another number.
+//! Says that a view is incomplete because a person had a part of the record set aside, pruned or rolled back. Damage, and parts that are
+//! missing for no known reason, are another matter (`incomplete::judged`) and end with another exit code.
 
 use std::path::PathBuf;
 
@@ -13,45 +13,45 @@ use crate::out::OutError;
 use crate::words::{count, safe, utc};
 use crate::{log, out};
 
-/// The parts that a view does not have.
+/// The parts of the record that a view does not have.
 pub(crate) struct GapLines {
     home: PathBuf,
     all: Vec<Gap>,
 }
 
-/// The same for programs.
+/// A gap as a JSON document, for programs.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Document {
     #[serde(flatten)]
     gap: Gap,
-    /// Where the part lies that was set aside.
+    /// The path of the part that was set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// Whether it lies there.
+    /// Whether the part is at that path.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_there: Option<bool>,
 }
 
-/// The last line of a view that prints a document a line.
+/// The last line of a view that prints one document per line.
 #[derive(Serialize)]
 struct Last {
     gaps: Vec<Document>,
 }
 
 impl GapLines {
-    /// Of the whole record.
+    /// The gaps of the whole record.
     pub(crate) fn of(reader: &Reader) -> Result<Self, CliError> {
         let all = log::ledger(reader, |_| {})?.gaps().cloned().collect();
         Ok(Self { home: reader.home().to_owned(), all })
     }
 
-    /// Of what was recorded then or later, milliseconds since 1970.
+    /// Only the gaps of that time or later, in milliseconds since 1970.
     pub(crate) fn since(mut self, since: Option<u64>) -> Self {
         self.all.retain(|gap| since.is_none_or(|since| gap.at >= since));
         self
     }
 
-    /// Of one run, which begins at that place: those that lie within it.
+    /// The gaps within one run, which begins at `from`.
     pub(crate) fn of_run(reader: &Reader, (run, from): (RunId, Position)) -> Result<Self, CliError> {
         let mut gaps = Self::of(reader)?;
         let is_cut = reader.cut_runs().any(|cut| cut == run);
@@ -65,7 +65,7 @@ impl GapLines {
         Ok(gaps)
     }
 
-    /// Both have them.
+    /// The gaps of both views, each once.
     pub(crate) fn and(mut self, other: Self) -> Self {
         let new: Vec<Gap> = other.all.into_iter().filter(|gap| !self.all.contains(gap)).collect();
         self.all.extend(new);
@@ -73,18 +73,18 @@ impl GapLines {
         self
     }
 
-    /// Says them to people.
+    /// Prints the gaps for people.
     pub(crate) fn say(&self) {
-        self.all.iter().for_each(|gap| out::words(&safe(&format!("not all there was: {}", self.words(gap)))));
+        self.all.iter().for_each(|gap| out::words(&safe(&format!("incomplete: {}", self.words(gap)))));
     }
 
-    /// Says them at the end of a view: to people, and to programs as a last document.
+    /// Prints the gaps at the end of a view: for people, and for programs as the last document.
     pub(crate) fn end(&self, json: bool) -> Result<(), OutError> {
         self.say();
         if json && !self.all.is_empty() { out::json_line(&Last { gaps: self.documents() }) } else { Ok(()) }
     }
 
-    /// The same for programs.
+    /// The gaps as JSON documents.
     pub(crate) fn documents(&self) -> Vec<Document> {
         let document = |gap: &Gap| {
             let path = self.path(gap);
@@ -107,23 +107,23 @@ impl GapLines {
         match &gap.what {
             GapKind::SetAside { now_size, reason, was_size, .. } => {
                 let path = self.path(gap).unwrap_or_default();
-                let lies = if is_there(&path) { "it lies in" } else { "it should lie, and does NOT, in" };
-                let what = format!("what came after the first {} records, of {}, was set aside", count(*now_size), known(was_size));
+                let lies = if is_there(&path) { "it is in" } else { "it should be, but is NOT, in" };
+                let what = format!("all but the first {} records (of {}) were set aside", count(*now_size), known(was_size));
                 format!("{what} at {at} UTC by {by} ({reason}); {lies} {}", path.display())
             }
             GapKind::RolledBack { now_size, was_size } => {
                 let was = known(was_size);
-                format!("a record of {} was taken at {at} UTC by {by} though {was} were known: the others are not here", count(*now_size))
+                format!("{} records were accepted at {at} UTC by {by} although {was} were known: the others are not here", count(*now_size))
             }
             GapKind::PutBack { backup_at } => {
                 format!(
-                    "the home was put back at {at} UTC by {by} from a backup of {} UTC: what came after it is not here",
+                    "the home was restored at {at} UTC by {by} from a backup of {} UTC: what was recorded after the backup is not here",
                     utc(*backup_at)
                 )
             }
             GapKind::TakenAway { size, to } => {
-                let to = to.as_ref().map_or_else(|| "and dropped".to_owned(), |to| format!("and archived in {to}"));
-                format!("the first {} records were taken away {to} at {at} UTC by {by}", count(*size))
+                let to = to.as_ref().map_or_else(|| "and deleted".to_owned(), |to| format!("and archived in {to}"));
+                format!("the first {} records were removed {to} at {at} UTC by {by}", count(*size))
             }
         }
     }
@@ -133,7 +133,7 @@ fn is_there(path: &std::path::Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-/// Where a run ended. `None` if it has not.
+/// The index of the record that ends a run. `None` if it has not ended.
 fn end(reader: &Reader, run: RunId, from: Position) -> Result<Option<u64>, CliError> {
     for record in reader.clone().believing().of_run_from(run, from) {
         let record = record?;

@@ -1,6 +1,6 @@
-//! How a verb ends that has not seen all of the record: what could not be read is said, and decides the number that the program ends with.
+//! The end of a verb that could not read all of the record: it names what was not read, and this decides the exit code.
 //!
-//! What is missing by a person's order is another matter (`gaps`), and changes no number.
+//! What a person had removed is another matter (`gaps`), and does not change the exit code.
 
 use journal::{Damage, FaultKind};
 use vocabulary::exit;
@@ -10,19 +10,19 @@ use crate::err::advice::{DAMAGED_RECORD, OTHER_LOG, OTHER_RECORD, STATE_LOST};
 use crate::gaps::GapLines;
 use crate::{log, out, words};
 
-/// What is wrong, in one line.
+/// The damage, in one line.
 fn headline(damage: &[Damage]) -> String {
     let is_other = |damage: &Damage| matches!(damage.fault.what, FaultKind::OtherLog { .. });
     let is_memory = |damage: &Damage| matches!(damage.fault.what, FaultKind::StateUnreadable) || is_other(damage);
     match () {
         () if damage.iter().all(is_memory) && damage.iter().any(is_other) => "the record is not the one that this home had",
         () if damage.iter().all(is_memory) => "whether this is all of the record can't be known",
-        () => "the record is damaged: what is shown is whole, and is not all there was",
+        () => "the record is damaged: what is shown is undamaged, but incomplete",
     }
     .to_owned()
 }
 
-/// What to do about what weighs most.
+/// What to do about the most serious damage.
 fn help(damage: &[Damage]) -> &'static str {
     let any = |is: fn(&FaultKind) -> bool| damage.iter().any(|damage| is(&damage.fault.what));
     match () {
@@ -39,13 +39,13 @@ pub(crate) fn damage_words(damage: &Damage) -> String {
         return damage.fault.what.to_string();
     }
     let until = match damage.until {
-        Some(until) => format!("whole again from record {} on", until.index),
-        None => "nothing whole follows".to_owned(),
+        Some(until) => format!("undamaged again from record {} on", until.index),
+        None => "nothing undamaged follows".to_owned(),
     };
     format!("not read: {}; {until}", damage.fault)
 }
 
-/// How a verb ends that had to pass over something. What it has shown is whole, but is not everything.
+/// The result of a verb that had to skip a part of the record. What it has shown is undamaged, but incomplete.
 pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
     let damage = log::damage();
     if let Err(CliError::NoSuchRun(_) | CliError::NoSuchRecord { .. } | CliError::NotOnRecord { .. }) = &ended {
@@ -62,13 +62,13 @@ pub(crate) fn judged(ended: Result<u8, CliError>) -> Result<u8, CliError> {
         Err(err @ (CliError::NoSuchRun(_) | CliError::NoSuchRecord { .. } | CliError::NotOnRecord { .. })) => {
             Err(CliError::Unread(Box::new(err)))
         }
-        // Whatever else it is, it was judged by a part.
+        // Any other usage error was decided on a part of the record.
         Err(err) if err.exit() == exit::USAGE => Err(CliError::OfAPart(Box::new(err))),
         ended => ended,
     }
 }
 
-/// What is not found may be in a part that is not here.
+/// Names the parts that are not here: what was not found may be in them.
 fn say_gaps() {
     if let Some(Ok(gaps)) = log::first_reader().map(|reader| GapLines::of(&reader)) {
         gaps.say();

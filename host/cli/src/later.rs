@@ -1,8 +1,8 @@
-//! Verbs and options that people will look for and that have not arrived: an error that says so, and with what they come.
+//! Verbs and options that people may look for and that do not exist yet: an error that says so, and with which feature they will come.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What it is called, and what brings it.
+/// The name of each verb or option, and the feature that brings it.
 const LATER: &[(&str, &str)] = &[
     ("approvals", "approvals"),
     ("bundle", "the audit tools"),
@@ -17,7 +17,7 @@ const LATER: &[(&str, &str)] = &[
     ("--dry-run", "approvals"),
 ];
 
-/// What to say of something that has not arrived; nothing, of what never will.
+/// The error for a verb or option that does not exist yet; `None` for any other.
 pub(crate) fn words(err: &clap::Error) -> Option<String> {
     let key = match err.kind() {
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
@@ -26,7 +26,7 @@ pub(crate) fn words(err: &clap::Error) -> Option<String> {
     };
     let Some(ContextValue::String(given)) = err.get(key) else { return None };
     let (name, with) = LATER.iter().find(|(name, _)| name == given)?;
-    Some(format!("error: `{name}` has not arrived: it comes with {with}\nhelp: `bailiwick --help` shows what there is"))
+    Some(format!("error: `{name}` does not exist yet: it will come with {with}\nhelp: `bailiwick --help` shows all verbs"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Leaves a home. A host stays as long as runs of others go on, or leaves them to others.
+//! Leaves a home. A host stays while runs of other processes are active, or hands these runs over to their clients.
 
 use run::{ANSWERS_MAX, LocalHost};
 use vocabulary::{Means, RunId, SafeText};
@@ -8,7 +8,7 @@ use crate::out;
 use crate::signals::Signals;
 use service::HostHandle;
 
-/// Leaves the home. A host waits for the runs of others and says so. With a signal it leaves them to others.
+/// Leaves the home. A host waits for the runs of other processes and says so. On a signal it hands them over to their clients.
 pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     let local = match &host {
         HostHandle::Here(session, _) => session.local().clone(),
@@ -16,7 +16,11 @@ pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(),
     };
     let others = local.going();
     if !others.is_empty() {
-        out::words(&format!("staying until runs of others have ended: {}; {} leaves them to their owners", named(&others), Means::CtrlC));
+        out::words(&format!(
+            "staying until runs of other processes have ended: {}; {} hands them over to those processes",
+            named(&others),
+            Means::CtrlC
+        ));
     }
     tokio::select! {
         left = host.leave() => Ok(left?),
@@ -24,13 +28,13 @@ pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(),
     }
 }
 
-/// Leaves the home although runs go on in it. Their clients go on with them. A further signal leaves at once.
+/// Leaves the home although runs are active in it. Their clients continue them. A further signal leaves at once.
 pub(crate) async fn hand_over(local: &LocalHost, signals: &mut Signals) -> Result<(), CliError> {
     local.ask_no_more();
     let going = local.going();
     if !going.is_empty() {
         out::words(&format!(
-            "leaving {} to their owners, once what was asked is answered, in {} s at most",
+            "handing {} over to the processes that started them, when open requests are answered, after {} s at the latest",
             named(&going),
             ANSWERS_MAX.as_secs()
         ));

@@ -1,4 +1,4 @@
-//! One record in one line.
+//! Shows one record in one line.
 
 use vocabulary::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch};
 use vocabulary::{Claim, Fault, Outcome, Resource, SafeText};
@@ -10,22 +10,22 @@ use crate::words::{bytes, clock_changed, count, digest, function, many, reason, 
 /// BOUND: characters of what an agent said in one line.
 const SAID_CHARS_MAX: usize = 200;
 
-/// What stands first.
+/// The first column of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// The number in the run.
+    /// The number of the record in its run.
     Seq,
-    /// The index in the log, and the run.
+    /// The index of the record in the log, its run, and its number in the run.
     Index,
 }
 
-/// The line, safe to print.
+/// The line of a record, safe to print.
 pub(crate) fn of(shown: &Shown, column: Column) -> String {
     let what = shown.known.as_ref().map_or_else(|| "a kind that this version does not know".to_owned(), record);
     let time = shown.at_ms().map_or_else(String::new, utc);
     let kind = SafeText::new(shown.kind(), 32);
     let place = match column {
-        // A record of the log's own among those of a run.
+        // A record of the log itself, among the records of a run.
         Column::Seq if shown.run.is_none() => format!("{:>6}", "-"),
         Column::Seq => format!("{:>6}", shown.seq),
         Column::Index => {
@@ -47,11 +47,11 @@ fn record(record: &Record) -> String {
         }
         Record::ActSettled(word) => format!("op {} {}, says {}", word.op, did(word.did), word.by),
         Record::RunClosed(closed) => {
-            let obstacle = closed.obstacle.as_ref().map_or_else(String::new, |obstacle| format!("; it could not go on: {obstacle}"));
+            let obstacle = closed.obstacle.as_ref().map_or_else(String::new, |obstacle| format!("; it could not be resumed: {obstacle}"));
             let words = outcome::words(&closed.outcome).map_or_else(String::new, |words| format!(": {words}"));
             let words = format!("{words}{obstacle}");
             if closed.outcome == Outcome::SetAside {
-                // How long it took and what it needed is not known either.
+                // Its time and its memory are not known either.
                 return format!("{}{words}", outcome::word(&closed.outcome));
             }
             format!("{}{words}, {}, {} of memory", outcome::word(&closed.outcome), seconds(closed.active_ms), bytes(closed.peak_memory))
@@ -84,20 +84,20 @@ fn record(record: &Record) -> String {
             format!("op {} {} from {}{cut}", received.op, bytes(received.bytes), received.source)
         }
         Record::Observed(observed) => objects(&observed.objects),
-        Record::Delivered(delivered) => format!("{} given to the agent", many(delivered.releases.len() as u64, "event", "events")),
+        Record::Delivered(delivered) => format!("{} delivered to the agent", many(delivered.releases.len() as u64, "event", "events")),
         Record::Said(said) => claims(&said.claims),
         Record::LeaseIssued(issued) => {
             let uses = issued.uses.map_or_else(String::new, |uses| format!(", {} times at most", count(uses)));
             format!("{} from {}{uses}", issued.credential, issued.source)
         }
         Record::HostAsked(asked) => {
-            format!("the host, {} for {} (op {}): {}", asked.purpose.as_str(), asked.credential, asked.op, asked.resource)
+            format!("host request, {} for {} (op {}): {}", asked.purpose.as_str(), asked.credential, asked.op, asked.resource)
         }
         Record::HostAnswered(ended) => host_answered(ended),
         Record::ValueMet(met) => {
             let place = match met.place {
-                MetIn::Request => "in a request, which went out with stars in its place",
-                MetIn::Answer => "in an answer from where it may not go",
+                MetIn::Request => "found in a request, which was sent with stars in its place",
+                MetIn::Answer => "found in an answer from a place where it may not go",
             };
             format!("op {} the value of {} was {place} (time {})", met.op, met.credential, count(met.times))
         }
@@ -125,7 +125,7 @@ fn record(record: &Record) -> String {
             let was = accepted.was_size.map_or_else(|| "none was remembered".to_owned(), |size| format!("{} were remembered", count(size)));
             let log = accepted.was_log.as_ref().map_or_else(String::new, |log| format!(", of another log, {log}"));
             let home = accepted.was_home.as_ref().map_or_else(String::new, |home| format!(", in place of the home {home}"));
-            format!("the record was taken as it is, by {}: {} records, {was}{log}{home}", accepted.by, count(accepted.now_size))
+            format!("the record was accepted as it is, by {}: {} records, {was}{log}{home}", accepted.by, count(accepted.now_size))
         }
         Record::KeyRotated(it) => {
             let which = if it.key == RotatedKey::Journal { "the record" } else { "the home" };
@@ -134,17 +134,17 @@ fn record(record: &Record) -> String {
         }
         Record::Restored(it) => {
             let from = format!("of {} UTC with {} records", utc(it.backup_at), count(it.size));
-            format!("the home was put back from a backup {from}, by {}", it.by)
+            format!("the home was restored from a backup {from}, by {}", it.by)
         }
-        Record::RunReleased(it) => format!("run {} may go on although it was in a copy that was put back, by {}", it.released, it.by),
+        Record::RunReleased(it) => format!("run {} may be resumed although it was in a restored copy, by {}", it.released, it.by),
         Record::Reanchored(it) => {
             let was = it.was_size.map_or_else(|| "none were remembered".to_owned(), |size| format!("{} were remembered", count(size)));
-            let kept = format!("{} records are whole, {was}, {} set aside in {}", count(it.now_size), bytes(it.bytes), it.aside);
+            let kept = format!("{} records are undamaged, {was}, {} set aside in {}", count(it.now_size), bytes(it.bytes), it.aside);
             format!("by {}: {}: {kept} ({})", it.by, it.reason, it.what)
         }
         Record::ClockChanged(change) => clock_changed(change),
         Record::Pruned(it) => {
-            let to = it.to.as_ref().map_or_else(|| "dropped".to_owned(), |to| format!("archived in {to}"));
+            let to = it.to.as_ref().map_or_else(|| "deleted".to_owned(), |to| format!("archived in {to}"));
             format!(
                 "segments {} to {} are {to}, by {}: the first {} records, {}",
                 it.first,
@@ -171,17 +171,17 @@ fn sealed_under(under: SealedUnder) -> &'static str {
     }
 }
 
-/// How a request of the host's own ended.
+/// How a request of the host itself ended.
 fn host_answered(ended: &HostAnswered) -> String {
     let status = ended.status.map_or_else(|| answer(ended.outcome.into()).to_owned(), |status| status.to_string());
     let peer = ended.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
     let sent = ended.sent.map_or_else(|| "nothing sent".to_owned(), |sent| format!("{} sent", bytes(sent.bytes())));
     let reason = ended.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", safe(&reason.to_string())));
     let detail = cause(&ended.detail);
-    format!("the host, number {}: {status}{peer}, {sent}, {} received{reason}{detail}", ended.number, bytes(ended.bytes))
+    format!("host request {}: {status}{peer}, {sent}, {} received{reason}{detail}", ended.number, bytes(ended.bytes))
 }
 
-/// What was refused: as it was asked, and where that leads. Of many names, the first, the last, and how many there are.
+/// What was refused: as it was asked for, and where that leads. For many names: the first, the last and their number.
 fn refused_names(refused: &Refused) -> String {
     let named = |resource: &Resource, resolved: &Option<SafeText>| match resolved {
         Some(resolved) => format!("{resource} (that is {resolved})"),
@@ -208,12 +208,12 @@ fn credential_change(change: CredentialChange) -> &'static str {
     }
 }
 
-/// The stable name of what went wrong, as the record has it.
+/// The stable name of a fault, as on the record.
 fn fault_word(fault: Fault) -> String {
     safe(&fault.word())
 }
 
-/// Why it failed, in words that only the operator sees.
+/// Why an act failed, in words that only the operator sees.
 fn cause(detail: &SafeText) -> String {
     if detail.is_empty() { String::new() } else { format!(" ({})", safe(detail.as_str())) }
 }
@@ -229,7 +229,7 @@ fn answer(class: AnswerClass) -> &'static str {
         AnswerClass::NotDone => "not done",
         AnswerClass::RefusedAddress => "refused address",
         AnswerClass::RefusedCredential => "refused, without its credential",
-        AnswerClass::RefusedLapsed => "refused, what permitted it had ended",
+        AnswerClass::RefusedLapsed => "refused, because what permitted it had ended",
         AnswerClass::Failed => "failed",
         AnswerClass::Unknown => "unknown",
         AnswerClass::Abandoned => "abandoned",
@@ -266,7 +266,7 @@ fn claims(claims: &[Claim]) -> String {
     }
 }
 
-/// One claim in one line; its words were escaped when it was recorded.
+/// One claim in one line; its text was escaped when it was recorded.
 pub(crate) fn claim(claim: &Claim) -> String {
     match claim {
         Claim::Stderr(text) | Claim::Stdout(text) => text.to_string(),

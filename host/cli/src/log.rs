@@ -1,4 +1,4 @@
-//! Reading the record back: runs by a part of their id, records as people and programs see them.
+//! Reads the record: finds runs by a part of their id, and prepares records for people and programs.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -12,22 +12,22 @@ use vocabulary::record::Record;
 use crate::err::CliError;
 use crate::place;
 
-/// A record with its place.
+/// A record with its position.
 #[derive(serde::Serialize)]
 pub(crate) struct Shown {
-    /// In the log, from 0.
+    /// Its index in the log, from 0.
     pub(crate) index: u64,
-    /// Absent for what belongs to no run.
+    /// Its run; absent for a record that belongs to no run.
     pub(crate) run: Option<RunId>,
-    /// In the run, from 1.
+    /// Its number in the run, from 1.
     pub(crate) seq: u64,
     /// Its leaf hash.
     pub(crate) leaf: vocabulary::Digest,
-    /// That of the run's previous record.
+    /// The leaf hash of the run's previous record.
     pub(crate) prev: vocabulary::Digest,
-    /// How many sealed payloads lie beside it.
+    /// How many sealed payloads it has.
     pub(crate) payloads: usize,
-    /// What was recorded; as text where this version does not know its kind.
+    /// The body; as text if it is not JSON.
     pub(crate) record: serde_json::Value,
     #[serde(skip)]
     pub(crate) known: Option<Record>,
@@ -48,28 +48,28 @@ impl Shown {
         }
     }
 
-    /// The kind, also of one that this version does not know.
+    /// The name of its kind, even if this version does not know the kind.
     pub(crate) fn kind(&self) -> &str {
         self.record.get("kind").and_then(serde_json::Value::as_str).unwrap_or("unknown")
     }
 
-    /// When it was recorded, where the kind says so.
+    /// When it was recorded, in milliseconds since 1970, if its kind has a time.
     pub(crate) fn at_ms(&self) -> Option<u64> {
         self.record.get("at").and_then(serde_json::Value::as_u64)
     }
 }
 
-/// The readers of this process. What they pass over is reported when the verb is done.
+/// The readers of this process. The parts that they skip are reported when the verb is done.
 static READERS: Mutex<Vec<Reader>> = Mutex::new(Vec::new());
 
-/// A reader of what is whole. What it has to pass over is reported at the end, and decides the exit code.
+/// A reader of the undamaged parts. The parts that it skips are reported at the end, and decide the exit code.
 pub(crate) fn reader(place: &HomePlace) -> Result<Reader, CliError> {
     let reader = Reader::of_what_is_whole(&place.home, Some(&place.state))?;
     READERS.lock().unwrap_or_else(PoisonError::into_inner).push(reader.clone());
     Ok(reader)
 }
 
-/// Whether the record is there, as far as anything remembers one.
+/// Fails if the record is gone although the state remembers one.
 pub(crate) fn not_gone(place: &HomePlace) -> Result<(), CliError> {
     match Reader::of_what_is_whole(&place.home, Some(&place.state)) {
         Err(err @ journal::ReadError::Gone { .. }) => Err(err.into()),
@@ -77,7 +77,7 @@ pub(crate) fn not_gone(place: &HomePlace) -> Result<(), CliError> {
     }
 }
 
-/// What could not be read of the record so far, each part once.
+/// The parts of the record that could not be read so far, each once.
 pub(crate) fn damage() -> Vec<Damage> {
     let readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all: Vec<Damage> = Vec::new();
@@ -89,7 +89,7 @@ pub(crate) fn damage() -> Vec<Damage> {
     all
 }
 
-/// What was damaged has been set aside.
+/// Forgets the damage so far, since the damaged part was set aside.
 pub(crate) fn forget_damage() {
     READERS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
@@ -99,8 +99,8 @@ pub(crate) fn first_reader() -> Option<Reader> {
     READERS.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
 }
 
-/// The fold of the log: the last snapshot that the home's host kept, and the records after it. `each` is told of each of these. It helps to
-/// see how things stand, and is no evidence of it: so it reads as little as it can.
+/// The fold of the log: the last snapshot that the host kept, and the records after it. `each` is called for the run of each of them. This
+/// is for an overview and is not evidence, so it reads as little as it can.
 pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Ledger, CliError> {
     let reader = reader.clone().believing();
     let kept = reader.snapshot().and_then(|(bytes, from)| Some((Ledger::from_snapshot(&bytes)?, from)));
@@ -117,30 +117,30 @@ pub(crate) fn ledger(reader: &Reader, mut each: impl FnMut(RunId)) -> Result<Led
         // `audit verify` reports records that are out of order.
         let _ = ledger.fold(record.run, record.seq, &record.body);
     }
-    // Where the keys were not at hand, that is not on the record yet.
+    // A restore without keys could not be recorded yet.
     if ::run::was_put_back(&place::located()?, &reader.log().to_string())? {
         ledger.was_put_back();
     }
     Ok(ledger)
 }
 
-/// Moments on the record by the clock as it is now, also where it was set since the last record.
+/// Converts times on the record to the clock as it is now, even if the clock was set since the last record.
 pub(crate) fn times(reader: &Reader) -> Result<Times, CliError> {
     let ledger = ledger(reader, |_| {})?;
     Ok(Times::new(&ledger, ledger.clock_change(&::run::clock_now()).as_ref()))
 }
 
-/// What stands for the run that was begun last.
+/// The word for the run that was started last.
 const LATEST: &str = "latest";
 
-/// The run that is meant: a whole id, enough of its beginning or its end, or the word for the one that was begun last.
+/// The run that `text` names: its whole id, enough of the beginning or end of it, or `latest` for the one that was started last.
 pub(crate) fn run_id(reader: &Reader, text: &str) -> Result<RunId, CliError> {
     run(reader, text).map(|(run, _)| run)
 }
 
-/// The same, with the place of its first record: records before it need not be read.
+/// The run that `text` names, with the position of its first record: records before it need not be read.
 pub(crate) fn run(reader: &Reader, text: &str) -> Result<(RunId, Position), CliError> {
-    // Which run is meant is no evidence. What is shown of it is proved when it is read.
+    // To find the run, records are read without proof. What is shown of it is proved when it is read.
     let runs = gate::runs(&reader.clone().believing())?;
     let place = |part: &gate::Part| (part.run, Position::from(part.at));
     let none = || CliError::NoSuchRun(text.to_owned());

@@ -1,7 +1,7 @@
-//! The log of the host at work: spans and events of the rooms, on standard error.
+//! The log of the host: spans and events of the rooms, on standard error.
 //!
-//! It is not the record: it may be off, and it is off unless somebody asks for it. SECURITY: fields are typed where they are made. No value of a
-//! credential and no query of a URL is ever one of them, and text of guests and servers is escaped before.
+//! The log is not the record: it is off unless somebody asks for it. SECURITY: fields get their types where they are made. No field holds
+//! the value of a credential or the query of a URL, and text of guests and servers is escaped before it is logged.
 
 use clap::ValueEnum;
 use tracing_subscriber::filter::LevelFilter;
@@ -16,23 +16,23 @@ pub(crate) enum Level {
     Off,
     /// What the host could not do.
     Error,
-    /// What should be looked at.
+    /// What the operator should look at.
     Warn,
     /// Each run, and each decision.
     Info,
-    /// Each step: connections, answers, what the host asks itself.
+    /// Each step: connections, answers, requests of the host itself.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// In which form.
+/// The form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogForm {
-    /// A line for people.
+    /// Lines for people.
     #[default]
     Text,
-    /// A JSON document a line.
+    /// One JSON document in each line.
     Json,
 }
 
@@ -49,10 +49,10 @@ impl From<Level> for LevelFilter {
     }
 }
 
-/// Starts to log, if that is asked for: on the command line, or else in the environment.
+/// Starts to log, if the command line or else the environment asks for it.
 ///
 /// # Errors
-/// A variable of the environment that names no level or form.
+/// A variable of the environment whose value is not a level or form.
 pub(crate) fn begin(level: Option<Level>, form: Option<LogForm>) -> Result<(), CliError> {
     let level = match level {
         Some(level) => Some(level),

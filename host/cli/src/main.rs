@@ -1,7 +1,7 @@
 //! `bailiwick`: runs agents that may do what they were granted, and shows what they did.
 //!
-//! One file a verb; data goes to stdout, words for people to stderr. What is decided here is only how things are shown and with which
-//! number the program ends: everything else is the rooms' below.
+//! One file for each verb; data goes to stdout, messages for people go to stderr. This crate decides only how things are shown and which
+//! exit code the program has. The rooms below decide everything else.
 
 mod allow;
 mod attend;
@@ -47,8 +47,8 @@ fn main() -> ExitCode {
     if let Some(code) = children::compile().or_else(children::build) {
         return code;
     }
-    // SECURITY: what guests and servers send, and values of credentials, go through this process's memory; it is neither dumped nor read by other
-    // processes. Where the system does not allow it, less is at stake than not running at all.
+    // SECURITY: what guests and servers send, and values of credentials, pass through the memory of this process. So the memory is not
+    // dumped, and other processes can't read it. If the system does not allow that, the program runs nevertheless.
     let _ = vault::harden();
     raise_descriptors();
     let cli = match Cli::try_parse() {
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
                 out::words(&words);
                 return ExitCode::from(exit::USAGE);
             }
-            // Help is no error: clap knows which of the two streams and which number it is.
+            // Help is not an error: clap knows the stream and the exit code.
             let _ = err.print();
             return ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(exit::USAGE));
         }
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Err(err) => {
             err.print();
             if wants_json() {
-                // Standard output that can't be written to has nobody who reads it.
+                // If standard output can't be written to, nobody reads it.
                 let _ = out::json_line(&err.document());
             }
             ExitCode::from(err.exit())
@@ -84,7 +84,7 @@ fn wants_json() -> bool {
     std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
 }
 
-/// Says how this process waits for others.
+/// Sets how this process waits for other processes.
 fn patience(cli: &Cli) -> Result<(), CliError> {
     let max = match cli.wait {
         Some(seconds) => Some(seconds),
@@ -95,8 +95,8 @@ fn patience(cli: &Cli) -> Result<(), CliError> {
 }
 
 fn run(cli: Cli) -> Result<u8, CliError> {
-    // These threads do input and output only: guests compute on threads of their own. There are at least two: one may be busy with an
-    // answer while the other learns of an end.
+    // These threads do input and output only: guests compute on threads of their own. There are at least two, so that one can notice the
+    // end of a run while the other is busy with an answer.
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -106,13 +106,13 @@ fn run(cli: Cli) -> Result<u8, CliError> {
         .map_err(CliError::Runtime)?;
     survive_long_files(&runtime).map_err(CliError::Runtime)?;
     let code = runtime.block_on(verb::run(cli.verb, Cli::command));
-    // No task that is left over may make the shell wait.
+    // A task that is left over must not make the shell wait.
     runtime.shutdown_background();
     code
 }
 
-/// Under a limit on the length of files (`ulimit -f`), a write that would go over it ends the process, unless the signal has a handler. With one
-/// the write fails with an error that can be told. Programs that are started from here have the default again.
+/// Under a limit on the size of files (`ulimit -f`), a write beyond the limit kills the process, unless the signal has a handler. With a
+/// handler the write fails with an error that can be reported. Child programs have the default again.
 fn survive_long_files(runtime: &tokio::runtime::Runtime) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let _runtime = runtime.enter();
@@ -120,12 +120,12 @@ fn survive_long_files(runtime: &tokio::runtime::Runtime) -> std::io::Result<()> 
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-/// The usual soft limit on descriptors is what a program may have that uses `select`; this one does not. Runs, connections and the journal
-/// all take from it.
+/// Raises the soft limit on descriptors. Its usual value is for programs that use `select`, and this one does not. Runs, connections and
+/// the journal all need descriptors.
 fn raise_descriptors() {
     const ENOUGH: u64 = 1 << 16;
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current = Some(limit.maximum.unwrap_or(ENOUGH).min(ENOUGH).max(limit.current.unwrap_or(0)));
-    // Where the system does not allow it, what was there has to do.
+    // If the system does not allow it, the present limit stays.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
 }

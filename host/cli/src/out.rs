@@ -1,6 +1,6 @@
-//! The two streams: data to stdout, words to stderr. The only place that prints.
+//! The two streams: data goes to stdout, messages go to stderr. Only this module prints.
 //!
-//! A reader that went away is no error: `bailiwick ps | head` ends as it would have.
+//! A closed pipe is not an error: `bailiwick ps | head` ends like `bailiwick ps`.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd;
@@ -16,16 +16,16 @@ use crate::words::safe;
 /// The indent of a continued line.
 const INDENT: &str = "    ";
 
-/// Why something could not be put out.
+/// Why output could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutError {
     /// Standard output can't be written to.
     #[error("could not write to standard output")]
     Write(#[source] io::Error),
-    /// In the place of the file that the operator named, there is something else.
+    /// The path that the operator named is not a regular file.
     #[error("`{}` is not a regular file", safe(&.0.to_string_lossy()))]
     NotAFile(PathBuf),
-    /// That file could not be written.
+    /// The file that the operator named could not be written.
     #[error("could not write `{}`", safe(&path.to_string_lossy()))]
     File {
         path: PathBuf,
@@ -42,21 +42,21 @@ fn wrote(result: io::Result<()>) -> Result<(), OutError> {
     }
 }
 
-/// One JSON document, for `--json`.
+/// Prints one JSON document, for `--json`.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), OutError> {
     let text = serde_json::to_string_pretty(value).map_err(|err| OutError::Write(err.into()))?;
     bytes((inert(&text) + "\n").as_bytes())
 }
 
-/// One JSON document a line, for streams.
+/// Prints one JSON document in one line, for streams of documents.
 pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), OutError> {
     let text = serde_json::to_string(value).map_err(|err| OutError::Write(err.into()))?;
     bytes((inert(&text) + "\n").as_bytes())
 }
 
-/// The same JSON without anything that a terminal obeys: outside of ASCII, what looks like nothing is written as `\u….`.
+/// The same JSON without control characters: characters that are invisible or mislead are written as `\u….`.
 ///
-/// SECURITY: serde_json escapes what is below U+0020 and no more; U+009B begins an escape sequence as well as ESC `[` does.
+/// SECURITY: serde_json escapes only characters below U+0020, but U+009B begins an escape sequence just as ESC `[` does.
 fn inert(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -70,37 +70,37 @@ fn inert(json: &str) -> String {
     text
 }
 
-/// Writes one JSON document into a file that the operator named: whole, or as it was before.
+/// Writes one JSON document into a file that the operator named. If this fails, the file is as before.
 ///
-/// SECURITY: the folder may be a stranger's checkout. If a FIFO, a link or a device is in the file's place, the program neither waits for
-/// it nor follows it.
+/// SECURITY: the folder may be a stranger's checkout. If there is a FIFO, a link or a device at the path, the program neither waits for it
+/// nor follows it.
 pub(crate) fn file<T: Serialize>(file: &Path, value: &T) -> Result<(), OutError> {
     let text = serde_json::to_string_pretty(value).map_err(|err| OutError::Write(err.into()))?;
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         return Err(OutError::NotAFile(file.to_owned()));
     }
     if let Some(name) = file.file_name() {
-        // What a process that was killed has left of it. The name is the whole of what may be swept here: this is the user's own folder.
+        // Removes what a killed process has left of this file. Only files of this name are removed: this is the user's own folder.
         home::sweep(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")), |left| name == left);
     }
     home::replace(file, (inert(&text) + "\n").as_bytes(), home::SHARED).map_err(|cause| OutError::File { path: file.to_owned(), cause })
 }
 
-/// Rows of data, the first of them their heads, as they fit where a person sees them.
+/// Prints rows of data, of which the first has the heads, so that they fit a terminal.
 pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), OutError> {
     crate::words::table_in(rows, width(io::stdout())).iter().try_for_each(|text| line(text))
 }
 
-/// A line of data. If a person sees it, a long line is continued with an indent.
+/// Prints a line of data. On a terminal, a long line is continued with an indent.
 ///
-/// SECURITY: a terminal breaks a line at its edge by itself. The end of a guest's words would then look like a line of the host's.
+/// SECURITY: a terminal wraps a long line by itself. The end of a guest's words would then look like a line of the host's.
 pub(crate) fn line(text: &str) -> Result<(), OutError> {
     let lines = folded(text, "", INDENT, width(io::stdout()));
     wrote(writeln!(io::stdout().lock(), "{}", lines.join("\n")))
 }
 
-/// What a guest printed. If a person may see it beside what the host says, each line, and each piece of a long line, begins with the
-/// guest's name. For another program it is not changed.
+/// Prints what a guest printed. If a person may see it next to messages of the host, each line, and each piece of a long line, begins with
+/// the guest's name. Another program gets it unchanged.
 pub(crate) fn guest(name: &str, text: &str) -> Result<(), OutError> {
     if !is_terminal() && !is_one_stream() {
         return bytes(text.as_bytes());
@@ -110,18 +110,18 @@ pub(crate) fn guest(name: &str, text: &str) -> Result<(), OutError> {
     wrote(lines.into_iter().try_for_each(|line| writeln!(io::stdout().lock(), "{line}")))
 }
 
-/// What a guest said while it ran, for people: as [`guest`], on standard error.
+/// Prints what a guest said while it ran, for people: like [`guest`], on standard error.
 pub(crate) fn guest_words(name: &str, text: &str) {
     let mark = mark(name);
     folded(text, &mark, &mark, width(io::stderr())).iter().for_each(|line| put_words(line));
 }
 
-/// What no line of the host's begins with.
+/// The mark at the beginning of a guest's lines. No line of the host's begins with it.
 pub(crate) fn mark(name: &str) -> String {
     format!("{name}: ")
 }
 
-/// Whether both streams go to the same place (`2>&1`), so that their lines are mixed.
+/// Whether both streams go to the same file (`2>&1`), so that their lines are mixed.
 fn is_one_stream() -> bool {
     match (fstat(io::stdout()), fstat(io::stderr())) {
         (Ok(data), Ok(words)) => (data.st_dev, data.st_ino) == (words.st_dev, words.st_ino) && !is_null(&data),
@@ -129,14 +129,14 @@ fn is_one_stream() -> bool {
     }
 }
 
-/// The device that discards everything.
+/// Whether a stream goes to a device, such as the one that discards everything.
 fn is_null(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
 }
 
-/// How wide a terminal is. `None` if it is no terminal.
+/// The width of a terminal in columns. `None` if the stream is not a terminal.
 fn width(stream: impl AsFd) -> Option<usize> {
-    // A terminal that does not say its width is assumed to have the usual one.
+    // The width of a terminal that does not report one.
     const USUAL: usize = 80;
     /// Room for a mark and some words.
     const LEAST: usize = 20;
@@ -147,18 +147,18 @@ fn width(stream: impl AsFd) -> Option<usize> {
     Some(if columns == 0 { USUAL } else { columns.max(LEAST) })
 }
 
-/// Data as it is.
+/// Prints bytes unchanged.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), OutError> {
     let mut stdout = io::stdout().lock();
     wrote(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
-/// A line of words for people; a long one is continued with an indent, as in [`line()`].
+/// Prints a message for people; a long line is continued with an indent, as in [`line()`].
 pub(crate) fn words(text: &str) {
     folded(text, "", INDENT, width(io::stderr())).iter().for_each(|line| put_words(line));
 }
 
-/// A line of words with commands to be copied, between backquotes: none of them is broken. No guest has a part in it.
+/// Prints a message with commands between backquotes, which are never broken so that they can be copied. It has no text of a guest.
 pub(crate) fn command(text: &str) {
     let lines = match width(io::stderr()) {
         Some(width) => fold::with_whole_words(text, INDENT, width),
@@ -167,17 +167,17 @@ pub(crate) fn command(text: &str) {
     lines.iter().for_each(|line| put_words(line));
 }
 
-/// If the terminal is gone, nothing is printed.
+/// Prints a line on standard error. If the terminal is gone, nothing is printed.
 fn put_words(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Whether data goes to a person's eyes, so that it has to be escaped.
+/// Whether standard output is a terminal, so that data has to be escaped.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether words do, so that progress may be drawn.
+/// Whether standard error is a terminal, so that progress may be drawn.
 pub(crate) fn words_to_terminal() -> bool {
     io::stderr().is_terminal()
 }

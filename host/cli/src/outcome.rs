@@ -1,8 +1,8 @@
-//! How a run ended, in words, and what a person can do about acts of which nobody knows.
+//! How a run ended, in words, and what a person can do about acts with an unknown outcome.
 
 use vocabulary::{Outcome, RunId, UnknownAct};
 
-/// How it ended, in one word.
+/// How a run ended, as a short label.
 pub(crate) fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "DONE",
@@ -17,7 +17,7 @@ pub(crate) fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Why it ended, where that takes more than one word: nothing for a run that is done.
+/// Why a run ended, where the label does not say it all; `None` for a run that is done.
 pub(crate) fn words(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Done => None,
@@ -27,19 +27,19 @@ pub(crate) fn words(outcome: &Outcome) -> Option<String> {
         Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),
         Outcome::Unsettled { acts } => {
             let acts: Vec<String> = acts.iter().map(ToString::to_string).collect();
-            Some(format!("nobody knows whether this happened: {}", acts.join(", ")))
+            Some(format!("it is unknown whether this happened: {}", acts.join(", ")))
         }
         Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
         Outcome::SetAside => Some(
-            "what it did after this, and how it ended, is in the part of the record that was set aside, and is not known here".to_owned(),
+            "what it did after this and how it ended is in the part of the record that was set aside, and is not known here".to_owned(),
         ),
         Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
     }
 }
 
-/// What to do about acts of which nobody knows.
+/// What to do about acts with an unknown outcome.
 pub(crate) fn settle_advice(run: RunId, acts: &[UnknownAct]) -> String {
     let ops: Vec<String> = acts.iter().map(|act| act.op.to_string()).collect();
     let word = format!("{run} --settle did --op {}", ops.join(","));
-    format!("find out, then `bailiwick resume {word}` (or `--settle did-not`) goes on, and `bailiwick stop {word}` closes it")
+    format!("find out, then `bailiwick resume {word}` (or `--settle did-not`) continues the run, or `bailiwick stop {word}` closes it")
 }

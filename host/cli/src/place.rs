@@ -1,4 +1,4 @@
-//! What the program takes from its surroundings: where the home is, and who says so.
+//! What the program reads from its environment: where the home is, and other variables.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use run::{HomePlace, HostOptions};
 use crate::children::{BUILD_KEEPER, BUILD_TOOL, COMPILE_COMPONENT};
 use crate::err::CliError;
 
-/// How many runs may be inside at once.
+/// How many runs may be in the host at once.
 const SLOTS: u32 = 64;
 
 #[expect(clippy::disallowed_methods, reason = "door: the environment of the program")]
@@ -20,8 +20,8 @@ fn set(name: &str) -> Option<OsString> {
 /// The home and its second state, if no other user can reach either.
 pub(crate) fn place() -> Result<HomePlace, CliError> {
     let place = located()?;
-    // Before anything else, and again by the process that takes the home: one of a newer form is not touched. What others have rights on is said by the
-    // check of the whole home.
+    // Checked before anything else, and again by the process that takes the home: a home of a newer form is not touched. The check of the
+    // whole home reports files on which other users have rights.
     let form = match home::form(&place.home, &run::FORMS) {
         Err(err) if home::Exposed::of(&err).is_none() => return Err(err.into()),
         form => form,
@@ -31,7 +31,7 @@ pub(crate) fn place() -> Result<HomePlace, CliError> {
     Ok(place)
 }
 
-/// The same for a backup that is to be put back: what an earlier try has left may lie in the home.
+/// The home for a backup that is to be restored: it may contain what an earlier attempt has left.
 pub(crate) fn to_restore() -> Result<HomePlace, CliError> {
     let place = located()?;
     home::check(&place.home).and_then(|()| home::check(&place.state)).map_err(CliError::Home)?;
@@ -44,7 +44,7 @@ pub(crate) fn located() -> Result<HomePlace, CliError> {
         if let Some(own) = set(own) {
             return std::path::absolute(own).map_err(CliError::file("find", Path::new(".")));
         }
-        // XDG: a path that is not absolute counts as none.
+        // XDG: a path that is not absolute is ignored.
         let base = set(xdg).map(PathBuf::from).filter(|base| base.is_absolute());
         let base = base.or_else(|| Some(PathBuf::from(set("HOME")?).join(beneath))).ok_or(CliError::NoHome { own })?;
         Ok(base.join("bailiwick"))
@@ -55,7 +55,7 @@ pub(crate) fn located() -> Result<HomePlace, CliError> {
     })
 }
 
-/// How a host is made here: components are compiled by this very program.
+/// The options of a host in this program: this program itself compiles components, in a child process.
 pub(crate) fn host_options() -> HostOptions {
     HostOptions {
         compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),
@@ -65,7 +65,7 @@ pub(crate) fn host_options() -> HostOptions {
     }
 }
 
-/// How the record is opened here. The variable names kinds of file systems that other machines share, on which the operator wants the home
+/// How the record is opened here. `BAILIWICK_FILE_SYSTEMS` names kinds of network file systems on which the operator wants the home
 /// nevertheless.
 pub(crate) fn journal_options() -> journal::Options {
     let named = set("BAILIWICK_FILE_SYSTEMS").map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
@@ -73,18 +73,18 @@ pub(crate) fn journal_options() -> journal::Options {
     journal::Options { file_systems, ..journal::Options::default() }
 }
 
-/// How build tools are started here: by this program itself, which restricts itself before it becomes the tool.
+/// How build tools are started here: by this program, which restricts itself before it executes the tool.
 pub(crate) fn build_helper() -> Helper {
     Helper { program: PathBuf::from("/proc/self/exe"), keeper: BUILD_KEEPER.to_owned(), worker: BUILD_TOOL.to_owned() }
 }
 
-/// Where the passphrase of the vault and of the home's keys is, should they be sealed under one. The file, never the passphrase: what is in the environment of a program,
-/// others see.
+/// The file with the passphrase of the vault and of the home's keys, if they are sealed under one. The variable names the file and never
+/// holds the passphrase, since other processes can see the environment of a program.
 pub(crate) fn passphrase_file() -> Option<PathBuf> {
     set("BAILIWICK_PASSPHRASE_FILE").map(PathBuf::from)
 }
 
-/// BOUND: seconds that a process is waited for, a year.
+/// BOUND: seconds to wait for another process: one year.
 pub(crate) const WAIT_S_MAX: u64 = 365 * 24 * 3600;
 
 /// How many seconds to wait for another process, if the environment says so.
@@ -94,7 +94,7 @@ pub(crate) fn wait_s() -> Result<Option<u64>, CliError> {
     seconds.map(Some).ok_or_else(|| CliError::NotSeconds(text.to_string_lossy().into_owned()))
 }
 
-/// A word about the log, if the environment has it.
+/// The value of a variable about the log, if it is set.
 pub(crate) fn log_word<T: clap::ValueEnum>(variable: &'static str) -> Result<Option<T>, CliError> {
     let Some(text) = set(variable) else { return Ok(None) };
     let word = text.to_str().and_then(|text| T::from_str(text.trim(), true).ok());

@@ -1,4 +1,4 @@
-//! The report of a run, or of the shards of one, for people: what the agent claims above, what the host recorded below.
+//! The report of a run, or of its shards, for people: first what the agent claims, then what the host recorded.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use vocabulary::{Finding, Outcome, SafeText};
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
 use crate::{out, outcome};
 
-/// BOUND: findings that are named one by one.
+/// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
-/// BOUND: refusals, hosts and mounts that are named one by one.
+/// BOUND: refusals, hosts and mounts that are listed one by one.
 const LINES_MAX: usize = 20;
 /// BOUND: bytes of the output that are shown.
 const OUTPUT_BYTES_MAX: usize = 600;
 
-/// The report of a run, or of the shards of one, a line each, safe to print.
+/// The lines of the report of a run, or of its shards, safe to print.
 pub(crate) fn lines(reports: &[RunReport], shows_output: bool) -> Vec<String> {
     let mut lines: Vec<String> = reports.first().map(|first| begins(first.agent.name.as_str())).into_iter().collect();
     for report in reports {
@@ -52,10 +52,10 @@ pub(crate) fn lines(reports: &[RunReport], shows_output: bool) -> Vec<String> {
 
 /// The beginning of the report. No line of a guest can begin like this, since each begins with the guest's name.
 fn begins(agent: &str) -> String {
-    format!("HOST REPORT, in which no line is the agent's own: its lines begin with `{}`", out::mark(agent).trim_end())
+    format!("HOST REPORT, without any line of the agent: its lines begin with `{}`", out::mark(agent).trim_end())
 }
 
-/// What the shards of a run did together: they were granted the same.
+/// What the shards of a run did together. All of them have the same grants.
 fn joint(reports: &[RunReport]) -> Option<Evidence> {
     let mut touched = Touched::default();
     reports.iter().for_each(|report| touched.join(&report.evidence.touched));
@@ -70,7 +70,7 @@ pub(crate) fn documents(reports: &[RunReport]) -> Value {
     }
 }
 
-/// The document of `run --json`: leases and refusals stand beside what was touched, and what no agent can touch yet is there and empty.
+/// The document of `run --json`: leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
 fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
@@ -84,7 +84,7 @@ fn document(report: &RunReport) -> Value {
     document
 }
 
-/// Backslashes are doubled by what makes text safe; in JSON they are part of the words.
+/// Undoes the doubling of backslashes by `SafeText`: in JSON they are part of the text.
 fn unescaped_quotes(text: &str) -> String {
     text.replace("\\\\", "\\")
 }
@@ -128,16 +128,16 @@ fn finding_lines(mut sorted: Vec<&Finding>) -> Vec<String> {
 
 fn findings_left_out(report: &RunReport) -> String {
     let more = many(report.claims.findings_more, "finding", "findings");
-    format!("  … and {more} for which a report has no room: bailiwick logs {} --json", report.run)
+    format!("  … and {more} that a report has no room for: bailiwick logs {} --json", report.run)
 }
 
-/// What was touched and has no line in the report. The report is held in memory; the record has everything.
+/// What was touched but has no row in the report. The report is held in memory; the record has everything.
 fn left_out(report: &RunReport) -> Option<String> {
     let More { files, http, refused, .. } = report.evidence.touched.more;
     let parts = [(files, "look", "looks"), (http, "request", "requests"), (refused, "refusal", "refusals")];
     let parts: Vec<String> = parts.iter().filter(|(number, ..)| *number > 0).map(|(number, one, more)| many(*number, one, more)).collect();
     let more = parts.join(", ");
-    (!more.is_empty()).then(|| format!("  {:<12} and {more} more: bailiwick audit touched --run {}", "…", report.run))
+    (!more.is_empty()).then(|| format!("  {:<12} and {more} more: bailiwick audit touched {}", "…", report.run))
 }
 
 fn finding_line(finding: &Finding) -> String {
@@ -170,7 +170,7 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-/// Each credential, with how often it was sent, and how often it was asked for and not sent. Each shard has a lease of its own.
+/// Each credential, with how often it was sent, and how often it was asked for but not sent. Each shard has its own lease.
 fn leases(evidence: &Evidence) -> Vec<String> {
     let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
     for lease in &evidence.touched.leases {
@@ -195,7 +195,7 @@ fn record(report: &RunReport) -> Vec<String> {
     let entries = many(record.entries, "entry", "entries");
     let mut lines = vec![format!("  {:<12} {entries}, root {root}   bailiwick audit verify", "record")];
     lines.extend(record.clock_changes.iter().map(|change| format!("  {:<12} {}", "clock", clock_changed(change))));
-    // A run that is still open is resumed from its record, whatever was counted here.
+    // A run that is still open is resumed from its record, so the count here does not matter.
     let is_open = matches!(report.outcome, Outcome::Unsettled { .. } | Outcome::RecordBroken);
     if !evidence.resumable && evidence.http_granted && !is_open {
         lines.push("               more was received than is kept, so the run could not have been resumed".to_owned());
@@ -220,14 +220,14 @@ fn files(evidence: &Evidence) -> Vec<String> {
         ));
         if sum.untold > 0 {
             let names = many(sum.untold, "name is", "names are");
-            lines.push(format!("               {names} not UTF-8: the agent could not be told of them"));
+            lines.push(format!("               {names} not UTF-8: the agent could not see them"));
         }
     }
     lines.extend(more(evidence.mounts.len(), LINES_MAX));
     lines
 }
 
-/// What was touched beneath one mount.
+/// What was touched in one mount.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
     files: u64,
@@ -256,7 +256,7 @@ impl Sum {
     }
 }
 
-/// The mount that a path lies in: the longest that fits.
+/// The mount that a path is in: the longest one that fits.
 pub(crate) fn owner<'m>(path: &str, mounts: &'m [String]) -> Option<&'m str> {
     let fits =
         |mount: &&String| path.strip_prefix(mount.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -290,7 +290,7 @@ fn network(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-/// Requests without an answer.
+/// The counts of requests without an answer, in words.
 fn came_to_nothing(totals: &TouchedTotals) -> String {
     let counted = [(totals.failed, "failed"), (totals.unknown, "unknown"), (totals.said, "said to have happened")];
     counted.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!(", {} {word}", count(*number))).collect()
@@ -327,7 +327,7 @@ fn refusal(one: &TouchedRefusal, mounts: &[String]) -> String {
     )
 }
 
-/// Shows `/src/../etc/passwd` as `../etc/passwd in /src`. A path that leads nowhere in a mount is not shown as if it were in one.
+/// Shows `/src/../etc/passwd` as `../etc/passwd in /src`. `None` for a path that does not lead into a mount.
 fn in_mount(one: &TouchedRefusal, mounts: &[String]) -> Option<String> {
     let resolved = one.resolved.as_ref()?;
     let mount = owner(resolved.as_str(), mounts)?;

@@ -1,6 +1,6 @@
-//! A run's findings as SARIF 2.1.0, for whatever shows or collects them: what the agent claims, with where on the record it stands.
+//! The findings of a run as SARIF 2.1.0, for tools that show or collect them: the agent's claims, with their place on the record.
 //!
-//! Everything that a finding holds was bounded and escaped when it was said.
+//! All fields of a finding were bounded and escaped when the agent reported it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::words::many;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The document of a run, or of the shards of a run, which a collector of findings sees as one.
+/// The document of a run, or of all shards of a run, which appear as one run.
 pub(crate) fn document(reports: &[RunReport]) -> Value {
     json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": reports.first().map(|first| run(first, reports)).as_slice() })
 }
@@ -46,8 +46,8 @@ fn run(first: &RunReport, reports: &[RunReport]) -> Value {
     run
 }
 
-/// Whether everything was searched, and what was not. If something is listed here, a document without findings does not mean that there are
-/// none.
+/// Whether everything was searched, and what was not searched. If something is listed here, a document without findings does not mean that
+/// there are none.
 fn invocation(reports: &[RunReport]) -> Value {
     let notifications: Vec<Value> = reports.iter().flat_map(not_searched).collect();
     let done = reports.iter().all(|report| report.outcome == Outcome::Done);
@@ -69,7 +69,7 @@ fn not_searched(report: &RunReport) -> Vec<Value> {
     ended.into_iter().chain(refused).chain(untold).collect()
 }
 
-/// Where a run is on the record.
+/// The place of a run on the record.
 fn on_record(report: &RunReport) -> Value {
     let record = &report.evidence.record;
     json!({ "run": report.run, "first": record.first, "last": record.last, "root": record.root })
@@ -122,7 +122,7 @@ fn message(finding: &Finding) -> String {
     }
 }
 
-/// A path below its mount, as tools want it that know the folder and not where an agent saw it; a URL as it is.
+/// A path relative to its mount, since tools know the folder but not the path of the mount for the agent; a URL unchanged.
 fn physical(location: &Location, mounts: &[String]) -> Value {
     let uri = location.uri.as_str();
     let below = owner(uri, mounts).and_then(|mount| uri.strip_prefix(mount.trim_end_matches('/')));
@@ -142,7 +142,7 @@ fn physical(location: &Location, mounts: &[String]) -> Value {
     physical
 }
 
-/// RFC 3986: everything but unreserved characters, slashes and what else may stand is written as `%XX`.
+/// RFC 3986: everything except unreserved characters, slashes and the characters in `besides` is written as `%XX`.
 fn quoted(text: &str, besides: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte) || besides.contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
@@ -156,7 +156,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// `cwe:CWE-798` in its two parts.
+/// Splits `cwe:CWE-798` into its two parts.
 fn split(taxon: &str) -> Option<(&str, &str)> {
     taxon.split_once(':')
 }
@@ -165,7 +165,7 @@ fn reference((scheme, id): (&str, &str)) -> Value {
     json!({ "id": id, "toolComponent": { "name": scheme.to_ascii_uppercase() } })
 }
 
-/// What the findings refer to, each taxonomy once.
+/// The taxonomies that the findings refer to, each once.
 fn taxonomies(findings: &[&Finding]) -> Vec<Value> {
     let mut all: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (scheme, id) in findings.iter().flat_map(|finding| &finding.taxa).filter_map(|taxon| split(taxon.as_str())) {

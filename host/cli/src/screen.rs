@@ -1,4 +1,4 @@
-//! What is drawn while something goes on: a line that moves on a terminal, plain lines elsewhere.
+//! Progress while a run or a build is active: a line that changes on a terminal, plain lines elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,19 +9,19 @@ use vocabulary::{Claim, ClaimedProgress, Reason, SafeText};
 
 use crate::{out, words};
 
-/// BOUND: refusals that are told while a run goes on; the report has all.
+/// BOUND: refusals that are printed while a run is active; the report has all of them.
 const REFUSALS_TOLD_MAX: u32 = 20;
 /// BOUND: lines of a tool that are shown again when it fails.
 const TAIL_LINES_MAX: usize = 100;
 
-/// The standard error, seen by a person or kept in a file.
+/// Standard error: a terminal or a file.
 pub(crate) struct Screen {
     bar: Option<ProgressBar>,
     refusals_told: u32,
     tail: Vec<String>,
 }
 
-/// A screen that work on another thread draws on, until it is cleared.
+/// A screen for work on another thread, until it is cleared.
 #[derive(Clone)]
 pub(crate) struct SharedScreen(Arc<Mutex<Option<Screen>>>);
 
@@ -33,7 +33,7 @@ impl SharedScreen {
         }
     }
 
-    /// Nothing is drawn any more.
+    /// Clears the screen. Nothing is drawn after that.
     pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -48,7 +48,7 @@ impl Screen {
         Self { bar: None, refusals_told: 0, tail: Vec::new() }
     }
 
-    /// The moving line; none where nobody sees it move.
+    /// The line that changes; `None` if standard error is not a terminal.
     fn bar(&mut self) -> Option<&ProgressBar> {
         if self.bar.is_none() && out::words_to_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
@@ -59,7 +59,7 @@ impl Screen {
         self.bar.as_ref()
     }
 
-    /// A line that stays.
+    /// Prints a line that stays.
     pub(crate) fn line(&mut self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| out::words(text)),
@@ -67,7 +67,7 @@ impl Screen {
         }
     }
 
-    /// What is done just now.
+    /// Shows what is being done now.
     pub(crate) fn step(&mut self, text: &str) {
         match self.bar() {
             Some(bar) => bar.set_message(text.to_owned()),
@@ -75,14 +75,14 @@ impl Screen {
         }
     }
 
-    /// What is done just now, where it can move past.
+    /// Shows what is being done now, on a terminal only.
     pub(crate) fn quietly(&mut self, text: &str) {
         if let Some(bar) = self.bar() {
             bar.set_message(text.to_owned());
         }
     }
 
-    /// A line of a tool that builds: moves past on a terminal.
+    /// Shows a line of a build tool. On a terminal, the next line replaces it.
     pub(crate) fn tool(&mut self, text: &str) {
         match self.bar() {
             Some(bar) => {
@@ -96,27 +96,27 @@ impl Screen {
         }
     }
 
-    /// The last lines of a tool that failed, which had moved past.
+    /// Prints the last lines of a tool that failed, which were replaced on the terminal.
     pub(crate) fn show_tail(&mut self) {
         self.clear();
         std::mem::take(&mut self.tail).iter().for_each(|line| out::words(&format!("  {line}")));
     }
 
-    /// What an agent says. Its words are escaped already.
+    /// Prints what an agent says. The text is escaped already.
     pub(crate) fn said(&mut self, agent: &str, claim: &Claim) {
         match claim {
             Claim::Stderr(text) | Claim::Stdout(text) => match &self.bar {
                 Some(bar) => bar.suspend(|| out::guest_words(agent, text.as_str())),
                 None => out::guest_words(agent, text.as_str()),
             },
-            // In the report, sorted, where it is not taken for something that the host says.
+            // Findings are in the report, sorted, where they are not taken for statements of the host.
             Claim::Finding(_) => {}
             Claim::Progress(progress) => self.progress(agent, progress),
         }
     }
 
     pub(crate) fn progress(&mut self, agent: &str, progress: &ClaimedProgress) {
-        // Lines of progress in a file help nobody: the record has them.
+        // Lines of progress are not written to a file: the record has them.
         let Some(bar) = self.bar() else { return };
         bar.set_message(format!("{}{}", out::mark(agent), progress.what));
         bar.set_position(progress.done);
@@ -138,11 +138,11 @@ impl Screen {
                 words::reason(&reason.to_string(), &ask.resource)
             ));
         } else if self.refusals_told == REFUSALS_TOLD_MAX + 1 {
-            self.line("refused: more, which are in the report");
+            self.line("more refusals: see the report");
         }
     }
 
-    /// Takes the moving line away.
+    /// Removes the line that changes.
     pub(crate) fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -156,7 +156,7 @@ impl Drop for Screen {
     }
 }
 
-/// The templates are ours, so they parse; were one not to, the plain bar is as good.
+/// The templates are constants that parse. If one did not, the default style is used.
 fn spinner() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

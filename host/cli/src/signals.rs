@@ -1,6 +1,6 @@
-//! Ctrl-C, SIGTERM, and a terminal that was closed: told to the run, never the death of a process that is writing the record.
+//! Ctrl-C, SIGTERM and SIGHUP: they end a run in order, and never kill a process that is writing the record.
 //!
-//! A signal that this process was started with as ignored stays ignored: that is how `nohup` and a shell's `&` ask for it.
+//! A signal that was ignored when this process started stays ignored: `nohup` and `&` of a shell rely on that.
 
 use std::future::{Future, pending};
 use std::io;
@@ -14,25 +14,25 @@ use vocabulary::Means;
 
 use crate::out;
 
-/// From when this is made, the three signals are words and no longer an end.
+/// The three signals as messages. While this exists, they no longer end the process.
 pub(crate) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hang_up: Option<Signal>,
 }
 
-/// The signals that were ignored when this process began, a bit for each, that of signal 1 first.
+/// The signals that were ignored when this process started: one bit for each, the lowest for signal 1.
 static IGNORED: OnceLock<u64> = OnceLock::new();
 
-/// What ends a wait of this process's own thread, once a verb listens to signals.
+/// The signals that end a wait of a thread in this process, once a verb listens to signals.
 static WAITS: OnceLock<Mutex<Signals>> = OnceLock::new();
 
-/// Notes which signals are ignored. Afterwards this program sets handlers, and it could not be told any more.
+/// Notes which signals are ignored. Later this program sets handlers, and the information is lost.
 pub(crate) fn note_ignored() {
     IGNORED.get_or_init(ignored);
 }
 
-/// What proc_pid_status(5) says. If it says nothing, nothing is ignored.
+/// The ignored signals according to proc_pid_status(5). If that can't be read, none.
 #[expect(clippy::disallowed_methods, reason = "door: how this process was started")]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -55,7 +55,7 @@ pub(crate) fn ended() -> Option<home::Signal> {
     }
 }
 
-/// What the record calls a signal.
+/// The name of a signal on the record.
 pub(crate) fn means(signal: home::Signal) -> Means {
     match signal {
         home::Signal::Interrupt => Means::CtrlC,
@@ -74,30 +74,30 @@ async fn comes(signal: &mut Option<Signal>) {
     }
 }
 
-/// Why something was not done though nothing was wrong with it.
+/// Why work was not done although it did not fail itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignalError {
     /// The system does not let this process listen to a signal.
     #[error("could not listen to signals")]
     Listen(#[source] io::Error),
-    /// The thread that did it is gone.
-    #[error("a thread was lost")]
+    /// The thread that did the work is gone.
+    #[error("a worker thread failed")]
     Thread(#[source] io::Error),
-    /// A signal came before it was done.
+    /// A signal arrived before the work was done.
     #[error("ended by {means} before it was done")]
     Ended { means: Means },
-    /// A signal came before it was done, and what it had made was removed again.
-    #[error("ended by {means} before it was done; what it had made is removed again")]
+    /// A signal arrived before the work was done, and what the work had made was removed.
+    #[error("ended by {means} before it was done; what it had made was removed")]
     Undone { means: Means },
 }
 
-/// Why a wait has ended without what it waited for.
+/// Why a wait ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WaitError<E> {
-    /// A signal came first.
+    /// A signal arrived first.
     #[error("ended by {means} before it was done")]
     Ended { means: Means },
-    /// What was waited for has failed.
+    /// The work failed.
     #[error(transparent)]
     Failed(E),
 }
@@ -110,7 +110,7 @@ impl Signals {
     pub(crate) fn new() -> Result<Self, SignalError> {
         let signals = Self::listen()?;
         if WAITS.get().is_none() {
-            // Another thread can't have been quicker: verbs begin on one.
+            // No other thread can set it first: verbs start on one thread.
             let _ = WAITS.set(Mutex::new(Self::listen()?));
         }
         Ok(signals)
@@ -131,7 +131,7 @@ impl Signals {
         self.next().now_or_never()
     }
 
-    /// The next signal, in the form of the record. Cancel-safe.
+    /// Waits for the next signal and returns its name on the record. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Means {
         tokio::select! {
             () = comes(&mut self.interrupt) => Means::CtrlC,
@@ -140,10 +140,10 @@ impl Signals {
         }
     }
 
-    /// Does what only reads on a thread of its own, but no longer than until a signal comes.
+    /// Runs work that only reads on a thread of its own, until it is done or a signal arrives.
     ///
     /// # Errors
-    /// Its own, or [`SignalError::Ended`].
+    /// The error of the work, or [`SignalError::Ended`].
     pub(crate) async fn reading<T, E>(&mut self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -157,10 +157,10 @@ impl Signals {
         }
     }
 
-    /// Does what is not to be cut in two, and is short, on a thread of its own. The first signal is answered with a word, the second ends it.
+    /// Runs short work that must not be interrupted on a thread of its own. The first signal prints a message, the second ends it.
     ///
     /// # Errors
-    /// Its own, or [`SignalError::Ended`].
+    /// The error of the work, or [`SignalError::Ended`].
     pub(crate) async fn finishing<T, E>(&mut self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -170,7 +170,7 @@ impl Signals {
         tokio::select! {
             biased;
             done = &mut work => return joined(done),
-            means = self.next() => out::words(&format!("{means}: this is finished first, so that nothing is half done; once more ends it at once")),
+            means = self.next() => out::words(&format!("{means}: this is finished first, so that nothing is half done; a second signal ends it at once")),
         }
         tokio::select! {
             biased;
@@ -179,10 +179,10 @@ impl Signals {
         }
     }
 
-    /// Does what makes files on a thread of its own. With the first signal it is undone, and with the second one it is left as it is.
+    /// Runs work that makes files on a thread of its own. The first signal undoes it, the second leaves it as it is.
     ///
     /// # Errors
-    /// Its own, [`SignalError::Undone`], or [`SignalError::Ended`].
+    /// The error of the work, [`SignalError::Undone`], or [`SignalError::Ended`].
     pub(crate) async fn undoing<T, E>(&mut self, ending: &CleanUp, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -197,7 +197,7 @@ impl Signals {
         if ending.end() == SignalEnded::Soon {
             tokio::select! {
                 biased;
-                // It may just have been done.
+                // The work may have been done just before.
                 done = &mut work => if let Ok(value) = joined(done) { return Ok(value) },
                 means = self.next() => return Err(SignalError::Ended { means }.into()),
             }
@@ -205,10 +205,10 @@ impl Signals {
         Err(SignalError::Undone { means }.into())
     }
 
-    /// Waits for this, but no longer than until a signal comes.
+    /// Waits for `done` until a signal arrives.
     ///
     /// # Errors
-    /// Its own as [`WaitError::Failed`], or [`WaitError::Ended`].
+    /// The error of `done` as [`WaitError::Failed`], or [`WaitError::Ended`].
     pub(crate) async fn or<T, E>(&mut self, done: impl Future<Output = Result<T, E>>) -> Result<T, WaitError<E>> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! A configuration that is trusted on the command line: it is shown, and the decision goes onto the record.
+//! A configuration that is trusted on the command line: what it allows is shown, and the decision is recorded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{leave, out, place, words};
 
-/// The proof that a configuration may be used for these agents. What is trusted now is shown first.
+/// The proof that a configuration may be used for these agents. With `--trust`, what it allows is shown first.
 pub(crate) fn proof(configured: &Configured, place: &HomePlace, word: TrustWord, agents: &[&str]) -> Result<Proof, CliError> {
     let components = match word {
         TrustWord::SaidBefore => BTreeMap::new(),
@@ -21,7 +21,7 @@ pub(crate) fn proof(configured: &Configured, place: &HomePlace, word: TrustWord,
     proof_with(configured, place, word, agents, components)
 }
 
-/// The same, for a caller that has the components already: reading a large one takes a while.
+/// Like [`proof`], for a caller that has the components already: reading a large one takes a while.
 pub(crate) fn proof_with(
     configured: &Configured,
     place: &HomePlace,
@@ -34,13 +34,13 @@ pub(crate) fn proof_with(
     }
     let proof = configured.proof(place, word, components);
     if proof.is_err() && word == TrustWord::SaidBefore {
-        // Nothing is trusted in a home that is gone: that is what a person has to know.
+        // Nothing is trusted in a home that is gone. Then the missing home is the error to report.
         crate::log::not_gone(place)?;
     }
     Ok(proof?)
 }
 
-/// Shows what is trusted for one command.
+/// Shows what is trusted for this command only.
 fn show(configured: &Configured, agents: &[&str], components: &BTreeMap<String, HeldComponent>) {
     out::words(&format!("trusted for this command only: {}", words::safe(&configured.authored.file.to_string_lossy())));
     for name in agents {
@@ -51,7 +51,7 @@ fn show(configured: &Configured, agents: &[&str], components: &BTreeMap<String, 
     }
 }
 
-/// Puts on the record what must still be put there. Returns the proof.
+/// Records the decision, if that has not been done, and returns the proof.
 pub(crate) async fn recorded(proof: Proof, place: &HomePlace) -> Result<Trusted, CliError> {
     if let Some(said) = proof.to_record {
         record(place, said).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn recorded(proof: Proof, place: &HomePlace) -> Result<Trusted,
     Ok(proof.trusted)
 }
 
-/// Puts on the home's record what a person decided. A decision that is not recorded does not count.
+/// Records a person's decision in the home. A decision that is not recorded does not count.
 pub(crate) async fn record(place: &HomePlace, said: TrustSaid) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
@@ -69,15 +69,15 @@ pub(crate) async fn record(place: &HomePlace, said: TrustSaid) -> Result<(), Cli
     left
 }
 
-/// The same for a decision that changes the list of what is trusted, which `change` does. `lock` is what `bailiwick.lock` will hold, where it
-/// changes too.
+/// Records a decision that changes the list of what is trusted; `change` changes it. `lock` is the new text of `bailiwick.lock`, if that
+/// file changes too.
 pub(crate) async fn decide<T>(
     place: &HomePlace,
     said: TrustSaid,
     lock: Option<(&Path, &str)>,
     change: impl FnOnce(&trust::TrustWitness<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    // Made first, so that Ctrl-C does not end this between the record and its change.
+    // Created first, so that Ctrl-C can't end this between the record and the change.
     let mut signals = Signals::new()?;
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     let recording = Recording::new(place);

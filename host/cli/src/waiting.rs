@@ -1,17 +1,17 @@
-//! What is said while this process waits for another one.
+//! The message while this process waits for another one.
 
 use home::Waiting;
 
 use crate::{out, words};
 
-/// Says for whom, since when that one has what is waited for, and when this is given up.
+/// Says which process this one waits for, since when that process has the lock, and when this one gives up.
 pub(crate) fn say(waiting: &Waiting) {
     out::words(&said(waiting));
 }
 
 fn said(Waiting { other, what, left }: &Waiting) -> String {
     let since = other.since_s.map_or_else(String::new, |since_s| format!(" since {} UTC", words::utc(since_s.saturating_mul(1000))));
-    // Rounded up: nothing is given up in 0 s.
+    // Rounded up, so that the message never says 0 s.
     let left = left.as_millis().div_ceil(1000);
     format!("waiting for {other}, which {what}{since}; giving up in {left} s")
 }

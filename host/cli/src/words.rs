@@ -1,10 +1,10 @@
-//! Numbers, times and digests as people read them; text that came from elsewhere, made safe.
+//! Numbers, times, digests and tables as people read them; text from outside, made safe to print.
 
 use vocabulary::record::ClockChanged;
 use vocabulary::{Digest, Function, Resource, Severity};
 pub(crate) use vocabulary::{safe, utc};
 
-/// `1,204`.
+/// A number with its digits in groups: `1,204`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -17,17 +17,17 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// `1 file`, `2 files`.
+/// A number with its noun: `1 file`, `2 files`.
 pub(crate) fn many(number: u64, one: &str, more: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {more}", count(number)) }
 }
 
-/// `18.2 MB`.
+/// A number of bytes: `18.2 MB`.
 pub(crate) fn bytes(number: u64) -> String {
     home::size(number)
 }
 
-/// `1.84 s`.
+/// Milliseconds in words: `1.84 s`.
 pub(crate) fn seconds(ms: u64) -> String {
     match ms {
         0..10 => "0 s".to_owned(),
@@ -36,19 +36,19 @@ pub(crate) fn seconds(ms: u64) -> String {
     }
 }
 
-/// `sha256:4c1f29ab77e0…`
+/// The beginning of a digest: `sha256:4c1f29ab77e0…`
 pub(crate) fn digest(digest: &Digest) -> String {
     let hex = digest.hex();
     format!("sha256:{}…", hex.get(..12).unwrap_or(&hex))
 }
 
-/// The hexadecimal digits alone, short.
+/// The first twelve hexadecimal digits of a digest, without its algorithm.
 pub(crate) fn short_hex(digest: &Digest) -> String {
     let hex = digest.hex();
     format!("{}…", hex.get(..12).unwrap_or(&hex))
 }
 
-/// A severity as the contract spells it.
+/// The name of a severity, as in the interface.
 pub(crate) fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "info",
@@ -59,17 +59,17 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// How somebody set the clock, or a clock was found.
+/// A change of the machine's clock, in words.
 pub(crate) fn clock_changed(change: &ClockChanged) -> String {
     let (way, by) = (if change.by_ms < 0 { "back" } else { "forward" }, seconds(change.by_ms.unsigned_abs()));
     let (was, now) = (utc(change.was), utc(change.at));
     match change.restarted {
         false => format!("the machine's clock was set {way} by {by}: from {was} to {now}"),
-        true => format!("the machine was restarted, and its clock is at least {by} {way}: it has shown {was}, and shows {now}"),
+        true => format!("the machine was restarted, and its clock is set {way} by at least {by}: it showed {was}, and now shows {now}"),
     }
 }
 
-/// A moment as people write it: `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or so long ago: `90s`, `15m`, `2h`, `3d`. Milliseconds since 1970.
+/// A moment in milliseconds since 1970, from `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or a time before now: `90s`, `15m`, `2h`, `3d`.
 pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
     if let Some((digits, unit)) = text.char_indices().next_back().map(|(at, unit)| (text.get(..at).unwrap_or(""), unit))
         && let Some(factor) = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)].iter().find(|(known, _)| *known == unit)
@@ -91,22 +91,22 @@ pub(crate) fn moment(text: &str, now_s: u64) -> Option<u64> {
     Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
 }
 
-/// What was refused, without what stands in front of it already: words that could not be read as a request are named in its reason, too.
+/// The reason of a refusal, without the resource that the line has already printed: a reason may repeat words that could not be parsed.
 pub(crate) fn reason(text: &str, resource: &Resource) -> String {
     let short = text.strip_suffix(resource.line().as_str()).and_then(|text| text.strip_suffix(": "));
     safe(short.unwrap_or(text))
 }
 
-/// The function of an interface, without the interface: `open-at`. All that may refuse a request is called that.
+/// The name of a function without its interface: `open-at`. Every function that can refuse a request is shown as `request`.
 pub(crate) fn function(function: Function) -> &'static str {
     match function {
-        // Before it is sent, and on its way out.
+        // Refused before the request is sent, or while it is sent.
         Function::HttpHandle | Function::VaultPlace | Function::NetDial => "request",
         other => other.name(),
     }
 }
 
-/// Columns of text, each as wide as its widest cell; the last one is left as it is.
+/// Columns of text, each as wide as its widest cell; the last one is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -118,8 +118,9 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// The same where a person sees it: a table that is too wide for a terminal has its cells broken between words, and one with more columns than
-/// have room becomes a list. An id is never broken, so that it can be copied: where it leaves no room for the rest of its row, that follows below.
+/// A table for a terminal of `terminal` columns. If it is too wide, its cells are wrapped between words; if its columns still have no room,
+/// it becomes a list. An id is never broken, so that it can be copied: if it leaves no room for the rest of its row, the rest follows
+/// below.
 pub(crate) fn table_in(rows: &[Vec<String>], terminal: Option<usize>) -> Vec<String> {
     let natural = table(rows);
     let Some(room) = terminal.filter(|room| natural.iter().any(|line| line.chars().count() > *room)) else { return natural };
@@ -139,7 +140,7 @@ fn stacked(rows: &[Vec<String>], room: usize) -> Option<Vec<String>> {
     Some(lines.collect())
 }
 
-/// Whether a word has the id of a run or of a log in it.
+/// Whether a word contains the id of a run or of a log.
 fn is_id(word: &str) -> bool {
     word.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|part| {
         let is_log = part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -147,12 +148,12 @@ fn is_id(word: &str) -> bool {
     })
 }
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// No column gets narrower than this by breaking words.
+/// Columns of text that each column keeps at least when words are broken.
 const NARROWEST: usize = 10;
 
-/// How wide the columns of a table become that has to fit: the widest give way first, and none breaks a word unless it has to.
+/// The widths of columns that fit into `room`: the widest shrink first, and words are broken only if nothing else fits.
 fn widths(rows: &[Vec<String>], room: usize) -> Option<Vec<usize>> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest =
@@ -164,14 +165,14 @@ fn widths(rows: &[Vec<String>], room: usize) -> Option<Vec<usize>> {
     let id = |cell: &str| cell.split(' ').filter(|word| is_id(word)).map(crate::fold::columns).max().unwrap_or(0);
     let least = |(column, width): (usize, &usize)| (*width).min(NARROWEST.max(head(column))).max(widest(column, &id));
     let least: Vec<usize> = words.iter().enumerate().map(least).collect();
-    // First only the longest words are broken: of paths, as a rule.
+    // First only the longest words are broken; these are usually paths.
     let longest = words.iter().zip(&least).filter(|(word, least)| word > least).map(|(word, _)| *word).max().unwrap_or(0);
     let most: Vec<usize> = words.iter().zip(&least).map(|(word, least)| if *word == longest { *least } else { *word }).collect();
     let room = room.checked_sub(GAP * columns.saturating_sub(1))?;
     [words, most, least].iter().find(|floor| floor.iter().sum::<usize>() <= room).map(|floor| shrunk(&whole, floor, room))
 }
 
-/// Takes from the widest until all of it has room.
+/// Shrinks the widest column until all columns fit into `room`.
 fn shrunk(whole: &[usize], floor: &[usize], room: usize) -> Vec<usize> {
     let mut widths = whole.to_vec();
     while widths.iter().sum::<usize>() > room {
@@ -184,7 +185,7 @@ fn shrunk(whole: &[usize], floor: &[usize], room: usize) -> Vec<usize> {
     widths
 }
 
-/// One row in as many lines as its highest cell takes.
+/// One row, in as many lines as its tallest cell needs.
 fn broken(row: &[String], widths: &[usize]) -> Vec<String> {
     let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| crate::fold::folded(cell, "", "", Some(*width))).collect();
     let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
@@ -206,7 +207,7 @@ fn listed(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().enumerate().flat_map(|(at, row)| (at > 0).then(String::new).into_iter().chain(pairs(row))).collect()
 }
 
-/// BOUND: columns of a terminal that are used.
+/// BOUND: columns of a terminal that text uses.
 const COLUMNS_MAX: usize = 80;
 
 /// Lines for a terminal of 80 columns, each after `before`. A line that does not fit is continued below, with a further indent. A longer
@@ -314,12 +315,12 @@ mod tests {
         let (run, log) = ("01K8M3Z0Q4T7VX2YB5C6D8E9FG", "0123456789abcdef0123456789abcdef");
         let rows = |cells: &[&[&str]]| cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect::<Vec<Vec<_>>>();
         let heads = ["RUN", "AGENT", "BY", "OPENED", "ASKED", "REFUSED", "SENT", "ANSWERED", "STATE"];
-        let state = "cut off; `bailiwick resume` goes on";
+        let state = "cut off; `bailiwick resume` continues it";
         let ps = rows(&[&heads, &[run, "leak-scan", "root (uid 0)", "2026-11-30 00:33:51", "1,204", "0", "12", "11", state]]);
         let told = table_in(&ps, Some(80));
         assert_eq!((told.first().map(String::as_str), told.iter().any(|line| line == run)), (Some("RUN"), true), "{told:#?}");
         assert!(told.iter().all(|line| line.chars().count() <= 80) && told.len() < 9, "{told:#?}");
-        // Also where it stands among other words, or in another column.
+        // Also where the id is among other words, or in another column.
         let long = format!("run {run} of log {log} is on hold for a reason that takes more than one line");
         for room in [60, 80] {
             let told = table_in(

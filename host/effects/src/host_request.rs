@@ -1,4 +1,4 @@
-//! What the host itself does for a run, besides what the agent asked: requests for tokens and values, and what a rotation changes.
+//! What the host itself does for a run, besides what the agent asked: it requests tokens and values, and makes the changes of a rotation.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,103 +8,103 @@ use tokio::sync::oneshot;
 use vocabulary::record::{HostPurpose, Sent};
 use vocabulary::{HttpFault, OpId, Reason, Resource, SafeText};
 
-/// What the host wants to ask on its own behalf.
+/// A request that the host wants to make for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostAsk {
-    /// For which credential.
+    /// The credential that the request is for.
     pub credential: String,
-    /// For which act of the run.
+    /// The act of the run that needs it.
     pub op: OpId,
-    /// What for.
+    /// The purpose of the request.
     pub purpose: HostPurpose,
-    /// What is asked, without what may be secret.
+    /// What is asked, without parts that may be secret.
     pub resource: Resource,
 }
 
-/// The same, with the number that it has on the record.
+/// A request of the host, with the number that it has on the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRequest {
-    /// Its number among the host's own requests for the run.
+    /// The number among the host's own requests for the run.
     pub number: u64,
     /// What is asked.
     pub ask: HostAsk,
 }
 
-/// How a request of the host's own ended.
+/// How a request of the host ended.
 #[derive(Clone, Debug, Default)]
 pub struct HostEnd {
-    /// Nobody waited for it any more.
+    /// Whether the caller had stopped waiting.
     pub abandoned: bool,
-    /// Bytes of the body, as far as it came.
+    /// How many bytes of the body arrived.
     pub bytes: u64,
     /// What happened, for the operator alone.
     pub detail: SafeText,
-    /// What went wrong, if something did.
+    /// The fault, if the request failed.
     pub fault: Option<HttpFault>,
-    /// The address that was spoken to, if any.
+    /// The address that the host was connected to, if it was.
     pub peer: Option<SocketAddr>,
-    /// Why its address was refused, if it was.
+    /// Why the address was refused, if it was.
     pub reason: Option<Reason>,
-    /// What was handed to a connection, and to whom.
+    /// The address to which bytes were passed for sending, and how many.
     pub going: Option<(SocketAddr, Sent)>,
-    /// Of the response.
+    /// The status code of the response, if one came.
     pub status: Option<u16>,
 }
 
-/// The file of the vault that is about to be changed.
+/// A change of a file of the vault that is about to be made.
 #[derive(Clone, Debug)]
 pub struct VaultChange {
-    /// Which file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What it will hold, sealed.
+    /// The new content of the file, sealed.
     pub bytes: Vec<u8>,
 }
 
-/// A change is noted, and its record is durable.
+/// A change of the vault that is noted and whose record is durable.
 #[derive(Debug)]
 pub struct ChangeNoted {
-    /// Said when the change is whole: on the record and in the vault.
+    /// Send on this when the change is complete: on the record and in the vault.
     pub done: oneshot::Sender<()>,
-    /// Ends when the note is gone.
+    /// Resolves when the note is gone.
     pub gone: oneshot::Receiver<()>,
 }
 
-/// One thing that the host wants to do for the run. A reply that is dropped is a refusal.
+/// One thing that the host wants to do for the run. A dropped reply means a refusal.
 #[derive(Debug)]
 pub enum HostWant {
-    /// To send a request of its own.
+    /// Send a request of the host.
     Request(HostAsk, oneshot::Sender<Permit<HostRequest>>),
-    /// To use the answer of one: how it ended goes onto the record first.
+    /// Use the answer of such a request. How the request ended is recorded first.
     Ended {
-        /// Its number.
+        /// The number of the request.
         number: u64,
-        /// How.
+        /// How the request ended.
         end: HostEnd,
-        /// Replied when it is on the record.
+        /// Replied to once this is recorded.
         reply: oneshot::Sender<()>,
     },
-    /// To put the new value of a credential into the vault.
+    /// Put the new value of a credential into the vault.
     Rotation {
-        /// Which credential.
+        /// The name of the credential.
         credential: String,
-        /// The version that it will be.
+        /// The version that the new value gets.
         version: u64,
-        /// What is changed.
+        /// The change of the vault's file.
         change: VaultChange,
-        /// Replied when the record of it is durable.
+        /// Replied to once the record of the change is durable.
         reply: oneshot::Sender<ChangeNoted>,
     },
-    /// To say how the target answered to an old value.
+    /// Record how the target answered to an old value.
     Probed {
-        /// For which act of the run.
+        /// The act of the run that caused the probe.
         op: OpId,
-        /// Whose value.
+        /// The name of the credential.
         credential: String,
-        /// Which version it was.
+        /// The version of the old value.
         version: u64,
-        /// The answer, if one came.
+        /// The status code of the answer, if one came.
         status: Option<u16>,
-        /// Replied when it is on the record.
+        /// Replied to once this is recorded.
         reply: oneshot::Sender<()>,
     },
 }

@@ -1,13 +1,13 @@
-//! What the gate drives: [`Effects`] takes permits to their effects, and says what comes of them.
+//! What the gate drives: [`Effects`] carries out permits and reports what happens.
 //!
-//! `broker` is the implementation that has effects; tests have others. Between the two rooms go values that could cross the border of a
-//! process: a [`Permit`] down, [`EffectProgress`] and [`HostWant`] up. An implementation knows no order of events and no record, and it never calls the gate:
-//! it waits until the gate asks it for the next thing that has happened.
+//! `broker` is the implementation that has real effects; tests have other ones. The two rooms exchange only values that could be sent to
+//! another process: the gate passes a [`Permit`] down, and [`EffectProgress`] and [`HostWant`] come back. An implementation knows neither
+//! the record nor the order of events, and never calls the gate: it waits until the gate asks what has happened next.
 //!
 //! - INVARIANT: [`Effects::start`] and [`Effects::observe`] take their permit by value, and nothing else of this trait has an effect on the
 //!   world.
-//! - INVARIANT: an effect stands still between two calls of [`Effect::poll_progress`]. So the gate has recorded what it was told before
-//!   anything follows from it.
+//! - INVARIANT: an effect makes no progress between two calls of [`Effect::poll_progress`]. So the gate records each step before the next
+//!   one happens.
 
 mod host_request;
 mod progress;
@@ -25,60 +25,61 @@ pub use permit::Permit;
 pub use progress::{EffectProgress, Failure, HttpAnswered};
 pub use trail::Trail;
 
-/// What permits lead to, for one run.
+/// Carries out the permits of one run.
 pub trait Effects: Send + Sync {
-    /// Takes an act to its effect. Nothing of it happens before the result is polled, and it is cancelled when the result is dropped.
+    /// Carries out an act. Nothing happens before the returned effect is polled. Dropping it cancels the act.
     fn start(&self, permit: Permit<Act>) -> Box<dyn Effect>;
 
-    /// Looks at a mount, at once.
+    /// Looks at a mount and returns the answer at once.
     ///
     /// # Errors
-    /// A limit that ends the run.
+    /// A limit was reached that ends the run.
     fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop>;
 
-    /// Goes on with what a run had open when it was cut off. It is opened again when it is used.
+    /// Takes over the files that a run had open when it was cut off. Each is opened again when the run uses it.
     fn reopen(&self, open: OpenFiles);
 
-    /// What the host itself wants to do for this run, besides what the agent asked: one thing at a time, as soon as there is any.
+    /// The next thing that the host itself wants to do for this run, besides what the agent asked.
     fn poll_wanted(&self, ctx: &mut Context<'_>) -> Poll<HostWant>;
 
-    /// The lease of this credential was ended: what is connected under it is closed, and nothing is begun under it.
+    /// Ends the lease of this credential: closes connections that use it, and begins nothing more with it.
     fn revoke(&self, credential: &str);
 
-    /// A text for the record, with stars in place of known secrets.
+    /// Returns a text for the record, with stars in place of known secrets.
     fn redact(&self, text: &SafeText) -> SafeText;
 
-    /// What the agent says, without what it should not have.
+    /// Returns a claim of the agent without known secrets.
     fn redact_claim(&self, claim: Claim) -> Claim;
 
-    /// What the agent returned, or how it failed, without what it should not have.
+    /// Removes known secrets from what the agent returned, or from how it failed.
     fn redact_end(&self, outcome: &mut Outcome, output: &mut [u8]);
 
-    /// Whether the host itself talks to a server for the run.
+    /// Whether an exchange of the host itself with a server is under way for the run.
     fn is_under_way(&self) -> bool;
 
-    /// Returns when it does so no more: an exchange that was begun is finished.
+    /// Returns when no such exchange is under way any more. An exchange that was begun is finished first.
     fn finished(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
-    /// The run is over: nothing that is wanted from now on is given.
+    /// The run is over: the host's wants are refused from now on.
     fn end(&self);
 }
 
-/// One act on its way.
+/// One act that is being carried out.
 pub trait Effect: Send {
-    /// The next thing that happens; `None` after the last. What was told before is on the record by now, and may have its consequences.
+    /// The next thing that happens; `None` after the last. By the time of the call, what was returned before is recorded, so the act may
+    /// proceed.
     fn poll_progress(&mut self, ctx: &mut Context<'_>) -> Poll<Option<EffectProgress>>;
 
-    /// What of it was handed to a connection.
+    /// What was passed to a connection so far.
     fn trail(&self) -> Arc<Trail>;
 }
 
-/// What was seen of a mount, with why it was refused if it was.
+/// What the host saw of a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// What the guest is told.
+    /// The answer that the guest gets.
     pub answer: FileAnswer,
-    /// For the record.
+    /// Why the look was refused, if it was. For the record.
     pub refused: Option<Reason>,
 }
 
@@ -100,13 +101,14 @@ impl From<Reason> for Observation {
     }
 }
 
-/// What a run had open when it was cut off.
+/// The files that a run had open when it was cut off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenFiles {
-    /// Files and directories that the guest has open, how it opened them, and the directories that led to them. Mounts are not among them.
+    /// Files and directories that the guest has opened, the mode in which it opened each, and the directories that led to them. Mounts are
+    /// not among them.
     pub files: Vec<(FileId, FileOpen)>,
-    /// Those among them that it has closed.
+    /// Those that the guest has closed again.
     pub closed: Vec<FileId>,
-    /// The next number of a file.
+    /// The number that the next opened file gets.
     pub next: u64,
 }

@@ -1,4 +1,4 @@
-//! What happens to an act on its way.
+//! What happens while an act is carried out.
 
 use std::net::SocketAddr;
 
@@ -6,29 +6,29 @@ use bytes::Bytes;
 use vocabulary::record::{MetIn, Tls};
 use vocabulary::{Answer, CredentialFault, Fault, Header, HttpFault, HttpHead, Reason, SafeText};
 
-/// One thing that happened. Each is told before anything follows from it: the effect goes on when it is polled again.
+/// One step of an act. Each is returned before the next one happens: the effect continues only when it is polled again.
 #[derive(Debug)]
 pub enum EffectProgress {
-    /// Everything is prepared. When it is polled again, the request is sent, with the value of its credential if it has one.
+    /// Everything is prepared. The next poll sends the request, with the value of its credential if it has one.
     Ready,
-    /// The value of a credential was met where it may not be.
+    /// The value of a credential was found where it may not be.
     Met {
-        /// Whose value.
+        /// The name of the credential.
         credential: String,
-        /// Where.
+        /// Where the value was found.
         place: MetIn,
     },
-    /// A response has begun. Nothing of it is told before this.
+    /// A response has begun. This comes before its head and body.
     Answered(Box<HttpAnswered>),
-    /// Its head, as the guest may see it.
+    /// The head of the response, as the guest may see it.
     Head(HttpHead),
-    /// A piece of its body, as the guest may see it; at most 64 KiB, and never empty.
+    /// A piece of the body, as the guest may see it: at most 64 KiB, and never empty.
     Chunk(Bytes),
-    /// Secrets were taken out of what is told next.
+    /// So many secrets were removed from what comes next.
     Redacted(u64),
-    /// It is over; its trailers.
+    /// The response is complete. Holds its trailers.
     End(Vec<Header>),
-    /// It went wrong, or it was refused after all. Nothing follows.
+    /// The act failed, or was refused after all. Nothing follows.
     Failed(Box<Failure>),
     /// The whole answer to an act that is answered in one piece. Nothing follows.
     Answer {
@@ -42,26 +42,26 @@ pub enum EffectProgress {
 /// The beginning of a response, for the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpAnswered {
-    /// Which version of the credential went along, where its source counts them.
+    /// The version of the credential that was sent, if its source counts versions.
     pub credential_version: Option<u64>,
-    /// The address that was really spoken to.
+    /// The address that the host was connected to.
     pub peer: Option<SocketAddr>,
-    /// Of the response.
+    /// The status code of the response.
     pub status: u16,
-    /// Of the connection.
+    /// What was negotiated for TLS, if the connection used it.
     pub tls: Option<Tls>,
 }
 
-/// Why there is no (more) answer.
+/// Why there is no answer, or no more of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What the guest is told.
+    /// The fault that the guest gets.
     pub fault: Fault,
-    /// The address that was really spoken to, if any was.
+    /// The address that the host was connected to, if it was.
     pub peer: Option<SocketAddr>,
-    /// Where it was refused after all, for its address or its credential.
+    /// Why the act was refused after all, if it was: for its address or its credential.
     pub refused: Option<Reason>,
-    /// What happened, for the operator alone. Empty where the fault says it all.
+    /// What happened, for the operator alone. Empty if the fault says everything.
     pub detail: SafeText,
 }
 

@@ -4,20 +4,20 @@
 //! When the table is full, it is written as counting records, and a new table begins.
 //!
 //! INVARIANT: only what was asked decides when the table is full, never why it was refused. A rebuild does not know the reason of a refusal
-//! without a record of its own, and so empties the table at the same moments.
+//! that was only counted, and this way it still empties the table at the same moments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use vocabulary::record::{AskedFor, Counted, CountedName};
 use vocabulary::{Ask, Function, Reason, Resource, SafeText};
 
-/// BOUND: so many refusals alike are written one by one; those after them are counted.
+/// BOUND: how many refusals of one kind are written one by one. Further ones are only counted.
 pub const ALIKE_MAX: u64 = 100;
-/// BOUND: kinds of refusal (function, host, reason) of which the first are written one by one. Of further kinds, all are counted.
+/// BOUND: number of kinds of refusal (function, host, reason) of which the first are written one by one. Of further kinds, all are counted.
 const KINDS_MAX: usize = 1000;
-/// BOUND: names in the table.
+/// BOUND: number of names in the table.
 const NAMES_MAX: usize = 250;
-/// BOUND: bytes of the names in the table, at their longest form in JSON. All together fit into the body of one record.
+/// BOUND: bytes of all names in the table, in their longest form in JSON. Together they fit into the body of one record.
 const NAMES_BYTES_MAX: usize = 40_000;
 /// BOUND: bytes of one name. Of a longer name, the beginning and the end are kept.
 const NAME_BYTES_MAX: usize = 4096;
@@ -44,7 +44,7 @@ struct Written {
     reason: Reason,
 }
 
-/// One name in the table, with how often it was refused for which reason.
+/// One name in the table, with its reason and how often it was refused.
 #[derive(Clone, Debug)]
 struct Name {
     kind: RefusalKind,
@@ -62,7 +62,7 @@ pub(crate) struct Alike {
     written: BTreeMap<RefusalKind, Written>,
     names: Vec<Name>,
     places: HashMap<(RefusalKind, AskedFor), usize>,
-    /// Names regardless of the reason. These decide when the table is full.
+    /// The names, regardless of the reason. They decide when the table is full.
     distinct: HashSet<AskedFor>,
     bytes: usize,
     counted: u64,
@@ -71,11 +71,11 @@ pub(crate) struct Alike {
 /// What to do with a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// Write it.
+    /// Write it as a record of its own.
     One,
-    /// It was counted.
+    /// It was counted, and nothing is to be written.
     Counted,
-    /// It was counted, and the table was full before. These records are to be written.
+    /// The table was full, so these records are to be written. The refusal was then counted in a new table.
     Full(Vec<Several>),
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn host_of(ask: &Ask) -> String {
 }
 
 impl Alike {
-    /// Notes a refusal of this ask, which is named so, at this time.
+    /// Notes a refusal of this ask at this time. `named` is the ask as the record names it.
     pub(crate) fn note(&mut self, ask: &Ask, named: &AskedFor, reason: &Reason, at_ms: u64) -> Write {
         let kind = RefusalKind { function: ask.function(), host: host_of(ask), code: reason.code() };
         if self.is_kind_full(&kind) {
@@ -106,8 +106,8 @@ impl Alike {
         }
     }
 
-    /// A rebuild can't know the reason of a refusal that was not written, so it counts the refusal if it may have been counted. `None` if
-    /// it must have had a record of its own.
+    /// Counts a refusal in a rebuild, which does not know the reason of a refusal that was only counted. `None` if the refusal can't have
+    /// been counted and must have had its own record.
     pub(crate) fn count_unwritten(&mut self, ask: &Ask, named: &AskedFor) -> Option<Write> {
         let (function, host) = (ask.function(), host_of(ask));
         let of_it = |kind: &RefusalKind| kind.function == function && kind.host == host;
@@ -148,7 +148,7 @@ impl Alike {
         if full.is_empty() { Write::Counted } else { Write::Full(full) }
     }
 
-    /// How many were counted and not written one by one.
+    /// How many refusals were only counted.
     pub(crate) fn unwritten(&self) -> u64 {
         self.counted
     }
@@ -166,7 +166,7 @@ impl Alike {
     }
 }
 
-/// One record over the names of one kind.
+/// One counting record for the names of one kind.
 fn several(names: Vec<Name>) -> Option<Several> {
     let first = names.first()?;
     let (reason, since) = (first.reason.clone(), first.first_ms);
@@ -187,7 +187,7 @@ fn bounded(named: &AskedFor) -> AskedFor {
     AskedFor { resolved: named.resolved.as_ref().map(text), resource: named.resource.map_texts(&text), ..named.clone() }
 }
 
-/// The longest form: what is written around a name, and each backslash and quote twice.
+/// The length of a name in its longest form in JSON, with each backslash and quote escaped, and with the text around it.
 fn json_bytes(ask: &AskedFor) -> usize {
     let of = |text: &SafeText| text.as_str().len() + text.as_str().bytes().filter(|byte| matches!(byte, b'\\' | b'"')).count();
     128 + ask.resource.texts().chain(&ask.resolved).map(of).sum::<usize>()

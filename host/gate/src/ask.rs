@@ -1,4 +1,4 @@
-//! From the ask of an act to its permit: nothing but this file makes one, and only after its intent is durable.
+//! Turns the ask of an act into its permit. Only this file makes permits for acts, and only after the intent is durable.
 
 use effects::Permit;
 use permit::PermitParts;
@@ -8,21 +8,21 @@ use crate::log::Durable;
 use crate::run::{Judged, RunGate};
 use crate::settling::Settling;
 
-/// What became of an act, at once.
+/// The immediate result of asking for an act.
 #[derive(Debug)]
 pub(crate) enum Judgement {
-    /// It may happen, as soon as its intent is durable.
+    /// The act may happen as soon as its intent is durable.
     Permitted(Box<PendingIntent>),
-    /// It may not; the guest is told this.
+    /// The act may not happen. The guest gets the fault.
     Refused {
-        /// The operation it was given.
+        /// The operation number of the act.
         op: OpId,
-        /// In the guest's terms.
+        /// The refusal in the guest's terms.
         fault: Fault,
     },
 }
 
-/// An intent that has its place on the record and may not be durable yet. Dropped, it settles itself as `abandoned`.
+/// An intent that has its place on the record and may not be durable yet. If it is dropped, the operation is settled as `abandoned`.
 #[must_use = "dropping it settles the operation as abandoned"]
 pub(crate) struct PendingIntent {
     durable: Option<Durable>,
@@ -33,7 +33,7 @@ pub(crate) struct PendingIntent {
 }
 
 impl RunGate {
-    /// An act: judged, and its intent or its refusal put on the record.
+    /// Judges an act, and records its intent or its refusal.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -41,7 +41,7 @@ impl RunGate {
         Ok(self.asked(self.judge(act)?))
     }
 
-    /// The same for an act of before that is made again, under the number that it had.
+    /// As [`RunGate::ask`], for an earlier act that is repeated under the number that it had.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -61,17 +61,17 @@ impl RunGate {
 }
 
 impl PendingIntent {
-    /// The operation.
+    /// The number of the operation.
     pub(crate) fn op(&self) -> OpId {
         self.op
     }
 
-    /// Which kind of act it is.
+    /// The kind of act.
     pub(crate) fn kind(&self) -> ActKind {
         self.kind
     }
 
-    /// Waits until the intent is durable: the only way to a permit.
+    /// Waits until the intent is durable, and returns the permit. There is no other way to get one.
     ///
     /// # Errors
     /// The record broke, or the run was stopped meanwhile; nothing may happen.
@@ -90,7 +90,7 @@ impl PendingIntent {
 impl Drop for PendingIntent {
     fn drop(&mut self) {
         if self.terms.is_some() {
-            // A record that is broken stays so.
+            // If this fails, the record is broken, and every later step meets the same error.
             let _ = self.gate.settle(self.op, Settling::Abandoned);
         }
     }

@@ -1,4 +1,4 @@
-//! The log and its fold, kept in step: the one way by which records of this home are written.
+//! The log and its ledger, kept in step. All records of this home are written through this module.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -13,14 +13,15 @@ use crate::ledger::{Ledger, OpenRun, Stage};
 use crate::log::{Log, LogEntry, LoggedBatch};
 use crate::sum::Sum;
 
-/// The log and its fold, kept in step.
+/// The log and its ledger, kept in step.
 pub(crate) struct Book {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    /// The clock as it was seen last.
+    /// What the clock showed last.
     seen: Mutex<SeenRun>,
     ledger: Mutex<Ledger>,
-    /// Read while appending, written while a snapshot is taken: a snapshot is of exactly what was appended before it.
+    /// Locked for reading while a record is appended, and for writing while a snapshot is taken. So a snapshot has exactly what was
+    /// appended before it.
     order: RwLock<()>,
     pub(crate) rates: Mutex<Rates>,
 }
@@ -28,19 +29,19 @@ pub(crate) struct Book {
 /// The counts that a resumed run continues from.
 #[derive(Default)]
 pub(crate) struct CarriedOver {
-    /// The number of the last request of the host's own.
+    /// Number of the last host request.
     pub(crate) own_last: u64,
-    /// How often the value of each credential was met where it may not be.
+    /// How often the value of each credential was found where it may not be.
     pub(crate) met: BTreeMap<String, u64>,
 }
 
-/// The machine's clock against the one that nobody can set.
+/// The machine's clock compared with the steady clock, which can't be set.
 struct SeenRun {
     ahead_ms: i64,
     mark: ClockMark,
 }
 
-/// By how much the machine's clock is ahead of the steady one.
+/// How many milliseconds the machine's clock is ahead of the steady clock.
 fn ahead_ms(clock: &dyn Clock) -> i64 {
     let ms = |ns: u64| i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX);
     ms(clock.unix_ns()) - ms(clock.steady_ns())
@@ -52,14 +53,14 @@ impl Book {
         Self { log, clock, seen, ledger: Mutex::new(ledger), order: RwLock::new(()), rates: Mutex::default() }
     }
 
-    /// If somebody has set the clock since the last record, that is on the record before the next one.
+    /// If the clock was set since the last record, records this before the next record.
     fn check_clock(&self) -> Result<(), RecordBroken> {
         let ahead_ms = ahead_ms(&*self.clock);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if ahead_ms.abs_diff(seen.ahead_ms) <= CHANGE_MS {
             return Ok(());
         }
-        // A machine that slept looks the same up to here: the clock went on, and the steady one stood still.
+        // A machine that slept looks the same up to here: the clock advanced while the steady clock stood still.
         let mark = ClockMark::of(&*self.clock);
         let change = seen.mark.change(&mark);
         *seen = SeenRun { ahead_ms, mark };
@@ -80,23 +81,23 @@ impl Book {
         pending.filter(|(_, pending)| pending.stage == Stage::Asked).map(|(op, pending)| (*op, pending.kind)).collect()
     }
 
-    /// The host's own requests for a run that have an intent on the record and no answer.
+    /// Host requests for a run that have an intent on the record and no answer.
     pub(crate) fn host_unanswered(&self, run: RunId) -> Vec<u64> {
         self.ledger().open_run(run).into_iter().flat_map(|open| &open.own).copied().collect()
     }
 
-    /// What a resumed run continues from.
+    /// The counts that a resumed run continues from.
     pub(crate) fn carried_over(&self, run: RunId) -> CarriedOver {
         let carried = |open: &OpenRun| CarriedOver { own_last: open.own_last, met: open.met.clone() };
         self.ledger().open_run(run).map(carried).unwrap_or_default()
     }
 
-    /// Opens a run in the log: its key is made.
+    /// Opens a run in the log, which makes the run's key.
     pub(crate) fn open_run(&self, run: RunId) -> Result<(), RecordBroken> {
         self.log.open_run(run)
     }
 
-    /// Gives the log a snapshot of the fold.
+    /// Gives the log a snapshot of the ledger.
     pub(crate) fn snapshot(&self, when: BookSnapshot) -> Result<(), RecordBroken> {
         if when == BookSnapshot::IfWanted && !self.log.wants_snapshot() {
             return Ok(());
@@ -106,8 +107,7 @@ impl Book {
         self.log.snapshot(bytes)
     }
 
-    /// All of these records, or none.
-    /// Also adds what was written to the run's own sum.
+    /// Appends all of these records, or none. Adds them to the sum of the run.
     pub(crate) fn append(&self, run: RunId, records: Vec<(Record, LogEntry)>, sum: &mut Sum) -> Result<LoggedBatch, RecordBroken> {
         self.check_clock()?;
         self.write(run, records, sum)
@@ -128,17 +128,17 @@ impl Book {
     }
 }
 
-/// A record of the log's own life.
+/// A record without payloads.
 pub(crate) fn bare(record: Record) -> (Record, LogEntry) {
     let entry = LogEntry { body: record.to_bytes(), ..LogEntry::default() };
     (record, entry)
 }
 
-/// When the fold is kept.
+/// When a snapshot of the ledger is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BookSnapshot {
-    /// When enough was recorded since the last one.
+    /// Only if enough was recorded since the last snapshot.
     IfWanted,
-    /// In any case.
+    /// Always.
     Always,
 }

@@ -1,4 +1,4 @@
-//! How a clock that was set is noticed. The clock of the system is in `system`.
+//! Detects that the clock was set. The clock of the system is in `system`.
 
 mod system;
 
@@ -7,15 +7,16 @@ use vocabulary::record::{ClockChanged, RecordKind, Uptime, VERSION};
 
 pub use system::SystemClock;
 
-/// BOUND: a clock that is off by no more was not set: reading it and the uptime takes a while, and leap seconds are no change.
+/// BOUND: milliseconds by which a clock may be off without counting as set. Reading the clock and the uptime takes a while, and leap
+/// seconds do not count.
 pub(crate) const CHANGE_MS: u64 = 2000;
 
-/// A moment on both clocks: when the one was read, the other said this.
+/// One moment on both clocks.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockMark {
-    /// The machine's clock, milliseconds since 1970.
+    /// The time on the machine's clock, in milliseconds since 1970.
     pub at: u64,
-    /// How long the machine was up.
+    /// How long the machine has been up.
     pub uptime: Uptime,
 }
 
@@ -23,7 +24,7 @@ impl ClockMark {
     /// Reads both clocks.
     pub fn of(clock: &dyn Clock) -> Self {
         let mut uptime = clock.uptime();
-        // Whoever is interrupted between the two would see a change that never was.
+        // If this thread is interrupted between the two reads, it would see a change that did not happen. So it tries again.
         for _ in 0..3 {
             let at = clock.unix_ms();
             let after = clock.uptime();
@@ -35,14 +36,14 @@ impl ClockMark {
         Self { at: clock.unix_ms(), uptime }
     }
 
-    /// What the clock would have to show at that uptime. `None` if the machine was started anew since: then nobody knows.
+    /// The time that the clock should show at that uptime. `None` if the machine was restarted since, so that this is unknown.
     pub fn expected(&self, uptime: &Uptime) -> Option<u64> {
         let same_boot = self.uptime.boot == uptime.boot && uptime.ms >= self.uptime.ms;
         same_boot.then(|| self.at.saturating_add(uptime.ms - self.uptime.ms))
     }
 
-    /// The record of a change of the clock between this moment and a later one, if it was set. After a new start of the machine, only a clock
-    /// that went back behind what it has shown can be known to have changed, and by how much at least.
+    /// The record of a change of the clock between this moment and a later one, if the clock was set. After a restart of the machine, a
+    /// change is known only if the clock went back behind what it had shown. Then its least amount is known.
     pub fn change(&self, now: &Self) -> Option<ClockChanged> {
         let expected = self.expected(&now.uptime);
         let was = expected.unwrap_or(self.at);
@@ -78,12 +79,12 @@ mod tests {
         let before = mark(1_000_000, "a", 500);
         let change = |now: ClockMark| before.change(&now).map(|it| (it.was, it.by_ms, it.restarted));
         assert_eq!(change(mark(1_060_000, "a", 60_500)), None);
-        assert_eq!(change(mark(1_061_900, "a", 60_500)), None, "within what reading takes");
+        assert_eq!(change(mark(1_061_900, "a", 60_500)), None, "within the time that reading takes");
         assert_eq!(change(mark(4_660_000, "a", 60_500)), Some((1_060_000, 3_600_000, false)));
         assert_eq!(change(mark(60_000, "a", 60_500)), Some((1_060_000, -1_000_000, false)));
-        // The machine was started anew: forward nobody knows, back is known as far as it was seen.
+        // The machine was restarted: a change forward is unknown, and a change back is known as far as the clock was seen.
         assert_eq!(change(mark(9_000_000, "b", 10)), None);
         assert_eq!(change(mark(400_000, "b", 10)), Some((1_000_000, -600_000, true)));
-        assert_eq!(change(mark(9_000_000, "a", 10)), None, "an uptime that is smaller is another start");
+        assert_eq!(change(mark(9_000_000, "a", 10)), None, "a smaller uptime means a restart");
     }
 }

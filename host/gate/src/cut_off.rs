@@ -1,7 +1,7 @@
-//! Runs that do not go on: a person's word on acts of which nobody knows, and an end without the run.
+//! For runs that were cut off: settles acts with an unknown outcome, and closes a run without rebuilding it.
 //!
-//! Both need nothing but the fold of the log. So they work, and are quick, also where the run itself can't be read or rebuilt any more. The
-//! caller sees to it that nobody goes on with the run meanwhile.
+//! Both need only the ledger. So they are quick, and work even if the run can't be read or rebuilt any more. The caller ensures that no
+//! other caller resumes the run meanwhile.
 
 use vocabulary::record::{ActSettled, Answered, HostAnswered, HttpOutcome, Record, RecordKind, RunClosed, Settled, VERSION};
 use vocabulary::{ActKind, Outcome, Principal, RunId, SafeText};
@@ -13,7 +13,8 @@ use crate::log::{LogEntry, LoggedBatch};
 use crate::sum::Sum;
 
 impl Gate {
-    /// Keeps a person's word on these acts, which have to be unknown and without a word. Nothing is appended where none is named.
+    /// Records a person's settlement of these acts, which must have an unknown outcome and no settlement yet. If no act is named, nothing
+    /// is appended.
     ///
     /// # Errors
     /// The record can't be written.
@@ -25,7 +26,7 @@ impl Gate {
         if records.is_empty() { Ok(None) } else { self.append_to(run, records).map(Some) }
     }
 
-    /// Ends a run. What was under way in it is on the record as unknown before that.
+    /// Closes a run. Acts that were under way in it are recorded as unknown before that.
     ///
     /// # Errors
     /// The record can't be written.
@@ -44,7 +45,7 @@ impl Gate {
         self.append_to(run, records)
     }
 
-    /// That nobody knows of acts that have an intent and no answer.
+    /// The records that acts with an intent and no answer have an unknown outcome.
     fn unknown(&self, run: RunId, is_meant: impl Fn(u64) -> bool, at: u64) -> Vec<Record> {
         let pending = |open: &OpenRun| {
             let asked = open.pending.iter().filter(|(op, pending)| pending.stage == Stage::Asked && is_meant(**op));

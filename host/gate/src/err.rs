@@ -1,4 +1,4 @@
-//! What goes wrong at the gate, apart from refusals, which are answers.
+//! Errors of the gate. Refusals are answers and not errors.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use vocabulary::{ParseError, RunId, Stop};
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the record can't be written")]
 pub struct RecordBroken {
-    /// What the journal says.
+    /// The error of the journal.
     #[source]
     pub cause: Arc<dyn Error + Send + Sync>,
 }
 
 impl RecordBroken {
-    /// With its cause.
+    /// Makes the error with its cause.
     pub fn new(cause: impl Error + Send + Sync + 'static) -> Self {
         Self { cause: Arc::new(cause) }
     }
@@ -36,37 +36,37 @@ pub enum LoadError {
     /// The log could not be read.
     #[error("could not read the records of run `{run}`")]
     Read {
-        /// Whose.
+        /// The run.
         run: RunId,
-        /// Why.
+        /// Why not.
         #[source]
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// A record is not of a form that this version knows.
+    /// A record has a form that this version does not know.
     #[error("could not understand record {seq}")]
     Body {
-        /// Its number in the run.
+        /// The record's number in the run.
         seq: u64,
-        /// Why.
+        /// Why not.
         #[source]
         cause: ParseError,
     },
-    /// A payload is not what its record says.
+    /// A payload does not match its record.
     #[error("the payload of record {seq} is not what the record says")]
     Payload {
         /// The record's number in the run.
         seq: u64,
     },
-    /// Records stand in an order that the gate never writes.
-    #[error("record {seq} can't stand where it stands")]
+    /// Records are in an order that the gate never writes.
+    #[error("record {seq} is at a place where it can't be")]
     Order {
-        /// Its number in the run.
+        /// The record's number in the run.
         seq: u64,
     },
     /// The run has ended.
     #[error("run `{0}` has ended")]
     Closed(RunId),
-    /// What the run saw was not kept, or is forgotten.
+    /// What the run saw was not kept, or was forgotten.
     #[error("what the run saw was not kept")]
     NotKept,
 }

@@ -1,7 +1,6 @@
-//! Opens what is kept sealed beside the records of a run, for a user with the home's key: each request as the guest asked it, and each
-//! answer as the guest was given it.
+//! Opens the payloads of a run for a user with the home's key: each request as the guest made it, and each answer as the guest got it.
 //!
-//! What was taken out of an answer before the guest got it is in neither, because it was never kept.
+//! Values that were taken out of an answer before the guest got it are not in a payload, because they were never kept.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -18,19 +17,19 @@ use crate::payload_codec::{Cursor, take_event};
 /// Why something can't be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
-    /// There was nothing, or more than is kept.
+    /// There was nothing to keep, or more than is kept.
     #[error("it was not kept")]
     NotKept,
-    /// The key of its run was overwritten. Nobody can open it any more.
+    /// The key of its run was overwritten, so nobody can open it any more.
     #[error("it was forgotten: the key of its run was overwritten")]
     Forgotten,
-    /// A key for it is not in this home.
+    /// This home lacks the key for it.
     #[error("its key is not here: `{}` is missing, or older than the record", .0.display())]
     NoKey(PathBuf),
-    /// It, or its key, is not what its record says.
+    /// It, or its key, does not match its record.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// It, or its key, could not be read. That says nothing about what is there.
+    /// It, or its key, could not be read. It may still be intact.
     #[error("it could not be read: {0}")]
     Unreadable(String),
     /// The host found the value of a credential in it, which may be one that the vault does not have.
@@ -38,31 +37,31 @@ pub enum Missing {
     HeldValue,
 }
 
-/// An answer, as far as the guest was given it.
+/// An answer, as far as the guest got it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
-    /// The whole of it, in order.
+    /// The body that the guest got.
     pub body: Vec<u8>,
     /// The answer to an act that is answered in one piece.
     pub answer: Option<Answer>,
     /// Status and fields.
     pub head: Option<HttpHead>,
-    /// The request that it answers held the value of a credential.
+    /// Whether the request that it answers held the value of a credential.
     pub held_value: bool,
-    /// Whether it was complete.
+    /// Whether the answer was complete.
     pub is_whole: bool,
-    /// Whether any of it was more than is kept.
+    /// Whether a part of it was not kept, because there was too much.
     pub is_cut: bool,
-    /// Why some of it can't be shown, if it was kept.
+    /// Why a part of it can't be shown, although it was kept.
     pub missing: Option<Missing>,
-    /// Fields after the body.
+    /// Header fields after the body.
     pub trailers: Vec<Header>,
 }
 
-/// All payloads of a record, one after another.
+/// All payloads of a record, opened and joined.
 ///
 /// # Errors
-/// Why they can't be shown.
+/// Why the payloads can't be shown.
 pub fn sealed(reader: &Reader, record: &journal::Record) -> Result<Vec<u8>, Missing> {
     if record.payloads() == 0 {
         return Err(Missing::NotKept);
@@ -119,10 +118,10 @@ fn with_causes(err: &(dyn Error + 'static)) -> String {
 /// # Errors
 /// Why it can't be shown.
 pub fn request(reader: &Reader, asked: &journal::Record) -> Result<HttpAsk, Missing> {
-    HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is no request".to_owned()))
+    HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a request".to_owned()))
 }
 
-/// The answers to a run's acts, by operation; the run begins at that place.
+/// The answers to a run's acts, by operation. The run begins at `from`.
 ///
 /// # Errors
 /// The log can't be read.

@@ -1,4 +1,4 @@
-//! Opens, resumes and closes runs: what is there once in a home.
+//! The gate of a home, which exists once: opens and resumes runs, and keeps the ledger.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -28,28 +28,28 @@ pub struct Gate {
 /// Who resumes a run, and what the record has of it.
 #[derive(Clone, Debug)]
 pub struct Resuming {
-    /// Who.
+    /// Who resumes it.
     pub by: Principal,
-    /// What became of its leases, by the credential's name.
+    /// The state of its leases, by the credential's name.
     pub leases: Leases,
-    /// What the record has of the run so far, in bytes: it counts against `record-bytes`.
+    /// How many bytes the run has written to the record so far. They count against `record-bytes`.
     pub recorded_bytes: u64,
-    /// How long it went on so far.
+    /// For how long the run was active so far.
     pub spent: Spent,
 }
 
 impl Gate {
-    /// `ledger` is the fold of everything in the log.
+    /// Makes the gate. `ledger` is the fold of all records in the log.
     pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>, ledger: Ledger) -> Self {
         Self { book: Arc::new(Book::new(log, Arc::clone(&clock), ledger)), clock }
     }
 
-    /// Looks at the fold of the log, as far as it was written.
+    /// Looks at the ledger, which includes everything that was written so far.
     pub fn with_ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         look(&self.book.ledger())
     }
 
-    /// Appends a record of the log's own life, which belongs to no agent's run.
+    /// Appends a record about the log or the home, which belongs to no agent's run.
     ///
     /// # Errors
     /// The record can't be written.
@@ -57,12 +57,12 @@ impl Gate {
         self.book.append(journal::log_run(), vec![bare(record.clone())], &mut Sum::default())
     }
 
-    /// Takes in a record of the log's own that the log has written itself, so that the fold has it.
+    /// Folds a record that the journal itself has written into the ledger.
     pub fn took_in(&self, index: u64, record: &Record) {
         self.book.ledger().note(journal::log_run(), (0, index), record);
     }
 
-    /// Gives the log a snapshot of the fold.
+    /// Gives the log a snapshot of the ledger.
     ///
     /// # Errors
     /// The record can't be written.
@@ -70,7 +70,7 @@ impl Gate {
         self.book.snapshot(when)
     }
 
-    /// Opens a run: its key is made and `run-opened` has its place. It becomes durable with the run's first act, or its end.
+    /// Opens a run: makes its key and appends `run-opened`, which becomes durable with the run's first act, or with its end.
     ///
     /// # Errors
     /// The record can't be written.
@@ -86,7 +86,7 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Opens a run again that was cut off; `run-resumed` comes first.
+    /// Opens a run again that was cut off. Its first new record is `run-resumed`.
     ///
     /// # Errors
     /// The record can't be written.

@@ -1,8 +1,7 @@
-//! What the host asks on its own behalf for an act of a run: tokens, values at a server, the steps of a rotation. It is recorded like acts:
-//! an intent that is durable before anything is sent, and an answer after it.
+//! Host requests: what the host asks for itself for an act of a run, such as tokens, values at a server, and the steps of a rotation. They
+//! are recorded like acts: an intent that is durable before anything is sent, and an answer after it.
 //!
-//! INVARIANT: the host sends no request of its own without a permit. Each has one `host-asked` and one `host-answered`, both before
-//! `run-closed`.
+//! INVARIANT: no host request is sent without a permit. Each has one `host-asked` and one `host-answered`, both before `run-closed`.
 
 use effects::{HostAsk, HostEnd, HostRequest, Permit};
 use permit::PermitParts;
@@ -12,7 +11,7 @@ use vocabulary::{Bounds, Rule, SafeText, Stop};
 use crate::log::Durable;
 use crate::run::RunGate;
 
-/// An intent of the host's own that may not be durable yet.
+/// The intent of a host request, which may not be durable yet.
 #[must_use = "nothing may be sent before it is durable"]
 pub(crate) struct HostPending {
     durable: Durable,
@@ -21,15 +20,15 @@ pub(crate) struct HostPending {
 }
 
 impl HostPending {
-    /// The number that it has on the record.
+    /// The number of the host request on the record.
     pub(crate) fn number(&self) -> u64 {
         self.request.number
     }
 
-    /// Waits until the intent is durable: the only way to a permit.
+    /// Waits until the intent is durable, and returns the permit. There is no other way to get one.
     ///
     /// # Errors
-    /// The record broke; nothing may be sent.
+    /// The record broke, so nothing may be sent.
     pub(crate) async fn durable(self) -> Result<Permit<HostRequest>, Stop> {
         let Self { durable, gate, request } = self;
         if let Err(broken) = durable.await {
@@ -43,7 +42,8 @@ impl HostPending {
 }
 
 impl RunGate {
-    /// The host asks something for an act of this run, even if the run was stopped: an exchange that an act has begun is finished.
+    /// Records the intent of a host request for an act of this run. This is possible even if the run was stopped, because an exchange that
+    /// an act has begun is finished.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -72,7 +72,7 @@ impl RunGate {
         Ok(HostPending { durable: appended.durable, gate: self.clone(), request: HostRequest { number, ask } })
     }
 
-    /// It is over: how it ended is on the record when this returns.
+    /// Ends a host request. Its outcome is on the record when this returns.
     ///
     /// # Errors
     /// The record broke.

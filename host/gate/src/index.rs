@@ -1,8 +1,8 @@
 //! An index of what was touched, beside the log. It has sums for each run and each stretch of records. A question adds up these sums, so a
 //! question about a million records reads none of them.
 //!
-//! It says nothing that the log does not say, and is no proof. A file that does not belong to the log is made again (`journal::Derived`),
-//! and `audit verify` never reads it. A reader, or the host of the home, adds to it when it reads past the end and may write.
+//! The index is derived from the log and proves nothing. A file that does not belong to the log is made again (`journal::Derived`), and
+//! `audit verify` never reads it. A reader, or the host of the home, extends it when it reads past its end and may write.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,28 +16,28 @@ use crate::touched::{Touched, TouchedLine, TouchedLines};
 
 /// The name of the file: `journal.touched`.
 const NAME: &str = "touched";
-/// A block is written for at least this many records past the end.
+/// A block is written only for at least this many records past the end of the index.
 const WORTH: u64 = 4096;
 /// BOUND: rows or records that are summed up before a block is written, at the next end of a batch.
 const BLOCK_ROWS_MAX: usize = 60_000;
 const BLOCK_RECORDS_MAX: u64 = 65_536;
 
-/// A run in a stretch of records.
+/// The part of a run in one stretch of records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// Where the first of its records in the stretch is.
+    /// The place of its first record in the stretch.
     pub at: IndexPlace,
-    /// Whether it ended there.
+    /// Whether the run ended in the stretch.
     pub ended: bool,
-    /// How it was opened, if it was opened there.
+    /// How the run was opened, if it was opened in the stretch.
     pub opened: Option<OpenedIndex>,
-    /// How many of its records are there.
+    /// How many of its records are in the stretch.
     pub records: u64,
-    /// Its id.
+    /// The id of the run.
     pub run: RunId,
 }
 
-/// A position, in a form that can be kept.
+/// A position in the log (segment, offset, index), in a form that can be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexPlace(u32, u64, u64);
 
@@ -58,18 +58,18 @@ impl From<IndexPlace> for Position {
 pub struct OpenedIndex {
     /// The agent's name.
     pub agent: SafeText,
-    /// The component.
+    /// Digest of the component.
     pub component: Digest,
-    /// The configuration.
+    /// Digest of the configuration, if there was one.
     pub config: Option<Digest>,
 }
 
-/// The front of a block: what can be said without its lines.
+/// The front of a block: what is known without reading its lines.
 #[derive(Default, Serialize, Deserialize)]
 struct IndexFront {
-    /// Where its first record is. `None` only in a block without records.
+    /// The place of its first record. `None` only in a block without records.
     from: Option<IndexPlace>,
-    /// Kinds of its records, by name: another version may know others.
+    /// Kinds of its records, by name, because another version may know other kinds.
     kinds: BTreeSet<String>,
     parts: Vec<Part>,
     /// Names of credentials that were changed.
@@ -78,23 +78,23 @@ struct IndexFront {
 
 /// A pass through the record with its index: first the blocks, then the records after them.
 pub(crate) trait Visitor {
-    /// What was reported so far is wrong. All of it is reported again.
+    /// Everything that was reported so far is wrong, and is reported again.
     fn begin_anew(&mut self);
     /// A run has records in the next stretch.
     fn part(&mut self, part: &Part);
     /// The value of a credential was changed.
     fn credential(&mut self, name: &SafeText);
-    /// A run touched this.
+    /// A run touched something.
     fn line(&mut self, run: RunId, line: TouchedLine);
     /// The next stretch begins here, and has records of these kinds, as far as this version knows them.
     fn stretch(&mut self, _from: IndexPlace, _kinds: &BTreeSet<String>) {}
-    /// Whether lines are wanted at all.
+    /// Whether the visitor needs lines at all.
     fn wants_lines(&self) -> bool {
         true
     }
 }
 
-/// Goes through the whole record.
+/// Passes through the whole record.
 ///
 /// # Errors
 /// The log can't be read.
@@ -102,7 +102,7 @@ pub(crate) fn visit(reader: &Reader, visitor: &mut dyn Visitor) -> Result<(), Re
     let mut derived = reader.derived(NAME);
     let lines = match derived.as_mut().map(|derived| blocks(derived, visitor)) {
         Some(Some(lines)) => lines,
-        // There is no index, or it can't be used.
+        // The index can't be used.
         Some(None) => {
             visitor.begin_anew();
             if let Some(derived) = &mut derived {
@@ -115,7 +115,7 @@ pub(crate) fn visit(reader: &Reader, visitor: &mut dyn Visitor) -> Result<(), Re
     rest(reader, (derived, lines), visitor)
 }
 
-/// Brings the index up to the end of a log of so many records, if that is worth it.
+/// Extends the index to the end of a log with this number of records, if there are enough new ones.
 ///
 /// # Errors
 /// The log can't be read.
@@ -144,7 +144,7 @@ impl Visitor for Nobody {
     fn line(&mut self, _run: RunId, _line: TouchedLine) {}
 }
 
-/// Reports the blocks, and returns what is under way at their end. `None` if a block can't be used.
+/// Reports the blocks, and returns the acts that are under way at their end. `None` if a block can't be used.
 fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<TouchedLines> {
     let mut lines = TouchedLines::default();
     while let Some(block) = derived.read().ok()? {
@@ -167,7 +167,7 @@ fn blocks(derived: &mut Derived, visitor: &mut dyn Visitor) -> Option<TouchedLin
     Some(lines)
 }
 
-/// A block: its front, the bytes of its lines, and what is under way at its end.
+/// Splits a block into its front, the bytes of its lines, and the acts that are under way at its end.
 fn decode(block: &[u8]) -> Option<(IndexFront, &[u8], TouchedLines)> {
     let (front, rest) = postcard::take_from_bytes(block).ok()?;
     let (body, rest) = postcard::take_from_bytes::<&[u8]>(rest).ok()?;
@@ -216,7 +216,7 @@ fn rest(reader: &Reader, (mut derived, mut lines): (Option<Derived>, TouchedLine
     Ok(())
 }
 
-/// If a block can't be written, it is left out. The next reader then reads the same records again.
+/// Writes a block. If that fails, the next reader reads the same records again.
 fn write(derived: &mut Option<Derived>, block: Block, lines: &TouchedLines, mark: Mark) {
     let written = match (derived.as_mut(), block.encode(lines)) {
         (Some(derived), Some(bytes)) => derived.append(&bytes, mark),
@@ -228,9 +228,9 @@ fn write(derived: &mut Option<Derived>, block: Block, lines: &TouchedLines, mark
 }
 
 impl Part {
-    /// When the run began, milliseconds since 1970, if its first record is here.
+    /// When the run began, in milliseconds since 1970, if its first record is in this stretch.
     pub fn opened_ms(&self, times: &Times) -> u64 {
-        // A run has its id from the same look at the clock as its first record.
+        // The id of a run and its first record have the same time.
         times.of(Position::from(self.at).index, self.run.unix_ms())
     }
 
@@ -245,13 +245,13 @@ impl Part {
     }
 }
 
-/// A kind as records have it.
+/// The name of a kind as records have it.
 fn kind_name(kind: RecordKind) -> String {
     serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Stretches of the record that may have a record of some kind, in their order: where each begins, and the index at which it ends. The last
-/// one has no end.
+/// The stretches of the log that may have a record of this kind, in order: where each begins, and the index at which it ends. The last one
+/// has no end.
 pub fn stretches_with(reader: &Reader, kind: &str) -> Vec<(Position, Option<u64>)> {
     let mut looked = Stretches { kind, all: Vec::new() };
     // The records after the last block are read again by the caller.
@@ -263,7 +263,7 @@ pub fn stretches_with(reader: &Reader, kind: &str) -> Vec<(Position, Option<u64>
 
 struct Stretches<'a> {
     kind: &'a str,
-    /// Where each begins, and whether it has that kind.
+    /// Where each stretch begins, and whether it has a record of the kind.
     all: Vec<(Position, bool)>,
 }
 
@@ -282,7 +282,7 @@ impl Visitor for Stretches<'_> {
     }
 }
 
-/// Goes through the index alone. Returns where the records after it begin.
+/// Passes through the index alone. Returns where the records after it begin.
 fn indexed(reader: &Reader, visitor: &mut dyn Visitor) -> Position {
     let Some(mut derived) = reader.derived(NAME) else { return Position::start() };
     if blocks(&mut derived, visitor).is_none() {
@@ -292,7 +292,7 @@ fn indexed(reader: &Reader, visitor: &mut dyn Visitor) -> Position {
     derived.mark().map_or_else(Position::start, |mark| mark.next())
 }
 
-/// A block in the making.
+/// A block that is being made.
 #[derive(Default)]
 struct Block {
     front: IndexFront,

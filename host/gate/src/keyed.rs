@@ -1,12 +1,12 @@
-//! Digests that only whoever can open a run's first payload can make or compare.
+//! Keyed digests, which only a reader that can open a run's first payload can make or compare.
 //!
-//! The key is derived from the run's seed, which is kept sealed with the run's key: forgetting the run forgets these digests too, and
-//! an auditor needs no more than the payload. HMAC-SHA-256 (RFC 2104).
+//! The key is derived from the run's seed, which is sealed with the run's key. So forgetting the run makes these digests useless too, and
+//! an auditor needs only the payload. HMAC-SHA-256 (RFC 2104).
 
 use sha2::{Digest as _, Sha256};
 use vocabulary::Digest;
 
-/// The key, absorbed already.
+/// A hash state that has absorbed the key.
 #[derive(Clone)]
 pub struct Keyed {
     inner: Sha256,

@@ -10,13 +10,13 @@ use vocabulary::{Binding, Bound, Grants, Principal, Rate, RateOf, Reason, SafeTe
 pub struct Lease {
     /// Whether its beginning is on the record: there was a value, and it was sent.
     pub begun: bool,
-    /// Requests that took it along, or were to.
+    /// How many requests used the credential, or were to use it.
     pub uses: u64,
-    /// Nothing is done under it any more.
+    /// Whether the lease was ended, so that nothing more may be done under it.
     pub revoked: bool,
 }
 
-/// What a lease is called: the run and the credential.
+/// The name of a lease: the run and the credential.
 pub fn lease_id(run: vocabulary::RunId, credential: &str) -> SafeText {
     SafeText::new(&format!("{run}/{credential}"), 128)
 }
@@ -46,24 +46,24 @@ pub(crate) fn revoked(run: vocabulary::RunId, credential: &str, by: &Principal, 
     }
 }
 
-/// How often an agent may ask whether a value is a credential: nobody shall find one out by guessing.
+/// How often an agent may ask whether a value is a credential. It is bounded so that no agent finds a value by guessing.
 const IDENTIFY: Rate = Rate { times: 60, seconds: 60 };
 
-/// How fast things went, over all runs of a home: by what is bounded, the moment at which it would be at rest again (the generic cell rate
-/// algorithm of ITU-T I.371).
+/// The state of all rates, over all runs of a home. For each rate it has the moment at which the full allowance is available again (the
+/// generic cell rate algorithm of ITU-T I.371).
 #[derive(Debug, Default)]
 pub(crate) struct Rates(HashMap<RateOf, u64>);
 
-/// BOUND: things whose rates are remembered; those at rest are forgotten first.
+/// BOUND: number of rates that are remembered. Rates with their full allowance are forgotten first.
 const RATES_MAX: usize = 10_000;
 
 impl Rates {
-    /// Takes one for each of these, or none where one of them has none left; gives its name then.
+    /// Takes one use from each of these rates. If one of them has none left, takes from none and returns that one.
     pub(crate) fn take(&mut self, wanted: &[(RateOf, Rate)], now_ns: u64) -> Result<(), RateOf> {
         if self.0.len() + wanted.len() > RATES_MAX {
             self.0.retain(|_, rest_ns| *rest_ns > now_ns);
         }
-        // SECURITY: if a rate can't be remembered, nobody enforces it.
+        // SECURITY: a rate that can't be remembered could not be enforced, so the use is refused.
         if self.0.len() + wanted.len() > RATES_MAX {
             return Err(RateOf::Others);
         }
@@ -79,7 +79,7 @@ impl Rates {
     }
 }
 
-/// Whether one more use is left of a lease, and it was not ended.
+/// Checks that the lease was not ended and has one more use left.
 pub(crate) fn check_standing(grants: &Grants, leases: &Leases, credential: Option<&str>, is_again: bool) -> Result<(), Reason> {
     let Some(name) = credential else { return Ok(()) };
     let lease = leases.get(name).copied().unwrap_or_default();
@@ -121,7 +121,7 @@ mod tests {
         let mut at = |seconds: u64| rates.take(&wanted, 1 + seconds * second).is_ok();
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(19), at(20), at(20), at(39), at(40)], [false, true, false, false, true]);
-        assert_eq!([at(1000), at(1000), at(1000), at(1000)], [true, true, true, false], "no more than so many are saved up");
+        assert_eq!([at(1000), at(1000), at(1000), at(1000)], [true, true, true, false], "no more uses than this are saved up");
     }
 
     #[test]
@@ -133,9 +133,9 @@ mod tests {
             assert!(rates.take(&one(n), 1).is_ok());
         }
         assert!(rates.take(&one(RATES_MAX), 1).is_err_and(|of| of == RateOf::Others));
-        assert!(rates.take(&one(0), 1).is_err(), "none of the others was forgotten for it");
+        assert!(rates.take(&one(0), 1).is_err(), "no other rate was forgotten to make room");
         assert!(rates.take(&one(RATES_MAX), 2 * minute).is_ok());
-        assert_eq!(rates.0.len(), 1, "those at rest went");
+        assert_eq!(rates.0.len(), 1, "rates with their full allowance were forgotten");
     }
 
     #[test]

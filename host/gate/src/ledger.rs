@@ -1,7 +1,7 @@
-//! Folds the log into what must be known without reading it again: open runs, what each waits for, and how much there is.
+//! The ledger: folds the log into what must be known without reading it again, such as open runs, their pending acts, and totals.
 //!
-//! It also judges the order: a record is a fault if the gate would never have written it at that place. What is kept of a run goes when the
-//! run is closed, so a snapshot stays small however long the log is.
+//! The ledger also judges the order: a record is a fault if the gate would never have written it at that place. The state of a run is
+//! dropped when the run is closed, so a snapshot stays small however long the log is.
 
 mod act;
 mod clocks;
@@ -21,26 +21,26 @@ pub use gaps::{Gap, GapKind};
 use crate::clock::ClockMark;
 use crate::spent::Spent;
 
-/// The fold.
+/// The fold of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Sums over everything.
+    /// Totals over the whole log.
     pub totals: Totals,
-    /// The last records that say that the clock was set, with their index in the log.
+    /// The last records of changes of the clock, with their index in the log.
     pub clock_changes: VecDeque<(u64, ClockChanged)>,
     clock: Option<ClockMark>,
     gaps: gaps::Gaps,
     /// Index in the log of the next record.
     next: u64,
-    /// What the clock has shown last.
+    /// The time that the clock showed last, in milliseconds since 1970.
     last_at: u64,
     open: BTreeMap<RunId, OpenRun>,
 }
 
-/// Sums over a whole log.
+/// Totals over a whole log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Acts that were permitted, repetitions too.
+    /// Acts that were permitted, including repetitions.
     pub asked: u64,
     /// Runs that ended.
     pub closed: u64,
@@ -48,7 +48,7 @@ pub struct Totals {
     pub opened: u64,
     /// Records of any kind.
     pub records: u64,
-    /// Refusals, counted ones too.
+    /// Refusals, including those that are only counted.
     pub refused: u64,
 }
 
@@ -61,7 +61,7 @@ pub struct OpenRun {
     pub answered: u64,
     /// Acts that were permitted.
     pub asked: u64,
-    /// When it was opened, milliseconds since 1970.
+    /// When it was opened, in milliseconds since 1970.
     pub at: u64,
     /// Who started it.
     pub by: Principal,
@@ -69,15 +69,15 @@ pub struct OpenRun {
     pub durable: bool,
     /// Index in the log of its first record.
     pub index: u64,
-    /// Whether everything that it was let see was kept so far.
+    /// Whether everything that it saw so far was kept.
     pub kept: bool,
-    /// Its last record.
+    /// Number of its last record in the run.
     pub last_seq: u64,
-    /// How often the value of each credential was met where it may not be.
+    /// How often the value of each credential was found where it may not be.
     pub met: BTreeMap<String, u64>,
-    /// Requests of the host's own that have no answer, by number.
+    /// Numbers of the host requests that have no answer.
     pub own: BTreeSet<u64>,
-    /// The largest such number so far.
+    /// The largest number of a host request so far.
     pub(crate) own_last: u64,
     /// Acts that are not over, by operation.
     pub pending: BTreeMap<u64, OpenAct>,
@@ -85,23 +85,23 @@ pub struct OpenRun {
     pub refused: u64,
     /// Acts that were refused after their intent.
     pub refused_later: u64,
-    /// Whether it was open in a copy of the home that was put back, and nobody has let it go on since.
+    /// Whether it was open in a copy from which the home was restored, and no person has released it since.
     pub restored: bool,
     /// Acts that are over, and for which something left the host, or may have.
     sent: u64,
-    /// How long it went on so far.
+    /// For how long it was active so far.
     pub spent: Spent,
-    /// Largest operation so far.
+    /// The largest number of an operation so far.
     pub last_op: u64,
 }
 
-/// A record that can't stand where it stands.
+/// A record at a place where the gate would never have written it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("record {seq} of run `{run}`: {what}")]
 pub struct OrderFault {
-    /// Which run.
+    /// The run.
     pub run: RunId,
-    /// Its number in the run.
+    /// The record's number in the run.
     pub seq: u64,
     /// What is wrong.
     pub what: OrderFaultKind,
@@ -113,36 +113,36 @@ pub enum OrderFaultKind {
     /// A record of a run that is not open.
     #[error("the run is not open")]
     NotOpen,
-    /// A run that is opened twice, or not at its start.
+    /// A run is opened twice, or not by its first record.
     #[error("the run is opened twice")]
     OpenedTwice,
-    /// An answer, a body or a person's word without its intent.
-    #[error("there is no such intent before it")]
+    /// An answer, a body or a settlement without its intent.
+    #[error("no such intent precedes it")]
     NoIntent,
-    /// An intent for an operation that had one.
-    #[error("the operation had an intent before")]
+    /// A second intent for an operation.
+    #[error("the operation has an intent already")]
     AskedTwice,
-    /// A run that ends with an act that is neither answered nor said to be unknown.
+    /// A run ends while an act is neither answered nor recorded as unknown.
     #[error("an act is still under way")]
     ClosedWhilePending,
-    /// A body that no kind of this version has, under a kind of this version.
+    /// The body does not fit its kind, although this version knows the kind.
     #[error("the body is malformed")]
     Malformed,
 }
 
 impl Ledger {
-    /// An empty log's.
+    /// The ledger of an empty log.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next record to be folded has this index in the log. Where nobody says it, it is the one after the record before.
+    /// Sets the index in the log of the next record to be folded. Without this call, it is the index after the last record.
     pub fn go_to(&mut self, index: u64) {
         self.next = index;
     }
 
-    /// Runs that have not ended, in the order in which they were opened.
-    /// Not by their ids: the clock may have been set between two of them.
+    /// Runs that have not ended, in the order in which they were opened. This is not the order of their ids, because the clock may have
+    /// been set between two of them.
     pub fn open_runs(&self) -> impl Iterator<Item = (RunId, &OpenRun)> {
         let mut open: Vec<(RunId, &OpenRun)> = self.open.iter().map(|(run, open)| (*run, open)).collect();
         open.sort_by_key(|(_, open)| open.index);
@@ -164,10 +164,10 @@ impl Ledger {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// Folds one record of the log, in the log's order. Kinds that this version does not know are counted and otherwise left alone.
+    /// Folds one record of the log, in the log's order. Records of unknown kinds are counted and otherwise ignored.
     ///
     /// # Errors
-    /// What is wrong with its place. The fold goes on as well as it can.
+    /// What is wrong with its place. The ledger can still fold further records.
     pub fn fold(&mut self, run: RunId, seq: u64, body: &[u8]) -> Result<(), OrderFault> {
         match Record::parse(body) {
             Ok(record) => self.fold_record(run, seq, &record),
@@ -190,7 +190,7 @@ impl Ledger {
     /// [`Ledger::fold`] for a record that is parsed already.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Ledger::fold`].
     pub fn fold_record(&mut self, run: RunId, seq: u64, record: &Record) -> Result<(), OrderFault> {
         self.totals.records += 1;
         self.next += 1;
@@ -215,7 +215,7 @@ impl Ledger {
                 self.put_back(record);
                 return Ok(());
             }
-            // By a person it is of the log's own life, by an agent of its run's.
+            // A change by a person belongs to the log itself, and a change by an agent belongs to its run.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
@@ -271,14 +271,14 @@ impl OpenRun {
         self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
     }
 
-    /// An act is over. What is said of it counts from now on.
+    /// Removes an act that is over, and counts whether it was sent.
     fn end(&mut self, op: u64) -> Option<OpenAct> {
         let act = self.pending.remove(&op)?;
         self.sent += u64::from(act.may_have_been_sent());
         Some(act)
     }
 
-    /// The acts of a run that does not go on, of which a person must say whether they happened.
+    /// For a run that is not running: the acts that a person must settle.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
         unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
@@ -294,7 +294,7 @@ impl OpenRun {
     fn step(&mut self, record: &Record, totals: &mut Totals) -> Result<Goes, OrderFaultKind> {
         match record {
             Record::Asked(asked) => {
-                // What is no act has no intent.
+                // Only acts have intents.
                 let kind = asked.ask.capability.act().ok_or(OrderFaultKind::Malformed)?;
                 totals.asked += 1;
                 self.asked += 1;
@@ -357,7 +357,7 @@ impl OpenRun {
             Record::Observed(observed) => self.kept &= !observed.unkept,
             Record::Delivered(delivered) => {
                 self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| one.event.has_content());
-                // An agent that was told that nobody knows has gone on with that.
+                // An agent that learned that an outcome is unknown has continued with that.
                 for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
                         self.end(one.op);
@@ -400,7 +400,7 @@ impl OpenRun {
         pending.sent = answered.was_sent();
         match answered.class() {
             class if class.has_answer() => pending.stage = Stage::Answered,
-            // With a fault, the guest was told, and decides itself what it does about it.
+            // With a fault, the guest learned of it and decides itself what to do.
             _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
             _ => {
                 self.pending.remove(&answered.op);

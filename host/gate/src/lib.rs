@@ -1,11 +1,11 @@
 //! The gate: judges each ask, puts its intent on the record, gives a permit, and records the outcome.
 //!
-//! A run's acts go `ask → decision → intent → permit → answer`; what it looks at, is let see and says is noted as it happens. The same
+//! An act passes through `ask → decision → intent → permit → answer`. What a run looks at, sees and says is noted as it happens. The same
 //! records rebuild a run: [`RunWorld`] shows a guest what the record has, and turns into the live world at its end. A fresh run is a
-//! rebuild of an empty record. Effects are `broker`'s, rules are `policy`'s, bytes on a disk are `journal`'s.
+//! rebuild of an empty record. Effects belong to `broker`, rules to `policy`, and the files of the log to `journal`.
 //!
 //! - INVARIANT: no effect without a [`effects::Permit`]; no permit before its intent is durable; each permit is used up once.
-//! - INVARIANT: an answer is on the record before anything of it is shown.
+//! - INVARIANT: an answer is on the record before the guest sees any of it.
 //! - INVARIANT: when the record can't be written, nothing further happens.
 
 mod alike;

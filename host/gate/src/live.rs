@@ -1,4 +1,4 @@
-//! One run's live world.
+//! The live world of one run.
 
 mod act;
 mod handle;
@@ -35,30 +35,30 @@ pub use handle::LiveHandle;
 pub use host_request::{ChangeNote, Notes};
 pub use inbox::CREDIT;
 
-/// How long something said may wait before it is written.
+/// How long a claim may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 
-/// What a live world is made of.
+/// The parts of a live world.
 pub struct LiveParts {
     /// The run's gate.
     pub gate: RunGate,
-    /// What its permits lead to.
+    /// Carries out what is permitted.
     pub effects: Arc<dyn Effects>,
-    /// Where changes of the vault that the agent causes are noted.
+    /// Keeps notes of changes that the agent causes in the vault.
     pub notes: Arc<dyn Notes>,
-    /// Where its acts go on.
+    /// The runtime on which its acts run.
     pub runtime: Handle,
 }
 
-/// One run's live world: what a rebuild turns into at the end of its record.
+/// The live world of one run. A rebuild turns into it at the end of its record.
 pub struct Live {
     observer: Observer,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
-    /// What the run's clock is ahead of the host's, by wrapping arithmetic.
+    /// How far the run's clock is ahead of the host's, in nanoseconds, by wrapping arithmetic.
     ahead_ns: u64,
     last_ns: u64,
-    /// Looks that found nothing since the last release.
+    /// How many polls found nothing since the last release.
     empty: u64,
     timers: BTreeSet<(u64, OpId)>,
     sleep: Option<(u64, Pin<Box<Sleep>>)>,
@@ -74,15 +74,15 @@ struct RunningActs {
     tasks: BTreeMap<OpId, AbortHandle>,
     flush: Arc<AtomicBool>,
     flusher: Option<AbortHandle>,
-    /// Serves what the host itself wants to do for the run; none where there is no credential.
+    /// The task that serves host requests for the run; `None` if the run has no credential.
     serving: Option<AbortHandle>,
 }
 
 enum Taken {
     Release(Release),
-    /// Nothing now.
+    /// There is nothing now.
     Nothing,
-    /// Nothing, now or ever.
+    /// There is nothing now, and nothing can come any more.
     Never,
 }
 
@@ -91,7 +91,7 @@ impl Live {
     pub fn new(parts: LiveParts) -> Self {
         let LiveParts { gate, effects, notes, runtime } = parts;
         let clock = Arc::clone(gate.clock());
-        // The reference is weak, since the world has the effects already.
+        // The reference is weak, because the world owns the effects.
         let known = Arc::downgrade(&effects);
         gate.star_with(move |text| known.upgrade().map_or_else(|| text.clone(), |effects| effects.redact(text)));
         let mut live = Self::without_acts(gate.header(), Arc::clone(&effects), clock);
@@ -104,7 +104,7 @@ impl Live {
         live
     }
 
-    /// A world for an audit: it looks at mounts, and does nothing else.
+    /// The world for an audit. It only looks at mounts.
     pub fn for_audit(header: &RunHeader, effects: Arc<dyn Effects>, clock: Arc<dyn Clock>) -> Self {
         Self::without_acts(header, effects, clock)
     }
@@ -125,26 +125,26 @@ impl Live {
         }
     }
 
-    /// Ends the run from outside.
+    /// A handle to end the run from outside.
     pub fn handle(&self) -> LiveHandle {
         let acts = self.acts.as_ref().map(|acts| (acts.gate.clone(), Arc::clone(&acts.effects)));
         LiveHandle { acts, inbox: self.inbox.clone() }
     }
 
-    /// Takes secrets out of what an agent returned, or says of how it failed.
+    /// Takes secrets out of what an agent returned, and out of its own message of failure.
     pub fn redact_end(&self, outcome: &mut Outcome, output: &mut [u8]) {
         if let Some(acts) = &self.acts {
             acts.effects.redact_end(outcome, output);
         }
     }
 
-    /// The run's gate; none in an audit.
+    /// The run's gate; `None` in an audit.
     pub fn gate(&self) -> Option<&RunGate> {
         self.acts.as_ref().map(|acts| &acts.gate)
     }
 
     fn acts(&mut self) -> Result<&mut RunningActs, Stop> {
-        // An audit goes no further than its record.
+        // An audit ends where its record ends.
         self.acts.as_mut().ok_or(Stop::RecordEnds)
     }
 
@@ -168,7 +168,7 @@ impl Live {
         self.inbox.put(op, event);
     }
 
-    /// Stamps an event, notes it, and gives it out.
+    /// Stamps an event with the time, notes it, and releases it.
     fn release(&mut self, op: OpId, event: GuestEvent) -> Result<Release, Stop> {
         let mono_ns = self.real_ns().max(self.last_ns + 1);
         if event.is_last()
@@ -183,7 +183,7 @@ impl Live {
         Ok(release)
     }
 
-    /// A timer that has run out goes before what came, so that no stream can hold one up.
+    /// Takes the next event. A timer that has run out comes first, so that no stream can delay it.
     fn take(&mut self) -> Result<Taken, Stop> {
         if let Some((deadline_ns, op)) = self.timers.first().copied()
             && deadline_ns <= self.real_ns()
@@ -198,7 +198,7 @@ impl Live {
         }
     }
 
-    /// Whether the first timer's time has come; if not, it will wake.
+    /// Ready if the first timer has run out. Otherwise the task is woken when it does.
     fn poll_timer(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
         let Some((deadline_ns, _)) = self.timers.first().copied() else { return Poll::Pending };
         let now = self.real_ns();
@@ -222,7 +222,7 @@ impl Live {
         let flusher = acts.runtime.spawn(async move {
             tokio::time::sleep(FLUSH_AFTER).await;
             flag.store(false, Ordering::Release);
-            // What breaks here is met again by whatever the guest does next.
+            // If this fails, the next thing that the guest does meets the same error.
             let _ = gate.flush();
         });
         acts.flusher = Some(flusher.abort_handle());
@@ -276,7 +276,7 @@ impl Door for Live {
         let acts = self.acts()?;
         let task = acts.tasks.remove(&op);
         let settled = acts.gate.abandon(op);
-        // After settling, so that it is settled once and here.
+        // The task is aborted after the operation was settled, so that it is settled only once.
         if let Some(task) = task {
             task.abort();
         }

@@ -1,4 +1,4 @@
-//! What the gate needs of a log: the seam at which tests put one that fails.
+//! The log as the gate needs it. Tests put one that fails in its place.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,67 +11,67 @@ use crate::err::RecordBroken;
 
 /// An append-only log with a key for each run.
 pub trait Log: Send + Sync {
-    /// Makes the run's key. Before the run's first record.
+    /// Makes the run's key. To be called before the run's first record.
     ///
     /// # Errors
-    /// When nothing can be recorded any more.
+    /// Nothing can be recorded any more.
     fn open_run(&self, run: RunId) -> Result<(), RecordBroken>;
 
-    /// Appends records with what is kept sealed beside them, all of them or none; gives the place of the last.
+    /// Appends records with their payloads, all of them or none. Returns the place of the last one.
     ///
     /// # Errors
-    /// When nothing can be recorded any more.
+    /// Nothing can be recorded any more.
     fn append(&self, run: RunId, entries: Vec<LogEntry>) -> Result<LoggedBatch, RecordBroken>;
 
     /// Whether the log has grown so much that a snapshot would make the next opening quicker.
     fn wants_snapshot(&self) -> bool;
 
-    /// Keeps a summary of everything that was appended before.
+    /// Keeps a snapshot of everything that was appended before.
     ///
     /// # Errors
-    /// When nothing can be recorded any more.
+    /// Nothing can be recorded any more.
     fn snapshot(&self, bytes: Vec<u8>) -> Result<(), RecordBroken>;
 }
 
 /// One record to be appended.
 #[derive(Clone, Debug, Default)]
 pub struct LogEntry {
-    /// Canonical JSON.
+    /// The record as canonical JSON.
     pub body: Vec<u8>,
-    /// Kept sealed with the run's key.
+    /// Bytes that are kept beside the record, sealed with the run's key.
     pub payloads: Vec<Vec<u8>>,
     /// Whether it is the run's last one.
     pub ends: bool,
 }
 
-/// A slip of ours: nothing was to be appended.
+/// A fault in this program: no record was given to be appended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("nothing was to be appended")]
+#[error("there was no record to append")]
 struct NoLog;
 
 /// A record that has its place, and may not be durable yet.
-#[must_use = "a record is not durable before it says so"]
+#[must_use = "a record is not durable before `durable` resolves"]
 #[derive(Debug)]
 pub struct LoggedBatch {
     /// Its index in the log, from 0.
     pub index: u64,
     /// Its number in the run, from 1.
     pub seq: u64,
-    /// Resolves when it is durable, or never will be.
+    /// Resolves when the record is durable, or when it is certain that it never will be.
     pub durable: Durable,
 }
 
-/// Resolves when a record is durable, or never will be.
+/// Resolves when a record is durable, or when it is certain that it never will be.
 #[derive(Debug)]
 pub enum Durable {
-    /// A journal says so.
+    /// The journal decides.
     Ticket(Ticket),
-    /// It is decided already.
+    /// The result is known already.
     Decided(Result<(), RecordBroken>),
 }
 
 impl Durable {
-    /// Waits on this thread. For callers that have a thread of their own.
+    /// Blocks this thread until it is decided. For callers that may block their thread.
     pub(crate) fn wait(self) -> Result<(), RecordBroken> {
         match self {
             Self::Ticket(ticket) => ticket.wait_blocking().map_err(RecordBroken::new),

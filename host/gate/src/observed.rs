@@ -1,7 +1,7 @@
 //! Sums up what was looked at in the mounts, object by object, for `observed` records.
 //!
-//! INVARIANT: what is summed up depends on the asks and answers alone, and it is written only at moments that the guest decides, so a
-//! rebuild that looks at the same files comes to the same records.
+//! INVARIANT: the sums depend only on the asks and answers, and they are written only at moments that the guest determines. So a rebuild
+//! that looks at the same files makes the same records.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,11 +11,11 @@ use vocabulary::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, Resource, S
 
 use crate::named::asked_for;
 
-/// BOUND: with more objects than this, they are written although the guest did nothing else.
+/// BOUND: number of objects. With more of them, they are written although the guest did nothing else.
 pub(crate) const OBJECTS_MAX: usize = 200;
-/// BOUND: bytes of JSON in one record's list, well below what a body may have.
+/// BOUND: bytes of JSON in one record's list, well below the limit of a body.
 const JSON_BYTES_MAX: usize = 50_000;
-/// BOUND: of a path. What is longer keeps its end, which names the object.
+/// BOUND: bytes of a path. A longer path keeps its end, which names the object.
 const PATH_BYTES_MAX: usize = 1024;
 
 /// One unbroken stretch of reading.
@@ -28,10 +28,10 @@ struct Stretch {
 
 #[derive(Clone, Debug, Default)]
 struct Reading {
-    /// Over (offset, length, digest) of the stretches that ended.
+    /// Hash over (offset, length, digest) of the stretches that ended.
     ended: Option<Sha256>,
     now: Option<Stretch>,
-    /// The last read said that there is no more.
+    /// Whether the last read reached the end.
     at_end: bool,
 }
 
@@ -50,7 +50,7 @@ struct SeenObject {
 #[derive(Clone, Debug)]
 struct Open {
     path: String,
-    /// Where it really is, if that is another place.
+    /// The real path, if it differs.
     real: Option<String>,
     size: Option<u64>,
 }
@@ -58,14 +58,16 @@ struct Open {
 /// The key of a sum: the path, where links led, and what was done.
 type ObservedPlace = (String, Option<String>, Touch);
 
-/// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor for ever; the path of the last must not grow with it, and what
-/// it opens there must still be named by its end. Two long paths that end alike are told apart by the digest of what was left out.
+/// Shortens a path.
+///
+/// SECURITY: a guest can walk `d/../d/../…` from descriptor to descriptor without end. The path must not grow with each step, and an object
+/// that is opened there must still be named by its end. Two long paths with the same end differ in the digest of what was left out.
 fn bounded(path: String) -> String {
     let mut from = path.len().saturating_sub(PATH_BYTES_MAX);
     if from == 0 {
         return path;
     }
-    // Room for what stands in its place.
+    // Makes room for the text that replaces it.
     from += 64;
     while !path.is_char_boundary(from) {
         from += 1;
@@ -115,7 +117,7 @@ impl Aggregate {
         }
     }
 
-    /// How an ask is named on the record: in the guest's own words, and where a path leads.
+    /// An ask as the record names it: in the guest's own words, and with where a path leads.
     pub(crate) fn named(&self, ask: &Ask) -> AskedFor {
         let named = asked_for(ask);
         let Ask::File(file) = ask else { return named };
@@ -124,7 +126,7 @@ impl Aggregate {
             None => AskedFor { resource: Resource::Path(whole), ..named },
             Some(said) => {
                 let resource = SafeText::new(&bounded(said.to_owned()), PATH_BYTES_MAX);
-                // SECURITY: an absolute path leads nowhere in a mount, and is not shown as if it did.
+                // SECURITY: an absolute path leads nowhere in a mount, so it is not shown as resolved.
                 let resolved = (!said.starts_with('/')).then_some(whole).filter(|whole| *whole != resource);
                 AskedFor { resolved, resource: Resource::Path(resource), ..named }
             }
@@ -133,7 +135,7 @@ impl Aggregate {
 
     fn joined(&self, dir: u64, path: &str) -> String {
         let mut whole = self.open.get(&dir).map_or_else(|| format!("#{dir}"), |open| open.path.clone());
-        // SECURITY: `..` stays as it was said: what it means depends on links.
+        // SECURITY: `..` stays as the guest wrote it, because its meaning depends on links.
         for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
             if !whole.ends_with('/') {
                 whole.push('/');
@@ -162,7 +164,7 @@ impl Aggregate {
                 seen.reading.note(*offset, bytes, size, bytes.len() < usize::try_from(*len).unwrap_or(usize::MAX));
             }
             (FileAsk::Stat { file }, FileAnswer::Stat(stat)) if stat.kind == FileKind::File => {
-                // Opening it has put it on the record already.
+                // The object was noted when it was opened.
                 if let Some(open) = self.open.get_mut(&file.0) {
                     open.size = Some(stat.size);
                 }
@@ -184,7 +186,7 @@ impl Aggregate {
             (FileAsk::Close { file }, _) => {
                 self.open.remove(&file.0);
             }
-            // A look that failed is a look: it tells whether something is there.
+            // A look that failed counts too, because it shows whether something exists.
             _ => {
                 let path = self.path_of(ask);
                 self.touch((path, None, Touch::Look)).times += 1;
@@ -208,7 +210,7 @@ impl Aggregate {
         &mut self.seen[place]
     }
 
-    /// Everything since the last time, in lists that each fit into one record.
+    /// Takes everything since the last call, in lists that each fit into one record.
     pub(crate) fn take(&mut self) -> Vec<Vec<Object>> {
         self.places.clear();
         let mut lists = Vec::new();

@@ -1,4 +1,4 @@
-//! How what a run saw is laid out in payloads, so that it can be shown the same again.
+//! The payload codec: how requests, answers and looks are written as bytes beside a record, so that a rebuild can show them again.
 //!
 //! A `delivered` payload has, for each head, chunk, end and answer among its releases and in their order: a chunk's length and bytes; a
 //! head's status and fields; an end's fields; an answer in one piece, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use vocabulary::record::{DeliveredEvent, DeliveredOne};
 use vocabulary::{DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileStat, GuestEvent, Header, HttpHead, Reason};
 
-/// BOUND: one payload; well below what a journal takes.
+/// BOUND: bytes of one payload, well below the limit of a journal.
 const PAYLOAD_PIECE_BYTES: usize = 8 << 20;
 
-/// Bytes as the payloads of one record.
+/// Splits bytes into the payloads of one record.
 pub(crate) fn in_pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     bytes.chunks(PAYLOAD_PIECE_BYTES).map(<[u8]>::to_vec)
 }
@@ -37,7 +37,7 @@ pub(crate) fn put_event(to: &mut Vec<u8>, event: &GuestEvent) {
     }
 }
 
-/// Reads the event of one release back; `None` when the content isn't what the release says.
+/// Reads the event of one release back. `None` if the content does not match the release.
 pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<GuestEvent> {
     Some(match one.event {
         DeliveredEvent::Head => GuestEvent::Head(HttpHead { status: from.u16()?, headers: from.headers()? }),
@@ -53,8 +53,8 @@ pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<GuestE
     })
 }
 
-/// Eight bytes that tell a look at a mount from others, for a prompt word on the first that differs. Not for security: what was
-/// looked at is compared again, as a whole, with the `observed` records.
+/// Eight bytes that distinguish a look at a mount from others, so that the first look that differs is reported promptly. They are not for
+/// security: everything that was looked at is compared again, as a whole, with the `observed` records.
 pub(crate) fn mark(ask: &FileAsk) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(ask.function().as_str().as_bytes());
@@ -119,7 +119,7 @@ pub(crate) fn take_observation(from: &mut Cursor) -> Option<([u8; 8], Observatio
 }
 
 fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
-    // BOUND: everything kept is far below 4 GiB: chunks and reads by 64 KiB, listings by `listing-entries`.
+    // BOUND: everything that is kept is far below 4 GiB: chunks and reads have at most 64 KiB, and `listing-entries` bounds listings.
     to.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
     to.extend_from_slice(bytes);
 }
@@ -132,7 +132,7 @@ fn put_headers(to: &mut Vec<u8>, headers: &[Header]) {
     }
 }
 
-/// Reads a payload from front to back without copying what is large.
+/// Reads a payload from front to back without copying large parts.
 pub(crate) struct Cursor(Bytes);
 
 impl Cursor {

@@ -1,7 +1,7 @@
-//! What of the record may be taken away: by its age and its size, and never what is still needed.
+//! Decides how much of the beginning of the record may be removed, by age and size. Records that are still needed are never removed.
 //!
-//! Whole segments go, from the beginning of the log on. What a run that has not ended has recorded stays, and so does what is on legal hold,
-//! and, unless the rules say otherwise, the acceptance of an agent that stands. `journal` takes away what was decided here.
+//! Whole segments are removed, from the beginning of the log on. Records of open runs and of runs on legal hold stay. The acceptance of an
+//! agent that is still in force stays too, unless the rules say otherwise. `journal` removes what was decided here.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +10,33 @@ use serde::Deserialize;
 use vocabulary::record::Record;
 use vocabulary::{RunId, SafeText};
 
-/// When the record is taken away.
+/// The rules for removing the beginning of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// What was last recorded before this moment goes: milliseconds since 1970.
+    /// Segments whose last record was made before this moment are removed. In milliseconds since 1970.
     pub before_ms: Option<u64>,
-    /// The oldest goes until what is left has no more than so many bytes.
+    /// The oldest segments are removed until at most this many bytes are left.
     pub bytes_max: Option<u64>,
-    /// Whether the acceptance of an agent may go although it stands.
+    /// Whether the acceptance of an agent may be removed although it is still in force.
     pub drops_accepted: bool,
 }
 
-/// One segment.
+/// One segment of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// Its number.
+    /// Number of the segment.
     pub segment: u32,
-    /// How long its file is.
+    /// Size of its file in bytes.
     pub bytes: u64,
     /// How many records it has.
     pub records: u64,
-    /// When the first of its records was made, as far as they say so.
+    /// When the first of its records with a time was made, in milliseconds since 1970.
     pub from_ms: Option<u64>,
-    /// And the last.
+    /// When the last of its records with a time was made, in milliseconds since 1970.
     pub to_ms: Option<u64>,
 }
 
-/// A run, as far as it matters here.
+/// A run, as far as it matters for pruning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Begun {
     segment: u32,
@@ -44,29 +44,29 @@ struct Begun {
     last_ms: u64,
 }
 
-/// What stands against taking more away.
+/// What keeps more segments from being removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keeper {
     /// A run that has not ended.
     Open(RunId),
-    /// A run that is on hold, and why.
+    /// A run that is on hold, and the reason.
     Held(RunId, SafeText),
-    /// The acceptance of an agent that stands: its name and the configuration.
+    /// The acceptance of an agent that is still in force: the name of the agent and the configuration.
     Accepted(SafeText, SafeText),
-    /// The segment in which the log goes on.
+    /// The segment to which the log is being written.
     Growing,
 }
 
-/// What would be taken away.
+/// The result of applying the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PruneVerdict {
-    /// The segments that go, oldest first.
+    /// The segments that are to be removed, oldest first.
     pub gone: Vec<Stretch>,
-    /// What keeps more from going that the rules would take.
+    /// What keeps further segments that the rules would remove.
     pub keeper: Option<Keeper>,
 }
 
-/// The whole of a record, as far as it matters here.
+/// The whole record, as far as it matters for pruning.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
     stretches: Vec<Stretch>,
@@ -74,18 +74,18 @@ pub struct Course {
     size: u64,
     runs: BTreeMap<RunId, Begun>,
     holds: BTreeMap<RunId, SafeText>,
-    /// By the configuration and the agent: in which segment it was accepted.
+    /// The segment in which each agent was accepted, by configuration and agent.
     accepted: BTreeMap<(SafeText, SafeText), u32>,
 }
 
-/// The moment that most kinds of record name.
+/// The time that most kinds of record have.
 #[derive(Deserialize)]
 struct PrunePlace {
     at: Option<u64>,
 }
 
 impl Course {
-    /// Reads the whole record. `progress` hears how many records were read.
+    /// Reads the whole record. `progress` is called with the number of records that were read.
     ///
     /// # Errors
     /// The log can't be read.
@@ -114,7 +114,7 @@ impl Course {
         Ok(course)
     }
 
-    /// Takes a record in, and gives the moment that it names.
+    /// Adds a record, and returns the time in it.
     fn take(&mut self, record: &journal::Record) -> Option<u64> {
         let said = serde_json::from_slice::<PrunePlace>(&record.body).ok().and_then(|at| at.at);
         let segment = record.at.segment;
@@ -156,7 +156,7 @@ impl Course {
         self.runs.iter().filter(move |(run, begun)| old(begun) && !self.holds.contains_key(run)).map(|(run, _)| *run)
     }
 
-    /// What goes by these rules. A rule of age and a rule of size both hold: what either of them takes goes.
+    /// Applies the rules. A segment is removed if the rule of age or the rule of size removes it.
     pub fn judge(&self, rules: &Rules) -> PruneVerdict {
         let Some((growing, sealed)) = self.stretches.split_last() else { return PruneVerdict { gone: Vec::new(), keeper: None } };
         let by_age = sealed.iter().take_while(|stretch| rules.before_ms.is_some_and(|before| stretch.to_ms.is_some_and(|to| to < before)));
@@ -174,7 +174,7 @@ impl Course {
         PruneVerdict { gone, keeper: is_kept.then_some(keeper) }
     }
 
-    /// The first segment that has to stay, and because of what.
+    /// The first segment that has to stay, and what keeps it.
     fn keeper(&self, rules: &Rules, growing: u32) -> (u32, Keeper) {
         let open = self.runs.iter().filter(|(_, begun)| !begun.ended).map(|(run, begun)| (begun.segment, Keeper::Open(*run)));
         let held = self.holds.iter().filter_map(|(run, why)| Some((self.runs.get(run)?.segment, Keeper::Held(*run, why.clone()))));
@@ -211,7 +211,7 @@ mod tests {
         let age = |before_ms| Rules { before_ms: Some(before_ms), ..Rules::default() };
         let size = |bytes_max| Rules { bytes_max: Some(bytes_max), ..Rules::default() };
         assert_eq!(gone(&course, &Rules::default()), [0; 0]);
-        assert_eq!(gone(&course, &age(150)), [0; 0], "what was last recorded then stays");
+        assert_eq!(gone(&course, &age(150)), [0; 0], "a segment whose last record was made at that moment stays");
         assert_eq!(gone(&course, &age(251)), [1, 2]);
         assert_eq!(gone(&course, &age(10_000)), [1, 2, 3, 4]);
         assert_eq!(gone(&course, &size(50)), [0; 0]);

@@ -1,4 +1,4 @@
-//! One run as its records have it, taken apart for a rebuild.
+//! The records of one run, prepared for a rebuild.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use crate::run_header::RunHeader;
 use crate::settling::told;
 use crate::spent::Spent;
 
-/// One record of a run with its payloads, as a log gives them.
+/// One record of a run with its payloads, as it was read from a log.
 #[derive(Clone, Debug)]
 pub struct Leaf {
-    /// Its number in the run, from 1.
+    /// The record's number in the run, from 1.
     pub seq: u64,
-    /// Canonical JSON.
+    /// The record as canonical JSON.
     pub body: Vec<u8>,
-    /// Opened.
+    /// The opened payloads.
     pub payloads: Vec<Vec<u8>>,
 }
 
-/// An ask as it was recorded; `op` is 0 for one that was no act.
+/// An ask as it was recorded. `op` is 0 if it was not an act.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedAsk {
     pub(crate) seq: u64,
     pub(crate) op: u64,
     pub(crate) ask: AskedFor,
     pub(crate) params: Digest,
-    /// Whether it may be made again without a person's word.
+    /// Whether it may be repeated without a settlement.
     pub(crate) repeat: Repeat,
-    /// Why a refused one was.
+    /// Why it was refused, if it was.
     pub(crate) reason: Option<Reason>,
-    /// So many releases came before it.
+    /// How many releases were recorded before it.
     pub(crate) delivered: usize,
-    /// So many objects were summed up before it.
+    /// How many objects were recorded before it.
     pub(crate) objects: usize,
 }
 
@@ -67,26 +67,26 @@ pub struct Recorded {
     pub(crate) observations: Vec<(u64, [u8; 8], Observation)>,
     pub(crate) known: BTreeMap<u64, RecordedEnd>,
     pub(crate) counted: u64,
-    /// What a person said of acts, by operation, since each was asked last.
+    /// The settlements of the last attempts, by operation: whether the act happened.
     pub(crate) words: BTreeMap<u64, bool>,
     pub(crate) kept_bytes: u64,
-    /// What is kept of requests beside their intents.
+    /// Bytes of requests that are kept beside their intents.
     pub(crate) requests_bytes: u64,
     last_op: u64,
     answers_are_kept: bool,
     observations_are_kept: bool,
-    /// What was written of it, as it counts against `record-bytes`.
+    /// Bytes that the run has written, which count against `record-bytes`.
     recorded_bytes: u64,
-    /// By the credential's name.
+    /// The run's leases, by the credential's name.
     leases: BTreeMap<String, Lease>,
     spent: Spent,
 }
 
 impl Recorded {
-    /// Takes a run's records in their order.
+    /// Reads a run from its records, in their order.
     ///
     /// # Errors
-    /// A record or payload that is not what it should be.
+    /// A record or payload that is faulty.
     pub fn from_leaves(run: RunId, leaves: impl IntoIterator<Item = Result<Leaf, LoadError>>) -> Result<Self, LoadError> {
         let mut recorded: Option<Self> = None;
         for leaf in leaves {
@@ -114,7 +114,7 @@ impl Recorded {
     /// Reads a run from a journal.
     ///
     /// # Errors
-    /// As [`Recorded::from_leaves`]; or the log can't be read, or the run's key is gone.
+    /// As [`Recorded::from_leaves`]; also if the log can't be read, or the run's key is gone.
     pub fn load(reader: &journal::Reader, run: RunId) -> Result<Self, LoadError> {
         Self::from_leaves(run, leaves(reader, run))
     }
@@ -145,7 +145,7 @@ impl Recorded {
         }
     }
 
-    /// What the run was opened with.
+    /// The header with which the run was opened.
     pub fn header(&self) -> &RunHeader {
         &self.header
     }
@@ -155,18 +155,18 @@ impl Recorded {
         self.closed.as_ref()
     }
 
-    /// What the agent returned, if it did.
+    /// What the agent returned, if it returned.
     pub fn output(&self) -> Option<&[u8]> {
         self.output.as_deref()
     }
 
-    /// What the agent said, in order.
+    /// The claims of the agent, in order.
     pub fn said(&self) -> impl Iterator<Item = &Claim> {
         self.said.iter().map(|(_, claim)| claim)
     }
 
-    /// Whether the guest itself came to an end: then a rebuild must come to the same one. A run that was cut off or ended from outside
-    /// only has a beginning to be compared with.
+    /// Whether the guest ended by itself. If so, a rebuild must come to the same end. For a run that was cut off or ended from outside,
+    /// only its beginning can be compared.
     pub fn came_to_its_end(&self) -> bool {
         self.closed.as_ref().is_some_and(|closed| match closed.outcome {
             Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. } => true,
@@ -179,7 +179,7 @@ impl Recorded {
         })
     }
 
-    /// Whether everything that it was let see was kept: then it can go on.
+    /// Whether everything that it saw was kept, so that it can be resumed.
     pub fn is_kept(&self) -> bool {
         self.answers_are_kept && self.observations_are_kept
     }
@@ -192,27 +192,27 @@ impl Recorded {
         self.observations_are_kept
     }
 
-    /// For an auditor, who looks at the mounts again: a part of the looks is of no use.
+    /// The same without looks. An auditor looks at the mounts again, and a part of the looks is of no use for that.
     pub(crate) fn without_observations(self) -> Self {
         Self { observations: Vec::new(), ..self }
     }
 
-    /// What was written of it, in bytes.
+    /// How many bytes the run has written to the record.
     pub fn recorded_bytes(&self) -> u64 {
         self.recorded_bytes
     }
 
-    /// What became of its leases, by the credential's name.
+    /// The state of its leases, by the credential's name.
     pub fn leases(&self) -> &BTreeMap<String, Lease> {
         &self.leases
     }
 
-    /// How long it went on so far.
+    /// For how long the run was active so far.
     pub fn spent(&self) -> Spent {
         self.spent
     }
 
-    /// Acts whose outcome is unknown and that are not repeated without a person's word, with what was asked.
+    /// Acts that a person must settle, by operation, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
         let open = |op: &u64| matches!(self.known.get(op), Some(RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, None)));
         let unsettled = self.asks.iter().filter(|ask| ask.op > 0 && open(&ask.op) && ask.repeat == Repeat::OnWord);
@@ -227,7 +227,7 @@ impl Recorded {
             Record::Asked(asked) => {
                 self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
                 self.known.insert(asked.op, RecordedEnd::Asked);
-                // SECURITY: a word is on the attempt before it. What becomes of this one, nobody has said.
+                // SECURITY: a settlement applies to the attempt before it. This new attempt is not settled.
                 self.words.remove(&asked.op);
                 if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
                     self.leases.entry(name.clone()).or_default().uses += 1;
@@ -299,7 +299,7 @@ impl Recorded {
     }
 
     fn refused(&mut self, seq: u64, refused: Refused) {
-        // A counting record stands for no single ask.
+        // A counting record does not stand for a single ask.
         if refused.counted.is_some() {
             self.counted += refused.alike;
             return;
@@ -350,7 +350,7 @@ impl Recorded {
     }
 }
 
-/// A run's records as a journal has them, with what is kept beside them opened.
+/// A run's records from a journal, with their payloads opened.
 pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Result<Leaf, LoadError>> {
     let read = move |cause| LoadError::Read { run, cause: Arc::new(cause) };
     reader.of_run(run).map(move |record| {

@@ -1,4 +1,4 @@
-//! A record being played: each thing the guest does is held against what it did then, and answered as it was then.
+//! The replay cursor: compares each thing that the guest does with the record, and answers it from the record.
 //!
 //! INVARIANT: an answer is given only when everything that was recorded before it has happened again.
 
@@ -17,22 +17,22 @@ use crate::recorded::{Recorded, RecordedAsk};
 use crate::resume_point::{Owed, SeenAnswer};
 use crate::trace::ProgressSlot;
 
-/// What a rebuild is for.
+/// The purpose of a rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// To see whether the record is what happened: nothing has an effect.
+    /// To check whether the guest does what the record says. Nothing has an effect.
     Audit,
-    /// To go on where the record ends.
+    /// To continue where the record ends.
     Resume,
 }
 
-/// What the record has for something that the guest does.
+/// What the record has for one thing that the guest does.
 pub(crate) enum CursorStep<T> {
-    /// This.
+    /// The recorded answer.
     Served(T),
-    /// A look that was not kept: to be made again.
+    /// A look that was not kept, and has to be made again.
     Observe,
-    /// Nothing: the record ends here.
+    /// Nothing, because the record ends here.
     End,
 }
 
@@ -51,7 +51,7 @@ struct CursorOp {
     abandoned: bool,
 }
 
-/// How something was opened, and how many others were opened through it.
+/// How a file or directory was opened, and how many others were opened through it.
 struct OpenedFile {
     how: FileOpen,
     leads_to: u64,
@@ -61,20 +61,20 @@ pub(crate) struct ReplayCursor {
     pub(crate) recorded: Recorded,
     pub(crate) mode: Mode,
     at: CursorPlace,
-    /// Looks still to find nothing before the next release.
+    /// How many polls must still find nothing before the next release.
     empty: u64,
-    /// Looks that found nothing since the last one.
+    /// How many polls found nothing since the last release.
     found_nothing: u64,
     next_op: u64,
     mono_ns: u64,
     alike: Alike,
-    /// How many refusals stood in tables that were full.
+    /// How many refusals were in tables that were full and were emptied.
     tabled: u64,
     sum: Aggregate,
     progress: ProgressSlot,
     ops: BTreeMap<u64, CursorOp>,
     timers: BTreeMap<u64, u64>,
-    /// What was opened and is open, or leads to something that is; kept for going on.
+    /// Files and directories that are open or lead to open ones. The live world needs them when it takes over.
     opened: BTreeMap<u64, OpenedFile>,
     open: BTreeSet<u64>,
     next_file: u64,
@@ -137,20 +137,20 @@ impl ReplayCursor {
         let recorded = &self.recorded;
         let ask = self.next_ask().map(|ask| (ask.seq, format!("`{}`", ask.ask.resource)));
         let delivered = recorded.delivered.get(self.at.delivered).map(|one| (one.seq, released(&one.release)));
-        let said = recorded.said.get(self.at.said).map(|(seq, _)| (*seq, "something said".to_owned()));
+        let said = recorded.said.get(self.at.said).map(|(seq, _)| (*seq, "a claim".to_owned()));
         let object = recorded.objects.get(self.at.object).map(|(seq, object)| (*seq, format!("a look at `{}`", object.path)));
         let look = recorded.observations.get(self.at.look).map(|(seq, ..)| (*seq, "a look at a mount".to_owned()));
         let all = [ask, delivered, said, object, look];
         all.into_iter().flatten().min_by_key(|(seq, _)| *seq).unwrap_or((recorded.last_seq, "its end".to_owned()))
     }
 
-    /// The guest does something that is not what comes next on the record.
+    /// The divergence when the guest does something other than what comes next on the record.
     pub(crate) fn diverged(&self, rebuilt: impl Into<String>) -> Stop {
         let (seq, recorded) = self.left();
         Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: rebuilt.into() }))
     }
 
-    /// The record has no more, and the guest goes on.
+    /// The guest continues although the record has no more.
     fn end<T>(&self, rebuilt: impl FnOnce() -> String) -> Result<CursorStep<T>, Stop> {
         if !self.drained() || (self.mode == Mode::Audit && self.recorded.came_to_its_end()) {
             return Err(self.diverged(rebuilt()));
@@ -161,7 +161,7 @@ impl ReplayCursor {
         }
     }
 
-    /// A moment at which sums are written: what was looked at must be what the record has.
+    /// Closes the sums, at a moment at which they are written. What was looked at must match the record.
     fn close_sums(&mut self) -> Result<(), Stop> {
         for objects in self.sum.take() {
             let mut owed: Vec<Object> = Vec::new();
@@ -184,13 +184,13 @@ impl ReplayCursor {
         Ok(())
     }
 
-    /// An ask that comes next on the record: everything before it must have happened.
+    /// Compares an ask with the next one on the record. Everything recorded before it must have happened.
     fn matched(&mut self, ask: &Ask) -> Result<RecordedAsk, Stop> {
         let named = self.sum.named(ask);
         let rebuilt = || format!("`{}`", named.resource);
         let Some(next) = self.next_ask().cloned() else { return Err(self.diverged(rebuilt())) };
-        // The digest covers everything that was asked. The words beside it may have stars in them, and headers, which a rebuild does not
-        // write out.
+        // The digest covers the whole ask. The recorded text beside it may have stars in it, and headers, which a rebuild does not write
+        // out.
         let is_alike = (&next.ask.capability, &next.ask.function) == (&named.capability, &named.function);
         if !is_alike || next.params != self.recorded.keyed.digest(&ask.canonical_bytes()) {
             let detail = if is_alike && next.ask.resource == named.resource { ", with other headers, query or body" } else { "" };
@@ -216,14 +216,14 @@ impl ReplayCursor {
                     self.count(&ask, &reason);
                 }
             }
-            // What was refused often enough has no record of its own, only the number that it took.
+            // A similar refusal that was only counted has no record, but it took a number.
             Some(_) => {
                 if !self.count_unwritten(&ask) {
                     return Err(self.diverged(rebuilt()));
                 }
             }
             None => {
-                // Numbers are given out in order. If the record has anything with this number or a later one, this was asked.
+                // Numbers are given out in order. So this act was asked if the record has anything with this number or a later one.
                 let happened = self.recorded.delivered.iter().skip(self.at.delivered).any(|one| one.release.op >= op);
                 let counted = self.recorded.counted > self.alike.unwritten();
                 if !((happened || counted) && self.count_unwritten(&ask)) {
@@ -239,7 +239,7 @@ impl ReplayCursor {
         Ok(CursorStep::Served(op))
     }
 
-    /// The recorded time does not matter here: it is already on the record, or is written when the run is resumed.
+    /// Counts a refusal. Its time does not matter here: it is already on the record, or is written when the run is resumed.
     fn count(&mut self, ask: &Ask, reason: &Reason) {
         match self.alike.note(ask, &self.sum.named(ask), reason, self.now_ms()) {
             Write::Full(several) => self.emptied(several),
@@ -258,7 +258,7 @@ impl ReplayCursor {
         }
     }
 
-    /// The table of counted refusals was written here. What the record does not have of it must still be written.
+    /// The table of counted refusals was written at this moment. Any part of it that is not on the record must still be written.
     fn emptied(&mut self, several: Vec<Several>) {
         let written: u64 = several.iter().map(|it| it.alike).sum();
         self.tabled += written;
@@ -281,7 +281,7 @@ impl ReplayCursor {
         self.refusal(&ask, reason).map(CursorStep::Served)
     }
 
-    /// A refusal whose reason does not depend on anything but the ask and what was seen.
+    /// A refusal whose reason depends only on the ask and on what was seen.
     fn refusal(&mut self, ask: &Ask, reason: Reason) -> Result<(), Stop> {
         if self.alike.is_full(ask, &reason) {
             self.count(ask, &reason);
@@ -293,7 +293,7 @@ impl ReplayCursor {
             return Ok(());
         }
         self.close_sums()?;
-        // Checked for its verdict only: the refusal is owed, and the rebuild goes on as long as the record can answer.
+        // Only the verdict matters: the refusal must still be recorded, and the rebuild continues as long as the record can answer.
         if let CursorStep::End = self.end_of_asks(ask)? {
             self.owed.push(Owed::Refusal(Box::new(ask.clone()), reason));
         }
@@ -317,7 +317,7 @@ fn released(release: &Release) -> String {
         GuestEvent::Answer(_) => "an answer",
         GuestEvent::Failed(_) => "a failure",
         GuestEvent::Timer { .. } => "a timer",
-        GuestEvent::Clock => "a look at the clock",
+        GuestEvent::Clock => "a jump of the clock",
     };
     format!("{what} for operation {}", release.op)
 }

@@ -1,4 +1,4 @@
-//! Going on with a run that was cut off: what is owed to the record, and what becomes of each act that was under way.
+//! The resume plan of a run that was cut off: what must still be recorded, and what becomes of each act that was under way.
 
 use vocabulary::record::AnswerClass;
 use vocabulary::{Fault, OpId, Repeat, Stop};
@@ -9,34 +9,34 @@ use crate::resume_point::{InFlight, Owed, RecordedEnd, ResumePoint, SeenAnswer};
 use crate::run::{Moment, OpState, RunGate};
 use crate::settling::Settling;
 
-/// How an act under way at the end of the record goes on.
+/// How an act under way at the end of the record continues.
 #[derive(Debug)]
 pub(crate) enum ResumePlan {
-    /// The guest is told this.
+    /// The guest gets this fault.
     Tell(OpId, Fault),
-    /// It is sent again; the new answer must begin with what the guest has seen.
+    /// The act is sent again. The new answer must begin with what the guest has seen.
     Again(Box<PendingIntent>, Box<SeenAnswer>),
 }
 
 /// What to do with an act whose end the guest has not seen.
 enum ResumeChoice {
-    /// Nothing, but it is to be on the record that it is over.
+    /// The act is over. It is settled in this way, if it was not settled before.
     Over(Option<Settling>),
-    /// The same, of a body that will not come to its end.
+    /// The act is over, and the rest of its answer's body will not come.
     BrokenOff,
     Tell(Fault),
     Again,
-    /// A person must say; and whether the record has that already.
+    /// A person must settle the act. `said` says whether the act is already on the record as unknown.
     Unsettled {
         said: bool,
     },
 }
 
 impl RunGate {
-    /// Takes over from a rebuild: counters first, then what is owed to the record, then each act that was under way.
+    /// Takes over from a rebuild: first the counters, then what must still be recorded, then each act that was under way.
     ///
     /// # Errors
-    /// [`Stop::Unsettled`] for an act that may have happened and must not be repeated without a person's word. Then nothing was sent.
+    /// [`Stop::Unsettled`] for an act that may have happened and must be settled by a person before it is repeated. Then nothing was sent.
     pub(crate) fn resume_at(&self, at: &mut ResumePoint) -> Result<Vec<ResumePlan>, Stop> {
         self.adopt(at)?;
         let ended = at.ended;
@@ -74,7 +74,7 @@ impl RunGate {
         Ok(plan)
     }
 
-    /// Each act of which nobody knows is on the record as such before a person is asked about any.
+    /// Records each act with an unknown outcome as unknown, before a person is asked about any of them.
     fn say_unsettled(&self, choices: &[(InFlight, ResumeChoice)]) -> Result<(), Stop> {
         for (act, choice) in choices {
             if let ResumeChoice::Unsettled { said: false } = choice {
@@ -105,7 +105,7 @@ impl RunGate {
         Ok(())
     }
 
-    /// An act of before, as if it had been asked just now.
+    /// Adds an earlier act to the acts under way, as if it had been asked just now.
     fn resumed(&self, act: &InFlight, stage: Stage) {
         let answered = stage == Stage::Answered;
         let (seen, source) = (act.seen.clone(), act.ask.source());
@@ -118,13 +118,13 @@ impl RunGate {
         let lost = Fault::lost(ask.kind());
         match self.ask_again(op, ask)? {
             Judgement::Permitted(pending) => Ok(ResumePlan::Again(pending, Box::new(seen))),
-            // A grant has ended meanwhile.
+            // A grant has expired meanwhile.
             Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, lost)),
             Judgement::Refused { op, fault } => Ok(ResumePlan::Tell(op, fault)),
         }
     }
 
-    /// Takes up what the guest has seen of an answer before; the new one was found to begin the same.
+    /// Takes over what the guest has seen of an earlier answer. The new answer was found to begin the same.
     pub(crate) fn seen_before(&self, op: OpId, seen: &SeenAnswer) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
             state.seen = seen.clone();
@@ -148,7 +148,7 @@ fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice
             ),
             _,
         ) => ResumeChoice::Tell(fault.unwrap_or(lost)),
-        // It was to be told that no answer came, and goes on from there as it did before.
+        // The guest was to get the fault that no answer came. It gets it now, and continues as it would have before.
         (RecordedEnd::Answered(AnswerClass::Unknown, Some(fault)), _) => ResumeChoice::Tell(fault),
         (_, Some(true)) => ResumeChoice::Tell(lost),
         (_, _) if act.ask.repeat() == Repeat::Safe => ResumeChoice::Again,

@@ -11,46 +11,47 @@ use crate::alike::{Alike, Several};
 use crate::observed::Aggregate;
 use crate::trace::ProgressSlot;
 
-/// A world that can go on where a record ends.
+/// A world that can continue where a record ends.
 pub trait LiveWorld: Door + Timeline {
-    /// Goes on from here: clocks, counters, timers, operations under way. Called at most once, before anything else but `observe_unrecorded`.
+    /// Continues from this point: clocks, counters, timers, operations under way. It is called at most once, before anything else except
+    /// `observe_unrecorded`.
     ///
     /// # Errors
-    /// Only what ends the run; [`Stop::Unsettled`] when an act's outcome must be settled by a person first.
+    /// Only what ends the run; [`Stop::Unsettled`] if a person must settle an act first.
     fn resume_at(&mut self, at: ResumePoint) -> Result<(), Stop>;
 
-    /// Looks at a mount without putting it on a record: for an auditor's rebuild of a run whose reading was not kept.
+    /// Looks at a mount without recording it, for an auditor's rebuild of a run whose looks were not kept.
     ///
     /// # Errors
     /// Only what ends the run.
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
 }
 
-/// Where a run stands when its record ends.
+/// The state of a run where its record ends.
 #[derive(Debug)]
 pub struct ResumePoint {
-    /// The guest has ended: nothing is sent again.
+    /// Whether the guest has ended. If so, no act is sent again.
     pub ended: bool,
-    /// The run's clock.
+    /// The time on the run's clock, in nanoseconds.
     pub mono_ns: u64,
-    /// Looks that found nothing since the last release.
+    /// How many polls found nothing since the last release.
     pub empty: u64,
     /// Counters and sums of the gate.
     pub gate: GateState,
-    /// Timers that have not run out: operation, deadline on the run's clock.
+    /// Timers that have not run out: operation, and deadline on the run's clock in nanoseconds.
     pub timers: Vec<(OpId, u64)>,
     /// Acts whose end the guest has not seen.
     pub in_flight: Vec<InFlight>,
     /// Files and directories that the guest has open, how it opened them, and the directories that led to them; mounts are not
     /// among them.
     pub files: Vec<(FileId, FileOpen)>,
-    /// Those among them that it has closed.
+    /// Those of `files` that it has closed.
     pub closed: Vec<FileId>,
     /// The next number of a file.
     pub next_file: u64,
 }
 
-/// What the gate itself must know to go on.
+/// What the gate must know to continue the run.
 #[derive(Debug)]
 pub struct GateState {
     pub(crate) alike: Alike,
@@ -60,11 +61,11 @@ pub struct GateState {
     pub(crate) observed: Aggregate,
     pub(crate) owed: Vec<Owed>,
     pub(crate) progress: ProgressSlot,
-    /// What a person said of acts, by operation.
+    /// The settlements of acts, by operation: whether the act happened.
     pub(crate) words: BTreeMap<u64, bool>,
 }
 
-/// What had not reached the record when it was cut off.
+/// What the record lacks because the run was cut off, so that it must still be written.
 #[derive(Debug)]
 pub(crate) enum Owed {
     Objects(Vec<Object>),
@@ -75,28 +76,28 @@ pub(crate) enum Owed {
 /// An act whose end the guest has not seen.
 #[derive(Debug)]
 pub struct InFlight {
-    /// Which.
+    /// Number of the operation.
     pub op: OpId,
-    /// The ask, as the guest made it again.
+    /// The ask, as the guest made it in the rebuild.
     pub ask: Act,
     /// What the record has of its end.
     pub known: RecordedEnd,
     /// What the guest has seen of its answer.
     pub seen: SeenAnswer,
-    /// The guest lost interest.
+    /// Whether the guest has abandoned it.
     pub abandoned: bool,
 }
 
 /// What the record has of an act's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedEnd {
-    /// It was refused; the guest is to be told this.
+    /// It was refused, and the guest is to get this fault.
     Refused(Fault),
-    /// An intent and no answer.
+    /// It has an intent and no answer.
     Asked,
-    /// A response, and what the guest was given of its body.
+    /// It has a response, and a record of what the guest got of the body.
     Received,
-    /// An answer.
+    /// It has an answer, and the fault that the guest is to get, if any.
     Answered(AnswerClass, Option<Fault>),
 }
 
@@ -105,8 +106,8 @@ pub enum RecordedEnd {
 pub struct SeenAnswer {
     /// The head's status, if it has seen one.
     pub status: Option<u16>,
-    /// Bytes of the body.
+    /// How many bytes of the body it has seen.
     pub bytes: u64,
-    /// Over those bytes.
+    /// Hash over these bytes.
     pub hash: Sha256,
 }

@@ -1,4 +1,4 @@
-//! One run at the gate: everything that it asks, sees and says goes past here and onto the record.
+//! One run at the gate: everything that it asks, sees and says passes through here and is recorded.
 
 mod behind;
 mod flush;
@@ -38,17 +38,17 @@ pub(crate) use state::OpState;
 use behind::Behind;
 use held::Attempt;
 
-/// One run's gate. Cheap to clone; all clones are the same run.
+/// The gate of one run. Cheap to clone; all clones are for the same run.
 #[derive(Clone)]
 pub struct RunGate(Arc<RunShared>);
 
-/// Puts stars in place of what is known to be secret.
+/// Replaces known secrets in a text by stars.
 type Stars = Box<dyn Fn(&SafeText) -> SafeText + Send + Sync>;
 
 pub(crate) struct RunShared {
-    /// When this process opened it or went on with it, by the clock that nobody can set.
+    /// When this process opened or resumed the run, by the steady clock, which can't be set.
     pub(crate) began_ns: u64,
-    /// How long it had gone on by then.
+    /// For how long the run had been active by then.
     pub(crate) spent: Spent,
     pub(crate) book: Arc<Book>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -57,19 +57,19 @@ pub(crate) struct RunShared {
     pub(crate) placeholders: Vec<policy::Placeholder>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
-    /// What happens in this run is logged in it.
+    /// The tracing span in which this run's events are logged.
     pub(crate) span: tracing::Span,
-    /// Credentials of which the lease was ended.
+    /// Credentials whose lease was ended.
     pub(crate) ended: watch::Sender<BTreeSet<String>>,
     pub(crate) inner: Mutex<Inner>,
 }
 
 pub(crate) struct Inner {
-    /// Nothing is asked any more, for this reason.
+    /// The reason why nothing more may be asked, if so.
     closed: Option<Stop>,
-    /// The same, but what has an intent on the record is still sent.
+    /// Nothing more may be asked, but acts with an intent on the record are still sent.
     asks_no_more: bool,
-    /// `run-closed` is written.
+    /// `run-closed` was written.
     sealed: bool,
     pub(crate) broken: bool,
     /// Records that are to become durable together.
@@ -80,45 +80,45 @@ pub(crate) struct Inner {
     trace: Trace,
     pub(crate) observed: Aggregate,
     pub(crate) kept_bytes: u64,
-    /// What is kept of requests beside their intents.
+    /// Bytes of requests that are kept beside their intents.
     pub(crate) requests_bytes: u64,
-    /// What the run has written, over all processes that went on with it.
+    /// Bytes that the run has written to the record, in all processes that ran it.
     pub(crate) recorded_bytes: u64,
     behind: Behind,
     resumable: bool,
     pub(crate) progress: ProgressSlot,
     pub(crate) leases: Leases,
-    /// How often the value of each credential was met where it may not be.
+    /// How often the value of each credential was found where it may not be.
     pub(crate) met: BTreeMap<String, u64>,
-    /// Requests of the host's own that are under way.
+    /// Numbers of the host requests that are under way.
     pub(crate) own: BTreeSet<u64>,
-    /// The number of the last one.
+    /// Number of the last host request.
     pub(crate) own_last: u64,
     pub(crate) tally: Tally,
     pub(crate) sum: Sum,
 }
 
-/// What a run did, in numbers.
+/// Counts of what a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Acts that were permitted.
     pub asked: u64,
-    /// Refusals, counted ones too.
+    /// Refusals, including those that are only counted.
     pub refused: u64,
-    /// Whether it could be resumed to its end.
+    /// Whether the run could have been resumed up to its end.
     pub resumable: bool,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Closing {
-    /// Milliseconds it computed or waited inside a host call.
+    /// Milliseconds that the agent computed or waited inside a host call.
     pub active_ms: u64,
-    /// How.
+    /// How the run ended.
     pub outcome: Outcome,
-    /// What the agent returned.
+    /// What the agent returned, if it returned.
     pub output: Option<Vec<u8>>,
-    /// Largest linear memory, in bytes.
+    /// The largest size of its linear memory, in bytes.
     pub peak_memory: u64,
 }
 
@@ -127,12 +127,12 @@ impl RunGate {
         Self(Arc::new(shared))
     }
 
-    /// What the run was opened with.
+    /// The header with which the run was opened.
     pub fn header(&self) -> &RunHeader {
         &self.0.header
     }
 
-    /// The span in which what happens in this run is logged.
+    /// The tracing span in which this run's events are logged.
     pub fn span(&self) -> &tracing::Span {
         &self.0.span
     }
@@ -143,11 +143,11 @@ impl RunGate {
     }
 
     pub(crate) fn lock(&self) -> LockedRun<'_> {
-        // Also after a panic: every change made under the lock is whole before anything can panic.
+        // A poisoned lock is used too: every change under the lock is complete before anything can panic.
         LockedRun { gate: self, inner: self.0.inner.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
-    /// An act: judged, and its intent or its refusal put on the record.
+    /// Judges an act, and records its intent or its refusal.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -161,7 +161,7 @@ impl RunGate {
         held.judge(op, act, Attempt::First)
     }
 
-    /// The same for an act of before that is made again, under the number that it had.
+    /// As [`RunGate::judge`], for an earlier act that is repeated under the number that it had.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -179,7 +179,7 @@ impl RunGate {
         Ok(held.mint())
     }
 
-    /// Notes a look at a mount and what it showed; a refused one goes onto the record as such.
+    /// Notes a look at a mount and what it showed. A refused look is recorded as a refusal.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -188,8 +188,10 @@ impl RunGate {
         self.catch_up()
     }
 
-    /// SECURITY: a guest that writes more records than the disk can take would make all others wait behind them. So it waits itself, on its
-    /// own thread, and holds nothing in the meantime that others need.
+    /// Waits if the disk is too far behind what this run has written.
+    ///
+    /// SECURITY: a guest that writes more records than the disk can take would make all other guests wait behind them. So this guest waits
+    /// on its own thread, and holds nothing meanwhile that others need.
     fn catch_up(&self) -> Result<(), Stop> {
         let last = self.lock().inner.behind.take_if_far();
         match last.map(Durable::wait) {
@@ -201,7 +203,7 @@ impl RunGate {
         }
     }
 
-    /// Something that nothing can allow: refused, and on the record.
+    /// Refuses an ask that no grant can allow, and records the refusal.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -212,14 +214,14 @@ impl RunGate {
         let facts = held.facts();
         match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
             Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
-            // SECURITY: a decision must not be able to open what is closed.
+            // SECURITY: no decision may permit an ask that is closed to everybody.
             Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
         }
         drop(held);
         self.catch_up()
     }
 
-    /// Notes a release, before the guest sees it, with how many looks before it found nothing.
+    /// Notes a release before the guest sees it, with the number of polls before it that found nothing.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -228,14 +230,14 @@ impl RunGate {
         self.catch_up()
     }
 
-    /// Its effect was begun.
+    /// Notes that the effect of an act was begun.
     pub(crate) fn started(&self, op: OpId, trail: Arc<Trail>) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
             state.trail = Some(trail);
         }
     }
 
-    /// It is about to be sent.
+    /// Notes that an act is about to be sent.
     ///
     /// # Errors
     /// The run was stopped meanwhile, or its record broke.
@@ -248,20 +250,20 @@ impl RunGate {
         }
     }
 
-    /// Secrets were taken out of an answer before the guest was given it.
+    /// Notes how many secrets were taken out of an answer before the guest got it.
     pub(crate) fn redacted(&self, op: OpId, times: u64) {
         if let Some(state) = self.lock().inner.ops.get_mut(&op.0) {
             state.redactions += times;
         }
     }
 
-    /// Notes a claim. `true` when something now waits to be written by [`RunGate::flush`].
+    /// Notes a claim. Returns `true` if something now waits to be written by [`RunGate::flush`].
     ///
     /// # Errors
     /// Only what ends the run.
     pub(crate) fn say(&self, claim: Claim, mono_ns: u64) -> Result<bool, Stop> {
         let mut held = self.lock();
-        // This holds for a run that was stopped, too: its last words may be useful.
+        // Claims of a stopped run are noted too, because its last lines may be useful.
         held.check_unbroken()?;
         self.0.watcher.on_said(&claim);
         if let Some(claim) = held.inner.progress.offer(claim, mono_ns) {
@@ -281,7 +283,7 @@ impl RunGate {
         self.0.watcher.poll_room(ctx)
     }
 
-    /// Writes what waits to be written. May be called at any moment.
+    /// Writes what is buffered. May be called at any moment.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -290,7 +292,7 @@ impl RunGate {
         if held.inner.sealed { Ok(()) } else { held.flush(Moment::Host) }
     }
 
-    /// The guest lost interest in an operation, or will see no more of it.
+    /// Abandons an operation: the guest lost interest in it, or will see no more of it.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -300,12 +302,12 @@ impl RunGate {
         held.end_op(op, false)
     }
 
-    /// The acts that wait for a person's word, for a run that can't go on before that.
+    /// The acts that a person must settle before the run can be resumed.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         self.0.book.ledger().open_run(self.0.header.run).map(OpenRun::unsettled).unwrap_or_default()
     }
 
-    /// Whether anything may still be sent.
+    /// Returns an error if nothing may be sent any more.
     ///
     /// # Errors
     /// The run was stopped or has ended, or its record broke.
@@ -313,27 +315,27 @@ impl RunGate {
         self.lock().check_open()
     }
 
-    /// Somebody ordered the end of the run: no intent is written after this.
+    /// Stops the run by order: no intent is written after this.
     pub(crate) fn stop(&self) {
         self.lock().inner.closed.get_or_insert(Stop::Ordered);
     }
 
-    /// The guest has ended: no intent is written after this.
+    /// Notes that the guest has ended: no intent is written after this.
     pub(crate) fn guest_ended(&self) {
         self.lock().inner.closed.get_or_insert(Stop::Ended);
     }
 
-    /// No intent is written after this. What has one is still sent, and its answer goes onto the record.
+    /// No intent is written after this. Acts that have one are still sent, and their answers are recorded.
     pub(crate) fn ask_no_more(&self) {
         self.lock().inner.asks_no_more = true;
     }
 
-    /// Whether anything was asked whose end the guest has not seen.
+    /// Whether there is an act whose end the guest has not seen.
     pub(crate) fn is_under_way(&self) -> bool {
         !self.lock().inner.ops.is_empty()
     }
 
-    /// What this process has written of the run, summed up; takes it, so this is asked once, at the end.
+    /// Takes the sum over the records of the run that this process has written. To be called once, at the end.
     pub fn take_sum(&self) -> Sum {
         std::mem::take(&mut self.lock().inner.sum)
     }
@@ -351,15 +353,16 @@ impl RunGate {
         self.lock().settle(op, how)
     }
 
-    /// From now on, what is asked goes through this function before it is put on the record. The owner of the run's secrets sets it once.
+    /// Sets the function that replaces secrets by stars in everything that is asked, before it is recorded. The owner of the run's secrets
+    /// sets it once.
     pub(crate) fn star_with(&self, stars: impl Fn(&SafeText) -> SafeText + Send + Sync + 'static) {
         let _ = self.0.stars.set(Box::new(stars));
     }
 
-    /// Ends the run: whatever is under way is abandoned, and `run-closed` is durable when this returns.
+    /// Ends the run. Acts under way are abandoned, and `run-closed` is durable when this returns.
     ///
     /// # Errors
-    /// The record broke: the run stays open on it, as far as it was written.
+    /// The record broke. The run stays open on it.
     pub async fn close(&self, closing: Closing) -> Result<Tally, Stop> {
         let (appended, tally) = {
             let mut held = self.lock();
@@ -375,7 +378,7 @@ impl RunGate {
     }
 }
 
-/// The run, locked.
+/// The state of a run, locked.
 pub(crate) struct LockedRun<'a> {
     gate: &'a RunGate,
     pub(crate) inner: MutexGuard<'a, Inner>,

@@ -1,4 +1,4 @@
-//! What a run is opened with.
+//! The run header: what a run is opened with.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,28 +12,29 @@ use crate::err::LoadError;
 use crate::keyed::Keyed;
 use crate::payload_codec::in_pieces;
 
-/// What one run is opened with. Everything that decides what the guest does is in here. What is not in its record is kept sealed beside it.
+/// What one run is opened with. This includes everything that determines what the guest does. Parts that are not in its record are kept
+/// sealed beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunHeader {
-    /// Its arguments, for an agent that is a command.
+    /// The arguments of a command.
     pub args: Vec<String>,
     /// Who started it.
     pub by: Principal,
-    /// JSON.
+    /// JSON for an agent, text for the standard input of a command.
     pub input: String,
-    /// Wall time at the moment of opening, nanoseconds since 1970.
+    /// Wall-clock time when the run was opened, in nanoseconds since 1970.
     pub opened_unix_ns: u64,
-    /// Where it was started by another run.
+    /// The run that started this one, if a run did.
     pub parent: Option<RunId>,
-    /// Its id.
+    /// The id of the run.
     pub run: RunId,
-    /// From which all its randomness is made.
+    /// The seed from which all its randomness is made.
     pub seed: [u8; 32],
-    /// What it shares with the agent's other runs.
+    /// The agent, grants and limits of the run.
     pub spec: Arc<RunSpec>,
 }
 
-/// What of an opening is not in its record but for a digest, as it is kept in the first payload of a run; the input follows in pieces.
+/// The parts of a header of which the record has only a digest, as the first payload of a run keeps them. The input follows in pieces.
 #[derive(Serialize, Deserialize)]
 struct KeptHeader<'a> {
     args: Cow<'a, [String]>,
@@ -43,8 +44,8 @@ struct KeptHeader<'a> {
 }
 
 impl RunHeader {
-    /// The stand-ins for credentials that its environment holds: the same whenever the run is rebuilt, and nothing that anybody else could make.
-    /// After [`policy::PLACEHOLDER_FRONT`] come 128 bits of the run's own and 32 by which one can be told from a slip, in hexadecimal.
+    /// The placeholders for credentials in the guest's environment. They are the same in every rebuild, and nobody else can make them.
+    /// After [`policy::PLACEHOLDER_FRONT`] there are 128 bits from the run's seed and a checksum of 32 bits, in hexadecimal.
     pub fn placeholders(&self) -> Vec<Placeholder> {
         let keyed = Keyed::of_seed(&self.seed);
         let hex =
@@ -57,7 +58,7 @@ impl RunHeader {
         names.into_iter().map(|name| Placeholder { credential: name.clone(), text: text(name) }).collect()
     }
 
-    /// What is kept sealed beside `run-opened`.
+    /// The payloads of `run-opened`.
     pub(crate) fn to_payloads(&self) -> Vec<Vec<u8>> {
         let kept = canon::to_vec(&KeptHeader {
             args: Cow::Borrowed(&self.args),
@@ -68,10 +69,10 @@ impl RunHeader {
         std::iter::once(kept).chain(in_pieces(self.input.as_bytes())).collect()
     }
 
-    /// What a run was opened with, from its first record and what is kept sealed beside it.
+    /// Reads the header of a run from its first record and the payloads of this record.
     ///
     /// # Errors
-    /// It is another kind of record, or what is kept is not what the record says, is forgotten, or can't be read.
+    /// It is another kind of record; the payloads don't match the record, were forgotten, or can't be read.
     pub fn load(reader: &journal::Reader, record: &journal::Record) -> Result<Self, LoadError> {
         let run = record.run;
         let opened = match Record::parse(&record.body) {
@@ -85,7 +86,7 @@ impl RunHeader {
         Self::from_record(opened, &payloads).ok_or(LoadError::Payload { seq: record.seq })
     }
 
-    /// What a run was opened with, from its record and what is kept beside it. Nothing where one is not what the other says.
+    /// The header of a run from its first record and the payloads of this record. `None` if they don't match.
     pub(crate) fn from_record(record: RunOpened, payloads: &[Vec<u8>]) -> Option<Self> {
         let (kept, input) = payloads.split_first()?;
         let kept: KeptHeader<'_> = serde_json::from_slice(kept).ok()?;

@@ -1,5 +1,5 @@
-//! Asks the record what was touched: by whom, where, under which credential, since when. It tells a name that no record has from a name
-//! that is known but was not touched.
+//! Asks the record what was touched: by whom, where, under which credential, since when. The result distinguishes a name that is not on the
+//! record from a name that is known but was not touched.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -13,75 +13,75 @@ use crate::run_header::RunHeader;
 use crate::times::Times;
 use crate::touched::{Only, Touched, TouchedLine, lies_in, normal};
 
-/// BOUND: names of one kind that are remembered, to suggest the one that was meant.
+/// BOUND: number of names of one kind that are remembered, to suggest the one that was meant.
 const NAMES_MAX: usize = 10_000;
-/// BOUND: runs whose grants are read.
+/// BOUND: number of runs whose grants are read.
 const GRANTED_MAX: usize = 10_000;
 
-/// What is asked.
+/// A question about what was touched. Only what matches every field that is set is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Question {
-    /// Of runs of this agent.
+    /// By runs of this agent.
     pub agent: Option<String>,
     /// Under this credential.
     pub credential: Option<String>,
     /// This file, or files beneath this folder.
     pub file: Option<FileName>,
-    /// At this host.
+    /// At this server.
     pub host: Option<String>,
-    /// Of this run.
+    /// By this run.
     pub run: Option<RunId>,
-    /// Of runs that were opened then or later, milliseconds since 1970.
+    /// By runs that were opened at this time or later, in milliseconds since 1970.
     pub since_ms: Option<u64>,
-    /// By which that is judged.
+    /// How moments on the record are translated for `since_ms`.
     pub times: Times,
 }
 
-/// A file as a person names it: by the guest's path, by the host's path, or by a path from a mount on.
+/// A file as a person names it: by the guest's path, by the host's path, or by a path relative to a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
-    /// As it was written.
+    /// The name as the person wrote it.
     pub said: String,
-    /// What that is on this host: the absolute path, and the path with all links followed, if there is a file.
+    /// What the name means on this machine: the absolute path, and the path with all links followed, if the file exists.
     pub here: Vec<PathBuf>,
 }
 
-/// What was found.
+/// The answer to a question.
 #[derive(Clone, Debug)]
 pub struct SearchResult {
     /// What was touched.
     pub touched: Touched,
-    /// Where it was looked for.
+    /// How much was searched.
     pub searched: Searched,
-    /// A name in the question that is nowhere on the record.
+    /// A name in the question that is not on the record.
     pub unknown: Option<Unknown>,
 }
 
 /// How much was searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Searched {
-    /// When the first run was opened, milliseconds since 1970.
+    /// When the first run that was searched was opened, in milliseconds since 1970.
     pub from_ms: Option<u64>,
-    /// Records.
+    /// Number of records that were searched.
     pub records: u64,
-    /// Runs.
+    /// Number of runs that were searched.
     pub runs: u64,
-    /// When the last run was opened.
+    /// When the last run that was searched was opened, in milliseconds since 1970.
     pub to_ms: Option<u64>,
 }
 
-/// A name that no record has.
+/// A name that is not on the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
-    /// Of what kind of thing.
+    /// What the name is for, in words.
     pub what: &'static str,
-    /// As it was asked for.
+    /// The name in the question.
     pub name: String,
-    /// Names of that kind that the record has.
+    /// Names of this kind that are on the record.
     pub known: Vec<String>,
 }
 
-/// Asks the record.
+/// Answers a question from the record.
 ///
 /// # Errors
 /// The log can't be read.
@@ -102,7 +102,7 @@ pub fn search(reader: &Reader, question: &Question) -> Result<SearchResult, Read
     Ok(SearchResult { touched, searched, unknown })
 }
 
-/// A question on its way through the record.
+/// The state of a search through the record.
 struct Searching<'a> {
     question: &'a Question,
     only: &'a Only,
@@ -119,7 +119,7 @@ impl<'a> Searching<'a> {
         Self { question, only, names, left_out, seen, searched: Searched::default(), touched: Touched::only(only.clone()) }
     }
 
-    /// Whether the question is about what a run touched. What belongs to no run was touched by no run.
+    /// Whether the question includes this run. Records that belong to no run are left out.
     fn takes(&self, run: RunId) -> bool {
         run != log_run() && !self.left_out.contains(&run)
     }
@@ -169,7 +169,7 @@ impl Visitor for Searching<'_> {
     }
 }
 
-/// Every run that the record has, in the order in which they began, each with where it begins and what it was opened as.
+/// Every run on the record, in the order in which they began, with its place and how it was opened.
 ///
 /// # Errors
 /// The log can't be read.
@@ -211,13 +211,13 @@ impl Visitor for Runs {
     }
 }
 
-/// A host as a record has it: in lower case, without the dot at its end.
+/// The name of a server as records have it: in lower case, without a dot at its end.
 fn host_name(said: &str) -> String {
     said.trim_end_matches('.').to_ascii_lowercase()
 }
 
 impl FileName {
-    /// Every path of a guest that it can mean.
+    /// Every guest path that the name can mean.
     fn guest_paths(&self, mounts: &BTreeSet<(String, PathBuf)>) -> Vec<String> {
         let mut paths = BTreeSet::new();
         if self.said.starts_with('/') {
@@ -242,7 +242,7 @@ impl FileName {
     }
 }
 
-/// What runs were granted, as far as it can be read. It is kept sealed, and is forgotten with its run.
+/// What runs were granted, as far as it can be read. Grants are kept sealed, and are forgotten with their run.
 #[derive(Debug, Default)]
 struct Granted {
     credentials: BTreeSet<String>,
@@ -255,7 +255,7 @@ impl Granted {
         let (mut granted, mut seen) = (Self::default(), HashSet::new());
         for part in runs(reader)? {
             let Some(opened) = &part.opened else { continue };
-            // Runs of one agent under one configuration were granted the same.
+            // All runs of one agent under one configuration were granted the same.
             let grants = (opened.config, opened.component, opened.agent.clone(), opened.config.is_none().then_some(part.run));
             if seen.len() < GRANTED_MAX
                 && seen.insert(grants)
@@ -279,13 +279,13 @@ impl Granted {
     }
 }
 
-/// Names that the record has.
+/// Names that are on the record.
 #[derive(Debug, Default)]
 struct Names {
     agents: BTreeSet<String>,
     credentials: BTreeSet<String>,
     hosts: BTreeSet<String>,
-    /// Whether any run, searched or not, touched what was asked for.
+    /// Whether any run, including those that are left out, touched the server in the question.
     host_is_met: bool,
     file_is_met: bool,
 }
@@ -325,7 +325,7 @@ impl Names {
         }
     }
 
-    /// The names in a question that the record does not have.
+    /// The first name in a question that is not on the record.
     fn unknown(&self, question: &Question, only: &Only, granted: &Granted) -> Option<Unknown> {
         let unknown = |what, name: &str, known: &BTreeSet<String>| {
             Some(Unknown { what, name: name.to_owned(), known: known.iter().cloned().collect() })

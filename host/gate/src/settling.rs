@@ -1,4 +1,4 @@
-//! How an operation is settled: what goes onto the record as its end.
+//! Settles an operation: determines what is recorded as its end.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use effects::{Failure, HttpAnswered};
 use vocabulary::record::{HttpOutcome, HttpSettled, Sent, Settled};
 use vocabulary::{ActKind, Fault, Reason, SafeText};
 
-/// What a guest is told of a refusal.
+/// The fault that a guest gets for a refusal.
 pub(crate) fn told(kind: ActKind, reason: &Reason) -> Fault {
     if matches!(reason, Reason::OverLimit(_)) { Fault::over_limit(kind) } else { Fault::denied(kind) }
 }
@@ -25,16 +25,16 @@ pub(crate) enum Settling {
     Unknown(Option<Fault>),
 }
 
-/// Whether a settling took place.
+/// Whether an operation was settled by this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settles {
-    /// It is on the record now.
+    /// It was settled now, and this is on the record.
     Now,
-    /// The operation was settled before, or nobody wants its answer any more: nothing was recorded, and nothing is to be told.
+    /// The operation was settled before, or the guest has abandoned it. Nothing was recorded, and the guest gets nothing.
     Before,
 }
 
-/// What of it goes onto the record.
+/// The part of a settling that is recorded.
 pub(crate) struct SettledAct {
     pub(crate) detail: SafeText,
     pub(crate) how: Settled,
@@ -48,7 +48,7 @@ impl From<Settled> for SettledAct {
 }
 
 impl Settling {
-    /// In the terms of its kind; of a request, so much was handed to a connection.
+    /// The record of the outcome for this kind of act. `going` says how much of a request was handed to a connection, and to which address.
     pub(crate) fn of(self, kind: ActKind, going: Option<(SocketAddr, Sent)>) -> SettledAct {
         let mut settled = match self {
             Self::Abandoned => Settled::abandoned(kind).into(),
@@ -61,7 +61,7 @@ impl Settling {
         if let (Settled::Http(http), Some((peer, sent))) = (&mut settled.how, going) {
             http.peer = http.peer.or(Some(peer));
             http.sent = Some(sent);
-            // `failed` and `refused` say that it certainly did not happen. If something of it was sent, nobody knows that.
+            // `failed` and `refused` say that it certainly did not happen. If any part of it was sent, this is not certain.
             if !matches!(http.outcome, HttpOutcome::Response | HttpOutcome::Abandoned) {
                 http.outcome = HttpOutcome::Unknown;
             }
@@ -70,13 +70,13 @@ impl Settling {
     }
 }
 
-/// A response came.
+/// The outcome of a request whose response has begun.
 fn answered(head: HttpAnswered) -> HttpSettled {
     let HttpAnswered { credential_version, peer, status, tls } = head;
     HttpSettled { credential_version, peer, status: Some(status), tls, ..HttpOutcome::Response.into() }
 }
 
-/// No answer came, or nothing was sent.
+/// The outcome of an act that got no answer, or of which nothing was sent.
 fn failed(why: Failure) -> SettledAct {
     let Failure { fault, peer, refused, detail } = why;
     let how = Settled::failed(fault, refused.as_ref(), peer);

@@ -1,11 +1,11 @@
-//! How long a run went on, over all processes that had it, as far as its records show.
+//! For how long a run was active, in all processes that ran it, as far as its records show.
 //!
-//! It never goes by the machine's clock, which somebody may set at any moment: records say how long the run had gone on.
+//! This never depends on the machine's clock, which may be set at any moment: records say for how long the run had been active.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, Asked, Record, Refused, RunClosed, RunOpened, RunResumed};
 
-/// Folds the records of one run.
+/// How long one run was active, folded from its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     ms: u64,
@@ -22,7 +22,7 @@ impl Spent {
             | Record::Refused(Refused { at, spent_ms, .. })
             | Record::Answered(Answered { at, spent_ms, .. })
             | Record::RunClosed(RunClosed { at, active_ms: spent_ms, .. }) => (*spent_ms, *at),
-            // The run's own clock goes on from process to process.
+            // The run's own clock continues from process to process.
             Record::Delivered(delivered) => (delivered.releases.last().map_or(0, |last| last.mono_ns / 1_000_000), 0),
             _ => return,
         };
@@ -30,12 +30,12 @@ impl Spent {
         self.latest_at = self.latest_at.max(at);
     }
 
-    /// In milliseconds.
+    /// The active time in milliseconds.
     pub fn ms(self) -> u64 {
         self.ms
     }
 
-    /// The latest time that the clock has shown in it, milliseconds since 1970.
+    /// The latest time that the clock has shown during the run, in milliseconds since 1970.
     pub(crate) fn latest_at(self) -> u64 {
         self.latest_at
     }

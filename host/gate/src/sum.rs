@@ -1,4 +1,4 @@
-//! What a run's records add up to, for its report: the same whether they are read back or taken as they are written.
+//! Sums up a run's records for its report. The sum is the same whether the records are read back or added as they are written.
 
 use vocabulary::record::Record;
 use vocabulary::{Claim, Finding, RunId};
@@ -12,17 +12,17 @@ const FINDINGS_BYTES_MAX: usize = 16 << 20;
 /// The sum over one run's records.
 #[derive(Clone, Debug)]
 pub struct Sum {
-    /// How many there are.
+    /// How many records the run has.
     pub entries: u64,
-    /// What the agent says it found, as far as there is room.
+    /// The findings that the agent reported, as far as there is room.
     pub findings: Vec<Finding>,
-    /// Findings for which there was no room.
+    /// How many findings had no room.
     pub findings_more: u64,
-    /// Index in the log of the first.
+    /// Index in the log of the first record.
     pub first: u64,
-    /// Index in the log of the last.
+    /// Index in the log of the last record.
     pub last: u64,
-    /// Files, hosts, refusals.
+    /// What the run touched: files, servers, refusals.
     pub touched: Touched,
     findings_bytes: usize,
 }
@@ -42,7 +42,7 @@ impl Default for Sum {
 }
 
 impl Sum {
-    /// Takes one record in: the `seq`th of its run, at `index` in the log.
+    /// Adds one record: the `seq`th of its run, at `index` in the log.
     pub fn take(&mut self, run: RunId, seq: u64, index: u64, record: &Record) {
         if self.entries == 0 {
             self.first = index;
@@ -59,7 +59,7 @@ impl Sum {
     }
 
     fn take_finding(&mut self, finding: &Finding) {
-        // Once a finding had no room, all later ones are left out too: only the end is missing.
+        // Once a finding had no room, all later ones are left out too, so that only the end of the list is missing.
         self.findings_bytes = self.findings_bytes.saturating_add(size_of::<Finding>() + vocabulary::canon::to_vec(finding).len());
         if self.findings_bytes <= FINDINGS_BYTES_MAX {
             self.findings.push(finding.clone());

@@ -1,18 +1,18 @@
-//! Moments on the record, by the machine's clock as it is now: whoever looks back asks by that clock.
+//! Translates moments on the record to the machine's clock as it is now, because people who look back think in that clock.
 
 use vocabulary::record::ClockChanged;
 
 use crate::ledger::Ledger;
 
-/// Moves moments by what the clock was set since.
+/// Moves moments by the amounts by which the clock was set since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Each change, by the index of its record, with what the clock was set then and later, in milliseconds.
+    /// For each change, the index of its record and the amount by which the clock was set then and later, in milliseconds.
     changes: Vec<(u64, i64)>,
 }
 
 impl Times {
-    /// By what the record says, and by a change of which it does not know yet.
+    /// From the changes on the record, and a change that is not recorded yet.
     pub fn new(ledger: &Ledger, unrecorded: Option<&ClockChanged>) -> Self {
         let recorded = ledger.clock_changes.iter().map(|(index, change)| (*index, change.by_ms));
         let mut changes: Vec<(u64, i64)> = recorded.chain(unrecorded.map(|change| (u64::MAX, change.by_ms))).collect();
@@ -24,7 +24,7 @@ impl Times {
         Self { changes }
     }
 
-    /// When a record was written, milliseconds since 1970, given its index and what it says of that.
+    /// When a record was written, in milliseconds since 1970, given its index and the time in it.
     pub fn of(&self, index: u64, at_ms: u64) -> u64 {
         let later = self.changes.partition_point(|(changed, _)| *changed <= index);
         self.changes.get(later).map_or(at_ms, |(_, by_ms)| at_ms.saturating_add_signed(*by_ms))

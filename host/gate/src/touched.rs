@@ -1,6 +1,7 @@
-//! What a run, or several, touched: every path, host and refusal, with counts and bytes, from the records alone.
+//! What one or several runs touched: every path, server and refusal, with counts and bytes, from the records alone.
 //!
-//! An act is *asked* for. Then it is *refused* or *sent*. What was sent is *answered* or not. These are always four separate numbers.
+//! An act is *asked* for. Then it is *refused* or *sent*. An act that was sent is *answered* or not. These are always four separate
+//! numbers.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -19,31 +20,31 @@ pub use line::{TouchedLine, TouchedLines};
 pub use only::{Only, lies_in, normal};
 pub use row::{More, TouchedFile, TouchedHttp, TouchedLease, TouchedProbe, TouchedRefusal, TouchedTotals};
 
-/// BOUND: objects of mounts that have a row.
+/// BOUND: number of rows for objects of mounts.
 const FILES_MAX: usize = 120_000;
-/// BOUND: resources, leases and refusals that have a row.
+/// BOUND: number of rows for resources, leases and refusals.
 const ROWS_MAX: usize = 10_000;
 
-/// The sum over the records that were taken in.
+/// The sum over records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
     /// Acts that are not requests: steps with credentials.
     pub acts: Vec<TouchedAct>,
     /// Names of credentials that were sent with a request.
     pub credentials: Vec<String>,
-    /// By path as the guest saw it.
+    /// Objects of mounts, by path as the guest saw it.
     pub files: Vec<TouchedFile>,
     /// Requests, by method, resource and credential.
     pub http: Vec<TouchedHttp>,
-    /// Of credentials, in the order in which they were first asked for.
+    /// Leases of credentials, in the order in which they were first asked for.
     pub leases: Vec<TouchedLease>,
-    /// What the host asked on its own behalf: for tokens, at servers that keep values, for rotations.
+    /// Host requests: for tokens, at servers that keep values, for rotations.
     pub own: Vec<TouchedOwn>,
-    /// What was touched and has no row, since there are too many.
+    /// Counts of what was touched and has no row, because there are too many.
     pub more: More,
-    /// In order; similar refusals share a row.
+    /// Refusals, in order. Similar refusals share a row.
     pub refused: Vec<TouchedRefusal>,
-    /// Over all rows, and over what has no row.
+    /// Totals over everything, with or without a row.
     pub totals: TouchedTotals,
     #[serde(skip)]
     lines: TouchedLines,
@@ -55,7 +56,7 @@ pub struct Touched {
     room: Room,
 }
 
-/// How many rows there may be of each kind, and how much more memory they may take.
+/// How many further rows there may be of each kind, and how many bytes they may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     files: usize,
@@ -69,7 +70,7 @@ impl Default for Room {
     }
 }
 
-/// Where a row is, by the hash of what it is about. If two hashes are equal by chance, there are two rows.
+/// Where a row is, by the hash of its subject. If the hashes of two subjects are equal by chance, there are still two rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Places {
     acts: HashMap<u64, usize>,
@@ -81,22 +82,22 @@ struct Places {
 }
 
 impl Touched {
-    /// A sum over what passes a filter.
+    /// An empty sum that only takes what passes a filter.
     pub fn only(only: Only) -> Self {
         Self { only: Some(only), ..Self::default() }
     }
 
-    /// A sum whose rows take at most this many bytes.
+    /// An empty sum whose rows take at most this many bytes.
     pub(crate) fn bounded(bytes: usize) -> Self {
         Self { room: Room { bytes, ..Room::default() }, ..Self::default() }
     }
 
-    /// A sum over few records, so that each has room.
+    /// An empty sum for few records, so that there is room for every row.
     pub(crate) fn unbounded() -> Self {
         Self { room: Room { files: usize::MAX, rows: usize::MAX, bytes: usize::MAX }, ..Self::default() }
     }
 
-    /// All rows, as lines that add up to the same.
+    /// All rows as lines that add up to the same sum.
     pub(crate) fn into_lines(self) -> impl Iterator<Item = TouchedLine> {
         let files = self.files.into_iter().map(TouchedLine::File);
         let acts = self.http.into_iter().map(TouchedLine::Http).chain(self.acts.into_iter().map(TouchedLine::Act));
@@ -107,14 +108,14 @@ impl Touched {
             .chain(self.refused.into_iter().map(TouchedLine::Refused))
     }
 
-    /// Takes one record in, in the log's order.
+    /// Adds one record, in the log's order.
     pub fn take(&mut self, run: RunId, seq: u64, record: &Record) {
         let mut lines = std::mem::take(&mut self.lines);
         lines.take(run, seq, record, &mut |line| self.add(line));
         self.lines = lines;
     }
 
-    /// Counts what is under way where the records end. After that, nothing may be taken in any more.
+    /// Counts the acts that are under way where the records end. After that, no record may be added.
     #[must_use]
     pub fn ended(mut self) -> Self {
         let lines = std::mem::take(&mut self.lines);
@@ -129,7 +130,7 @@ impl Touched {
         }
         let (bytes, rows, room) = (line.bytes(), self.rows(), self.room);
         if room.bytes < bytes {
-            // What has a row already is added to it. Nothing new gets a row.
+            // From now on, existing rows still count further, but no new row is made.
             self.room = Room { files: 0, rows: 0, ..room };
         }
         self.add_to_rows(line);
@@ -185,7 +186,7 @@ impl Touched {
         }
     }
 
-    /// What one run touched, which begins at that place.
+    /// What one run touched. The run begins at `from`.
     ///
     /// # Errors
     /// The log can't be read.
@@ -193,7 +194,7 @@ impl Touched {
         let mut touched = Self::default();
         for record in reader.of_run_from(run, from) {
             let record = record?;
-            // A kind that this version does not know is nothing that it could sum up.
+            // Records of an unknown kind can't be summed up.
             if let Ok(body) = Record::parse(&record.body) {
                 touched.take(run, record.seq, &body);
             }
@@ -204,7 +205,7 @@ impl Touched {
         Ok(touched.ended())
     }
 
-    /// Adds what another run touched, to what these did.
+    /// Adds another sum to this one.
     pub fn join(&mut self, other: &Self) {
         let totals = self.totals;
         other.files.iter().cloned().map(TouchedLine::File).for_each(|line| self.add(line));

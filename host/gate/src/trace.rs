@@ -1,6 +1,6 @@
-//! What a run was let see, looked at and said, in the order in which it happened, until it is written.
+//! Buffers what a run saw, looked at and said, in the order in which it happened, until it is written.
 //!
-//! INVARIANT: it is written in that order, so that whatever a crash leaves of it is a beginning of what happened.
+//! INVARIANT: it is written in this order, so that after a crash the record has a beginning of what happened, without gaps.
 
 use std::collections::VecDeque;
 
@@ -10,15 +10,15 @@ use vocabulary::{Claim, ClaimedProgress, GuestEvent, Release};
 
 use crate::payload_codec::{has_content, put_event};
 
-/// BOUND: releases in one record; each is at most 150 bytes of JSON.
+/// BOUND: number of releases in one record. Each has at most 150 bytes of JSON.
 const RELEASES_MAX: usize = 350;
-/// BOUND: content kept with one record, and content held until it is written.
+/// BOUND: bytes of content that are kept with one record, and that are held until it is written.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 << 10;
-/// BOUND: JSON of the claims in one record.
+/// BOUND: bytes of JSON of the claims in one record.
 const SAID_BYTES_MAX: usize = 60_000;
 /// A trace of this many bytes is written although nothing else happens.
 const FLUSH_BYTES: usize = 32 << 10;
-/// BOUND: the same for looks, which are larger and of which nobody waits to hear.
+/// BOUND: the same for looks. It is higher, because looks are larger and nobody waits for their records.
 const LOOKS_BYTES_MAX: usize = 1 << 20;
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -37,7 +37,7 @@ pub(crate) struct TraceDraft {
     pub(crate) payload: Option<Bytes>,
 }
 
-/// The buffer.
+/// The buffer of a run's trace.
 #[derive(Default)]
 pub(crate) struct Trace {
     entries: VecDeque<TraceEntry>,
@@ -58,7 +58,7 @@ pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
     DeliveredOne { bytes: release.event.body_bytes(), empty, event, mono_ns: release.mono_ns, op: release.op.0 }
 }
 
-/// Bytes of content that an event has, roughly.
+/// Roughly the bytes of content that an event has.
 pub(crate) fn content_bytes(event: &GuestEvent) -> usize {
     let fields = |fields: &[vocabulary::Header]| fields.iter().map(|field| field.name.len() + field.value.len() + 8).sum::<usize>() + 6;
     match event {
@@ -71,14 +71,14 @@ pub(crate) fn content_bytes(event: &GuestEvent) -> usize {
 }
 
 impl Trace {
-    /// Notes a release; its content only if it is to be kept.
+    /// Notes a release. `keep` says whether its content is kept.
     pub(crate) fn delivered(&mut self, release: &Release, empty: u64, keep: bool) {
         let content = (keep && has_content(&release.event)).then(|| release.event.clone());
         self.bytes += 100 + content.as_ref().map_or(0, content_bytes);
         self.entries.push_back(TraceEntry::Delivered(delivered_one(release, empty), content));
     }
 
-    /// Notes a claim. `false` when it is larger than a record: then it is not noted.
+    /// Notes a claim. Returns `false` if it is too large for a record and was not noted.
     pub(crate) fn said(&mut self, claim: Claim) -> bool {
         let size = vocabulary::canon::to_vec(&claim).len() + 1;
         if size > SAID_BYTES_MAX {
@@ -108,7 +108,7 @@ impl Trace {
         self.bytes > FLUSH_BYTES || self.observation_bytes > LOOKS_BYTES_MAX
     }
 
-    /// The next record to be written; consecutive entries of one kind go together.
+    /// The next record to be written. Consecutive entries of one kind share a record.
     pub(crate) fn next(&mut self) -> Option<TraceDraft> {
         let draft = match self.entries.front()? {
             TraceEntry::Delivered(..) => self.next_delivered(),
@@ -130,7 +130,7 @@ impl Trace {
         let (mut releases, mut payload, mut any) = (Vec::new(), Vec::new(), false);
         while let Some(TraceEntry::Delivered(one, content)) = self.entries.front() {
             let size = content.as_ref().map_or(0, content_bytes);
-            // Content that was kept and content that was not do not share a record: a record's payload is whole or absent.
+            // A record's payload is whole or absent. So releases whose content was kept do not share a record with others.
             let has = one.event.has_content();
             let full = releases.len() >= RELEASES_MAX || payload.len() + size > PAYLOAD_BYTES_MAX;
             if !releases.is_empty() && (full || (has && any && content.is_none())) {
@@ -180,7 +180,7 @@ impl Trace {
     }
 }
 
-/// Progress: at most one a second of the run's own clock goes onto the record, the newest wins.
+/// The newest progress. At most one progress per second of the run's clock is recorded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProgressSlot {
     written_ns: Option<u64>,
@@ -188,7 +188,7 @@ pub(crate) struct ProgressSlot {
 }
 
 impl ProgressSlot {
-    /// Takes a claim; gives back what goes onto the record now.
+    /// Takes a claim, and returns the claim that is to be recorded now, if any.
     pub(crate) fn offer(&mut self, claim: Claim, mono_ns: u64) -> Option<Claim> {
         let progress = match claim {
             Claim::Progress(progress) => progress,
@@ -203,7 +203,7 @@ impl ProgressSlot {
         Some(Claim::Progress(progress))
     }
 
-    /// The newest that was not written, at the end of the run.
+    /// The newest progress that was not written, for the end of the run.
     pub(crate) fn last(&mut self) -> Option<Claim> {
         self.waiting.take().map(Claim::Progress)
     }

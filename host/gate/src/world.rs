@@ -9,7 +9,7 @@ use crate::recorded::Recorded;
 use crate::replay_cursor::{CursorStep, Mode, ReplayCursor};
 use crate::resume_point::LiveWorld;
 
-/// BOUND: what a claim is counted as, besides its bytes, so that empty lines end too.
+/// BOUND: bytes that a claim counts for, besides its own, so that empty lines use up the budget too.
 const CLAIM_BYTES: u64 = 16;
 
 /// One run's world. A fresh run is a rebuild of an empty record, so there is one type for all.
@@ -19,7 +19,7 @@ pub struct RunWorld<L> {
     budget: AskBudget,
 }
 
-/// What the guest alone decides; counted here, where a rebuild counts the same.
+/// The budgets for what only the guest decides. They are counted here, so that a rebuild counts the same.
 struct AskBudget {
     limits: Limits,
     asks: u64,
@@ -28,24 +28,24 @@ struct AskBudget {
 }
 
 impl<L: LiveWorld> RunWorld<L> {
-    /// A run without a record so far.
+    /// The world of a new run, which has no record yet.
     pub fn fresh(live: L, limits: &Limits) -> Self {
         Self { live, cursor: None, budget: AskBudget::new(limits) }
     }
 
-    /// A run that was cut off and is to go on.
+    /// The world of a run that was cut off and is to be resumed.
     ///
     /// # Errors
-    /// [`LoadError::NotKept`] when it is not durable, or what it saw was too much to be kept; [`LoadError::Closed`] when it has ended.
+    /// [`LoadError::NotKept`] if it is not durable, or saw too much to be kept; [`LoadError::Closed`] if it has ended.
     pub fn resume(recorded: Recorded, live: L) -> Result<Self, LoadError> {
         Self::rebuild(recorded, live, Mode::Resume)
     }
 
-    /// A run that is rebuilt to see whether its record is what happened. Of the live world, only looks at mounts are used, and only
-    /// where none were kept.
+    /// The world of a run that is rebuilt to compare it with its record. Of the live world, only looks at mounts are used, and only if
+    /// looks were not kept.
     ///
     /// # Errors
-    /// [`LoadError::NotKept`] when what it saw was too much to be kept.
+    /// [`LoadError::NotKept`] if the run saw too much to be kept.
     pub fn audit(recorded: Recorded, live: L) -> Result<Self, LoadError> {
         Self::rebuild(recorded, live, Mode::Audit)
     }
@@ -73,12 +73,12 @@ impl<L: LiveWorld> RunWorld<L> {
         &mut self.live
     }
 
-    /// Whether the record is behind us.
+    /// Whether the record has ended, so that the live world answers.
     pub fn is_live(&self) -> bool {
         self.cursor.is_none()
     }
 
-    /// The guest has ended. A run that is to go on is taken over by the live world, which can then be closed.
+    /// To be called when the guest has ended. In a resumed run, the live world takes over, so that the run can be closed.
     ///
     /// # Errors
     /// [`Stop::Diverged`] when the record has more.
@@ -92,10 +92,10 @@ impl<L: LiveWorld> RunWorld<L> {
         }
     }
 
-    /// Holds the guest's end against the recorded one, in an audit.
+    /// Compares the guest's end with the recorded one, in an audit.
     ///
     /// # Errors
-    /// Where they differ.
+    /// The place where they differ.
     pub fn verdict(&mut self, outcome: &Outcome, output: Option<&[u8]>) -> Result<(), Divergence> {
         match &mut self.cursor {
             Some(cursor) => cursor.verdict(outcome, output),
@@ -124,7 +124,7 @@ impl AskBudget {
     fn claim(&mut self, claim: &Claim) -> Result<(), Stop> {
         let bytes = match claim {
             Claim::Stderr(line) | Claim::Stdout(line) => line.as_str().len(),
-            // A slot: what of it goes onto the record is bounded by the run's own seconds.
+            // Progress is recorded at most once a second of the run's clock, so it needs no budget.
             Claim::Progress(_) => return Ok(()),
             Claim::Finding(finding) => {
                 self.findings += 1;
@@ -222,7 +222,7 @@ impl<L: LiveWorld> Timeline for RunWorld<L> {
     }
 
     fn timer(&mut self, deadline_ns: u64) -> Result<OpId, Stop> {
-        // BOUND: timers that have not run out are entries of the guest's table, which `handles` bounds.
+        // BOUND: each timer that has not run out has an entry in the guest's table, which the limit `handles` bounds.
         match &mut self.cursor {
             Some(cursor) => Ok(cursor.timer(deadline_ns)),
             None => self.live.timer(deadline_ns),

@@ -1,17 +1,17 @@
-//! What the list of accounts calls a user id.
+//! Finds the name of a user id in the list of accounts.
 //!
 //! Other name services (LDAP, sssd) are not asked. A name is only shown beside the id and decides nothing, so a service that is slow or
-//! lies must not delay or change the record of an order. If the list has no name, only the id is written.
+//! wrong must not delay or change the record of an order. If the list has no name for the id, only the id is written.
 //!
-//! SECURITY: the person who starts the process sets `SUDO_UID`, `USER` and `LOGNAME`, so none of them is read. Under `sudo` root gives the
-//! order.
+//! SECURITY: the person who starts the process can set `SUDO_UID`, `USER` and `LOGNAME`, so none of them is read. Under `sudo`, root gives
+//! the order.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 /// The list of accounts: passwd(5).
 const ACCOUNTS: &str = "/etc/passwd";
-/// BOUND: bytes of the list that are read.
+/// BOUND: how many bytes of the list are read.
 const ACCOUNTS_BYTES_MAX: u64 = 16 << 20;
 
 /// The name of a user, if the list of accounts has one.
@@ -19,7 +19,7 @@ pub fn name_of(uid: u32) -> Option<String> {
     name_in(Path::new(ACCOUNTS), uid)
 }
 
-/// A user for people: the name and the id, or the id alone.
+/// Names a user for people: by name and id, or by the id alone.
 pub(crate) fn user(uid: u32) -> String {
     name_of(uid).map_or_else(|| uid.to_string(), |name| format!("{} ({uid})", name.escape_debug()))
 }

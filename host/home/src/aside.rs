@@ -1,11 +1,11 @@
-//! Puts a file in its place whole or not at all: it is written aside, synced, and renamed. What a process that was killed has left aside is
-//! swept.
+//! Writes a file whole or not at all: it is written beside its place under another name ("aside"), synced, and renamed. Files that a killed
+//! process has left aside are swept.
 //!
-//! A file in the making is locked by its maker (`flock`), and the system takes the lock back however the maker ends. So whoever sweeps needs to
-//! know nothing of other processes: what nobody has locked is left over.
+//! The process that writes such a file has locked it (`flock`), and the system releases the lock however that process ends. So the sweep
+//! needs to know nothing about other processes: a file that nobody has locked is left over.
 //!
-//! - INVARIANT: [`sweep`] removes no file that somebody is still writing.
-//! - INVARIANT: what is at the path is the old content or the new one, never a part.
+//! - INVARIANT: [`sweep`] removes no file that a process is still writing.
+//! - INVARIANT: the path has the old content or the new content, never a part of it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -25,10 +25,10 @@ pub const PRIVATE: u32 = 0o600;
 /// The mode of a file that others may read.
 pub const SHARED: u32 = 0o644;
 
-/// BOUND: names that are tried. One is taken by what another process has left there, or by a sweeper that looks at it just now.
+/// BOUND: how many names are tried. A name may be taken by a file that another process has left, or that a sweep is just looking at.
 const TRIES_MAX: usize = 16;
 
-/// A file in the making. Dropped before it was put, it is removed.
+/// A file that is being written aside. If it is dropped before it was put in its place, it is removed.
 #[derive(Debug)]
 pub struct AsideFile {
     file: File,
@@ -37,7 +37,7 @@ pub struct AsideFile {
     is_put: bool,
 }
 
-/// Writes a file: whole and on disk, or as it was before. Only its owner may read it, unless `mode` says more.
+/// Replaces a file: afterwards the new content is on the disk, or the file is as it was. `mode` is its new mode.
 ///
 /// # Errors
 /// What the system says, in words.
@@ -48,7 +48,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 impl AsideFile {
-    /// Begins a file that is to be put at this path.
+    /// Begins a file that will be put at this path.
     ///
     /// # Errors
     /// What the system says, in words.
@@ -61,19 +61,19 @@ impl AsideFile {
             };
             let is_mine = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(rustix::io::Errno::WOULDBLOCK) => false,
-                // Where there are no locks nobody can take it away by one either.
+                // On a file system without locks, no sweep can lock the file and remove it either.
                 Ok(()) | Err(_) => is_at(&file, &aside),
             };
-            // Else a sweeper has it just now, and removes it.
+            // Otherwise a sweep has just locked the file and removes it.
             if is_mine {
                 give_to_owner_of_folder(&file, to).map_err(|cause| told(&aside, cause))?;
                 return Ok(Self { file, aside, to: to.to_owned(), is_put: false });
             }
         }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("`{}`: no name for a new file beside it is free", to.display())))
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("no name is free for a new file beside `{}`", to.display())))
     }
 
-    /// Writes more of it.
+    /// Appends bytes to the file.
     ///
     /// # Errors
     /// What the system says, in words.
@@ -81,17 +81,17 @@ impl AsideFile {
         self.file.write_all(bytes).map_err(|cause| told_of(&self.aside, bytes.len() as u64, cause))
     }
 
-    /// The file itself, to be written piece by piece.
+    /// The open file, for a caller that writes it piece by piece.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Where it is until it is put.
+    /// Where the file is until it is put in its place.
     pub fn path(&self) -> &Path {
         &self.aside
     }
 
-    /// A second handle on it, which keeps it locked after it was put.
+    /// A second handle of the file, which keeps the file locked after it was put in its place.
     ///
     /// # Errors
     /// What the system says, in words.
@@ -99,20 +99,20 @@ impl AsideFile {
         self.file.try_clone().map_err(|cause| told(&self.aside, cause))
     }
 
-    /// Puts it in its place. On disk when this returns.
+    /// Puts the file in its place. It is on the disk when this returns.
     ///
     /// # Errors
-    /// What the system says, in words. Unless syncing the folder failed, the old file is there as it was.
+    /// What the system says, in words. The old file is as it was, unless syncing the folder failed.
     pub fn put(mut self) -> io::Result<()> {
         self.file.sync_all().map_err(|cause| told(&self.aside, cause))?;
         self.put_unsynced()?;
         sync_name(&self.to)
     }
 
-    /// The same for a file that can be made again: it need not outlast a loss of power.
+    /// The same for a file that can be made again, and so may be lost when the power fails.
     ///
     /// # Errors
-    /// As there.
+    /// As [`AsideFile::put`].
     pub fn put_derived(mut self) -> io::Result<()> {
         self.put_unsynced()
     }
@@ -124,13 +124,14 @@ impl AsideFile {
         Ok(())
     }
 
-    /// Puts it where nothing is yet. Returns whether it was put, and is on disk then: another one stays as it is.
+    /// Puts the file in its place if nothing is there yet, and returns whether it did: then the file is on the disk. A file that is there
+    /// already stays as it is.
     ///
     /// # Errors
     /// What the system says, in words.
     pub fn put_first(mut self) -> io::Result<bool> {
         self.file.sync_all().map_err(|cause| told(&self.aside, cause))?;
-        // A link, and not a plain rename: it replaces nothing.
+        // A link, and not a plain rename, since a link replaces nothing.
         let put = match fs::hard_link(&self.aside, &self.to) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => self.rename_first(),
             linked => linked,
@@ -142,7 +143,7 @@ impl AsideFile {
         }
     }
 
-    /// Where the file system has no links, as on a USB stick.
+    /// For a file system without hard links, as on a USB stick.
     fn rename_first(&mut self) -> io::Result<()> {
         renameat_with(CWD, &self.aside, CWD, &self.to, RenameFlags::NOREPLACE)?;
         self.is_put = true;
@@ -154,14 +155,14 @@ impl Drop for AsideFile {
     #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
     fn drop(&mut self) {
         if !self.is_put {
-            // That it can't be removed either changes nothing: it is swept.
+            // If it can't be removed, a later sweep removes it.
             let _ = fs::remove_file(&self.aside);
         }
     }
 }
 
-/// Removes what was left aside in a folder, of files whose name `is_ours` knows. Returns how many there were. What can't be removed stays, and
-/// is in nobody's way.
+/// Removes files that were left aside in a folder, for those names of which `is_ours` returns true. Returns how many it removed. A file
+/// that can't be removed stays, and does no harm.
 ///
 /// SECURITY: only a regular file of this user is removed, and only under a name that [`AsideFile`] gives.
 pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) -> u64 {
@@ -183,7 +184,7 @@ fn remove_unlocked(path: &Path) -> io::Result<bool> {
     fs::remove_file(path).map(|()| true)
 }
 
-/// For whom a file aside is: `NAME.PID.COUNT.new` is for `NAME`.
+/// The name of the file for which a file was written aside: `NAME.PID.COUNT.new` was written for `NAME`.
 fn stem(name: &OsStr) -> Option<&str> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (rest, count) = name.to_str()?.strip_suffix(".new")?.rsplit_once('.')?;
@@ -207,15 +208,15 @@ fn make(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Whether an open file is still the one at its path.
+/// Whether the open file is still the one at this path.
 fn is_at(file: &File, path: &Path) -> bool {
     let same = |there: fs::Metadata, open: fs::Metadata| (there.dev(), there.ino()) == (open.dev(), open.ino());
     fs::symlink_metadata(path).and_then(|there| Ok(same(there, file.metadata()?))).unwrap_or(false)
 }
 
-/// A file that root writes into a user's folder (`sudo bailiwick accept` in a checkout) belongs to that user, who has to be able to change it.
+/// Gives a file that root writes into a user's folder (`sudo bailiwick accept` in a checkout) to that user, who must be able to change it.
 ///
-/// SECURITY: by descriptor, of a file that was made just now under a name that did not exist: nothing else can change hands.
+/// SECURITY: this changes the owner by descriptor, of a file that was just created under a new name, so no other file can get a new owner.
 fn give_to_owner_of_folder(file: &File, to: &Path) -> io::Result<()> {
     if own() != 0 {
         return Ok(());

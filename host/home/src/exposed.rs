@@ -1,4 +1,4 @@
-//! Why a file of a home is not used, and the command that repairs it.
+//! Why a file of a home is refused, and the command that repairs it.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::accounts::own;
 use crate::causes::within;
 
-/// What lies at a path.
+/// The type of what lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathKind {
     /// A regular file.
@@ -59,63 +59,63 @@ impl std::fmt::Display for PathKind {
     }
 }
 
-/// Why a file of a home is not used. It is the inner error of an [`io::Error`].
+/// Why a file of a home is refused. It is the inner error of an [`io::Error`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exposed {
-    /// It belongs to another user.
+    /// The file belongs to another user.
     #[error("`{}` belongs to uid {owner}{}, and this process is uid {own}{}", path.display(), named(*owner), named(*own))]
     Owner {
-        /// Which file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Whose it is.
+        /// The user id of its owner.
         owner: u32,
-        /// The user of this process.
+        /// The user id of this process.
         own: u32,
-        /// Whether it is the home or the state itself, so that all of it is that user's.
+        /// Whether it is the home or the state itself, so that everything in it belongs to that user.
         is_whole: bool,
     },
-    /// Other users have rights on it.
+    /// Other users have rights on the file.
     #[error("other users have rights on `{}` (mode {mode:04o})", path.display())]
     Mode {
-        /// Which file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
         /// All permission bits.
         mode: u32,
-        /// A file or a folder.
+        /// Whether it is a file or a folder.
         kind: PathKind,
     },
     /// A folder above it belongs to another user, who can put anything in its place.
-    #[error("`{}`, above it, belongs to uid {owner}, who can exchange what is beneath", path.display())]
+    #[error("the folder `{}` above it belongs to uid {owner}, who can replace what is in it", path.display())]
     OwnerAbove {
-        /// Which folder.
+        /// The path of that folder.
         path: PathBuf,
-        /// Whose it is.
+        /// The user id of its owner.
         owner: u32,
     },
-    /// A folder above it can be written by other users.
-    #[error("`{}`, above it, can be written by other users (mode {mode:04o})", path.display())]
+    /// Other users can write to a folder above it.
+    #[error("other users can write to the folder `{}` above it (mode {mode:04o})", path.display())]
     ModeAbove {
-        /// Which folder.
+        /// The path of that folder.
         path: PathBuf,
         /// All permission bits.
         mode: u32,
     },
-    /// A link on the way to it.
-    #[error("`{}` is a symbolic link on the way to it", path.display())]
+    /// A symbolic link lies on the path to it.
+    #[error("`{}`, on the path to it, is a symbolic link", path.display())]
     LinkAbove {
-        /// Which link.
+        /// The path of the link.
         path: PathBuf,
-        /// The whole path without links, if it can be found out.
+        /// The whole path without links, if it can be resolved.
         real: Option<PathBuf>,
     },
-    /// Something else lies in its place.
-    #[error("`{}` is {kind}, where {expected} belongs", path.display())]
+    /// Something of another type lies in its place.
+    #[error("`{}` is {kind}, but must be {expected}", path.display())]
     Kind {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What is there.
+        /// The type of what is there.
         kind: PathKind,
-        /// What belongs there.
+        /// The type that it must have.
         expected: PathKind,
     },
 }
@@ -126,7 +126,7 @@ impl Exposed {
         within(err)
     }
 
-    /// What it is about: a file, a folder or a link.
+    /// The path of the file, folder or link that is at fault.
     pub fn path(&self) -> &Path {
         match self {
             Self::Owner { path, .. }
@@ -138,17 +138,17 @@ impl Exposed {
         }
     }
 
-    /// A shell command that repairs it.
+    /// A shell command that repairs the fault.
     pub fn mend(&self) -> String {
         match self {
-            // If root used the home of a user, it would leave files there that the user can't use.
+            // If root used the home of a user, root would leave files there that the user can't use.
             Self::Owner { owner, own: 0, is_whole: true, .. } => format!("sudo -u '#{owner}' bailiwick"),
-            // One file in a home of root's: somebody else has left it there.
+            // One file in a home that belongs to root: another user has left it there.
             Self::Owner { path, own: 0, .. } => format!("chown -R 0 {}", quoted(path)),
             Self::Owner { path, own, .. } => format!("sudo chown -R {own} {}", quoted(path)),
             Self::Mode { path, kind: PathKind::Folder, .. } => format!("chmod 700 {}", quoted(path)),
             Self::Mode { path, .. } => format!("chmod 600 {}", quoted(path)),
-            // Root is to use its own home, or to be the user whose home that is: what root leaves there locks the user out.
+            // Root must use its own home, or become the user whose home that is: files that root leaves there lock the user out.
             Self::OwnerAbove { owner, .. } if own() == 0 => format!("sudo -u '#{owner}' bailiwick"),
             Self::OwnerAbove { .. } => "export BAILIWICK_HOME=~/.bailiwick BAILIWICK_STATE=~/.bailiwick-state".to_owned(),
             Self::ModeAbove { path, .. } => format!("chmod go-w {}", quoted(path)),
@@ -173,8 +173,8 @@ impl From<Exposed> for io::Error {
     }
 }
 
-/// A path as one word of a shell. Characters that can't be printed are written in the form `$'…'` (POSIX.1-2024), so that the path can be
-/// shown and still be typed.
+/// Quotes a path as one word of a shell. Characters that can't be printed are written in the form `$'…'` (POSIX.1-2024), so that the path
+/// can be shown and still be typed.
 pub(crate) fn quoted(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte);

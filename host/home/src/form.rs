@@ -1,16 +1,16 @@
-//! The form of a home: what the files in it look like, and which program they need.
+//! The form of a home: the format of its files, and the program that they need.
 //!
-//! A home says its form in the file `form`. A program reads that file before it reads or writes anything else in the home, and leaves a home
-//! alone that is of a form it does not know. A home without the file is of the first form: every later one has it.
+//! The file `form` of a home names its form. A program reads that file before it reads or writes anything else in the home, and refuses a
+//! home of a form that it does not know. A home without the file is of the first form: homes of every later form have the file.
 //!
 //! ```text
 //! bailiwick home 1       the form of the home as a whole
 //! needs 0.1.0            the oldest program that can use it
 //! made 0.1.0             the program that made it
-//! record 1               the form of each part, a line each
+//! record 1               the form of a part, one line for each part
 //! ```
 //!
-//! INVARIANT: the first two lines are the same in every form there will be, so that an older program can say which program is needed.
+//! INVARIANT: the first two lines look the same in every later form, so that an older program can say which program is needed.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -21,22 +21,22 @@ use crate::open::{Access, open, open_handed};
 
 /// The file's name in a home.
 pub const FORM_FILE: &str = "form";
-/// The folder in a home into which a backup is being unpacked. As long as it is there, only a part of the home is in its place.
+/// The folder in a home into which a backup is unpacked. While it exists, only a part of the home is in its place.
 pub const RESTORING: &str = "restoring";
-/// BOUND: a longer file is no form.
+/// BOUND: a longer file does not name a form.
 const BYTES_MAX: u64 = 4096;
-/// BOUND: letters of a version that is quoted in a message.
+/// BOUND: the length of a version or a name that a message quotes.
 const VERSION_LETTERS_MAX: usize = 32;
-/// What a part is called whose name this program can't read.
+/// Stands for the name of a part if this program can't read the name.
 const UNREADABLE: &str = "unreadable";
 const TITLE: &str = "bailiwick home ";
 
 /// The forms that a program knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownForms {
-    /// Of a home as a whole.
+    /// The form of a home as a whole.
     pub home: u32,
-    /// Of each part of it, by name, in the order in which they are written.
+    /// The form of each part of a home, by name, in the order in which the parts are written.
     pub parts: &'static [(&'static str, u32)],
     /// The version of the program.
     pub program: &'static str,
@@ -44,48 +44,48 @@ pub struct KnownForms {
     pub needs: &'static str,
 }
 
-/// What a home says of itself.
+/// What the file `form` of a home says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeForm {
     /// The form of the home as a whole, from 1.
     pub home: u32,
-    /// The oldest program that can use it.
+    /// The version of the oldest program that can use the home.
     pub needs: String,
-    /// The program that made it; empty where it does not say.
+    /// The version of the program that made the home; empty if the file does not say it.
     pub made: String,
-    /// The form of each part.
+    /// The form of each part, by name.
     pub parts: Vec<(String, u32)>,
 }
 
-/// Why a home is left alone.
+/// Why a home is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FormError {
-    /// A newer program made it, or has used it.
+    /// A newer program made the home, or has used it.
     #[error("the home `{}` is of a newer form: {}", home.display(), newer_words(what, *form, *known, program))]
     Newer {
-        /// Which home.
+        /// The path of the home.
         home: PathBuf,
-        /// The part of it, or `home`.
+        /// The part that is too new, or `home`.
         what: String,
-        /// Its form.
+        /// The form of that part.
         form: u32,
-        /// The newest form of it that this program knows; 0 for a part that it does not know.
+        /// The newest form of that part that this program knows; 0 for a part that it does not know.
         known: u32,
         /// The version of this program.
         program: &'static str,
-        /// The oldest program that can use it.
+        /// The version of the oldest program that can use the home.
         needs: String,
     },
-    /// A backup was being put into it.
-    #[error("a backup is being put back into `{}`, or that was cut off: only a part of it is in its place", .0.display())]
+    /// A backup is being restored into the home, or that was cut off.
+    #[error("a backup is being restored into `{}`, or the restore was cut off: only a part of it is in its place", .0.display())]
     Restoring(PathBuf),
-    /// The file is there and says nothing that can be understood.
+    /// The file is there, but can't be understood.
     #[error("`{}` does not say which form the home has: it was changed or cut short", .0.display())]
     Broken(PathBuf),
     /// The file can't be read or written.
     #[error("could not use `{}`", path.display())]
     Io {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -102,7 +102,7 @@ fn newer_words(what: &str, form: u32, known: u32, program: &str) -> String {
 }
 
 impl HomeForm {
-    /// What a home says that this program makes.
+    /// The form of a home that this program makes.
     pub fn of(known: &KnownForms) -> Self {
         let parts = known.parts.iter().map(|(name, form)| ((*name).to_owned(), *form)).collect();
         Self { home: known.home, needs: known.needs.to_owned(), made: known.program.to_owned(), parts }
@@ -114,7 +114,7 @@ impl HomeForm {
         text
     }
 
-    /// The first two lines are understood in any form; of the rest, lines that this program can't read are parts of an unknown form.
+    /// The first two lines must be readable in every form. Any later line that this program can't read counts as a part of an unknown form.
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let home = lines.next()?.strip_prefix(TITLE)?.parse().ok().filter(|form| *form > 0)?;
@@ -130,7 +130,7 @@ impl HomeForm {
         Some(Self { home, needs, made, parts })
     }
 
-    /// Finds what a program does not know of this form.
+    /// Refuses this form if it has a part that the program does not know.
     fn judge(self, home: &Path, known: &KnownForms) -> Result<Self, FormError> {
         let newer = |what: &str, form, known_form| {
             let (home, what, needs) = (home.to_owned(), what.to_owned(), self.needs.clone());
@@ -149,17 +149,17 @@ impl HomeForm {
     }
 }
 
-/// A version or a name of a part: nothing that a terminal would obey.
+/// Accepts a version or the name of a part if it has only characters that a terminal prints as they are.
 fn version(text: &str) -> Option<String> {
     let fits = !text.is_empty() && text.len() <= VERSION_LETTERS_MAX;
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte));
     (fits && plain).then(|| text.to_owned())
 }
 
-/// What a home says of its form, if this program knows that form. `None` where it says nothing: it is new, or of the first form.
+/// Reads the form of a home, if this program knows that form. `None` if the file is missing: the home is new, or of the first form.
 ///
 /// # Errors
-/// [`FormError::Newer`] for a home of a newer program; a file that can't be read or understood. Nothing is changed.
+/// [`FormError::Newer`] for a home of a newer program; or the file can't be read or understood. Nothing is changed.
 pub fn form(home: &Path, known: &KnownForms) -> Result<Option<HomeForm>, FormError> {
     if fs::symlink_metadata(home.join(RESTORING)).is_ok() {
         return Err(FormError::Restoring(home.to_owned()));
@@ -170,7 +170,7 @@ pub fn form(home: &Path, known: &KnownForms) -> Result<Option<HomeForm>, FormErr
 /// The same for a copy of a home that an auditor was given.
 ///
 /// # Errors
-/// As [`form`].
+/// As for [`form`].
 pub fn form_handed(home: &Path, known: &KnownForms) -> Result<Option<HomeForm>, FormError> {
     read(home, open_handed(&home.join(FORM_FILE)), known)
 }
@@ -187,11 +187,11 @@ fn read(home: &Path, file: io::Result<fs::File>, known: &KnownForms) -> Result<O
     text.and_then(|text| HomeForm::parse(&text)).ok_or(FormError::Broken(path))?.judge(home, known).map(Some)
 }
 
-/// Has a home say its form, where it does not yet: of several processes that make a home at once, one says it, and the others find it said. The
-/// home's folder is there. On the disk when this returns.
+/// Writes the file `form` of a home that has none, and returns the form of the home. If several processes make a home at once, one of them
+/// writes the file and the others read it. The home's folder must exist. The file is on the disk when this returns.
 ///
 /// # Errors
-/// As [`form`]; or the file can't be written.
+/// As for [`form`]; or the file can't be written.
 pub fn say_form(home: &Path, known: &KnownForms) -> Result<HomeForm, FormError> {
     if let Some(form) = form(home, known)? {
         return Ok(form);
@@ -232,7 +232,7 @@ mod tests {
         let said = say_form(home.path(), &KNOWN).unwrap();
         assert_eq!(form(home.path(), &KNOWN).unwrap(), Some(said.clone()));
         assert_eq!(crate::list(home.path()).unwrap(), [FORM_FILE], "nothing is left over");
-        // A program that needs less does not say anything else.
+        // A later program of the same form does not change the file.
         let older = KnownForms { program: "0.2.1", ..KNOWN };
         assert_eq!(say_form(home.path(), &older).unwrap(), said);
     }

@@ -1,20 +1,20 @@
-//! The file system that a folder lies on, and whether its locks and its syncs can be relied on.
+//! The file system that a folder lies on, and whether its locks and syncs are reliable.
 //!
-//! The numbers are those that `statfs` reports (statfs(2), `linux/magic.h`). What is decided of each kind, and why, is in decision 0100.
+//! The numbers are those that `statfs` reports (statfs(2), `linux/magic.h`). Decision 0100 says how each kind is treated, and why.
 
 use std::io;
 use std::path::Path;
 
-/// How far a file system can be relied on.
+/// How reliable a file system is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Footing {
-    /// A lock holds for everybody who can reach a file, and what was synced is on a disk.
+    /// A lock holds against every process that can reach the file, and synced data is on a disk.
     Firm,
-    /// Locks hold, but all of it is gone when the machine stops or the container is removed.
+    /// Locks hold, but all files are lost when the machine stops or the container is removed.
     Fleeting,
-    /// Locks hold on this machine. A crash may lose more than what was not synced: there is no journal, or nobody says that there is one.
+    /// Locks hold on this machine. A crash may also lose synced data: the file system has no journal, or does not say that it has one.
     Weak,
-    /// Another machine may write the same files without meeting a lock of this one, or what was synced may only be in the memory of another.
+    /// Another machine may write the same files despite a lock of this one, or synced data may only be in the memory of another machine.
     Shared,
     /// A kind that this version does not know.
     Unknown,
@@ -27,7 +27,7 @@ pub struct Ground {
     pub name: &'static str,
     /// The number that the system reports.
     pub magic: u64,
-    /// How far it can be relied on.
+    /// How reliable it is.
     pub footing: Footing,
 }
 
@@ -43,7 +43,7 @@ const KINDS: &[(u64, &str, Footing)] = &[
     (0x3434, "nilfs2", Footing::Firm),
     (0x2405_1905, "ubifs", Footing::Firm),
     (0xF15F, "ecryptfs", Footing::Firm),
-    // Memory, and the layer of a container.
+    // In memory, or in the layer of a container.
     (0x0102_1994, "tmpfs", Footing::Fleeting),
     (0x8584_58F6, "ramfs", Footing::Fleeting),
     (0x794C_7630, "overlay", Footing::Fleeting),
@@ -54,7 +54,7 @@ const KINDS: &[(u64, &str, Footing)] = &[
     (0x7366_746E, "ntfs3", Footing::Weak),
     (0x4244, "hfs", Footing::Weak),
     (0x482B, "hfsplus", Footing::Weak),
-    // Other machines, clusters, the host of a virtual machine, and programs of users.
+    // Shared with other machines, clusters or the host of a virtual machine, or served by a program of a user.
     (0x6969, "nfs", Footing::Shared),
     (0x517B, "smb", Footing::Shared),
     (0xFF53_4D42, "cifs", Footing::Shared),

@@ -1,9 +1,9 @@
-//! Opens the files of a home, and takes its locks. The files are used only if no other user can put or change them, and opened such that
-//! nothing in their place makes the program wait. Whoever waits for a lock is told for whom, and does not wait for ever.
+//! Opens the files of a home, and takes its locks. A file is used only if no other user can create or change it, and opening one never
+//! makes the program wait. A process that waits for a lock says which process holds it, and gives up after a time.
 //!
-//! What this room does not do: it does not know what any file means but the one that says the home's form; it follows no link; it repairs
-//! nothing by itself, but says which command would. An access list (`setfacl`) needs no check of its own: its mask is in the group's bits of the mode, so a mode without
-//! rights for the group leaves it without effect.
+//! What this room does not do: it does not know what the files mean, except for the one that says the home's form; it follows no link; it
+//! repairs nothing by itself, but says which command would. An access list (`setfacl`) needs no check of its own: its mask is in the group
+//! bits of the mode, so it has no effect if the mode gives the group no rights.
 //!
 //! - INVARIANT: [`open`] returns only a regular file of this user that no other user has rights on.
 //! - INVARIANT: nothing here opens a FIFO, a socket or a device.

@@ -1,6 +1,7 @@
-//! The locks of a home: files that one process at a time has locked with flock(2).
+//! The locks of a home: files that one process at a time locks with flock(2).
 //!
-//! Whoever waits for a lock is told who has it, ends with a signal, and gives up after a time ([`crate::Patience`]).
+//! A process that waits for a lock says which process holds it, stops waiting at a signal, and gives up after a time
+//! ([`crate::Patience`]).
 
 use std::fs::{self, File};
 use std::io;
@@ -15,28 +16,28 @@ use crate::open::{Access, open};
 use crate::other::Other;
 use crate::patience::{GaveUp, TELL_AFTER, WAIT_MAX, Waiting, ended_here, patience};
 
-/// How often it is looked whether a signal came.
+/// How often a wait checks whether a signal came.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Whether a lock is taken.
+/// Whether a lock is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockState {
-    /// Nobody has it.
+    /// No process holds the lock.
     Free,
-    /// This one has it.
+    /// This process holds the lock.
     Held(Other),
 }
 
-/// Takes a lock of the home and makes its file if there is none. The lock is held until the file is dropped. `what` says of the one who
-/// has it what it does, as `changes the vault`.
+/// Takes a lock of the home, and makes its file if there is none. The lock is held until the returned file is dropped. `what` says for a
+/// message what a process does that holds the lock, such as `changes the vault`.
 ///
 /// # Errors
-/// [`GaveUp`] within, if the time is over or a signal came; else the system's error.
+/// An error with [`GaveUp`] inside if the time is over or a signal came; else the system's error.
 pub fn lock(path: &Path, what: &str) -> io::Result<File> {
     lock_within(path, what, WAIT_MAX)
 }
 
-/// The same, of a lock that is usually held for so long.
+/// The same for a lock that is usually held for up to this time.
 ///
 /// # Errors
 /// As [`lock`].
@@ -49,18 +50,18 @@ pub fn lock_within(path: &Path, what: &str, usual: Duration) -> io::Result<File>
             Err(rustix::io::Errno::WOULDBLOCK) => wait(file, path, what, end)?,
             Err(err) => return Err(err.into()),
         };
-        // While it waited, somebody may have put another file in its place. A lock of the old one would keep nobody out.
+        // While this process waited, somebody may have put another file in its place. A lock on the old file would keep nobody out.
         if is_at(&file, path) {
             return Ok(file);
         }
         if now() >= end {
-            return Err(io::Error::other("its file is exchanged again and again"));
+            return Err(io::Error::other("the file of the lock is replaced again and again"));
         }
     }
 }
 
-/// A thread of its own waits for the lock, since nothing but the lock ends that wait. If it is given up here, the thread gives the lock
-/// back as soon as it gets it.
+/// Waits for the lock on a separate thread, since flock(2) returns only with the lock. If this gives up, that thread releases the lock as
+/// soon as it gets it.
 fn wait(file: File, path: &Path, what: &str, end: Instant) -> io::Result<File> {
     let began = now();
     let (give, got) = sync_channel(1);
@@ -89,8 +90,8 @@ fn wait(file: File, path: &Path, what: &str, end: Instant) -> io::Result<File> {
     }
 }
 
-/// Whether a lock is taken, and by whom. The file is locked for a moment, for reading, so that the answer is the system's own and also
-/// right where it does not list its locks. A file that is not there is not locked.
+/// Whether a lock is held, and by which process. This locks the file for a moment, for reading: so the answer is right even if the system
+/// does not list its locks. A missing file is not locked.
 ///
 /// # Errors
 /// The file can't be opened, for instance because it belongs to another user.
@@ -106,15 +107,15 @@ pub fn inspect_lock(path: &Path) -> io::Result<LockState> {
     }
 }
 
-/// Who has locked a file, as far as the system lists it in proc_locks(5).
+/// The process that has locked a file, as far as the system lists it in proc_locks(5).
 #[must_use]
 pub fn holder(path: &Path) -> Other {
     let Ok(found) = fs::symlink_metadata(path) else { return Other::default() };
     let device = (u64::from(major(found.dev())), u64::from(minor(found.dev())), found.ino());
     let listed = listed();
     let exact = listed.iter().find(|lock| lock.file == device);
-    // Some file systems (overlayfs, btrfs) tell programs another device than the one that is listed. The number of the file alone may be
-    // that of another one, so it only counts if it is the only such lock.
+    // Some file systems (overlayfs, btrfs) report another device to programs than the one in the list. The inode number alone may belong to
+    // another file, so it only counts if just one lock has it.
     let mut same_number = listed.iter().filter(|lock| lock.file.2 == found.ino());
     let only = || same_number.next().filter(|_| same_number.next().is_none());
     exact.or_else(only).map_or_else(Other::default, |lock| Other::of(lock.pid))
@@ -123,7 +124,7 @@ pub fn holder(path: &Path) -> Other {
 /// One lock that is held for writing.
 struct Listed {
     pid: u32,
-    /// Device and number.
+    /// Major and minor number of the device, and the inode number.
     file: (u64, u64, u64),
 }
 
@@ -132,7 +133,7 @@ fn listed() -> Vec<Listed> {
     fs::read_to_string("/proc/locks").map(|text| text.lines().filter_map(parse).collect()).unwrap_or_default()
 }
 
-/// A line as `1: FLOCK  ADVISORY  WRITE 4711 fe:00:131 0 EOF`. A line with `->` is of somebody who waits.
+/// Parses a line such as `1: FLOCK  ADVISORY  WRITE 4711 fe:00:131 0 EOF`. A line with `->` stands for a process that waits.
 fn parse(line: &str) -> Option<Listed> {
     let mut words = line.split_whitespace().skip(1);
     if words.next()? != "FLOCK" {
@@ -183,7 +184,7 @@ mod tests {
         let err = lock_within(&path, "tests patience", Duration::from_millis(120)).unwrap_err();
         let Some(GaveUp::TimedOut { other, what, .. }) = GaveUp::of(&err) else { panic!("{err}") };
         assert_eq!((other.pid, what.as_str()), (Some(std::process::id()), "tests patience"));
-        // The control: one that is given back is got, also by somebody who waits already.
+        // The control: a lock that is released is taken, also by a process that waits already.
         let path_there = path.clone();
         let waits = std::thread::spawn(move || lock(&path_there, "tests").map(drop));
         drop(held);

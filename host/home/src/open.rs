@@ -1,4 +1,4 @@
-//! Opening files and folders of a home.
+//! Opens files and folders of a home.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -20,21 +20,21 @@ pub(crate) const OTHERS: u32 = 0o077;
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To be read.
+    /// To read it.
     Read,
-    /// To be read and changed; it must be there.
+    /// To read and change it; it must exist.
     Write,
-    /// To be read and changed; an empty file is made if there is none.
+    /// To read and change it; an empty file is made if there is none.
     Make,
 }
 
-/// A file of the home.
+/// Opens a file of the home.
 ///
 /// SECURITY: the file is checked before it is opened, since opening a device can have an effect. It is opened without following a link and
 /// without waiting for the other end of a FIFO. It is checked again once it is open, since only that shows what was opened.
 ///
 /// # Errors
-/// [`Exposed`] within, if it is not a regular file of this user alone; else the system's error, in words.
+/// An error with [`Exposed`] inside if it is not a regular file of this user alone; else the system's error, in words.
 pub fn open(path: &Path, access: Access) -> io::Result<File> {
     open_here(path, access).map_err(|cause| told(path, cause))
 }
@@ -53,20 +53,20 @@ fn open_here(path: &Path, access: Access) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file of the home that is not there yet, for its owner alone.
+/// Makes a new file of the home that only its owner may read or write.
 ///
 /// # Errors
-/// The system's error; anything that is there already.
+/// The system's error, for instance because something is there already.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(|cause| told(path, cause))
 }
 
-/// Opens a regular file that may belong to anybody: a file of a copy of a home that an auditor was given. Links are followed; nothing else
-/// is opened.
+/// Opens a regular file that may belong to any user: a file in a copy of a home that an auditor was given. Links are followed. Anything
+/// but a regular file is refused.
 ///
 /// # Errors
-/// [`Exposed`] within, if it is not a regular file; else the system's error.
+/// An error with [`Exposed`] inside if it is not a regular file; else the system's error.
 pub fn open_handed(path: &Path) -> io::Result<File> {
     open_any(path).map_err(|cause| told(path, cause))
 }
@@ -87,10 +87,10 @@ pub(crate) fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or(0)
 }
 
-/// Makes a folder of the home for its owner alone, and the folders above it. A folder that is there stays as it is.
+/// Makes a folder of the home for its owner alone, and missing folders above it. A folder that exists stays as it is.
 ///
 /// # Errors
-/// [`Exposed`] within, if it is not a folder of this user alone; else the system's error.
+/// An error with [`Exposed`] inside if it is not a folder of this user alone; else the system's error.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => make(path).map_err(|cause| told(path, cause))?,
@@ -100,8 +100,8 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     judge(path, &fs::symlink_metadata(path).map_err(|cause| told(path, cause))?, PathKind::Folder)
 }
 
-/// Makes it, and returns when its name is on the disk, with the names of those above it that were missing. Otherwise a loss of power could
-/// take the folder away with everything that was synced in it.
+/// Makes the folder, and returns when its name is on the disk, together with the names of the missing folders above it. Otherwise a power
+/// failure could lose the folder with everything that was synced in it.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 fn make(path: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
@@ -109,16 +109,16 @@ fn make(path: &Path) -> io::Result<()> {
     missing.into_iter().filter(|folder| folder.parent().is_some()).try_for_each(sync_name)
 }
 
-/// Whether a file of this name is one that a process leaves behind if it dies while it writes it.
+/// Whether a process leaves a file of this name behind if it dies while it writes the file.
 #[must_use]
 pub fn is_unfinished(name: &str) -> bool {
     name.ends_with(".next") || name.ends_with(".new")
 }
 
-/// The names in a folder of the home.
+/// Lists the names in a folder of the home.
 ///
 /// # Errors
-/// [`Exposed`] within, if a link or another thing is in its place; else the system's error.
+/// An error with [`Exposed`] inside if a link or something else is in the folder's place; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
     let kind = PathKind::of(fs::symlink_metadata(path).map_err(|cause| told(path, cause))?.file_type());
@@ -129,7 +129,7 @@ pub fn list(path: &Path) -> io::Result<Vec<OsString>> {
     names().map_err(|cause| told(path, cause))
 }
 
-/// Sets the time of a file's last change to now: it was used.
+/// Sets the time of a file's last change to now, which notes that it was used.
 ///
 /// # Errors
 /// What the system says.
@@ -139,7 +139,7 @@ pub fn touch(path: &Path) -> io::Result<()> {
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Removes a file of the home, which can be made again.
+/// Removes a file of the home that can be made again.
 ///
 /// # Errors
 /// What the system says.
@@ -148,30 +148,30 @@ pub fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Returns when the names in a folder are on the disk.
+/// Syncs a folder: returns when the names in it are on the disk.
 ///
 /// # Errors
 /// What the system says.
 #[expect(clippy::disallowed_methods, reason = "door: the home's own files")]
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    // A link is followed: where a home or a backup lies, a person has said.
+    // A link is followed, since a person has chosen where a home or a backup lies.
     let flags = flags(OFlags::DIRECTORY | OFlags::CLOEXEC);
     OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|folder| folder.sync_all()).map_err(|cause| told(path, cause))
 }
 
-/// Returns when a name is on the disk, with the others in the folder that it is in.
+/// Syncs the folder of a path: returns when this name and all others in the folder are on the disk.
 ///
 /// # Errors
 /// What the system says.
 pub fn sync_name(path: &Path) -> io::Result<()> {
     match sync_folder(path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))) {
-        // A folder in which this user may make files, and may not list them, can't be opened to be synced.
+        // If this user may make files in the folder but not list it, the folder can't be opened and so not synced.
         Err(err) if err.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
 }
 
-/// Checks that it is what belongs there, that it belongs to this user, and that no other user can use it.
+/// Checks that it has the expected type, that it belongs to this user, and that no other user has rights on it.
 pub(crate) fn judge(path: &Path, found: &Metadata, expected: PathKind) -> io::Result<()> {
     let (kind, own) = (PathKind::of(found.file_type()), own());
     let path = || path.to_owned();

@@ -1,44 +1,44 @@
-//! What the system says of another process: which program it is, since when it runs, and whether it can do anything just now.
+//! What the system says about another process: which program it is, when it started, and whether it can do anything at the moment.
 //!
-//! SECURITY: a process chooses its own arguments. Only the name of its program and its first word are taken, and only plain letters of
-//! them: they are shown to a person. Later arguments may be secret and are never read.
+//! SECURITY: a process chooses its own arguments, and a person sees what is taken from them. So only the name of the program and the first
+//! argument are taken, and only if they consist of plain characters. Later arguments may be secret and are not used.
 
 use std::fs;
 
 use rustix::param::clock_ticks_per_second;
 
-/// BOUND: letters of a name that are shown.
+/// BOUND: the length of a name that is shown.
 const NAME_MAX: usize = 32;
 
-/// Another process that something waits for.
+/// Another process that this one waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Other {
-    /// Its number, where the system tells it: it does not tell that of a process in another container.
+    /// The process id, if the system says it: it does not for a process in another container.
     pub pid: Option<u32>,
-    /// Its program and its verb, as `bailiwick run`.
+    /// The program and its verb, such as `bailiwick run`.
     pub program: Option<String>,
-    /// What it does.
+    /// What the process does at the moment.
     pub doing: Doing,
-    /// Since when it runs, in seconds since 1970.
+    /// When it started, in seconds since 1970.
     pub since_s: Option<u64>,
 }
 
-/// What the system says a process does.
+/// What a process does, by the system's account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Doing {
-    /// It runs, or sleeps until something comes; or nothing is known of it.
+    /// It runs, or sleeps until an event comes; or nothing is known about it.
     #[default]
     Something,
-    /// It was stopped (SIGSTOP, Ctrl-Z, a debugger), and does nothing until it is told to go on.
+    /// It was stopped (SIGSTOP, Ctrl-Z, a debugger), and does nothing until it is continued.
     Stopped,
-    /// It waits for a disk, and no signal reaches it meanwhile.
+    /// It waits for a disk, and no signal reaches it until then.
     Disk,
     /// It has ended.
     Gone,
 }
 
 impl Other {
-    /// The process with this number.
+    /// The process with this id.
     #[must_use]
     pub fn of(pid: u32) -> Self {
         let stat = Stat::of(pid);
@@ -47,7 +47,7 @@ impl Other {
         Self { pid: Some(pid), program: program(pid), doing, since_s }
     }
 
-    /// A shell command that lets it go on, where it was stopped.
+    /// A shell command that continues the process, if it was stopped.
     #[must_use]
     pub fn go_on(&self) -> Option<String> {
         self.pid.filter(|_| self.doing == Doing::Stopped).map(|pid| format!("kill -CONT {pid}"))
@@ -73,17 +73,17 @@ impl std::fmt::Display for Other {
     }
 }
 
-/// What is used of proc_pid_stat(5).
+/// The fields of proc_pid_stat(5) that are used.
 struct Stat {
     doing: Doing,
-    /// Clock ticks after the machine was started.
+    /// When the process started, in clock ticks after the start of the machine.
     started: Option<u64>,
 }
 
 impl Stat {
     #[expect(clippy::disallowed_methods, reason = "door: what the system says of a process")]
     fn of(pid: u32) -> Option<Self> {
-        // The name of the program is in parentheses and may hold any character.
+        // The name of the program is in parentheses and may contain any character.
         let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let text = String::from_utf8_lossy(&text);
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
@@ -93,7 +93,7 @@ impl Stat {
             "Z" | "X" => Doing::Gone,
             _ => Doing::Something,
         };
-        // The state is field 3, and the time of its start field 22.
+        // The state is field 3, and the start time is field 22.
         Some(Self { doing, started: fields.nth(18).and_then(|ticks| ticks.parse().ok()) })
     }
 }
@@ -111,11 +111,11 @@ fn program(pid: u32) -> Option<String> {
     let mut words = line.split(|byte| *byte == 0);
     let path = words.next()?;
     let name = plain(path.rsplit(|byte| *byte == b'/').next()?)?;
-    // An option of the program may have a value after it, which is nobody's business.
+    // The value after an option may be secret.
     Some(words.next().and_then(plain).filter(|verb| !verb.starts_with('-')).map_or_else(|| name.clone(), |verb| format!("{name} {verb}")))
 }
 
-/// A short word of letters that can't draw anything.
+/// Accepts a short word of characters that can't control a terminal.
 fn plain(word: &[u8]) -> Option<String> {
     let is_plain =
         !word.is_empty() && word.len() <= NAME_MAX && word.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
@@ -135,7 +135,7 @@ mod tests {
     fn a_process_is_named_with_its_first_word_and_nothing_that_may_be_secret() {
         let mut child = Command::new("sleep").args(["1000", "0"]).stdin(Stdio::null()).spawn().unwrap();
         let of = || Other::of(child.id());
-        // Until the child has become another program it has the name of this one, and while that program is read it may wait for a disk.
+        // Until exec(2) is done, the child has the name of this program, and it may wait for a disk while the new program is loaded.
         let sleeps = loop {
             let now = of();
             if now.doing == Doing::Something && now.program.as_deref() == Some("sleep 1000") {
@@ -151,7 +151,7 @@ mod tests {
         waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
         assert_eq!(of().to_string(), format!("process {} (`sleep 1000`, stopped)", child.id()));
         assert_eq!(of().go_on(), Some(format!("kill -CONT {}", child.id())));
-        // The control of its age: it is not older than this process, and not of another century.
+        // The control of its start time: it is not older than this process, and not younger by weeks.
         let (own, its) = (Other::of(std::process::id()).since_s.unwrap(), of().since_s.unwrap());
         assert!(own <= its && its - own < 1_000_000, "{own} {its}");
         child.kill().unwrap();

@@ -1,7 +1,7 @@
-//! How long this process waits for another one, whom it tells, and what ends the wait.
+//! How long this process waits for another one, how it says so, and what ends the wait.
 //!
-//! There is one patience for a process. The program sets it before it does anything; a library that never sets it waits for the usual time
-//! and says nothing.
+//! There is one [`Patience`] for a process. The program sets it before it does anything else. If it is never set, waits have the usual
+//! length and say nothing.
 
 use std::error::Error;
 use std::io;
@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use crate::other::Other;
 
-/// After how long it is said for whom something waits.
+/// How long a wait lasts before it is reported.
 pub const TELL_AFTER: Duration = Duration::from_millis(500);
-/// How long is waited where nobody has said anything else.
+/// How long a process waits if nothing else was set.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How one process waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// BOUND: how long it waits for a process that does not answer. `None` means the usual time.
+    /// BOUND: how long it waits for a process that does not answer. `None` means the usual time of that wait.
     pub max: Option<Duration>,
-    /// Tells a person. It is called once a wait.
+    /// Reports a wait to a person. It is called at most once for each wait.
     pub say: fn(&Waiting),
-    /// The signal that has ended the wait, if one has.
+    /// Returns the signal that ends the wait, if one came.
     pub ended: fn() -> Option<Signal>,
 }
 
@@ -48,14 +48,14 @@ impl std::fmt::Display for Signal {
     }
 }
 
-/// A wait that goes on.
+/// A wait that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// For whom.
+    /// The process that is waited for.
     pub other: Other,
-    /// What the other one has or does, as `holds the home`.
+    /// What that process has or does, such as `holds the home`.
     pub what: String,
-    /// When this is given up, from now on.
+    /// How much time is left until this process gives up.
     pub left: Duration,
 }
 
@@ -66,7 +66,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The time after which a wait is given up. Some waits are long by nature and have a usual time of their own.
+    /// The time after which a process gives up. `usual` is the usual time of that wait, since some waits are long by nature.
     #[must_use]
     pub fn max_or(&self, usual: Duration) -> Duration {
         self.max.unwrap_or(usual)
@@ -75,8 +75,8 @@ impl Patience {
 
 static PATIENCE: OnceLock<(Patience, ThreadId)> = OnceLock::new();
 
-/// Says how this process waits. Only the first call counts. Waits on the calling thread are ended by [`Patience::ended`]; waits on other
-/// threads are for runs, which signals end in another way.
+/// Sets how this process waits. Only the first call counts. [`Patience::ended`] ends waits on the calling thread; waits on other threads
+/// belong to runs, which signals end in another way.
 pub fn set_patience(patience: Patience) {
     let _ = PATIENCE.set((patience, std::thread::current().id()));
 }
@@ -87,23 +87,23 @@ pub fn patience() -> Patience {
     PATIENCE.get().map_or_else(Patience::default, |(patience, _)| *patience)
 }
 
-/// The signal that has ended what this thread waits for.
+/// The signal that ends the wait of this thread, if one came.
 pub(crate) fn ended_here() -> Option<Signal> {
     let (patience, thread) = PATIENCE.get()?;
     if *thread == std::thread::current().id() { (patience.ended)() } else { None }
 }
 
-/// Why a wait has ended without that for which it was. It is the inner error of an [`io::Error`].
+/// Why a wait has ended without success. It is the inner error of an [`io::Error`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GaveUp {
     /// The time is over.
     #[error("{other}, which {what}, has not answered for {} s", after.as_secs())]
     TimedOut {
-        /// Who did not come forward.
+        /// The process that was waited for.
         other: Other,
-        /// What the other one has or does.
+        /// What that process has or does.
         what: String,
-        /// How long it was waited.
+        /// How long the wait lasted.
         after: Duration,
     },
     /// A signal came.

@@ -1,4 +1,4 @@
-//! Checks that a folder is private: the folder itself, what is in it, and the path to it.
+//! Checks that a folder is private: the folder itself, its contents, and the path to it.
 
 use std::fs;
 use std::io;
@@ -12,21 +12,21 @@ use crate::trouble::told;
 
 /// Write rights of other users.
 const OTHERS_WRITE: u32 = 0o022;
-/// Only the owner of a name in such a folder may rename or remove it (`/tmp`).
+/// In a folder with this bit (`/tmp`), only the owner of a file may rename or remove it.
 const STICKY: u32 = 0o1000;
-/// A folder whose files are checked as well. Files in the other folders are checked when they are opened.
+/// The one folder in a home whose files are checked as well. Files in the other folders are checked when they are opened.
 const LOOKED_INTO: &str = "journal";
-/// The one socket of a home. The file mode mask decides its mode. The kernel says which user is at the other end.
+/// The one socket of a home. The umask decides its mode, which is not checked, since the kernel says which user is at the other end.
 const SOCKET: &str = "host.sock";
 
-/// What a disk of its own has in its uppermost folder, for what is found when it is repaired. It belongs to root.
+/// The folder that a file system has in its root for files that its repair has found. It belongs to root.
 pub const LOST_FOUND: &str = "lost+found";
 
-/// Checks that a home, or the folder of its second state, belongs to this user alone, with everything in it, and that no other user can
-/// exchange it. If it does not exist yet, only the path to it is checked.
+/// Checks that a home, or the folder of its second state, belongs to this user alone with everything in it, and that no other user can
+/// replace it. If it does not exist yet, only the path to it is checked.
 ///
 /// # Errors
-/// [`Exposed`] within; else what the system says.
+/// An error with [`Exposed`] inside; else what the system says.
 pub fn check(folder: &Path) -> io::Result<()> {
     check_all(folder).map_err(|cause| told(folder, cause))
 }
@@ -60,7 +60,7 @@ fn contents(folder: &Path) -> io::Result<()> {
             found => found?,
         };
         match PathKind::of(found.file_type()) {
-            // Root can put nothing into the home by it that it could not without.
+            // This folder does not let root do more to the home than root can do anyway.
             PathKind::Folder if name == LOST_FOUND && found.uid() == 0 && found.mode() & OTHERS_WRITE == 0 => {}
             PathKind::Folder => judge(&path, &found, PathKind::Folder)?,
             PathKind::Socket if name == SOCKET && found.uid() == own() => {}
@@ -70,8 +70,8 @@ fn contents(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Checks each folder above: it belongs to this user or to root, and others have no write rights, except in folders where only owners may
-/// rename (`/tmp`). Returns the path without the system's own links.
+/// Checks each folder above: it must belong to this user or to root, and other users must not have write rights, except in folders where
+/// only owners may rename (`/tmp`). Returns the path without the system's own links.
 fn way(folder: &Path) -> io::Result<PathBuf> {
     let (mut done, mut rest) = (PathBuf::new(), folder.components().peekable());
     while let Some(component) = rest.next() {
@@ -98,7 +98,7 @@ fn way(folder: &Path) -> io::Result<PathBuf> {
     Ok(done)
 }
 
-/// A link of root in `/` that belongs to the system's layout (`/home` to `/var/home`).
+/// Whether this is a link of root in `/` that belongs to the layout of the system (`/home` to `/var/home`).
 fn is_of_the_system(link: &Path, owner: u32) -> bool {
     let mut components = link.components();
     let in_root = components.next() == Some(Component::RootDir) && components.count() == 1;

@@ -1,6 +1,6 @@
-//! Says in words what the system said about a file: what is wrong, on which file system or for which user, and what may be done about it.
+//! Puts an error of the system about a file into words: what is wrong, on which file system or for which user, and what to do about it.
 //!
-//! What this room does not do: it repairs nothing, and it does not know what was being done to the file. The caller says that.
+//! It repairs nothing, and does not know what the caller was doing with the file. The caller says that.
 
 use std::error::Error;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::accounts::{own, user};
 use crate::causes::within;
 use crate::rights::barred;
 
-/// What kind of trouble it is.
+/// The kind of an error with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The file system is full.
@@ -26,39 +26,39 @@ pub enum Cause {
     Device,
     /// The file system is mounted read-only.
     ReadOnly,
-    /// This process or the system has as many files open as it may.
+    /// This process or the system has reached its limit of open files.
     OpenFiles,
     /// This user may not use the file.
     Permission,
-    /// The file would be longer than this process may make one.
+    /// The file would exceed the limit for the size of a file that this process writes.
     FileSize,
-    /// The file system is not there any more.
+    /// The file system is no longer there.
     Gone,
 }
 
-/// What the system said about a file, in words. It is the inner error of an [`io::Error`] of the same kind.
+/// An error of the system about a file, in words. It is the inner error of an [`io::Error`] of the same kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
 pub struct Trouble {
     cause: Cause,
     words: String,
     place: PathBuf,
-    /// What is to be done about rights.
+    /// What to do about missing rights, if that is the cause.
     rights: Option<String>,
 }
 
-/// An error of the system with a file, in words. Errors that say enough by themselves (nothing there, other content) stay as they are.
+/// Puts an error of the system about a file into words. Errors that say enough by themselves (not found, invalid data) stay as they are.
 pub fn told(path: &Path, cause: io::Error) -> io::Error {
     in_words(path, cause, None)
 }
 
-/// The same, where it is known how many bytes were to be written.
+/// The same for a caller that knows how many bytes it wanted to write.
 pub fn told_of(path: &Path, bytes: u64, cause: io::Error) -> io::Error {
     in_words(path, cause, Some(bytes))
 }
 
 fn in_words(path: &Path, cause: io::Error, bytes: Option<u64>) -> io::Error {
-    // An error without a number was put into words already, or was made by this program.
+    // An error without an errno was put into words already, or was made by this program.
     let Some(errno) = Errno::from_io_error(&cause) else { return cause };
     match Trouble::new(path, errno, bytes) {
         Some(trouble) => io::Error::new(cause.kind(), trouble),
@@ -72,20 +72,20 @@ impl Trouble {
         within(err)
     }
 
-    /// What kind it is.
+    /// The kind of the error.
     pub fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// What may be done about it: a part of a sentence, without the step after it.
+    /// What to do about the error, as a part of a sentence. It does not name the step that follows.
     pub fn mend(&self) -> String {
         let place = self.place.display();
         match self.cause {
             Cause::NoSpace => format!("free space there (`df -h {place}`)"),
             Cause::Quota => "free space, or have the quota raised (`quota -s`)".to_owned(),
-            Cause::Device => "see what the system says about the disk (`dmesg`), and save what can still be read".to_owned(),
+            Cause::Device => "see what the system says about the disk (`dmesg`), and copy what can still be read".to_owned(),
             Cause::ReadOnly => format!("see why (`dmesg`), and mount it for writing (`mount -o remount,rw {place}`)"),
-            Cause::OpenFiles => "raise that limit (`ulimit -n`), or end what holds so many files".to_owned(),
+            Cause::OpenFiles => "raise that limit (`ulimit -n`), or end the programs that hold so many files open".to_owned(),
             Cause::Permission => self.rights.clone().unwrap_or_default(),
             Cause::FileSize => "raise that limit (`ulimit -f`)".to_owned(),
             Cause::Gone => format!("mount it again (`findmnt {place}`)"),
@@ -102,15 +102,15 @@ impl Trouble {
             Cause::Quota => format!("a quota of user {} on {at} is used up", user(own())),
             Cause::Device => format!("the disk failed: the system could not read or write {at} ({})", name(errno)),
             Cause::ReadOnly => format!("{at} is mounted read-only"),
-            Cause::OpenFiles if errno == Errno::NFILE => "this system has as many files open as it may".to_owned(),
-            Cause::OpenFiles => format!("this process has as many files open as it may{}", limit(Resource::Nofile, "")),
+            Cause::OpenFiles if errno == Errno::NFILE => "this system has reached its limit of open files".to_owned(),
+            Cause::OpenFiles => format!("this process has reached its limit of open files{}", limit(Resource::Nofile, "")),
             Cause::Permission => {
                 let barred = barred(path, errno);
                 rights = Some(barred.mend);
                 barred.words
             }
-            Cause::FileSize => format!("the file would be longer than this process may make one{}", limit(Resource::Fsize, " bytes")),
-            Cause::Gone => format!("{at} is not there any more ({})", name(errno)),
+            Cause::FileSize => format!("the file would exceed the limit for the size of a file{}", limit(Resource::Fsize, " bytes")),
+            Cause::Gone => format!("{at} is no longer there ({})", name(errno)),
         };
         Some(Self { cause, words, place, rights })
     }
@@ -151,7 +151,7 @@ fn no_space(place: &Path, bytes: Option<u64>) -> String {
     let at = format!("on the file system at `{}`", place.display());
     let Ok(found) = rustix::fs::statvfs(place) else { return format!("no space left {at}") };
     let free = if own() == 0 { found.f_bfree } else { found.f_bavail }.saturating_mul(found.f_frsize);
-    // Some file systems do not count their files, and say zero of both.
+    // Some file systems do not count their files, and report zero for both numbers.
     if found.f_files > 0 && found.f_favail == 0 {
         return format!("no room for another file {at}: all its {} inodes are used", found.f_files);
     }
@@ -159,7 +159,7 @@ fn no_space(place: &Path, bytes: Option<u64>) -> String {
     format!("no space left {at}: {needed}{} free", size(free))
 }
 
-/// A number of bytes for people, `18.2 MB`: powers of ten, as disks are sold.
+/// Formats a number of bytes for people, as `18.2 MB`: in powers of ten, as disks are sold.
 pub fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
     match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
@@ -171,7 +171,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// The folder at which the file system of a path is mounted. The path may not be there yet.
+/// The folder at which the file system of a path is mounted. The path need not exist yet.
 fn mounted_at(path: &Path) -> PathBuf {
     let real = path.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_else(|| PathBuf::from("/"));
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
@@ -206,11 +206,11 @@ mod tests {
             (Errno::DQUOT, Cause::Quota, "a quota of user "),
             (Errno::IO, Cause::Device, "the disk failed: "),
             (Errno::ROFS, Cause::ReadOnly, " is mounted read-only"),
-            (Errno::MFILE, Cause::OpenFiles, "this process has as many files open as it may ("),
-            (Errno::NFILE, Cause::OpenFiles, "this system has as many files open"),
-            (Errno::ACCESS, Cause::Permission, " may not: file `"),
-            (Errno::FBIG, Cause::FileSize, "the file would be longer"),
-            (Errno::STALE, Cause::Gone, " is not there any more (ESTALE)"),
+            (Errno::MFILE, Cause::OpenFiles, "this process has reached its limit of open files ("),
+            (Errno::NFILE, Cause::OpenFiles, "this system has reached its limit of open files"),
+            (Errno::ACCESS, Cause::Permission, " has no permission: file `"),
+            (Errno::FBIG, Cause::FileSize, "the file would exceed the limit"),
+            (Errno::STALE, Cause::Gone, " is no longer there (ESTALE)"),
         ] {
             let err = told(&path, errno.into());
             assert_eq!(err.kind(), io::Error::from(errno).kind(), "{errno:?}");

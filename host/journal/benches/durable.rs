@@ -1,4 +1,4 @@
-//! Many writers that each wait for durability, against the raw rate of the same batches written and synced.
+//! Compares many writers that each wait for durability with the raw rate of writing and syncing the same batches.
 //!
 //! Pairs are interleaved; the median of the ratios is printed. A ratio of 1 means that the journal costs nothing beyond the disk.
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement, run by hand")]
@@ -28,7 +28,7 @@ fn main() {
     compare(dir.path(), "task", 256, in_tasks);
 }
 
-/// Prints the medians for so many writers of a kind.
+/// Prints the medians for this number of writers of a kind.
 fn compare(dir: &Path, kind: &str, writers: usize, write: fn(&Journal, usize, usize)) {
     let each = RECORDS / writers.max(RECORDS / 300);
     let (mut ratios, mut rates, mut ideal, mut fill) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -64,7 +64,7 @@ fn run(number: usize) -> RunId {
     RunId::from_parts(1, (number as u128).to_be_bytes()[6..].try_into().unwrap())
 }
 
-/// What appending costs the thread that does it.
+/// How long appending takes on the calling thread.
 fn append_alone(dir: &Path) {
     let count = 50_000u32;
     let options = Options { queue_bytes: 1 << 30, batch_bytes: 16 << 20, ..Options::default() };
@@ -112,7 +112,7 @@ fn in_threads(journal: &Journal, writers: usize, each: usize) {
     });
 }
 
-/// As the host does it: a writer is a task.
+/// Runs each writer as a task, as the host does.
 fn in_tasks(journal: &Journal, writers: usize, each: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let tasks = (1..=writers).map(|writer| {
@@ -133,7 +133,7 @@ fn in_tasks(journal: &Journal, writers: usize, each: usize) {
     });
 }
 
-/// The bytes of each batch, told apart by the line that names its place.
+/// The bytes of each batch. The line that names the position of a batch separates them.
 fn batches(home: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(home.join("journal/00000001.seg")).unwrap();
     let mut starts = Vec::new();

@@ -1,4 +1,4 @@
-//! Taking a log as it is, though another one, or more of it, is known: a person decides that, and it is on the record.
+//! Accepts a log as it is, although another log, or more of this one, is known. A person decides that, and it is recorded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,22 +23,22 @@ use crate::walk::{Signatures, Walker, walk};
 /// What accepting a log as it is has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedRollback {
-    /// The home from which the record was continued until now, if that is another one and still has it.
+    /// The home from which the record was continued until now, if that is another home and still has the record.
     pub was_home: Option<PathBuf>,
-    /// The log that the home had, if it was another one.
+    /// The log that the home had, if it was another log.
     pub was_log: Option<LogId>,
     /// What was remembered of the log that the home had, if anything.
     pub was: Option<Remembered>,
-    /// What is there, and is remembered from now on.
+    /// What the home has, and what is remembered from now on.
     pub now: Remembered,
 }
 
-/// Takes a log as it is, though it is behind what is remembered of it, or is another one than this home had: the deliberate end of
-/// restoring a backup, or of beginning anew. The log itself must be whole. `record` makes the record of it, which is durable before
-/// anything is remembered: until then the home stays refused, and this can be said again.
+/// Accepts a log as it is, although it is behind what is remembered of it, or is not the log that this home had: the deliberate last step
+/// of restoring a backup, or of beginning anew. The log itself must be whole. `record` makes the record of this, which is durable before
+/// anything is remembered. Until then the home is still refused, and this can be repeated.
 ///
 /// # Errors
-/// As [`crate::Journal::open`], but for what is accepted.
+/// As for [`crate::Journal::open`], except for what is accepted.
 pub fn accept_rollback(
     home: &Path,
     state: Option<&Path>,
@@ -51,7 +51,7 @@ pub fn accept_rollback(
     let written = journal.append(log_run(), record(&accepted), Vec::new()).map_err(OpenError::Unrecorded)?;
     written.ticket.wait_blocking().map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     let now = Remembered { log: accepted.now.log, size: journal.size(), root: journal.root() };
-    // The journal holds the home until this is done: it is on the record, and nobody may come between.
+    // The journal holds the home until this is done, so that no other process changes it after the record was made.
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
         remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
@@ -61,7 +61,7 @@ pub fn accept_rollback(
     Ok(accepted)
 }
 
-/// If this is a copy, nobody may use the other home just now: its runs would be cut off.
+/// Checks that no process uses the other home, if this home is a copy: its runs would be cut off.
 fn nobody_in_the_other(home: &Path, state: Option<&Path>) -> Result<(), OpenError> {
     let (Some(state), Some(key)) = (state, load_public(home)) else { return Ok(()) };
     match other_seat(state, home, key.log()) {
@@ -70,7 +70,7 @@ fn nobody_in_the_other(home: &Path, state: Option<&Path>) -> Result<(), OpenErro
     }
 }
 
-/// What is remembered of a home's log and what it is; the index, which remembers it too, is put away.
+/// Compares what is remembered of a home's log with what the log is. Removes the index, which also remembers the log.
 fn inspect_ignoring_memory(home: &Path, state: Option<&Path>) -> Result<AcceptedRollback, OpenError> {
     let held = hold(home)?;
     let mut numbers = segment::list(&held.folder).map_err(io_at(&held.folder))?;
@@ -90,7 +90,7 @@ fn inspect_ignoring_memory(home: &Path, state: Option<&Path>) -> Result<Accepted
     }
     let now = Remembered { log: key.log(), size: walker.tree.size(), root: walker.tree.root() };
     index::put_away(&RealDisk, home)?;
-    // What can't be read is not what is taken.
+    // Memory that can't be read is ignored: only the log itself is accepted.
     let was_home = state.and_then(|state| other_seat(state, home, now.log).ok().flatten());
     let was_log = state.and_then(|state| log_of_home(state, home).ok().flatten());
     let was = state.and_then(|state| remembered(&state_path(state, was_log.unwrap_or(now.log))).ok().flatten());

@@ -1,7 +1,7 @@
-//! Checks signatures ahead of a verifier, on the other processors: a signature costs more than the rest of a small batch.
+//! Checks signatures ahead of a verifier, on the other processors, since a signature costs more than the rest of a small batch.
 //!
-//! INVARIANT: a note is only ever taken for signed if its very bytes were checked. What was not checked ahead, the verifier checks itself, so
-//! what it finds does not depend on this.
+//! INVARIANT: a note counts as signed only if exactly its bytes were checked. The verifier itself checks what was not checked ahead, so its
+//! result does not depend on this.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use crate::scan::Scanned;
 use crate::segment;
 use crate::tree::Node;
 
-/// BOUND: threads that check.
+/// BOUND: how many threads check.
 const THREADS_MAX: usize = 8;
-/// BOUND: notes that were checked and not yet needed, 64 MiB of them at most. Beyond that, the rest is left to the verifier.
+/// BOUND: how many notes are checked before the verifier needs them: 64 MiB at most. The verifier checks the rest itself.
 const CHECKED_MAX: usize = 1 << 20;
-/// Notes that are made known together.
+/// How many notes are published together.
 const TOGETHER: usize = 32;
 
-/// In which folder a segment lies.
+/// The folder in which a segment lies.
 type FolderOf<'a> = &'a (dyn Fn(u32) -> PathBuf + Sync);
 
-/// What was checked so far.
+/// The signatures that were checked so far.
 #[derive(Default)]
 pub(crate) struct Ahead {
     checked: Mutex<HashSet<Node>>,
-    /// How many segments were taken, from the last one on: the verifier comes from the first.
+    /// How many segments were taken, counted from the last one: the verifier begins with the first.
     taken: AtomicUsize,
     is_over: AtomicBool,
 }
 
-/// By which a note is known again.
+/// The digest by which a note is recognised.
 fn name(note: &str) -> Node {
     Sha256::digest(note.as_bytes()).into()
 }
@@ -51,17 +51,17 @@ impl Ahead {
         let others = std::thread::available_parallelism().map_or(0, |all| all.get() - 1).min(THREADS_MAX);
         for _ in 0..others {
             let thread = std::thread::Builder::new().name("signatures".to_owned());
-            // Without the thread the verifier does it alone.
+            // If the thread can't be started, the verifier checks alone.
             let _ = thread.spawn_scoped(scope, move || self.go(folder_of, numbers, key));
         }
     }
 
-    /// Whether this note was found to be signed. Each is asked for once.
+    /// Whether this note was found to be signed. The verifier asks once for each note.
     pub(crate) fn has(&self, note: &str) -> bool {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(note))
     }
 
-    /// The verifier has come to its end.
+    /// Tells the threads that the verifier has ended.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
@@ -77,10 +77,10 @@ impl Ahead {
         }
     }
 
-    /// The notes of one segment, as far as it can be read. What is wrong with it is found by the verifier.
+    /// Checks the notes of one segment, as far as it can be read. The verifier reports what is wrong with it.
     fn segment(&self, folder: &Path, number: u32, key: &PublicKey) {
         let Ok((file, header)) = segment::open(folder, number, Some(key.log())) else { return };
-        // All but the first begin with a base, which is no batch.
+        // All segments but the first begin with a base, which the scanner skips.
         let mut scanner = segment::scanner(file, &header, 0);
         let mut found = Vec::with_capacity(TOGETHER);
         while let Ok(Scanned::Batch) = scanner.advance() {

@@ -1,7 +1,7 @@
-//! Where a log begins whose earlier segments were archived or dropped: `journal.base`, signed by the log's key.
+//! Where a log begins after earlier segments were archived or dropped: `journal.base`, signed by the log's key.
 //!
-//! It says which segment is the first, what the tree was before it, and the last record of each run that goes on in it. So what remains
-//! verifies, and nobody can take more away without being noticed.
+//! It names the first segment, the tree before it, and the last earlier record of each run that has records after the cut. So the rest of
+//! the log verifies, and removing more of it is noticed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,16 @@ const TITLE: &str = "bailiwick.base/1";
 /// BOUND: a larger file is not read.
 pub(crate) const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Where a log begins.
+/// Where a log begins after earlier segments were pruned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     /// The log.
     pub log: LogId,
-    /// The first segment that is kept.
+    /// The first segment that was kept.
     pub segment: u32,
-    /// How many records came before.
+    /// How many records come before that segment.
     pub size: u64,
-    /// The root over them.
+    /// The root of the tree over those records.
     pub root: Digest,
     /// The last record before the cut of each run that has records after it: its number and its leaf hash.
     pub heads: Vec<(RunId, u64, Digest)>,
@@ -41,9 +41,9 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 /// Why a base can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BaseError {
-    /// It could not be read.
+    /// The file could not be read.
     Unreadable(Unread),
-    /// It is not what this key signed.
+    /// The file is not what this key signed.
     Forged,
 }
 
@@ -69,11 +69,11 @@ impl Base {
         };
         let heads = lines.map(head).collect::<Option<_>>()?;
         let base = Self { log, segment, size, root, heads };
-        // Writing it again checks the title and leaves one spelling.
+        // Writing it again and comparing checks the title, and allows only one spelling.
         (base.text() == text).then_some(base)
     }
 
-    /// The bytes of the file, signed.
+    /// The bytes of the file, with the signature.
     pub(crate) fn signed(&self, signer: &NoteSigner) -> Vec<u8> {
         let text = self.text();
         format!("{text}\n{}\n", hex(&signer.sign_bytes(text.as_bytes()))).into_bytes()
@@ -83,14 +83,14 @@ impl Base {
         replace(disk, &path(home), &self.signed(signer), Replace::Durable)
     }
 
-    /// The base of a home, or of a folder of segments. `None` if the log begins with its first record.
+    /// Reads the base of a home, or of a folder of segments. `None` if the log begins with its first record.
     pub(crate) fn read(folder: &Path, key: &PublicKey) -> Result<Option<Self>, BaseError> {
         let read = read_handed(&path(folder), FILE_BYTES_MAX).map_err(|cause| BaseError::Unreadable(Unread::new(&path(folder), cause)))?;
         let Some(bytes) = read else { return Ok(None) };
         let parts = || {
             let text = str::from_utf8(&bytes).ok()?;
             let (text, signature) = text.strip_suffix('\n')?.rsplit_once("\n\n")?;
-            // The text ends with the end of its last line.
+            // The signed text includes the line end of its last line.
             let text = bytes.get(..text.len() + 1).and_then(|text| str::from_utf8(text).ok())?;
             key.check_bytes(text.as_bytes(), &unhex(signature)?).then_some(())?;
             Self::parse(text).filter(|base| base.log == key.log())
@@ -98,7 +98,7 @@ impl Base {
         parts().map(Some).ok_or(BaseError::Forged)
     }
 
-    /// The first segment of a log: the second one's number, if the first was taken away.
+    /// The number of the first segment of a log: 1, unless earlier segments were pruned.
     pub(crate) fn first(base: Option<&Self>) -> u32 {
         base.map_or(1, |base| base.segment)
     }
@@ -109,7 +109,7 @@ pub(crate) fn base_of(home: &Path, key: &PublicKey) -> Result<Option<Base>, Open
     Base::read(home, key).map_err(|err| OpenError::Fault(base_fault(err)))
 }
 
-/// A base that can't be used: then nobody knows where the log begins.
+/// The fault for a base that can't be used: then it is not known where the log begins.
 pub(crate) fn base_fault(err: BaseError) -> LogFault {
     let what = match err {
         BaseError::Unreadable(unread) => FaultKind::Unreadable(unread),

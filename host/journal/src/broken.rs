@@ -1,10 +1,10 @@
-//! Why a journal has stopped for good: which step, with which file, and what the system said.
+//! Why a journal has stopped for good: the step that failed, the file, and the system's error.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the log was doing when it could not go on.
+/// The step that failed when the journal stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailedStep {
     /// Laying out a new segment.
@@ -17,9 +17,9 @@ pub enum FailedStep {
     Keys,
     /// Writing the second state.
     State,
-    /// Numbering: no segment number or index is left.
+    /// Numbering: no segment number is left.
     Number,
-    /// Looking whether everything lies as it was left.
+    /// Checking that everything lies as the writer left it.
     Exchanged,
     /// Nothing failed: the journal was closed.
     Closed,
@@ -32,32 +32,32 @@ impl std::fmt::Display for FailedStep {
             Self::Write => "a batch could not be written",
             Self::Sync => "a batch could not be synced",
             Self::Keys => "a key of a run could not be written",
-            Self::State => "second state could not be written",
+            Self::State => "the state outside of the home could not be written",
             Self::Number => "the log is full",
-            Self::Exchanged => "somebody else has changed what is written to",
+            Self::Exchanged => "somebody else has changed a file that the journal writes",
             Self::Closed => "the journal is closed",
         })
     }
 }
 
-/// The journal has stopped for good: nothing that waited is durable, and nothing more will be accepted by this process.
+/// The journal has stopped for good: nothing that was waiting is durable, and this process accepts nothing more.
 ///
-/// A failed sync is never tried again, since the kernel may forget the pages that it could not write. Opening the home again
-/// looks at what is really there.
+/// A failed sync is never retried, since the kernel may forget the pages that it could not write. Opening the home again reads what is
+/// really on the disk.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{step}{}", path.as_ref().map_or_else(String::new, |path| format!(": `{}`", path.display())))]
 pub struct Broken {
-    /// What failed.
+    /// The step that failed.
     pub step: FailedStep,
-    /// With which file.
+    /// The file, unless the cause names it or there is none.
     pub path: Option<PathBuf>,
-    /// With what error, unless the journal was closed.
+    /// The system's error, if there was one.
     #[source]
     pub cause: Option<Arc<io::Error>>,
 }
 
 impl Broken {
-    /// `bytes`: how many were to be written, where that is known.
+    /// `bytes` is how many bytes were to be written, if that is known.
     pub(crate) fn new(step: FailedStep, path: PathBuf, bytes: Option<u64>, cause: io::Error) -> Self {
         let cause = match bytes {
             Some(bytes) => home::told_of(&path, bytes, cause),
@@ -66,7 +66,7 @@ impl Broken {
         Self { step, path: Some(path), cause: Some(Arc::new(cause)) }
     }
 
-    /// What says itself which file it is about.
+    /// For a cause that itself names the file.
     pub(crate) fn of(step: FailedStep, cause: io::Error) -> Self {
         Self { step, path: None, cause: Some(Arc::new(cause)) }
     }

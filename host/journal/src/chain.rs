@@ -1,7 +1,7 @@
-//! The open runs: who appends next in each, and with which key.
+//! The open runs: the number and hash of the last record of each, and its key.
 //!
-//! A record names the hash of its run's previous record, so records of one run are made one after the other, under the run's own lock;
-//! different runs only meet in the queue, for as long as it takes to copy a record.
+//! A record names the hash of its run's previous record, so records of one run are made one after the other, under the lock of that run.
+//! Different runs share only the queue, for as long as it takes to copy a record.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,7 +30,7 @@ pub(crate) struct Sealer<'a> {
 /// A run's key, as far as it is known.
 enum ChainKey {
     None,
-    /// To be looked up when it is needed: in this slot, or wherever it is.
+    /// To be looked up when it is needed: in this slot, or by a search if the slot is not known.
     Unread(Option<u64>),
     Ready(Arc<(u64, RunKey)>),
 }
@@ -53,7 +53,7 @@ impl Chain {
         Self { key: ChainKey::Ready(Arc::new((slot, key))), ..Self::new() }
     }
 
-    /// A run that has records already; its key is looked for when it is needed.
+    /// A run that already has records. Its key is looked up when it is needed.
     pub(crate) fn resumed(seq: u64, last: Digest, slot: Option<u64>) -> Self {
         Self { seq, last, ended: false, key: ChainKey::Unread(slot) }
     }
@@ -66,7 +66,7 @@ impl Chain {
         }
     }
 
-    /// Lets go of the key, and says where it is kept.
+    /// Drops the key, and returns the slot in which it is kept.
     pub(crate) fn forget(&mut self) -> Option<u64> {
         let slot = self.slot();
         self.key = ChainKey::None;
@@ -85,7 +85,7 @@ impl Chain {
         }
     }
 
-    /// Makes the frames of a record and takes its place in the run.
+    /// Makes the frames of a record and gives it the next number in the run.
     fn encode(&mut self, sealer: &Sealer<'_>, entry: &Entry, out: &mut Vec<u8>) -> Result<Meta, AppendError> {
         let run = entry.run;
         if self.ended {
@@ -120,11 +120,11 @@ pub(crate) struct Chains {
 }
 
 impl Chains {
-    /// The runs that were open when the log was last written. The log's own is always open.
+    /// The runs that were open when the log was last written. The log's own run is always open.
     pub(crate) fn new(heads: impl Iterator<Item = (RunId, Chain)>) -> Self {
         let chains = Self { shards: std::array::from_fn(|_| Mutex::new(HashMap::new())) };
         let own = std::iter::once((log_run(), Chain::new()));
-        // The later of two wins, and the log's own comes first.
+        // A later entry replaces an earlier one, so the log's own run comes first.
         for (run, chain) in own.chain(heads) {
             chains.with(run, |shard| shard.insert(run, Arc::new(Mutex::new(chain))));
         }
@@ -177,10 +177,10 @@ impl Chains {
         made
     }
 
-    /// Appends records in order and as one; on an error none of them was made.
+    /// Appends records in order and as a unit: on an error, none of them was appended.
     pub(crate) fn append(&self, sealer: &Sealer<'_>, queue: &Queue, entries: &[Entry]) -> Result<Vec<Appended>, AppendError> {
         let mut runs: Vec<RunId> = entries.iter().map(|entry| entry.run).collect();
-        // Always locked in the same order, so that two threads never wait for each other.
+        // Locked in sorted order, so that two threads never wait for each other.
         runs.sort_unstable();
         runs.dedup();
         let chains = runs.iter().map(|run| self.get(*run)).collect::<Result<Vec<_>, _>>()?;

@@ -1,6 +1,6 @@
-//! Whether the keys of a home are those of its record. Everything is checked before anything is made or written.
+//! Checks that the keys of a home belong to its record, before anything is made or written.
 //!
-//! A wrong key is no damage of the record, and looks like damage: nothing opens, and nothing follows. So it is looked for first.
+//! A wrong key is not damage of the record, but looks like it: payloads don't open and signatures don't fit. So keys are checked first.
 
 use std::io;
 use std::path::Path;
@@ -17,25 +17,25 @@ use crate::seat::check_seat;
 use crate::segment;
 use crate::settle_rotation;
 
-/// BOUND: how many run keys are tried before the home's key is called a wrong one.
+/// BOUND: how many run keys are tried before the home's key counts as wrong.
 const TRIED_MAX: usize = 16;
 
-/// The keys that a home has.
+/// The keys of a home.
 pub(crate) struct Custody {
     pub(crate) signer: NoteSigner,
     pub(crate) home_key: HomeKey,
 }
 
-/// Whether keys that are missing may be made.
+/// When missing keys may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
-    /// Where there is no record yet.
+    /// Only where there is no record yet.
     MadeForANewLog,
-    /// The home's key as well, where the file of run keys is gone too: a person has accepted that.
+    /// Also the home's key, if the file of run keys is gone too: a person has accepted that.
     Accepted,
 }
 
-/// Checks the keys of a home against what is there and what is remembered, and makes them for a home that has none and needs none.
+/// Checks the keys of a home against its record and against what is remembered. Makes keys for a home that has no record yet.
 pub(crate) fn take(
     disk: &dyn Disk,
     home: &Path,
@@ -55,21 +55,21 @@ pub(crate) fn take(
     Ok(custody)
 }
 
-/// The keys of a home that exists. Nothing is made or put right.
+/// Reads the keys of a home that exists. Makes and repairs nothing.
 pub(crate) fn inspect(home: &Path) -> Result<Custody, OpenError> {
     Ok(Custody { signer: keys::signer(home)?, home_key: HomeKey::load(home)? })
 }
 
-/// The same, checked against what is there and what is remembered.
+/// The same, checked against the record and against what is remembered.
 pub(crate) fn inspect_checked(home: &Path, state: Option<&Path>, numbers: &[u32]) -> Result<Custody, OpenError> {
     check(home, state, numbers, true, Missing::MadeForANewLog)?;
     inspect(home)
 }
 
-/// Whether there is something that keys were made for.
+/// Whether the home has something for which keys were made.
 fn needs_keys(home: &Path, numbers: &[u32]) -> Result<bool, OpenError> {
     let index = std::fs::exists(crate::index::path(home)).map_err(io_at(home))?;
-    // The public half is made last. Without a key beside it, the key is lost.
+    // The public half is made last. So if it is there without the secret key, that key was lost.
     let public = std::fs::exists(key_paths::public_path(home)).map_err(io_at(home))?;
     Ok(!numbers.is_empty() || index || public || has_run_keys(home)?)
 }
@@ -78,7 +78,7 @@ pub(crate) fn has_run_keys(home: &Path) -> Result<bool, OpenError> {
     std::fs::exists(key_paths::run_keys_path(home)).map_err(io_at(home))
 }
 
-/// Whether the file of run keys has slots: then there were runs.
+/// Whether the file of run keys has slots, which means that there were runs.
 pub(crate) fn knows_runs(home: &Path) -> Result<bool, OpenError> {
     let path = key_paths::run_keys_path(home);
     let slots = KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(io_at(&path))?;
@@ -95,7 +95,7 @@ fn check(home: &Path, state: Option<&Path>, numbers: &[u32], needed: bool, missi
         check_signer(home, numbers, signer.public().log())?;
     }
     match check_home(state, home, signer.as_ref().map(|signer| signer.public().log())) {
-        // Accepting is about just that.
+        // This is what a person accepts.
         Err(OpenError::OtherLog { .. } | OpenError::StateUnreadable { .. }) if missing == Missing::Accepted => {}
         checked => checked?,
     }
@@ -113,8 +113,8 @@ fn is_absent(path: &Path) -> Result<bool, OpenError> {
     Ok(!std::fs::exists(path).map_err(io_at(path))?)
 }
 
-/// The key that signs is the one that the record was signed with. A segment of another log under the right key is damage, and is found
-/// when it is read.
+/// Checks that the signing key is the one with which the record was signed. A segment of another log beside the right key is damage, and is
+/// found when it is read.
 fn check_signer(home: &Path, numbers: &[u32], log: LogId) -> Result<(), OpenError> {
     let folder = segment::folder(home);
     let written = numbers.iter().find_map(|number| segment::open(&folder, *number, None).ok()).map(|(_, header)| header.log);
@@ -127,14 +127,14 @@ fn check_signer(home: &Path, numbers: &[u32], log: LogId) -> Result<(), OpenErro
     Err(OpenError::KeyOfOtherLog { path: key_paths::sign_path(home), log, of })
 }
 
-/// The home's key opens the keys of runs. Those that were forgotten say nothing.
+/// Checks that the home's key opens keys of runs. Forgotten keys are skipped.
 fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
     let path = key_paths::run_keys_path(home);
     let io = |cause: io::Error| io_at(&path)(cause);
     let Some(file) = KeyFile::open(home).map_err(io)? else { return Ok(()) };
     let slots = file.slots().map_err(io)?;
     let (mut tried, mut opened) = (0, false);
-    // From the end, where they were written last: the beginning may all be forgotten.
+    // From the end, where the newest keys are: all of the oldest may be forgotten.
     let mut until = slots;
     while until > 0 && tried < TRIED_MAX && !opened {
         let from = until.saturating_sub(keys::SLOTS_AT_ONCE);
@@ -146,7 +146,7 @@ fn check_run_keys(home: &Path, home_key: &HomeKey) -> Result<(), OpenError> {
         }
         until = from;
     }
-    // A rotation that was cut off between its last two steps is completed by the next opening.
+    // The next opening completes a rotation that was cut off between its last two steps.
     if tried > 0
         && !opened
         && let Some(waiting) = keys::waiting_home_key(home)?

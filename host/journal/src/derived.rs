@@ -1,9 +1,9 @@
-//! Files that other rooms derive from the log, so that they need not read all of it. They have blocks, each over the records since the
-//! block before it.
+//! Files that other rooms derive from the log, so that they need not read all of it. A file consists of blocks; each covers the records
+//! since the block before it.
 //!
-//! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log. A file that is
-//! forged, put together from others, or ahead of its log counts as absent. Losing a derived file costs one pass through the log. `verify`
-//! never reads one.
+//! Each block is authenticated with the home's key, names the block before it, and is bound to a checkpoint of the log. A file counts as
+//! absent if it is forged, put together from other files, or ahead of its log. Losing a derived file costs one pass through the log.
+//! `verify` never reads one.
 
 use std::fs::File;
 use std::io;
@@ -24,13 +24,13 @@ use crate::wire::{Fields, narrow, wide};
 
 const MAGIC: [u8; 8] = *b"BWDRV\0\0\x02";
 const HEAD_BYTES: usize = 136;
-/// The file that `gate` keeps.
+/// The name of the file that `gate` keeps, which is read most.
 const MOST_READ: &str = "touched";
 const TAG_BYTES: usize = 32;
 /// BOUND: a larger block is neither written nor read.
 const BLOCK_BYTES_MAX: u64 = 256 << 20;
 
-/// The end of a batch, up to which derived data covers the log.
+/// The end of the last batch that derived data covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub(crate) checkpoint: Checkpoint,
@@ -39,13 +39,13 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Where reading goes on.
+    /// The position at which reading the log continues.
     pub fn next(&self) -> Position {
         self.next
     }
 }
 
-/// One block, not yet read.
+/// Where a block lies that was not read yet.
 #[derive(Clone, Copy)]
 struct StatePlace {
     at: u64,
@@ -59,25 +59,25 @@ impl StatePlace {
     }
 }
 
-/// A derived file as it was found: the blocks that stand on this log.
+/// A derived file with the blocks that belong to this log.
 pub struct Derived {
     path: PathBuf,
     mac: Mac,
     file: Option<File>,
     places: Vec<StatePlace>,
-    /// Everything after the last block is ignored.
+    /// The end of the last block. Everything after it is ignored.
     end: u64,
     read: usize,
     tag: [u8; TAG_BYTES],
 }
 
-/// A block that is not what this home wrote.
+/// A block was not written by this home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a derived file is not what this home wrote")]
+#[error("this home did not write the derived file")]
 pub struct Forged;
 
 impl Derived {
-    /// The file of that name. It is empty if no file fits the log. `None` if the home's key is not here.
+    /// Opens the file of that name. The result is empty if no file fits the log. `None` if the home's key can't be read.
     pub(crate) fn open(home: &Path, name: &str, log: LogId) -> Option<Self> {
         let mac = HomeKey::load(home).ok()?.index;
         let path = home.join(format!("journal.{name}"));
@@ -95,7 +95,7 @@ impl Derived {
         Some(derived)
     }
 
-    /// Finds the blocks by their heads.
+    /// Finds the blocks by their heads, without authenticating them.
     fn find(&mut self, file: &File, log: LogId) {
         let Ok(len) = file.metadata().map(|meta| meta.len()) else { return };
         while let Some(place) = place(file, self.end).filter(|place| place.mark.checkpoint.log == log) {
@@ -107,24 +107,24 @@ impl Derived {
         }
     }
 
-    /// The end of what its last block covers.
+    /// The end of the part of the log that the last block covers.
     pub fn mark(&self) -> Option<Mark> {
         self.places.last().map(|last| last.mark)
     }
 
-    /// The next block, from the first on.
+    /// Reads the next block; the first call reads the first block.
     ///
     /// # Errors
-    /// It is not what this home wrote. Then nothing of the file is used, and it is empty from now on.
+    /// This home did not write the block. Then the whole file is discarded and counts as empty.
     pub fn read(&mut self) -> Result<Option<Vec<u8>>, Forged> {
         let before = (self.read > 0).then_some(self.tag);
         self.take(before)
     }
 
-    /// The last block alone, which describes the state at its end.
+    /// Reads only the last block, for a caller whose blocks each describe the whole state at their end.
     ///
     /// # Errors
-    /// As [`Derived::read`].
+    /// As for [`Derived::read`].
     pub fn read_last(&mut self) -> Result<Option<Vec<u8>>, Forged> {
         self.read = self.places.len().saturating_sub(1);
         self.take(None)
@@ -155,14 +155,14 @@ impl Derived {
         Some((bytes, tag))
     }
 
-    /// Discards everything in it. The next block is its first.
+    /// Discards all blocks. The next block that is added is the first.
     pub fn forget(&mut self) {
         (self.end, self.read, self.tag) = (0, 0, [0; TAG_BYTES]);
         self.places.clear();
     }
 
-    /// Adds a block, up to a mark after the last one. All blocks must have been read, or the last one. Returns `false` if another process
-    /// is writing it, or if the home can't be written. Then nothing changes.
+    /// Adds a block that covers the log up to `mark`, which is after the last block. All blocks, or the last one, must have been read
+    /// before. Returns `false` and changes nothing if another process is writing the file, or if the home can't be written.
     pub fn append(&mut self, body: &[u8], mark: Mark) -> bool {
         if wide(body.len()) > BLOCK_BYTES_MAX || self.read != self.places.len() {
             return false;
@@ -198,8 +198,8 @@ impl Derived {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let file = home::open(&self.path, Access::Make)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // If another process has added a block since the file was read, that block is as good, and stays. A block that is only partly there
-        // was cut off in the middle.
+        // If another process has added a block since the file was read, that block is as good as this one, and stays. A block that is only
+        // partly there was cut off while it was written.
         let len = file.metadata()?.len();
         if self.end > 0 && place(&file, self.end).is_some_and(|place| place.end() <= len) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -209,8 +209,8 @@ impl Derived {
     }
 }
 
-/// Up to where the derived file that is read most covers the log, if it is this home's and covers more than so many records: it was only
-/// written after what it covers.
+/// The checkpoint up to which the most read derived file covers the log, if this home wrote it and it covers more than `above` records.
+/// The log had these records, since the file is only written after them.
 pub(crate) fn known_by_derived(home: &Path, log: LogId, above: u64) -> Option<Checkpoint> {
     let mac = HomeKey::load(home).ok()?.index;
     let path = home.join(format!("journal.{}", MOST_READ));
@@ -219,11 +219,11 @@ pub(crate) fn known_by_derived(home: &Path, log: LogId, above: u64) -> Option<Ch
     derived.find(&file, log);
     derived.file = Some(file);
     let last = derived.mark().filter(|last| last.checkpoint.size > above)?;
-    // Its head alone could be anybody's.
+    // The head alone is not authenticated.
     derived.read_last().ok()?.map(|_| last.checkpoint)
 }
 
-/// The head of the block that begins here, not yet checked.
+/// Reads the head of the block that begins at this byte, without authenticating it.
 fn place(file: &File, at: u64) -> Option<StatePlace> {
     let mut head = [0; HEAD_BYTES];
     file.read_exact_at(&mut head, at).ok()?;

@@ -1,4 +1,4 @@
-//! Every change of a file goes through here, so that a test can make any one of them fail.
+//! Every change of a file is made through this trait, so that a test can make any change fail.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,33 +11,33 @@ use sha2::{Digest as _, Sha256};
 
 use crate::wire::wide;
 
-/// The changes a journal makes to a disk. What it only reads, it reads directly.
+/// The changes that a journal makes to a disk. Reads do not use this trait.
 pub(crate) trait Disk: Send + Sync {
-    /// Makes an empty file that only the owner can read; an existing one is emptied.
+    /// Makes an empty file that only its owner can read. An existing file is emptied.
     fn create(&self, path: &Path) -> io::Result<File>;
-    /// Reserves space up to `bytes`, reading as zeros.
+    /// Reserves space up to `bytes`, which reads as zeros.
     fn allocate(&self, file: &File, bytes: u64) -> io::Result<()>;
-    /// One write; how much of it was done is for the caller to judge.
+    /// Makes one write, and returns how many bytes were written. The caller handles a short write.
     fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize>;
-    /// Returns when what was written is on the disk.
+    /// Returns when what was written to the file is on the disk.
     fn sync(&self, file: &File) -> io::Result<()>;
     /// Returns when the names in a folder are on the disk.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
-    /// Puts one file in another's place.
+    /// Renames a file, and replaces a file that is there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Gives a file a name that nothing has. Where the system can't promise that nothing is replaced, the caller has looked before.
+    /// Renames a file to a name that is free. Some systems can't ensure that nothing is replaced; for those, the caller has checked before.
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.rename(from, to)
     }
-    /// Cuts a file.
+    /// Shortens or extends a file to this length.
     fn truncate(&self, file: &File, bytes: u64) -> io::Result<()>;
-    /// Takes a file away.
+    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// What a folder lies on, or would lie on. Changes nothing: it is here so that a test can put a home on any kind.
+    /// The file system that a folder lies on, or would lie on. This is part of the trait so that a test can simulate any kind.
     fn ground(&self, path: &Path) -> io::Result<Ground> {
         home::ground(path)
     }
-    /// How long a file may become that this process writes (setrlimit(2)), in bytes.
+    /// The length limit for files that this process writes (setrlimit(2)), in bytes.
     fn longest(&self) -> u64 {
         rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX)
     }
@@ -55,7 +55,7 @@ impl Disk for RealDisk {
 
     fn allocate(&self, file: &File, bytes: u64) -> io::Result<()> {
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
-            // Not every file system can; then a full disk is met by a write and not here.
+            // Not every file system supports it. Then a later write fails on a full disk.
             Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(bytes),
             result => Ok(result?),
         }
@@ -101,8 +101,8 @@ impl Disk for RealDisk {
     }
 }
 
-/// Writes all of it or fails. A write that did only a part is gone on with, since only the next one says why: a full disk, a quota or a limit
-/// lets through what still fits.
+/// Writes all bytes or fails. After a short write it writes the rest, since only that write returns the error: with a full disk, a quota or
+/// a limit, the first write still succeeds for the part that fits.
 pub(crate) fn write_whole(disk: &dyn Disk, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -110,7 +110,7 @@ pub(crate) fn write_whole(disk: &dyn Disk, file: &File, bytes: &[u8], at: u64) -
         rest = match rest.get(written..) {
             Some(left) if written > 0 => left,
             _ => {
-                let text = format!("of {} bytes the last {} could not be written", bytes.len(), rest.len());
+                let text = format!("the last {} of {} bytes could not be written", rest.len(), bytes.len());
                 return Err(io::Error::new(io::ErrorKind::WriteZero, text));
             }
         };
@@ -118,16 +118,16 @@ pub(crate) fn write_whole(disk: &dyn Disk, file: &File, bytes: &[u8], at: u64) -
     Ok(())
 }
 
-/// Whether a new content must be on the disk before it takes the old one's place.
+/// Whether new content must be on the disk before it replaces the old content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Replace {
-    /// It can be derived again, so losing it in a power cut is no loss.
+    /// No: it can be derived again if a power failure loses it.
     Derived,
-    /// It can't.
+    /// Yes: it can't be derived again.
     Durable,
 }
 
-/// Puts these bytes where a file was, in one step: the old content or the new is there, never a part.
+/// Replaces the content of a file in one step: the file has the old content or the new content, never a part.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], how: Replace) -> io::Result<()> {
     let aside = path.with_extension("new");
     let file = disk.create(&aside)?;
@@ -142,12 +142,12 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8], how: Replace) 
     }
 }
 
-/// The content of a file of the home, or nothing when there is no file.
+/// Reads a file of the home. `None` if there is no file.
 pub(crate) fn read_own(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     read(home::open(path, Access::Read), bytes_max)
 }
 
-/// The same for a file that may be a copy that an auditor was given.
+/// The same for a file that may be part of a copy that an auditor was given.
 pub(crate) fn read_handed(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     read(home::open_handed(path), bytes_max)
 }
@@ -167,7 +167,7 @@ fn read(file: io::Result<File>, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Takes the rest of a file into a digest. Gives how many bytes that was.
+/// Adds the rest of a file to a digest, and returns how many bytes that was.
 pub(crate) fn hash_file(mut file: &File, hasher: &mut Sha256) -> io::Result<u64> {
     let (mut piece, mut bytes) = (vec![0; 256 << 10], 0);
     loop {

@@ -1,4 +1,4 @@
-//! One record to be appended, and one that was.
+//! A record to be appended, and the result of appending it.
 
 use vocabulary::{Digest, RunId};
 
@@ -7,16 +7,16 @@ use crate::frame::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOADS_MAX};
 use crate::payload::Payload;
 use crate::ticket::Ticket;
 
-/// One record to be appended.
+/// A record to be appended.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Whose it is. The run must be open.
+    /// The run of the record. It must be open.
     pub run: RunId,
-    /// Opaque here; at most [`BODY_BYTES_MAX`].
+    /// The content of the record, at most [`BODY_BYTES_MAX`]. The journal does not interpret it.
     pub body: Vec<u8>,
-    /// Kept sealed beside the record; the run must have a key.
+    /// Bytes that are kept sealed beside the record. If there are any, the run must have a key.
     pub payloads: Vec<Payload>,
-    /// The run ends with this record, and takes no more until it is opened again.
+    /// Whether the run ends with this record. Then it accepts no more records until it is opened again.
     pub ends: bool,
 }
 
@@ -35,15 +35,15 @@ impl Entry {
     }
 }
 
-/// A record that was taken. It is not durable before the ticket says so.
+/// A record that was accepted. It is not durable before the ticket says so.
 #[derive(Debug)]
 pub struct Appended {
-    /// Its number in the run, from 1.
+    /// The number of the record in its run, from 1.
     pub seq_in_run: u64,
-    /// Its index in the log, from 0.
+    /// The index of the record in the log, from 0.
     pub index: u64,
-    /// Its leaf hash.
+    /// The leaf hash of the record.
     pub leaf: Digest,
-    /// Resolves when it is durable.
+    /// Resolves when the record is durable.
     pub ticket: Ticket,
 }

@@ -1,6 +1,7 @@
-//! What there must be of a log, by everything that knows of it: second state, the index, derived files, keys, and the segments themselves.
+//! How much of a log there must be, according to everything that knows of it: second state, the index, derived files, keys, and the
+//! segments themselves.
 //!
-//! A reader compares this with what is there before it gives out anything, so a part is never taken for all.
+//! A reader compares this with what is there before it returns any record, so that a part of a log never counts as the whole log.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,9 +27,9 @@ use crate::used::is_used;
 pub(crate) struct Memory {
     /// The log that the home had.
     of_home: Option<LogId>,
-    /// What that was, or else what the log of the home's key was.
+    /// What is remembered of that log, or else of the log of the home's key.
     was: Option<Remembered>,
-    /// A file of it is there and can't be read.
+    /// Whether a file of second state can't be read, or is missing although it was written.
     is_unreadable: bool,
 }
 
@@ -47,7 +48,7 @@ impl Memory {
         Self { of_home, was: was.ok().flatten().flatten(), is_unreadable }
     }
 
-    /// Where there is no segment at all: what is known of the log, if anything is.
+    /// For a home without any segment: the error that says what is known of its log. `None` if nothing is known.
     pub(crate) fn gone(&self, home: &Path) -> Option<ReadError> {
         let index = HomeKey::load(home).ok().and_then(|key| Index::read(home, &key.index)).map(|index| index.checkpoint);
         let sizes = [self.was.map(|was| was.size), index.map(|checkpoint| checkpoint.size)];
@@ -58,7 +59,7 @@ impl Memory {
         is_known.then(|| ReadError::Gone { home: home.to_owned(), log, known })
     }
 
-    /// What is missing of the log that is there.
+    /// The parts that are missing from the log that is there.
     pub(crate) fn missing(&self, reader: &Reader, numbers: &[u32]) -> Vec<Damage> {
         let mut missing = Vec::new();
         let start = Position { segment: reader.sight.first(), offset: 0, index: 0 };
@@ -87,17 +88,17 @@ impl Memory {
     }
 }
 
-/// The log of the first segment that says so.
+/// The log that the first readable segment names.
 fn log_of_first(home: &Path) -> Option<LogId> {
     let folder = segment::folder(home);
     segment::list(&folder).ok()?.iter().find_map(|number| segment::open(&folder, *number, None).ok()).map(|(_, header)| header.log)
 }
 
-/// The segments that are not there, up to the last that is known.
+/// The segments that are missing, up to the last one that is known.
 fn segments(reader: &Reader, numbers: &[u32], last: u32) -> Vec<Damage> {
     let mut missing = Vec::new();
     let mut number = reader.sight.first();
-    // BOUND: each is reported once, and there are no more than there are numbers; a file of that name is needed for a later one.
+    // BOUND: each missing segment is reported once, and at most 1000 are.
     while number <= last && missing.len() < 1000 {
         if !numbers.contains(&number) {
             let before = numbers.iter().rev().find(|other| **other < number).and_then(|before| ends_at(reader, *before, None));
@@ -111,11 +112,11 @@ fn segments(reader: &Reader, numbers: &[u32], last: u32) -> Vec<Damage> {
     missing
 }
 
-/// What is missing at the end of the last segment.
+/// What is missing after the end of the last segment.
 fn end(reader: &Reader, last: u32, index: Option<&Checkpoint>, known: u64, was: Option<Remembered>) -> Option<Damage> {
     let from = reader.sight.index.as_ref().filter(|_| index.is_some_and(|index| index.segment == last)).map(|index| index.next);
     let read = |from| ends_at(reader, last, from);
-    // What the index says of the place may no longer be there.
+    // The place that the index names may no longer exist.
     let (end, root) = read(from).filter(|(end, _)| end.index >= known).or_else(|| read(None))?;
     let differs = was.filter(|was| was.size == end.index && root.is_some_and(|root| root != was.root));
     let what = match differs {
@@ -126,7 +127,7 @@ fn end(reader: &Reader, last: u32, index: Option<&Checkpoint>, known: u64, was: 
     Some(Damage { fault: LogFault { at: end, what }, until: None })
 }
 
-/// Where the whole batches of a segment end, and the root there. Believes checksums.
+/// Where the intact batches of a segment end, and the root there. Trusts checksums.
 fn ends_at(reader: &Reader, number: u32, from: Option<u64>) -> Option<(Position, Option<Digest>)> {
     let (file, header) = segment::open(&reader.folder, number, Some(reader.log)).ok()?;
     let mut scanner = segment::scanner(file, &header, from.unwrap_or(0));
@@ -145,19 +146,19 @@ fn ends_at(reader: &Reader, number: u32, from: Option<u64>) -> Option<(Position,
 }
 
 impl Reader {
-    /// A reader that passes over damage and proves what else it gives out, but for records behind damage in the same segment: up to the next
-    /// segment, which begins with what was signed, only their checksums are known to be right. [`Reader::damage`] says what it passed over, and what
-    /// is known to have been there and is missing: by second state (`state` is its folder), by the index, by derived files and by the
-    /// segments that are there. The records of one run are returned up to the first one that does not follow the one before.
+    /// A reader that skips damage and proves every record that it returns, except for records after damage in the same segment: for those,
+    /// up to the next segment, which begins with a signed base, only the checksums are checked. [`Reader::damage`] returns what it skipped,
+    /// and what is missing according to second state (`state` is its folder), the index, derived files and the segments. The records of one
+    /// run are returned up to the first record that does not follow the one before it.
     ///
     /// # Errors
-    /// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
+    /// [`ReadError::NoLog`] if nothing is known to have been recorded; [`ReadError::Gone`] if the whole log is gone.
     pub fn of_what_is_whole(home: &Path, state: Option<&Path>) -> Result<Self, ReadError> {
         let (reader, missing) = Self::inspected(home, state)?;
         if missing.is_empty() {
             return Ok(reader);
         }
-        // Whoever writes, or takes segments away, may have done so between two looks.
+        // A process may have written or pruned segments between two looks, so this looks again.
         let (reader, missing) = Self::inspected(home, state)?;
         if let Some(salvage) = &reader.salvage {
             missing.into_iter().for_each(|damage| salvage.note(home, damage));
@@ -165,9 +166,9 @@ impl Reader {
         Ok(reader)
     }
 
-    /// A reader, and what is missing of the log.
+    /// Returns a reader, and what is missing from the log.
     fn inspected(home: &Path, state: Option<&Path>) -> Result<(Self, Vec<Damage>), ReadError> {
-        // What is remembered is read first: whoever writes meanwhile only adds to what is there.
+        // Second state is read first: a process that writes meanwhile only adds to the log.
         let remembered = Memory::of(home, state);
         let folder = segment::folder(home);
         let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
@@ -185,7 +186,7 @@ impl Reader {
         };
         let sight = Arc::new(sight.with_index(home, log));
         let reader = Self { home: home.to_owned(), folder, log, salvage: Some(Salvage::default()), sight, proves: true };
-        // Listed again, since the index that was read meanwhile may know more.
+        // Listed again, since the index was read after the first list and may know more segments.
         let mut numbers = segment::list(&reader.folder).map_err(|cause| reader.io(cause))?;
         numbers.retain(|number| *number >= reader.sight.first());
         let mut missing = remembered.missing(&reader, &numbers);

@@ -1,4 +1,4 @@
-//! Frames: how bytes lie in a segment. The only place that knows the layout.
+//! Frames: the layout of bytes in a segment. Only this file knows the layout.
 //!
 //! ```text
 //! segment  = header (64 bytes), base?, batch*, zeros
@@ -11,11 +11,11 @@
 //!   trailer  3  a signed note
 //!   base     4  count of nodes u8, nodes (32 each), a signed note
 //! ```
-//! A base is in each segment but the first: the right edge of the tree over all earlier segments, and the note that signed that tree. So
-//! one segment can be proved without those before it.
+//! Each segment but the first has a base: the right edge of the tree over all earlier segments, and the note that signed that tree. So a
+//! segment can be proved without the segments before it.
 //!
-//! A frame of any other kind is a leaf to this version: it must have a leaf's fields, is hashed, and its body is opaque. A leaf's
-//! hash is over its whole content, so the kind, the run chain and the payloads' digests are under the tree with the body.
+//! This version treats a frame of any other kind as a leaf: it must have the fields of a leaf, it is hashed, and its body is opaque. The
+//! hash of a leaf covers its whole content, so the tree covers the kind, the run chain and the digests of payloads as well as the body.
 
 use vocabulary::{Digest, RunId};
 
@@ -23,21 +23,21 @@ use crate::ids::{HEADER_BYTES, LogId};
 use crate::tree::Tree;
 use crate::wire::{Fields, wide};
 
-/// Length and checksum before each frame's content.
+/// The bytes before each frame's content: its length and its checksum.
 pub(crate) const HEAD_BYTES: usize = 8;
 pub(crate) const LEAF: u8 = 1;
 pub(crate) const PAYLOAD: u8 = 2;
 pub(crate) const TRAILER: u8 = 3;
 pub(crate) const BASE: u8 = 4;
-/// A record's body, at most. BOUND: what a reader must be ready to hold for one record.
+/// The maximum length of a record's body. BOUND: what a reader must hold in memory for one record.
 pub const BODY_BYTES_MAX: usize = 65_535;
-/// One payload, at most. BOUND: what a reader must be ready to hold to decrypt it.
+/// The maximum length of one payload. BOUND: what a reader must hold in memory to decrypt it.
 pub const PAYLOAD_BYTES_MAX: usize = 16 << 20;
-/// The payloads of one record, at most; their count is one byte on the disk.
+/// The maximum number of payloads of one record. Their count is one byte on the disk.
 pub const PAYLOADS_MAX: usize = 255;
 /// BOUND: a damaged length never sizes a buffer beyond this.
 pub(crate) const CONTENT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4096;
-/// BOUND: one atomic append, with everything in it; a batch is at most this and what was queued before it.
+/// BOUND: the size of one atomic append with everything in it. A batch is at most this long plus what was queued before.
 pub(crate) const ENTRIES_BYTES_MAX: usize = 32 << 20;
 /// BOUND: a scanner looks for a trailer no further than this.
 pub(crate) const BATCH_BYTES_MAX: usize = 2 * ENTRIES_BYTES_MAX;
@@ -45,7 +45,7 @@ pub(crate) const BATCH_BYTES_MAX: usize = 2 * ENTRIES_BYTES_MAX;
 const LEAF_FIELDS_BYTES: usize = 60;
 const ENDS: u8 = 1;
 
-/// What a leaf says of its run, besides its body.
+/// The fields of a leaf besides its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeafHead {
     pub(crate) run: RunId,
@@ -62,20 +62,20 @@ pub(crate) struct LeafView<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// The beginning of some bytes, looked at as a frame.
+/// The result of parsing a frame at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
-    /// The content, its kind first.
+    /// The content, which begins with its kind.
     Frame(&'a [u8]),
-    /// So many bytes would be needed.
+    /// The bytes end too early: so many bytes are needed.
     Incomplete(usize),
-    /// Eight zero bytes: nothing was written here yet.
+    /// Eight zero bytes, where nothing was written yet.
     Blank,
-    /// Not a frame.
+    /// The bytes are not a frame.
     Broken,
 }
 
-/// Leaves room for the head and writes the kind; the content follows, then [`finish`].
+/// Begins a frame: leaves room for the head and writes the kind. The caller appends the content and then calls [`finish`].
 pub(crate) fn begin(out: &mut Vec<u8>, kind: u8) -> usize {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD_BYTES]);
@@ -83,7 +83,7 @@ pub(crate) fn begin(out: &mut Vec<u8>, kind: u8) -> usize {
     start
 }
 
-/// Fills in the head of the frame that began at `start` and reaches to the end.
+/// Fills in the head of the frame that begins at `start` and extends to the end of `out`.
 pub(crate) fn finish(out: &mut [u8], start: usize) {
     let frame = out.get_mut(start..).and_then(|frame| frame.split_first_chunk_mut::<HEAD_BYTES>());
     if let Some((head, content)) = frame {
@@ -118,7 +118,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// Appends a whole leaf frame and gives the place of its content in `out`.
+/// Appends a whole leaf frame and returns the range of its content in `out`.
 pub(crate) fn put_leaf(out: &mut Vec<u8>, head: &LeafHead, digests: &[[u8; 32]], body: &[u8]) -> std::ops::Range<usize> {
     out.reserve(HEAD_BYTES + LEAF_FIELDS_BYTES + digests.len() * 32 + body.len());
     let start = begin(out, LEAF);
@@ -136,7 +136,7 @@ pub(crate) fn put_leaf(out: &mut Vec<u8>, head: &LeafHead, digests: &[[u8; 32]],
     start + HEAD_BYTES..out.len()
 }
 
-/// The fields of a leaf's content, or nothing when it is not one.
+/// Parses the content of a leaf. `None` if it is not a leaf.
 pub(crate) fn leaf(content: &[u8]) -> Option<LeafView<'_>> {
     let mut fields = Fields::new(content);
     let [_kind, flags, payloads, zero] = fields.array()?;
@@ -154,11 +154,11 @@ pub(crate) fn leaf(content: &[u8]) -> Option<LeafView<'_>> {
     (body.len() <= BODY_BYTES_MAX).then_some(LeafView { head, digests, body })
 }
 
-/// Where a segment without a base begins.
+/// The end of the header: where the first batch of a segment without a base begins.
 pub(crate) const HEADER_END: u32 = 64;
 const MAGIC: [u8; 8] = *b"BWLOG\0\0\x01";
 
-/// What a segment says of itself.
+/// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     pub(crate) log: LogId,
@@ -176,7 +176,7 @@ impl FrameHeader {
         out.extend_from_slice(&self.log.to_bytes());
         out.extend_from_slice(&u64::from(self.number).to_le_bytes());
         out.extend_from_slice(&self.first.to_le_bytes());
-        // Zero stands for the end of the header.
+        // Zero means the end of the header.
         let begins = if self.begins == HEADER_END { 0 } else { self.begins };
         out.extend_from_slice(&begins.to_le_bytes());
         out.resize(HEADER_BYTES - 4, 0);
@@ -192,11 +192,11 @@ impl FrameHeader {
         let (number, first) = (u32::try_from(fields.int64()?).ok()?, fields.int64()?);
         let begins = fields.int32()?;
         let header = Self { log, number, first, begins: if begins == 0 { HEADER_END } else { begins } };
-        // Encoding again checks the padding and the checksum too.
+        // Comparing with the encoded form also checks the padding and the checksum.
         (magic == MAGIC && header.encode() == bytes).then_some(header)
     }
 
-    /// The form of a segment that a newer program wrote: it begins as all do, and its checksum is where it always is.
+    /// The form of a segment that a newer program wrote: it begins like every segment, and its checksum is at the same place.
     pub(crate) fn newer(bytes: &[u8; HEADER_BYTES]) -> Option<u8> {
         let (rest, crc) = bytes.split_last_chunk::<4>()?;
         let (name, [.., own]) = (rest.strip_prefix(MAGIC.first_chunk::<7>()?)?, MAGIC);
@@ -205,7 +205,7 @@ impl FrameHeader {
     }
 }
 
-/// The frame of a base: what the tree was, and the note that says so.
+/// Makes the frame of a base: the right edge of the tree, and the note that signed it.
 pub(crate) fn put_base(tree: &Tree, note: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let start = begin(&mut out, BASE);
@@ -216,7 +216,7 @@ pub(crate) fn put_base(tree: &Tree, note: &str) -> Vec<u8> {
     out
 }
 
-/// The tree of this size and its note, from the content of a base.
+/// Parses the content of a base: the tree of this size, and its note.
 pub(crate) fn base(content: &[u8], size: u64) -> Option<(Tree, &str)> {
     let mut fields = Fields::new(content);
     let [kind, count] = fields.array()?;
@@ -225,7 +225,7 @@ pub(crate) fn base(content: &[u8], size: u64) -> Option<(Tree, &str)> {
     (kind == BASE).then_some((Tree::from_edge(size, edge)?, note))
 }
 
-/// The size of a whole frame with so much content.
+/// The size of a frame with content of this length.
 pub(crate) fn frame_bytes(content: usize) -> u64 {
     wide(HEAD_BYTES) + wide(content)
 }

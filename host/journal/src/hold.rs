@@ -1,9 +1,9 @@
-//! The right to write a log: its locks, and how they are taken.
+//! The locks that give the right to write a log.
 //!
-//! Two locks are taken. `lock` is there from the beginning, before there is a log. It is a file that a hand can remove, and whoever comes
-//! then makes another one. So the segment that grows is locked as well: nobody can take that one away and still write the same log.
+//! The host takes two locks. The file `lock` exists from the beginning, before there is a log. But a person can remove it, and then the
+//! next process makes another one. So the segment that grows is locked as well: without that segment, nobody can write the same log.
 //!
-//! INVARIANT: whoever writes a segment holds the lock on it, from before it has its name until after the next one has.
+//! INVARIANT: the process that writes a segment holds the lock on it, from before the segment has its name until after the next one has.
 
 use std::fs::File;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) struct Hold {
     pub(crate) folder: PathBuf,
 }
 
-/// Makes the home if need be and locks it.
+/// Makes the home if it does not exist, and locks it.
 pub(crate) fn hold(home: &Path) -> Result<Hold, OpenError> {
     let folder = segment::folder(home);
     // The caller has checked the home as a whole (`home::check`). Here each file is checked.
@@ -39,7 +39,7 @@ pub(crate) fn hold(home: &Path) -> Result<Hold, OpenError> {
     Ok(Hold { lock, tail, folder })
 }
 
-/// Says who holds a home.
+/// The error that says which process holds a home.
 pub(crate) fn held(home: &Path) -> OpenError {
     let others = lock_files(home).into_iter().map(|file| home::holder(&file));
     OpenError::Held { home: home.to_owned(), other: Box::new(others.max_by_key(|other| other.pid.is_some()).unwrap_or_default()) }
@@ -56,7 +56,7 @@ pub(crate) fn lock_path(home: &Path) -> PathBuf {
     home.join("lock")
 }
 
-/// Locks the last segment, if there is one. `None` if another process has locked it.
+/// Locks the last segment, if there is one. The outer `None` means that another process has locked it.
 #[expect(clippy::option_option, reason = "whether it is free, and whether there is one")]
 fn lock_tail(folder: &Path) -> Result<Option<Option<(u32, Locked)>>, OpenError> {
     for _ in 0..TRIES {
@@ -68,7 +68,7 @@ fn lock_tail(folder: &Path) -> Result<Option<Option<(u32, Locked)>>, OpenError> 
             taken => taken.map_err(io_at(&path))?,
         };
         let Some(locked) = locked else { return Ok(None) };
-        // Whoever held it may have gone on to the next one meanwhile.
+        // The process that held it may have begun the next segment meanwhile.
         if last()? == Some(number) {
             return Ok(Some(Some((number, locked))));
         }
@@ -76,8 +76,8 @@ fn lock_tail(folder: &Path) -> Result<Option<Option<(u32, Locked)>>, OpenError> 
     Err(io_at(folder)(io::ErrorKind::ResourceBusy.into()))
 }
 
-/// Whether another process holds a home: by `lock`, or by the segment that grows. What is returned, if nobody does, keeps it from being
-/// taken meanwhile.
+/// Checks whether another process holds a home, by `lock` or by the segment that grows. Returns `None` if one does. Otherwise it returns
+/// shared locks, which keep other processes from taking the home until they are dropped.
 ///
 /// # Errors
 /// What the system says.
@@ -104,7 +104,7 @@ pub(crate) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     |cause| OpenError::Io { cause: home::told(&path, cause), path }
 }
 
-/// The same, where it is known how many bytes were needed.
+/// The same for a caller that knows how many bytes it needed.
 pub(crate) fn io_needing(path: &Path, bytes: u64) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |cause| OpenError::Io { cause: home::told_of(&path, bytes, cause), path }

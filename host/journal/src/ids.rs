@@ -1,4 +1,4 @@
-//! Names of a log and of places in it.
+//! The name of a log, and positions in it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +11,8 @@ use crate::wire::{hex, unhex, wide};
 /// Size of the header of a segment.
 pub(crate) const HEADER_BYTES: usize = 64;
 
-/// A log's name: the beginning of the hash of the key that first signed it, so that a log that was made anew under the same key is
-/// still known to whoever remembers the old one.
+/// A log's name: the beginning of the hash of the key that first signed it. So if a log is made anew under the same key, a reader that
+/// remembers the old log still compares the two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId([u8; 16]);
 
@@ -26,12 +26,12 @@ impl LogId {
         Self(id)
     }
 
-    /// The id with these sixteen bytes.
+    /// Makes an id from sixteen bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The sixteen bytes.
+    /// The sixteen bytes of the id.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
     }
@@ -41,7 +41,7 @@ impl LogId {
         format!("bailiwick.log/{self}")
     }
 
-    /// The log whose checkpoints have this origin line.
+    /// Parses the origin line of a checkpoint.
     pub fn from_origin(text: &str) -> Option<Self> {
         text.strip_prefix("bailiwick.log/").and_then(unhex).map(Self)
     }
@@ -59,7 +59,7 @@ impl fmt::Debug for LogId {
     }
 }
 
-/// Text that is not a log's name.
+/// The text is not a log's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a log id is 32 lower-case hexadecimal digits")]
 pub struct LogIdError;
@@ -72,14 +72,14 @@ impl FromStr for LogId {
     }
 }
 
-/// A place in the log: the frame that begins here, and the index of the next leaf from here on.
+/// A position in the log: the beginning of a frame, and the index of the next leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The segment, counted from 1.
     pub segment: u32,
-    /// The byte in the segment.
+    /// The byte offset in the segment.
     pub offset: u64,
-    /// The index in the tree of the first leaf at or after this place.
+    /// The index in the tree of the first leaf at or after this position.
     pub index: u64,
 }
 
@@ -90,7 +90,7 @@ impl Position {
     }
 }
 
-/// The chain of records that belong to the log itself and to no agent's run. It is always open.
+/// The id of the chain of records that belong to the log itself and not to the run of an agent. It is always open.
 pub fn log_run() -> RunId {
     RunId::from_bytes([0; 16])
 }

@@ -1,8 +1,9 @@
-//! The index: what spares opening a log from reading all of it. Authenticated with the home's key, bound to a checkpoint of the log.
+//! The index, which lets a log be opened without reading all of it. It is authenticated with the home's key and bound to a checkpoint of
+//! the log.
 //!
-//! It holds the tree's right edge, the last record of each run that is open, and the snapshot that the caller handed over last, with
-//! the place up to which it speaks. It is derived: losing it costs a walk through the log and nothing else. It is written after the
-//! sync of what it speaks of, so a log that is shorter than its index was put back to an earlier day.
+//! It holds the tree's right edge, the last record of each open run, and the last snapshot of the caller with the position up to which the
+//! snapshot covers the log. The index is derived: losing it only costs a pass through the log. It is written after the sync of the records
+//! that it covers, so a log that is shorter than its index was restored from an older copy.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,17 +27,17 @@ const MAGIC: [u8; 8] = *b"BWIDX\0\0\x03";
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const HEAD_BYTES: usize = 64;
 
-/// A caller's snapshot and the first record that is not in it.
+/// A caller's snapshot, and the position of the first record that is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IndexSnapshot {
     pub(crate) unfolded: Position,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// All that the index says.
+/// The content of the index.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Index {
-    /// The batch it speaks up to. Its root is that of `tree`.
+    /// The last batch that the index covers. Its root is that of `tree`.
     pub(crate) checkpoint: Checkpoint,
     /// Where the next batch begins.
     pub(crate) next: u64,
@@ -44,11 +45,11 @@ pub(crate) struct Index {
     pub(crate) heads: HashMap<RunId, WalkHead>,
     /// How many slots the file of run keys had.
     pub(crate) key_slots: u64,
-    /// The first segment, when this was written.
+    /// The first segment of the log when the index was written.
     pub(crate) first: u32,
-    /// What each segment's file was then, from the first one on.
+    /// The stamp of each segment's file at that time, from the first segment on.
     pub(crate) stamps: Vec<Stamp>,
-    /// The place up to which the older part was read again.
+    /// The position up to which openings have read the older part again.
     pub(crate) patrol: Patrol,
     pub(crate) snapshot: Option<IndexSnapshot>,
 }
@@ -57,7 +58,8 @@ pub(crate) fn path(home: &Path) -> PathBuf {
     home.join("journal.index")
 }
 
-/// Takes the index away, for good: one that came back after a loss of power would know more of the log than a person has just accepted.
+/// Removes the index and syncs that: an index that came back after a power failure would know more of the log than a person has just
+/// accepted.
 pub(crate) fn put_away(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     let path = path(home);
     match disk.remove(&path) {
@@ -82,7 +84,7 @@ impl Index {
             put(&run.to_bytes());
             put(&head.seq.to_le_bytes());
             put(head.last.as_bytes());
-            // Zero is no slot.
+            // Zero means that there is no slot.
             put(&head.slot.map_or(0, |slot| slot.saturating_add(1)).to_le_bytes());
         }
         put(&u64::from(self.first).to_le_bytes());
@@ -128,7 +130,7 @@ impl Index {
         replace(disk, &path(home), &self.encode(mac), Replace::Derived)
     }
 
-    /// The index of a home, or nothing when it is missing, damaged or was not written with this home's key.
+    /// Reads the index of a home. `None` if it is missing or damaged, or was not written with this home's key.
     pub(crate) fn read(home: &Path, mac: &Mac) -> Option<Self> {
         Self::decode(&read_own(&path(home), FILE_BYTES_MAX).ok()??, mac)
     }
@@ -148,7 +150,7 @@ fn snapshot(mut fields: Fields<'_>) -> Option<IndexSnapshot> {
     Some(IndexSnapshot { unfolded, bytes: fields.rest().to_vec() })
 }
 
-/// The size of the index without its snapshot: how much of a log is worth writing it again for grows with it.
+/// The approximate size of the index. The larger it is, the more of the log must be new before it is written again.
 pub(crate) fn weight(heads: usize, snapshot: usize) -> u64 {
     wide(heads.saturating_mul(HEAD_BYTES).saturating_add(snapshot))
 }

@@ -1,4 +1,4 @@
-//! Looking at a home as opening it does, without taking it or changing anything.
+//! Checks a home as opening it does, without locking or changing anything.
 
 use std::path::Path;
 
@@ -15,32 +15,32 @@ use crate::memory::{check_home, known_by_state};
 use crate::open::{Lies, recover, whole};
 use crate::segment;
 
-/// What is known of a log without taking its home.
+/// The result of inspecting a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inspection {
     /// Nothing was recorded yet.
     NoLog,
-    /// Another process holds it, which has looked at it when it began.
+    /// Another process holds the home. It checked the log when it opened it.
     Held,
-    /// It would open.
+    /// The log would open.
     Opens {
         /// How many records it has.
         size: u64,
-        /// How many keys of runs are known that are not there.
+        /// How many keys of runs are known and missing.
         keys_lacking: u64,
     },
 }
 
-/// Looks at a log as opening it does: at all that its index does not vouch for. Makes and changes nothing.
+/// Checks a log as opening it does: everything that the index does not cover. Makes and changes nothing.
 ///
 /// # Errors
-/// What opening it would end with.
+/// The error with which opening it would fail.
 pub fn inspect(home: &Path, state: Option<&Path>) -> Result<Inspection, OpenError> {
     let folder = segment::folder(home);
     let has_log = std::fs::exists(&folder).map_err(io_at(&folder))?;
     let mut numbers = if has_log { segment::list(&folder).map_err(io_at(&folder))? } else { Vec::new() };
     if numbers.is_empty() && !custody::has_run_keys(home)? && !std::fs::exists(index::path(home)).map_err(io_at(home))? {
-        // Another log may be known to have been here.
+        // Second state may know that the home had another log.
         check_home(state, home, keys::load_public(home).map(|key| key.log()))?;
         let known = keys::load_public(home).map(|key| known_by_state(state, key.log())).transpose()?.flatten();
         return match known.filter(|known| known.size > 0) {
@@ -48,7 +48,7 @@ pub fn inspect(home: &Path, state: Option<&Path>) -> Result<Inspection, OpenErro
             None => Ok(Inspection::NoLog),
         };
     }
-    // Held to the end: who writes meanwhile would look like damage.
+    // Held until this returns: a process that writes meanwhile would look like damage.
     let Some(_locks) = inspect_locks(home)? else { return Ok(Inspection::Held) };
     let Custody { signer, home_key } = custody::inspect_checked(home, state, &numbers)?;
     let base = base_of(home, signer.public())?;

@@ -1,4 +1,4 @@
-//! The journal in hand: appending, run keys, waiting, closing.
+//! An open journal: appending, run keys, waiting, closing.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::read::Reader;
 use crate::shared::JournalShared;
 use crate::ticket::{Ticket, lock};
 
-/// Ends the writer and gives the lock back when the last one who holds the journal lets go.
+/// Ends the writer and releases the lock when the last clone of the journal is dropped.
 struct WriteLock {
     shared: Arc<JournalShared>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -38,7 +38,7 @@ impl WriteLock {
             // A writer that panicked has failed every ticket on its way out.
             let _ = writer.join();
         }
-        // After the writer, which has the lock on the segment that grows.
+        // Released after the writer has ended, since the writer has the lock on the segment that grows.
         drop(lock(&self.lock).take());
     }
 }
@@ -49,7 +49,7 @@ impl Drop for WriteLock {
     }
 }
 
-/// An open log, held by this process alone. Cheap to clone.
+/// An open log that this process alone holds. Cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
     held: Arc<WriteLock>,
@@ -65,12 +65,12 @@ impl Journal {
         &self.held.shared
     }
 
-    /// Begins a run that has no payloads: its first record is to be number 1.
+    /// Begins a run without a key, so without payloads. Its first record gets number 1.
     pub fn open_run(&self, run: RunId) -> Result<(), AppendError> {
         self.shared().chains.insert(run, Chain::new())
     }
 
-    /// Begins a run with a key of its own, which is durable with the run's first record at the latest.
+    /// Begins a run with a new key, which is durable when the run's first record is, or earlier.
     pub fn open_run_key(&self, run: RunId) -> Result<(), AppendError> {
         let shared = self.shared();
         let slot = shared.queue.reserve_slot()?;
@@ -79,8 +79,8 @@ impl Journal {
         Ok(shared.queue.push_key(slot, bytes)?)
     }
 
-    /// Goes on with a run that had ended. Reads the log from `from` on to find its last record, the whole of it when nothing is
-    /// given; gives that record's number. Waits until what was appended is durable.
+    /// Reopens a run that had ended, and returns the number of its last record. Reads the log from `from` on to find that record, or the
+    /// whole log without `from`. Waits until everything that was appended is durable.
     pub fn reopen_run(&self, run: RunId, from: Option<Position>) -> Result<u64, AppendError> {
         let shared = self.shared();
         if shared.chains.get(run).is_ok() {
@@ -99,18 +99,18 @@ impl Journal {
         Ok(seq)
     }
 
-    /// The runs that are open, the log's own among them.
+    /// The runs that are open, including the log's own.
     pub fn open_runs(&self) -> Vec<RunId> {
         self.shared().chains.runs()
     }
 
-    /// Appends a record. Does not wait for the disk; only when too much is queued already (`queue_bytes`) does it wait, on the
-    /// thread, for the writer to catch up.
+    /// Appends a record. Does not wait for the disk. If too much is queued already (`queue_bytes`), it blocks the thread until the writer
+    /// has caught up.
     pub fn append(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
         self.append_entry(Entry { run, body, payloads, ends: false })
     }
 
-    /// Appends the last record of a run. Its place in memory is given up.
+    /// Appends the last record of a run, and frees the memory of the run.
     pub fn append_last(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
         self.append_entry(Entry { run, body, payloads, ends: true })
     }
@@ -140,13 +140,13 @@ impl Journal {
         shared.chains.append(&shared.sealer(), &shared.queue, &entries)
     }
 
-    /// Waits for everything that was appended so far.
+    /// A ticket for everything that was appended so far.
     pub fn durable(&self) -> Ticket {
         Ticket::new(self.shared().queue.last())
     }
 
-    /// Makes the payloads and keyed digests of a run unreadable for good, by overwriting its key. Its records stay, and verify. The
-    /// ticket says when the key is gone from the file.
+    /// Makes the payloads and keyed digests of a run unreadable for good, by overwriting its key. Its records stay, and still verify. The
+    /// ticket resolves when the key is gone from the file.
     pub fn forget(&self, run: RunId) -> Result<Ticket, AppendError> {
         let shared = self.shared();
         let known = match shared.chains.get(run) {
@@ -165,10 +165,10 @@ impl Journal {
         Ok(Ticket::new(shared.queue.push_forgotten(slot)?))
     }
 
-    /// The same for many runs that are not open, in one pass through the keys. Says how many had a key.
+    /// The same for many runs that are not open, in one pass through the keys. Returns how many of them had a key.
     ///
     /// # Errors
-    /// As [`Journal::forget`].
+    /// As for [`Journal::forget`].
     pub fn forget_all(&self, runs: &HashSet<RunId>) -> Result<(u64, Ticket), AppendError> {
         let shared = self.shared();
         let mut slots = Vec::new();
@@ -188,19 +188,19 @@ impl Journal {
         Ok((crate::wire::wide(slots.len()), Ticket::new(outcome)))
     }
 
-    /// Where it is.
+    /// The path of the home.
     pub(crate) fn home(&self) -> &Path {
         &self.shared().home_path
     }
 
-    /// A digest that only the run's key can make, for correlating values within a run. Forgetting the run forgets it too.
+    /// A digest that only the run's key can make, for correlating values within a run. After the run is forgotten, nobody can make it.
     pub fn keyed_digest(&self, run: RunId, bytes: &[u8]) -> Result<Digest, AppendError> {
         let mut hasher = self.keyed_hasher(run)?;
         hasher.update(bytes);
         Ok(hasher.finish())
     }
 
-    /// The same digest, of bytes that come in pieces.
+    /// The same digest for bytes that come in pieces.
     pub fn keyed_hasher(&self, run: RunId) -> Result<KeyedHasher, AppendError> {
         let shared = self.shared();
         let chain = shared.chains.get(run)?;
@@ -208,19 +208,19 @@ impl Journal {
         Ok(KeyedHasher(key.1.correlation()))
     }
 
-    /// Whether so much was recorded since the last snapshot that a new one would make the next opening quicker.
+    /// Whether enough was recorded since the last snapshot that a new one would make the next opening faster.
     pub fn wants_snapshot(&self) -> bool {
         self.shared().snapshot_due.load(Ordering::Relaxed)
     }
 
-    /// Keeps the caller's summary of everything it has appended before this call, no more and no less, bound to the size and root at
-    /// that place. Whoever appends from several threads must see to it that none of them appends in between.
+    /// Keeps the caller's summary of exactly the records that it appended before this call, bound to the size and root at that point. A
+    /// caller that appends from several threads must ensure that none of them appends between making the summary and this call.
     pub fn snapshot(&self, bytes: Vec<u8>) -> Result<(), Broken> {
         self.shared().snapshot_due.store(false, Ordering::Relaxed);
         self.shared().queue.push_snapshot(bytes)
     }
 
-    /// Finishes what was appended, writes the index, and gives the home's lock back, whoever else still has a clone.
+    /// Finishes what was appended, writes the index, and releases the home's lock, even if clones of the journal remain.
     pub fn close(self) -> Result<(), Broken> {
         let last = self.durable();
         self.held.close();
@@ -247,12 +247,12 @@ impl Journal {
         lock(&self.shared().committed).note.clone()
     }
 
-    /// How long the batch that is being written has been waiting for the disk; `None` if none is.
+    /// How long the batch that is being written has been waiting for the disk; `None` if no batch is being written.
     pub fn disk_wait(&self) -> Option<Duration> {
         self.shared().pulse.waiting()
     }
 
-    /// How long the disk took lately.
+    /// How long the disk took for the last batches.
     pub fn disk_times(&self) -> DiskTimes {
         self.shared().pulse.times()
     }
@@ -262,7 +262,7 @@ impl Journal {
         self.shared().queue.queued()
     }
 
-    /// Why nothing more can be recorded, if so.
+    /// Why nothing more can be recorded, if that is the case.
     pub fn broken(&self) -> Option<Broken> {
         self.shared().queue.broken()
     }
@@ -279,11 +279,11 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-/// A keyed digest being made.
+/// Makes a keyed digest.
 pub struct KeyedHasher(crate::mac::Mac);
 
 impl KeyedHasher {
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

@@ -1,4 +1,4 @@
-//! Under what the keys of a home are sealed, and where a new one is kept.
+//! What the keys of a home are sealed under, and where a new key is kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::random::random;
 use crate::secret::SecretFile;
 use crate::wire::hex;
 
-/// Under what the key that signs and the home's key are sealed, in this order. Neither is opened.
+/// What the signing key and the home's key are sealed under, in this order. `None` means that a key is not sealed. Neither is opened.
 ///
 /// # Errors
-/// One of them is not there, or can't be read.
+/// One of the keys is missing or can't be read.
 pub fn kept(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
     let of = |path: &Path| Ok(SecretFile::read(path)?.under().cloned());
     Ok([of(&sign_path(home))?, of(&home_key_path(home))?])
 }
 
-/// The same, once both were opened: with that, everything that needs a key works.
+/// The same, after opening both keys: if this succeeds, everything that needs a key works.
 ///
 /// # Errors
-/// One of them is not there, or does not open.
+/// One of the keys is missing or does not open.
 pub fn keys_at_hand(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
     signer(home)?;
     HomeKey::load(home)?;
@@ -37,20 +37,21 @@ pub fn keys_at_hand(home: &Path) -> Result<[Option<Under>; 2], OpenError> {
 /// Where a new key of a home is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Keep {
-    /// As the present one is.
+    /// In the same way as the present key.
     #[default]
     AsNow,
-    /// Open, in the home.
+    /// In the home, not sealed.
     InHome,
-    /// In the home, sealed under the 32 bytes in this file, which is made if it is not there. Its folder must be there, and not in the home.
+    /// In the home, sealed under the 32 bytes in this file, which is made if it does not exist. Its folder must exist, and must not be in
+    /// the home.
     UnderFile(PathBuf),
     /// In the home, sealed under a key of the kernel: type `user`, description `bailiwick-keys:` and the path of the home.
     UnderKeyring,
-    /// In the home, sealed under what is made of the passphrase in this file.
+    /// In the home, sealed under a key derived from the passphrase in this file.
     UnderPassphrase(PathBuf),
 }
 
-/// What the new key in the place of `path` is sealed under, and the file with the passphrase, if it is a new one.
+/// What the new key at `path` is sealed under, and the file with the passphrase, if that is a new one.
 pub(crate) fn under_of(disk: &dyn Disk, home: &Path, path: &Path, keep: &Keep) -> Result<Option<(Under, Option<PathBuf>)>, OpenError> {
     Ok(match keep {
         Keep::AsNow => SecretFile::read(path)?.under().cloned().map(|under| (under, None)),
@@ -67,7 +68,7 @@ pub(crate) fn under_of(disk: &dyn Disk, home: &Path, path: &Path, keep: &Keep) -
     })
 }
 
-/// Both keys have the same salt, so that a command that needs both makes one key of the passphrase, and not two.
+/// Both keys of a home use the same salt, so that a command that needs both derives only one key from the passphrase.
 fn under_passphrase(home: &Path) -> Result<Under, OpenError> {
     for secret in [sign_path(home), home_key_path(home)] {
         if let Some(under @ Under::Passphrase(..)) = SecretFile::read(&secret)?.under() {
@@ -81,7 +82,8 @@ fn not_sealed(cause: UnderError) -> OpenError {
     OpenError::NotSealed { cause: Box::new(cause) }
 }
 
-/// Where a file lies, or will lie, without links on the way: those are the operator's, now, and later none is followed. It must not be in the home.
+/// Resolves the path of a file that exists or will be made: links on it are the operator's now, and later no link is followed. The file
+/// must not be in the home.
 fn outside(home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
         return Err(OpenError::KeyInHome { path: file.to_owned() });
@@ -93,7 +95,7 @@ fn outside(home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
     Ok(folder.join(name))
 }
 
-/// The file of the key that something is sealed under, made if it is not there. One that can't be used is not left behind.
+/// The file of the sealing key, which is made if it does not exist. A new file that can't be used is removed again.
 fn key_file(disk: &dyn Disk, home: &Path, file: &Path) -> Result<PathBuf, OpenError> {
     let file = outside(home, file)?;
     let under = Under::File(file.clone());
@@ -111,7 +113,8 @@ fn key_file(disk: &dyn Disk, home: &Path, file: &Path) -> Result<PathBuf, OpenEr
     }
 }
 
-/// Whether it was made here: somebody else may be quicker, and then that one is used. It is written under a name that nobody else has.
+/// Makes the file of a key under a temporary name and renames it. Returns false if another process was faster: then the file of that
+/// process is used.
 fn make_key_file(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
     let name = hex(&random::<8>().ok_or(OpenError::NoRandomness)?);
     let aside = path.with_file_name(format!(".bailiwick-{name}.new"));
@@ -127,7 +130,7 @@ fn make_key_file(disk: &dyn Disk, path: &Path) -> Result<bool, OpenError> {
         }
     };
     put().map_err(|cause| {
-        // It has nothing that is used yet.
+        // The key in it is not used yet.
         let _ = disk.remove(&aside);
         io_at(path)(cause)
     })

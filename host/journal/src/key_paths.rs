@@ -1,4 +1,4 @@
-//! Where the keys of a home lie.
+//! The paths of the keys of a home.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) fn run_keys_path(home: &Path) -> PathBuf {
     home.join("keys")
 }
 
-/// The name under which a new key waits.
+/// The path at which a new key waits until it replaces the present one.
 pub(crate) fn next(path: &Path) -> PathBuf {
     path.with_added_extension("next")
 }

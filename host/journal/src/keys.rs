@@ -1,10 +1,10 @@
-//! The keys of a home: the one that signs, the one that wraps, and one for each run.
+//! The keys of a home: the signing key, the home's key, which wraps the keys of runs, and a key for each run.
 //!
-//! Run keys are slots of 128 bytes in one file, and not a file each: an agent that lives for ten microseconds can't pay for the
-//! making, syncing and naming of a file, and a million runs would be a million files. A slot holds the run and its key, sealed with
-//! the home's key; it is appended before the sync of the batch that opens the run. Forgetting a run overwrites its slot with zeros, and
-//! slots are never used again. Overwriting in place removes the key from the file; a disk or file system that keeps old blocks
-//! (snapshots, copy on write, wear levelling) may keep it still, sealed with the home's key.
+//! Run keys are slots of 128 bytes in one file, and not one file each: creating, syncing and naming a file would cost too much for an agent
+//! that runs for ten microseconds, and a million runs would be a million files. A slot holds the run and its key, sealed with the home's
+//! key. The slot is appended before the sync of the batch that opens the run. Forgetting a run overwrites its slot with zeros, and no slot
+//! is used again. Overwriting in place removes the key from the file. A disk or file system that keeps old blocks (snapshots, copy on
+//! write, wear levelling) may still keep the key, sealed with the home's key.
 
 use std::fs::File;
 use std::io;
@@ -30,20 +30,20 @@ use crate::rotations;
 use crate::secret::{name_of_home_key, read_secret};
 use crate::wire::{Fields, unhex};
 
-/// Size of a slot in the file of run keys.
+/// The size of a slot in the file of run keys.
 pub(crate) const SLOT_BYTES: usize = 128;
 const SLOT_VERSION: u8 = 1;
-/// BOUND: bytes of the public keys of a log.
+/// BOUND: the size of the file of the public keys of a log.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 /// The form of the keys of a home.
 pub const KEYS_FORM: u32 = 1;
 /// How many slots are read at once.
 pub(crate) const SLOTS_AT_ONCE: u64 = 4096;
 
-/// What the home's own key is used for: wrapping run keys, and authenticating the index.
+/// The home's own key, split by purpose: wrapping run keys, and authenticating the index.
 #[derive(Clone)]
 pub(crate) struct HomeKey {
-    /// What it is called on the record.
+    /// The name of the key on the record.
     pub(crate) name: String,
     wrap: Zeroizing<[u8; 32]>,
     pub(crate) index: Mac,
@@ -54,7 +54,7 @@ impl HomeKey {
         Self { name: name_of_home_key(key), wrap: derive(key, "bailiwick wrap 1"), index: Mac::new(&derive(key, "bailiwick index 1")) }
     }
 
-    /// The key of a home that exists.
+    /// Loads the key of a home that exists.
     pub(crate) fn load(home: &Path) -> Result<Self, OpenError> {
         Ok(Self::new(&*home_secret(home)?))
     }
@@ -76,7 +76,7 @@ impl HomeKey {
         Some(out)
     }
 
-    /// The same slot under another key of the home. Nothing where this one does not open it.
+    /// Wraps the key in a slot under another key of the home. `None` if this key does not open the slot.
     pub(crate) fn rewrap(&self, to: &Self, bytes: &[u8; SLOT_BYTES], slot: u64, nonce: [u8; 24]) -> Option<[u8; SLOT_BYTES]> {
         let owner = RunId::from_bytes(*bytes.get(1..17)?.first_chunk()?);
         let key = self.opened(bytes, owner, slot)?;
@@ -116,20 +116,20 @@ impl RunKey {
         Self { seal: derive(key, "bailiwick payload 1"), digest: derive(key, "bailiwick correlation 1") }
     }
 
-    /// For digests that only this run's key can make.
+    /// The key for digests that only this run's key can make.
     pub(crate) fn correlation(&self) -> Mac {
         Mac::new(&self.digest)
     }
 }
 
-/// A new run key and the slot that keeps it.
+/// Makes a run key, and the content of its slot.
 pub(crate) fn new_run_key(home: &HomeKey, nonces: &Nonces, run: RunId, slot: u64) -> Option<(RunKey, [u8; SLOT_BYTES])> {
     let key = Zeroizing::new(random::<32>()?);
     let bytes = home.wrap(&key, nonces.next(), run, slot)?;
     Some((RunKey::new(&key), bytes))
 }
 
-/// The file of run keys, for reading.
+/// The file of run keys, open for reading.
 pub(crate) struct KeyFile(File);
 
 impl KeyFile {
@@ -137,7 +137,7 @@ impl KeyFile {
         Self(file)
     }
 
-    /// Opened for reading alone, or nothing when no run ever had a key.
+    /// Opens the file for reading. `None` if it does not exist, since no run ever had a key.
     pub(crate) fn open(home: &Path) -> io::Result<Option<Self>> {
         match home::open(&run_keys_path(home), Access::Read) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -149,7 +149,7 @@ impl KeyFile {
         &self.0
     }
 
-    /// The whole slots. A part of one at the end was never acknowledged.
+    /// How many whole slots there are. A partial slot at the end was never acknowledged.
     pub(crate) fn slots(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len() / (SLOT_BYTES as u64))
     }
@@ -160,7 +160,7 @@ impl KeyFile {
         Ok(bytes)
     }
 
-    /// Whether a slot is this run's, or was forgotten.
+    /// Whether a slot belongs to this run or was forgotten.
     pub(crate) fn holds(&self, run: RunId, slot: u64) -> io::Result<bool> {
         if slot >= self.slots()? {
             return Ok(false);
@@ -173,12 +173,12 @@ impl KeyFile {
         })
     }
 
-    /// Whether a slot that is there was overwritten with zeros.
+    /// Whether a slot was overwritten with zeros. The slot must exist.
     pub(crate) fn is_forgotten(&self, slot: u64) -> io::Result<bool> {
         Ok(self.slot(slot)? == [0; SLOT_BYTES])
     }
 
-    /// The run's key, or nothing when the slot was forgotten, is damaged or is another run's.
+    /// The run's key. `None` if the slot was forgotten, is damaged or belongs to another run.
     pub(crate) fn key(&self, home: &HomeKey, run: RunId, slot: u64) -> Option<RunKey> {
         home.unwrap(&self.slot(slot).ok()?, run, slot)
     }
@@ -188,7 +188,7 @@ impl KeyFile {
         self.owners_between(first, self.slots()?, each)
     }
 
-    /// The same up to and without a slot, which must be there.
+    /// The same up to slot `end`, which is excluded. The slots before it must exist.
     pub(crate) fn owners_between(&self, first: u64, end: u64, each: &mut dyn FnMut(u64, RunId)) -> io::Result<()> {
         let mut slot = first;
         while slot < end {
@@ -206,7 +206,7 @@ impl KeyFile {
         Ok(())
     }
 
-    /// The slot of a run: a search through the file, for the rare run that is not open.
+    /// Searches the whole file for the slot of a run. This is for the rare run that is not open.
     pub(crate) fn find(&self, run: RunId) -> io::Result<Option<u64>> {
         let mut found = None;
         self.owners(0, &mut |slot, owner| {
@@ -218,8 +218,8 @@ impl KeyFile {
     }
 }
 
-/// Nonces that never come twice: sixteen random bytes for this process, then a count. Not the record's own number, which comes
-/// again with another content when a crash has cut an unacknowledged record.
+/// Nonces that never repeat: sixteen random bytes for this process, then a counter. The number of the record would not do: after a crash
+/// has cut an unacknowledged record, another record gets the same number.
 pub(crate) struct Nonces {
     prefix: [u8; 16],
     next: AtomicU64,
@@ -240,12 +240,12 @@ impl Nonces {
     }
 }
 
-/// The home's key as it is.
+/// Reads the home's key.
 pub(crate) fn home_secret(home: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     Ok(read_secret(&home_key_path(home))?.key)
 }
 
-/// Makes a secret unless it is there.
+/// Makes a secret key unless it exists.
 fn ensure_secret(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let io = |cause| io_at(path)(cause);
     if std::fs::exists(path).map_err(io)? {
@@ -255,18 +255,18 @@ fn ensure_secret(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     replace(disk, path, key.as_slice(), Replace::Durable).map_err(io)
 }
 
-/// Makes the two keys of a home that has no log yet, as far as they are not there.
+/// Makes the two keys of a home that has no log yet, unless they exist.
 pub(crate) fn make(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     make_home_key(disk, home)?;
     ensure_secret(disk, &sign_path(home))
 }
 
-/// Makes the home's key unless it is there.
+/// Makes the home's key unless it exists.
 pub(crate) fn make_home_key(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     ensure_secret(disk, &home_key_path(home))
 }
 
-/// The key that signs.
+/// Reads the signing key, with the earlier keys of its log.
 pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
     let path = sign_path(home);
     let secret = read_secret(&path)?;
@@ -275,21 +275,21 @@ pub(crate) fn signer(home: &Path) -> Result<NoteSigner, OpenError> {
     let beside = load_public(home).filter(|beside| beside.log() == log);
     match beside {
         Some(chain) if chain.newest() == newest => return Ok(own.with_chain(chain)),
-        // Between two steps of a rotation, which is completed before anything is signed.
+        // A rotation is between two steps. It is completed before anything is signed.
         Some(chain) if chain.rotations() > 0 && waits(&path) => return Ok(own.with_chain(chain)),
-        // A key that was rotated, and was put back.
+        // The key was rotated, and somebody put it back.
         Some(chain) if chain.rotations() > 0 && secret.log.is_none() => return Err(OpenError::Key { path }),
         _ if secret.log.is_none() => return Ok(own),
         _ => {}
     }
-    // The keys before it are in `journal.pub`; where that is lost, the record names them.
+    // The earlier keys are in `journal.pub`. If that is lost, the record names them.
     match chain_on_record(home).filter(|chain| chain.log() == log && chain.newest() == newest) {
         Some(chain) => Ok(own.with_chain(chain)),
         None => Err(OpenError::Key { path }),
     }
 }
 
-/// The home's key that waits to take the place of the present one, while a rotation is under way or was cut off.
+/// The new home's key that waits to replace the present one, while a rotation is under way or after it was cut off.
 pub(crate) fn waiting_home_key(home: &Path) -> Result<Option<HomeKey>, OpenError> {
     let path = next(&home_key_path(home));
     match read_secret(&path) {
@@ -299,12 +299,12 @@ pub(crate) fn waiting_home_key(home: &Path) -> Result<Option<HomeKey>, OpenError
     }
 }
 
-/// Whether a new key waits to take the place of this one.
+/// Whether a new key waits to replace the key at this path.
 fn waits(path: &Path) -> bool {
     std::fs::exists(next(path)).unwrap_or(false)
 }
 
-/// The keys of a log as its record names them.
+/// The public keys of a log, as its record names them.
 pub(crate) fn chain_on_record(folder: &Path) -> Option<PublicKey> {
     let rotations = rotations::rotations(folder);
     let mut of_log = rotations.iter().filter(|rotation| rotation.key == RotatedKey::Journal).peekable();
@@ -312,12 +312,12 @@ pub(crate) fn chain_on_record(folder: &Path) -> Option<PublicKey> {
     of_log.try_fold(first, |chain, rotation| chain.followed_by(rotation.from, &rotation.now, unhex(rotation.link.as_deref()?)?))
 }
 
-/// Puts the public half right, which is derived. The caller has checked that the key is that of the log.
+/// Writes the public keys, which are derived, unless the file is right. The caller has checked that the key belongs to the log.
 pub(crate) fn put_public(disk: &dyn Disk, home: &Path, signer: &NoteSigner) -> Result<(), OpenError> {
     put_chain(disk, home, signer.public())
 }
 
-/// Puts these public keys into their file, unless they are there.
+/// Writes these public keys to their file, unless the file has them.
 pub(crate) fn put_chain(disk: &dyn Disk, home: &Path, chain: &PublicKey) -> Result<(), OpenError> {
     let path = public_path(home);
     let text = format!("{chain}\n");
@@ -327,12 +327,12 @@ pub(crate) fn put_chain(disk: &dyn Disk, home: &Path, chain: &PublicKey) -> Resu
     replace(disk, &path, text.as_bytes(), Replace::Durable).map_err(io_at(&path))
 }
 
-/// The public key kept in a folder.
+/// The public key in a folder. `None` if it is missing or can't be read.
 pub(crate) fn load_public(folder: &Path) -> Option<PublicKey> {
     read_public(folder).ok()?
 }
 
-/// The same, where it matters why there is none: `None` if it is not there or is no key.
+/// The same, but an error if the file can't be read. `None` if it is missing or is not a key.
 pub(crate) fn read_public(folder: &Path) -> io::Result<Option<PublicKey>> {
     let bytes = read_handed(&public_path(folder), PUBLIC_BYTES_MAX)?;
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()))

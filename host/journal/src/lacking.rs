@@ -1,7 +1,7 @@
-//! Keys of runs that should be here and are not.
+//! Finds keys of runs that are missing.
 //!
-//! A key is in its place before the batch that opens its run, and is overwritten with zeros when it is forgotten. So a place that does not exist, or
-//! that another run has, means that the file of keys is older than the log beside it: the home was copied while it was in use.
+//! A key is in its slot before the batch that opens its run is written, and is overwritten with zeros when it is forgotten. So if a slot
+//! does not exist, or belongs to another run, the file of keys is older than the log: the home was copied while it was in use.
 
 use std::io;
 use std::path::Path;
@@ -11,16 +11,16 @@ use vocabulary::RunId;
 use crate::key_paths::run_keys_path;
 use crate::keys::{HomeKey, KeyFile, waiting_home_key};
 
-/// What a folder has of the keys that its log needs.
+/// How many of the keys that its log needs a folder has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunKeys {
-    /// Places for keys that the log knows of.
+    /// Slots for keys that the log knows of.
     pub places: u64,
-    /// Those of them that are not here.
+    /// Those of these slots that do not exist.
     pub lacking: u64,
-    /// Runs with sealed payloads whose key was forgotten: its place was overwritten with zeros.
+    /// Runs with sealed payloads whose key was forgotten: its slot was overwritten with zeros.
     pub forgotten: u64,
-    /// Runs with sealed payloads in whose place something else is than their key.
+    /// Runs with sealed payloads whose slot holds something other than their key.
     pub damaged: u64,
 }
 
@@ -31,13 +31,13 @@ fn open(home: &Path) -> io::Result<Option<KeyFile>> {
     }
 }
 
-/// What a folder has of so many places, and of the keys of these runs. `None` where it has no file of keys at all. Without the key of the home, only
-/// whose key is in a place can be seen.
+/// Counts how many of these slots, and of the keys of these runs, a folder has. `None` if it has no file of keys. Without the key of the
+/// home, only the owner of a slot is checked.
 pub(crate) fn count(home: &Path, places: u64, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Option<RunKeys>> {
     let Some(keys) = open(home)? else { return Ok(None) };
     let there = keys.slots()?;
     let home_key = HomeKey::load(home).ok();
-    // Of a rotation that was cut off between its last two steps.
+    // The new key of a rotation that was cut off between its last two steps.
     let waiting = waiting_home_key(home).ok().flatten();
     let opens = |key: &HomeKey, run, slot| keys.key(key, run, slot).is_some();
     let mut found = RunKeys { places, lacking: places.saturating_sub(there), ..RunKeys::default() };
@@ -55,7 +55,7 @@ pub(crate) fn count(home: &Path, places: u64, needed: impl Iterator<Item = (RunI
     Ok(Some(found))
 }
 
-/// Those of these runs whose key is not in its place, in order. One that was forgotten is not among them.
+/// Those of these runs whose key is not in its slot, in order. Runs whose key was forgotten are not among them.
 pub(crate) fn inspect(home: &Path, needed: impl Iterator<Item = (RunId, u64)>) -> io::Result<Vec<RunId>> {
     let Some(keys) = open(home)? else { return Ok(Vec::new()) };
     let mut lacking = Vec::new();

@@ -1,8 +1,8 @@
-//! What the writer left where it writes, looked for before each batch.
+//! Checks before each batch that the files which the writer writes are as it left them.
 //!
-//! A lock is worth nothing once somebody has removed its file, has put a copy of the home in its place, or works on another machine that
-//! does not see it. So the writer looks whether everything still lies as it left it. That costs a few calls that read nothing from a disk,
-//! which is little beside the sync of the batch.
+//! A lock protects nothing once somebody has removed its file or has put a copy of the home in its place, or if another machine does not
+//! see the lock. So the writer checks that everything still lies as it left it. That costs a few calls that read nothing from a disk, which
+//! is little compared with the sync of the batch.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use crate::disk::read_up_to;
 use crate::wire::{narrow, wide};
 
-/// How much of the end of what was written last is compared: at least a whole trailer.
+/// How many bytes at the end of the log are compared: at least a whole trailer.
 const LAST_BYTES: usize = 512;
-/// How many bytes behind the end must be blank: the head of a frame.
+/// How many bytes after the end must be zero: the head of a frame.
 const BLANK_BYTES: usize = 8;
-/// BOUND: bytes of second state.
+/// BOUND: the size of a file of second state.
 const STATE_BYTES_MAX: usize = 4096;
 
-/// Which file it is, whatever its name.
+/// The identity of a file, independent of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     device: u64,
@@ -41,13 +41,13 @@ impl Node {
     }
 }
 
-/// A file that is not as the writer left it.
+/// A file is not as the writer left it.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` {what}", path.display())]
 pub struct Exchanged {
-    /// Which file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is other.
+    /// What differs, as the predicate of a sentence about the file.
     pub what: &'static str,
 }
 
@@ -63,7 +63,7 @@ impl From<Exchanged> for io::Error {
     }
 }
 
-/// A file of the writer's, by its path.
+/// A file that the writer writes, with its path.
 pub(crate) struct Watched {
     path: PathBuf,
     node: Node,
@@ -74,7 +74,7 @@ impl Watched {
         Ok(Self { node: Node::of(&file.metadata()?), path })
     }
 
-    /// Whether the file at the path is still this one; how long it is.
+    /// Checks that the file at the path is still this one. Returns its length.
     pub(crate) fn check(&self) -> io::Result<u64> {
         let found = match std::fs::symlink_metadata(&self.path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -83,41 +83,41 @@ impl Watched {
             found => found?,
         };
         if Node::of(&found) != self.node {
-            return Err(Exchanged::new(&self.path, "is another file than the one that is written").into());
+            return Err(Exchanged::new(&self.path, "was replaced by another file").into());
         }
         Ok(found.len())
     }
 
-    /// The same, and whether it is as long as it was left.
+    /// The same, and checks that it has the length that it was left with.
     pub(crate) fn check_length(&self, bytes: u64) -> io::Result<()> {
         let is_so_long = self.check()? == bytes;
-        is_so_long.then_some(()).ok_or_else(|| Exchanged::new(&self.path, "has another length than it was left with").into())
+        is_so_long.then_some(()).ok_or_else(|| Exchanged::new(&self.path, "does not have the length that it was left with").into())
     }
 
-    /// Whether it says the same as when it was written last.
+    /// The same, and checks that it has the content that was written last.
     pub(crate) fn check_content(&self, file: &File, left: &[u8]) -> io::Result<()> {
         self.check_length(wide(left.len()))?;
         let mut now = vec![0; left.len().min(STATE_BYTES_MAX)];
         let read = read_up_to(file, &mut now, 0)?;
         let is_same = read == left.len() && now == left;
-        is_same.then_some(()).ok_or_else(|| Exchanged::new(&self.path, "says something else than was written to it last").into())
+        is_same.then_some(()).ok_or_else(|| Exchanged::new(&self.path, "does not hold what was written to it last").into())
     }
 }
 
 /// The segment that grows, as it was left.
 pub(crate) struct LeftTail {
     pub(crate) file: Watched,
-    /// How long the file is, with what was reserved.
+    /// The length of the file, including reserved space.
     bytes: u64,
-    /// The segment that comes next, which nobody else may have begun.
+    /// The path of the next segment, which nobody else may have begun.
     next: PathBuf,
-    /// Where the log ends, and what lies before that.
+    /// Where the log ends.
     end: u64,
     last: Vec<u8>,
 }
 
 impl LeftTail {
-    /// What lies there now is what is to stay: for a tail that was just opened or laid out.
+    /// Takes the present content of the file as what was left: for a tail that was just opened or laid out.
     pub(crate) fn now(path: PathBuf, next: PathBuf, file: &File, end: u64) -> io::Result<Self> {
         let mut last = vec![0; narrow(end).min(LAST_BYTES)];
         let from = end - wide(last.len());
@@ -125,7 +125,7 @@ impl LeftTail {
         Ok(Self { bytes: file.metadata()?.len(), file: Watched::new(path, file)?, next, end, last })
     }
 
-    /// A batch was written behind it.
+    /// Notes that a batch was written at the end.
     pub(crate) fn wrote(&mut self, batch: &[u8]) {
         self.end += wide(batch.len());
         self.bytes = self.bytes.max(self.end);
@@ -147,7 +147,7 @@ impl LeftTail {
             return Err(Exchanged::new(&self.file.path, "does not end with what was written to it last").into());
         }
         if behind.iter().any(|byte| *byte != 0) {
-            return Err(Exchanged::new(&self.file.path, "was written to by somebody else, behind what was written last").into());
+            return Err(Exchanged::new(&self.file.path, "has bytes of somebody else behind the last batch").into());
         }
         Ok(())
     }

@@ -1,28 +1,28 @@
-//! An append-only log that can prove itself.
+//! An append-only log that can be verified.
 //!
-//! Records of many runs are in one log, in the order in which they became durable. Each names its run, its number in the run and the hash
-//! of the run's previous record. Records that wait together become durable together, as one batch: frames, then a trailer with a signed
-//! checkpoint over everything so far. A batch is written at once and synced once. A batch without its trailer was never acknowledged, and
-//! is cut off when the log is opened. Anything else that is missing or different is refused, and its place is named.
+//! One log has the records of many runs, in the order in which they became durable. Each record names its run, its number in the run and
+//! the hash of the run's previous record. Records that wait together become durable together, as one batch: frames, then a trailer with a
+//! signed checkpoint over everything so far. A batch is written in one write and synced once. A batch without its trailer was never
+//! acknowledged, and is cut off when the log is opened. If anything else is missing or different, opening fails and names the place.
 //!
-//! What this room does not do: it does not know what a record means (bodies are opaque bytes; the order of kinds is checked by `gate`); it
-//! has no clock but the one by which it knows how long the disk takes, and no network; it does not decide when a run begins or ends, or what
-//! may be pruned; it does not prove inclusion or consistency yet, rotate its key, or collect witnesses. A person with the account and its keys
-//! can replace a log that nobody else has seen. Second state makes
-//! that noticeable, and later receipts and witnesses will.
+//! What this room does not do: it does not know what a record means (bodies are opaque bytes; `gate` checks the order of kinds); it uses a
+//! clock only to measure the disk, and it uses no network; it does not decide when a run begins or ends, or what may be pruned; it does not
+//! yet prove inclusion or consistency, or collect witnesses. A person who has the account and its keys can replace a log that nobody else
+//! has seen. Second state makes that noticeable, and later receipts and witnesses will.
 //!
 //! - A record is durable when its [`Ticket`] says so, and not before.
-//! - The first write or sync that fails ends the journal for this process: every ticket fails, nothing more is taken.
-//! - Nothing is read back that was not in a batch with its trailer.
-//! - Secrets are in payloads only, sealed with a key that can be forgotten.
+//! - The first write or sync that fails ends the journal for this process: every ticket fails, and nothing more is accepted.
+//! - Only records in a batch with its trailer are read back.
+//! - Secrets are only in payloads, sealed with a key that can be forgotten.
 //!
-//! Files of a home: `journal/*.seg` (the truth), `journal.base` (where it begins, if earlier segments were taken away), `journal.key`,
-//! `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and other `journal.*` (derived), `journal.damaged` (a reader has found damage: the next opening reads everything), `set-aside-*` (damaged
-//! parts), `lock`.
+//! Files of a home: `journal/*.seg` (the log itself), `journal.base` (where the log begins, if earlier segments were pruned),
+//! `journal.key`, `journal.pub`, `home.key`, `keys` (run keys), `journal.index` and other `journal.*` (derived), `journal.damaged` (a
+//! reader has found damage: the next opening reads everything), `set-aside-*` (damaged parts), `lock`.
 //!
 //! # A record, and its proof
 //!
-//! A record is written, waited for, and proved by somebody who has the folder and a public key that came to them another way:
+//! Somebody appends a record and waits until it is durable. Somebody else verifies it, with the folder and a public key that they got
+//! independently of it:
 //!
 //! ```
 //! use vocabulary::RunId;
@@ -50,7 +50,7 @@
 //! assert_eq!(report.evidence.signer, SignerEvidence::Given);
 //! assert_eq!(bodies, [b"it began", b"it ended"]);
 //!
-//! // One letter of it is changed: the report says where.
+//! // One letter is changed: the log no longer holds.
 //! let segment = home.join("journal/00000001.seg");
 //! let mut bytes = std::fs::read(&segment)?;
 //! let at = bytes.windows(8).position(|bytes| bytes == b"it began").ok_or("it is there")?;
@@ -63,8 +63,8 @@
 //! # }
 //! ```
 //!
-//! Without second state, [`verify`] can't tell that a log was cut exactly at one of its checkpoints, and takes a damaged last batch for one that was
-//! never acknowledged ([`VerifyReport::torn_bytes`]). [`VerifyReport::evidence`] says what it was given.
+//! Without second state, [`verify`] can't detect that a log was cut exactly at one of its checkpoints, and treats a damaged last batch as
+//! one that was never acknowledged ([`VerifyReport::torn_bytes`]). [`VerifyReport::evidence`] says what it was given.
 
 #![forbid(unsafe_code)]
 

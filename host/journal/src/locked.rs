@@ -1,4 +1,4 @@
-//! Files that are locked as long as a value lives.
+//! Files that are locked for the lifetime of a value.
 
 use std::fs::File;
 use std::io;
@@ -11,10 +11,10 @@ use rustix::io::Errno;
 
 use crate::left::Node;
 
-/// BOUND: how often a file is opened again that was exchanged between its opening and its locking.
+/// BOUND: how often a file is opened again because it was replaced between opening and locking.
 pub(crate) const TRIES: usize = 100;
 
-/// A file that is locked as long as this lives.
+/// A file that is locked until this is dropped.
 pub(crate) struct Locked(File);
 
 impl Deref for Locked {
@@ -27,16 +27,16 @@ impl Deref for Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // Unlocked by name: a child that was forked and has not yet become another program holds the file open too.
+        // Unlocked explicitly: a forked child that has not called exec(2) yet also has the file open.
         let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 }
 
 impl Locked {
-    /// Locks a file that nobody else can have locked yet, since it has no name that anybody looks for.
+    /// Locks a new file. Nobody else can have locked it, since no other process looks for its name.
     pub(crate) fn new(file: File) -> io::Result<Self> {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            // A file system without locks is met when `lock` is taken.
+            // A file system without locks already fails when `lock` is taken.
             Ok(()) => Ok(Self(file)),
             Err(cause) => Err(cause.into()),
         }
@@ -52,7 +52,7 @@ impl Locked {
                 Err(cause) => return Err(cause.into()),
             }
             let locked = Self(file);
-            // Removed or replaced meanwhile: then this locks nothing that anybody looks at.
+            // If the file was removed or replaced meanwhile, this lock protects nothing.
             if Node::at(path)? == Some(Node::of(&locked.metadata()?)) {
                 return Ok(Some(locked));
             }

@@ -1,9 +1,9 @@
-//! HMAC-SHA-256 (RFC 2104): deriving keys, authenticating the index, digests that only a key's holder can compare.
+//! HMAC-SHA-256 (RFC 2104): derives keys, authenticates the index, and makes digests that only a holder of the key can compare.
 
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// A key, already absorbed, so that a short message costs two blocks and not four.
+/// A key that is already absorbed into the hash states, so that a short message costs two blocks and not four.
 #[derive(Clone)]
 pub(crate) struct Mac {
     inner: Sha256,
@@ -37,12 +37,12 @@ impl Mac {
     }
 }
 
-/// A key for one purpose, so that no key is used for two.
+/// Derives a key for one purpose, so that no key serves two purposes.
 pub(crate) fn derive(key: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(Mac::new(key).of(purpose.as_bytes()))
 }
 
-/// Compares without telling, by the time it takes, where the first difference is.
+/// Compares in constant time, so that the time does not reveal where the first difference is.
 pub(crate) fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
     left.iter().zip(right).fold(0u8, |seen, (left, right)| seen | (left ^ right)) == 0
 }

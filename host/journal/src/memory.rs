@@ -1,7 +1,7 @@
-//! Which log a home had: second state, beside what each log was.
+//! Remembers which log a home had. This is a part of second state, beside the size and root of each log.
 //!
-//! One file for each home, under the home's path. A new log in the old one's place has no past that it could be behind: only this shows
-//! that it is another one.
+//! There is one file for each home, named after the home's path. If somebody replaces the log of a home by a new one, nothing is remembered
+//! of the new log that it could contradict: only this file shows that the log is another one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use crate::walk::KnownLeaves;
 use crate::wire::hex;
 
 const TITLE: &str = "bailiwick.home/1";
-/// BOUND: bytes of such a file. The path in it is for people.
+/// BOUND: the size of such a file. The path in it is for people.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
-/// The file that says which log a home had.
+/// The path of the file that says which log a home had.
 pub(crate) fn home_memory_path(state: &Path, home: &Path) -> PathBuf {
     let path = canonical(home);
     let digest: [u8; 32] = Sha256::digest(path.as_os_str().as_encoded_bytes()).into();
@@ -45,11 +45,11 @@ pub(crate) fn log_of_home(state: &Path, home: &Path) -> Result<Option<LogId>, Op
     let text = String::from_utf8_lossy(&bytes);
     let first = text.split_inclusive('\n').next().unwrap_or_default();
     let log = first.split(' ').nth(1).and_then(|word| word.parse().ok()).filter(|log| line(*log) == first);
-    // A file that can't be read is not taken for absent.
+    // A file that can't be read does not count as absent.
     log.map(Some).ok_or(OpenError::StateUnreadable { path })
 }
 
-/// Remembers the log of a home from now on.
+/// Remembers the log of a home.
 pub(crate) fn remember_home(disk: &dyn Disk, state: &Path, home: &Path, log: LogId) -> io::Result<()> {
     let path = home_memory_path(state, home);
     let text = format!("{}{}\n", line(log), canonical(home).display());
@@ -59,12 +59,12 @@ pub(crate) fn remember_home(disk: &dyn Disk, state: &Path, home: &Path, log: Log
     replace(disk, &path, text.as_bytes(), Replace::Durable)
 }
 
-/// Begins to remember a log, and that this home has it.
+/// Begins to remember a log, and remembers that this home has it.
 pub(crate) fn begin(disk: &dyn Disk, state: &Path, home: &Path, now: &Remembered) -> Result<StateFile, OpenError> {
     let file = StateFile::begin(disk, state, now).map_err(io_at(state))?;
     remember_home(disk, state, home, now.log).map_err(io_at(state))?;
     take_seat(disk, state, home, now.log).map_err(io_at(state))?;
-    // Only now: until then nothing is remembered that could be missed.
+    // This comes last: before that, nothing was remembered that could be missing later.
     note_use(disk, state, home, now.log).map_err(io_at(home))?;
     Ok(file)
 }
@@ -72,24 +72,24 @@ pub(crate) fn begin(disk: &dyn Disk, state: &Path, home: &Path, now: &Remembered
 /// Checks that a home has the log that it is known to have had. `now` is the log that it has, or would begin.
 ///
 /// # Errors
-/// [`OpenError::OtherLog`] for another one, unless nothing was ever recorded in the one before.
+/// [`OpenError::OtherLog`] if it is another log, unless the earlier log never had a record.
 pub(crate) fn check_home(state: Option<&Path>, home: &Path, now: Option<LogId>) -> Result<(), OpenError> {
     let Some(state) = state else { return Ok(()) };
     let Some(was) = log_of_home(state, home)? else { return check_use(state, home, now) };
     let known = what_was(state, was)?;
     if Some(was) == now {
-        // It was remembered with what it was. If that is gone, it is not known whether this is all of it.
+        // Its size was remembered too. If that is gone, it is not known whether the log is complete.
         return if known.is_some() { Ok(()) } else { Err(OpenError::StateUnreadable { path: state_path(state, was) }) };
     }
     let size = known.map(|known| known.size);
     if size == Some(0) { Ok(()) } else { Err(OpenError::OtherLog { home: home.to_owned(), was, size, now }) }
 }
 
-/// The same where a home is about to be made or its second state is, before anything is: the disk of either may not be mounted, and then nothing is to
-/// be made in the folder in which it is missing.
+/// The same check for a home that does not exist yet, or whose second state does not, before either is made. The disk of either may not be
+/// mounted, and then nothing may be made in its mount point.
 ///
 /// # Errors
-/// As opening the home would end.
+/// The error with which opening the home would fail.
 pub fn check_unmade(home: &Path, state: &Path) -> Result<(), OpenError> {
     let folder = segment::folder(home);
     let has_log = folder.exists() && !segment::list(&folder).map_err(io_at(&folder))?.is_empty();
@@ -99,15 +99,15 @@ pub fn check_unmade(home: &Path, state: &Path) -> Result<(), OpenError> {
     check_home(Some(state), home, load_public(home).map(|key| key.log()))
 }
 
-/// Nothing is remembered of this home. So it may be new, or a copy, or on a new machine; but where it was used here before, with this log, what was
-/// remembered of it is gone.
+/// For a home of which nothing is remembered. It may be new, or a copy, or on a new machine. But if it was used here before with this log,
+/// what was remembered of it is gone, which is an error.
 fn check_use(state: &Path, home: &Path, now: Option<LogId>) -> Result<(), OpenError> {
     let Some(log) = now else { return Ok(()) };
     let is_gone = what_was(state, log)?.is_none() && is_used(state, home, log);
     if is_gone { Err(OpenError::StateUnreadable { path: state_path(state, log) }) } else { Ok(()) }
 }
 
-/// What is remembered of a log.
+/// Reads what is remembered of a log.
 pub(crate) fn what_was(state: &Path, log: LogId) -> Result<Option<Remembered>, OpenError> {
     let path = state_path(state, log);
     match remembered(&path) {
@@ -118,7 +118,7 @@ pub(crate) fn what_was(state: &Path, log: LogId) -> Result<Option<Remembered>, O
     }
 }
 
-/// The same, as something that has to be met when the log is read.
+/// The same, as a size and root that reading the log must confirm.
 pub(crate) fn known_by_state(state: Option<&Path>, log: LogId) -> Result<Option<KnownLeaves>, OpenError> {
     let known = state.map(|state| what_was(state, log)).transpose()?.flatten();
     Ok(known.map(|known| KnownLeaves::new(known.size, known.root, KnownFrom::SecondState)))

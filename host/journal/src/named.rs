@@ -1,4 +1,4 @@
-//! Which keys the record names. An old key that was put back is recognised by that.
+//! Collects which keys the record names, so that an old key that somebody put back is recognised.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use crate::keys::HomeKey;
 use crate::note::PublicKey;
 use crate::walk::Leaf;
 
-/// What was read of the record says this of the keys.
+/// The keys that the records read so far name.
 #[derive(Default)]
 pub(crate) struct Named {
-    /// The home's key. Nothing where it was never rotated, or where a person has accepted another one since.
+    /// The name of the home's key. `None` if it was never rotated, or if a person has accepted another key since.
     pub(crate) home: Option<String>,
-    /// Where the record names a key that signs which is not among the public keys, and from which record on that one signs.
+    /// The first rotation to a signing key that is not among the public keys: its position, and from which record on that key signs.
     pub(crate) unknown: Option<(Position, u64)>,
 }
 
 impl Named {
-    /// Takes in one record. `key` has the public keys that are at hand.
+    /// Adds one record. `key` has the public keys that are available.
     pub(crate) fn hear(&mut self, leaf: &Leaf<'_>, key: &PublicKey) {
         if leaf.run != log_run() {
             return;
@@ -35,12 +35,12 @@ impl Named {
         }
     }
 
-    /// A rotation that is on the record was completed before this, if its key is here. An old key signs nothing after its time.
+    /// Checks that all signing keys that the record names are available, so that an old key signs nothing after it was rotated.
     pub(crate) fn check(&self) -> Result<(), LogFault> {
         self.unknown.map_or(Ok(()), |(at, from)| Err(LogFault { at, what: FaultKind::KeyNotHere { from } }))
     }
 
-    /// Whether this is the home's key that the record names.
+    /// Checks that this is the home's key that the record names.
     pub(crate) fn check_home_key(&self, home: &Path, key: &HomeKey) -> Result<(), OpenError> {
         match &self.home {
             Some(name) if *name != key.name => Err(OpenError::OtherHomeKey { path: key_paths::home_key_path(home) }),

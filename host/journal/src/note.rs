@@ -1,7 +1,7 @@
 //! Checkpoints as signed notes (C2SP `tlog-checkpoint`, `signed-note`; Ed25519).
 //!
-//! Besides origin, size and root, a checkpoint has one extension line: the segment, the first byte and the length of the batch it
-//! closes. Under the signature, it leaves no room to take a trailer out or to move a batch.
+//! Besides origin, size and root, a checkpoint has one extension line: the segment, the first byte and the length of the batch that it
+//! closes. The signature covers this line, so nobody can remove a trailer or move a batch unnoticed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,21 +11,21 @@ use vocabulary::Digest;
 
 use crate::ids::LogId;
 
-/// Ed25519 in the key ids of signed notes.
+/// The number of Ed25519 in the key ids of signed notes.
 const ALGORITHM: u8 = 1;
 
-/// What a trailer says: the log up to and with its batch.
+/// The content of a trailer: the state of the log up to and including the batch of the trailer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The log.
     pub log: LogId,
-    /// How many leaves.
+    /// How many leaves the log has.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
     /// The segment in which the batch lies.
     pub segment: u32,
-    /// Where the batch begins in it.
+    /// The byte in the segment at which the batch begins.
     pub start: u64,
     /// The length of the batch up to its trailer.
     pub bytes: u64,
@@ -34,13 +34,13 @@ pub struct Checkpoint {
 /// Why a note is not a checkpoint by this key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// Not the form of a checkpoint, or not its one spelling.
+    /// The text is not a checkpoint, or is not spelled in the one allowed way.
     #[error("the checkpoint is malformed")]
     Malformed,
-    /// Signed under another name or key.
+    /// It is signed under another name or key.
     #[error("the checkpoint is signed by another key")]
     OtherKey,
-    /// The signature does not fit.
+    /// The signature does not fit the text.
     #[error("the checkpoint's signature is wrong")]
     BadSignature,
 }
@@ -58,13 +58,13 @@ impl Checkpoint {
         )
     }
 
-    /// Reads a note without looking at who signed it.
+    /// Reads a note without checking its signature.
     pub fn read(note: &str) -> Result<Self, NoteError> {
         split(note).map(|(checkpoint, ..)| checkpoint)
     }
 }
 
-/// The checkpoint, its text, the signer's name and the bytes of the signature line.
+/// Splits a note into the checkpoint, its text, the signer's name and the bytes of the signature line.
 fn split(note: &str) -> Result<(Checkpoint, &str, &str, Vec<u8>), NoteError> {
     let parts = || -> Option<(Checkpoint, &str, &str, Vec<u8>)> {
         let (body, signatures) = note.split_once("\n\n")?;
@@ -83,7 +83,7 @@ fn split(note: &str) -> Result<(Checkpoint, &str, &str, Vec<u8>), NoteError> {
             bytes: batch.next()?.parse().ok()?,
         };
         let (name, signature) = signatures.strip_prefix("— ")?.strip_suffix('\n')?.split_once(' ')?;
-        // Writing it again leaves one spelling: no leading zeros, no further lines.
+        // Comparing with the written form allows only one spelling: no leading zeros, no further lines.
         (checkpoint.text() == text).then_some((checkpoint, text, name, STANDARD.decode(signature).ok()?))
     };
     parts().ok_or(NoteError::Malformed)
@@ -96,8 +96,9 @@ fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// The public half of a log's key, printed as a C2SP verifier key (`origin+key id+base64`), and those that followed it, a line each: the key, the
-/// size of the log from which on it signs, and the signature of the key before it over that. So whoever trusts one key can trust the next.
+/// The public half of a log's key, printed as a C2SP verifier key (`origin+key id+base64`), and the keys that followed it, one line each:
+/// the key, the size of the log from which on it signs, and the signature of the key before it over both. So a person who trusts one key
+/// can trust the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     log: LogId,
@@ -108,28 +109,28 @@ pub struct PublicKey {
 /// A key that followed another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Later {
-    /// It signs logs of more than so many records.
+    /// The key signs logs of more than this many records.
     from: u64,
     key: VerifyingKey,
-    /// Of the key before it.
+    /// The signature of the key before it.
     link: [u8; 64],
 }
 
 /// BOUND: how often the key of a log can be rotated.
 const KEYS_MAX: usize = 250;
 
-/// Text that is not a verifier key.
+/// The text is not a verifier key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a public key reads `bailiwick.log/LOG+KEYID+BASE64`")]
+#[error("a public key has the form `bailiwick.log/LOG+KEYID+BASE64`")]
 pub struct PublicKeyError;
 
 impl PublicKey {
-    /// The log it speaks for.
+    /// The log that the key signs.
     pub fn log(&self) -> LogId {
         self.log
     }
 
-    /// Whether this key, or one that followed it, signed these bytes, which are no note.
+    /// Whether this key, or one that followed it, signed these bytes, which are not a note.
     pub(crate) fn check_bytes(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
         let (bytes, signature) = (apart(bytes), Signature::from_bytes(signature));
         self.all().any(|key| key.verify_strict(&bytes, &signature).is_ok())
@@ -144,12 +145,12 @@ impl PublicKey {
         self.later.iter().rev().find(|later| later.from < size).map_or(&self.key, |later| &later.key)
     }
 
-    /// The key that signs now, alone.
+    /// The key that signs now, without the others, as text.
     pub fn newest(&self) -> String {
         self.text_of(self.later.last().map_or(&self.key, |later| &later.key))
     }
 
-    /// Whether this key signs from there on.
+    /// Whether the key `now` signs from this size on.
     pub(crate) fn has(&self, from: u64, now: &str) -> bool {
         self.later.iter().any(|later| later.from == from && self.text_of(&later.key) == now)
     }
@@ -174,12 +175,12 @@ impl PublicKey {
         Some((log, VerifyingKey::from_bytes(key.try_into().ok()?).ok()?))
     }
 
-    /// What a key signs of the one that follows it.
+    /// The bytes that a key signs to authorise the key that follows it.
     pub(crate) fn link_bytes(log: LogId, from: u64, now: &str) -> Vec<u8> {
         format!("followed by\n{}\n{from}\n{now}\n", log.origin()).into_bytes()
     }
 
-    /// The same keys and one that follows the last of them, if that one has signed so.
+    /// The same keys with one more, if the last of them has signed the new one.
     pub(crate) fn followed_by(&self, from: u64, now: &str, link: [u8; 64]) -> Option<Self> {
         let (log, key) = Self::of_text(now).filter(|(log, _)| *log == self.log)?;
         let last = self.later.last();
@@ -194,22 +195,21 @@ impl PublicKey {
         Some(followed)
     }
 
-    /// What is known of the keys of a log by a key that is trusted and by those that lie beside the log. Only what leads to the trusted key, or
-    /// follows from it, is taken over.
+    /// Adds to a trusted key the keys in the file beside the log. Only keys that lead to the trusted key, or follow from it, are added.
     #[must_use]
     pub fn extended(&self, beside: &Self) -> Self {
         if self.log != beside.log {
             return self.clone();
         }
         let follows = self.key == beside.key && beside.later.starts_with(&self.later);
-        // A key that came later names the log, and the log is named after the hash of its first key.
+        // The trusted key came later. It names the log, and the log is named after the hash of its first key.
         let leads = self.later.is_empty()
             && LogId::of_key(beside.key.as_bytes()) == self.log
             && beside.later.iter().any(|later| later.key == self.key);
         if follows || leads { beside.clone() } else { self.clone() }
     }
 
-    /// The checkpoint in this note, if this key signed it.
+    /// Reads the checkpoint in a note, and checks that this key signed it.
     pub fn check(&self, note: &str) -> Result<Checkpoint, NoteError> {
         let (checkpoint, text, name, signature) = split(note)?;
         let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
@@ -247,17 +247,18 @@ impl std::str::FromStr for PublicKey {
                 keys.followed_by(from.parse().ok()?, now, crate::wire::unhex(link)?)
             })
         };
-        // Printing it again checks the key id and the algorithm.
+        // Comparing with the printed form checks the key id and the algorithm.
         parts().filter(|key| key.to_string() == text).ok_or(PublicKeyError)
     }
 }
 
-/// What is signed of bytes that are no note. No note begins like this, so neither can stand for the other.
+/// Prefixes bytes that are not a note before they are signed. No note begins with this prefix, so a signature over one is never valid for
+/// the other.
 fn apart(bytes: &[u8]) -> Vec<u8> {
     [b"bailiwick signed bytes 1\0", bytes].concat()
 }
 
-/// The secret half, and the only thing that makes checkpoints.
+/// The secret half of a log's key. Only this signs checkpoints.
 pub(crate) struct NoteSigner {
     public: PublicKey,
     key: SigningKey,
@@ -272,14 +273,14 @@ impl NoteSigner {
         Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public, later: Vec::new() }, key }
     }
 
-    /// A key that signs a log which another key signed first.
+    /// A later key of a log, which another key signed first.
     pub(crate) fn of_log(seed: &[u8; 32], log: LogId) -> Self {
         let key = SigningKey::from_bytes(seed);
         let public = key.verifying_key();
         Self { id: key_id(&log.origin(), public.as_bytes()), public: PublicKey { log, key: public, later: Vec::new() }, key }
     }
 
-    /// With all keys of its log, the last of which is this one.
+    /// Sets all public keys of the log. The last of them must be this key.
     pub(crate) fn with_chain(self, chain: PublicKey) -> Self {
         Self { public: chain, ..self }
     }
@@ -288,7 +289,7 @@ impl NoteSigner {
         &self.public
     }
 
-    /// Signs bytes that are no note.
+    /// Signs bytes that are not a note.
     pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(&apart(bytes)).to_bytes()
     }

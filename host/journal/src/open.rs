@@ -1,4 +1,5 @@
-//! Opening a home: lock, keys, index, what follows the index, second state; cutting what was never acknowledged.
+//! Opens a home: takes the locks, checks the keys, reads the index and the log after it, compares second state, and cuts what was never
+//! acknowledged.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -45,7 +46,7 @@ use crate::walk::{Before, KnownLeaves, Leaf, Signatures, WalkEnd, WalkHead, Walk
 use crate::wire::{narrow, wide};
 use crate::writer::{Tail, Writer};
 
-/// BOUND: space that a new log must have at least.
+/// BOUND: the least space that a new log needs.
 const FIRST_BYTES: u64 = 64 << 10;
 
 /// What was found when a home was opened.
@@ -57,30 +58,30 @@ pub struct OpenedLog {
     pub size: u64,
     /// The root over them.
     pub root: Digest,
-    /// Bytes of a batch that was never acknowledged and has been cut. For the caller to record, unless zero.
+    /// How many bytes of a batch that was never acknowledged were cut. The caller records this, unless it is zero.
     pub recovered_bytes: u64,
-    /// The summary that the caller handed over last, if it is intact and of this log.
+    /// The last snapshot that the caller gave, if it is intact and belongs to this log.
     pub snapshot: Option<Vec<u8>>,
-    /// The first record that is not in the snapshot; the first of all when there is none.
+    /// The position of the first record that is not in the snapshot, or of the first record of the log if there is no snapshot.
     pub unfolded: Position,
     /// Whether the whole log had to be read, since the index was missing or did not fit.
     pub rebuilt: bool,
     /// How many frames were read.
     pub frames_scanned: u64,
-    /// Runs that are open and whose key is not here: what they have sealed can't be opened.
+    /// Open runs whose key is missing: their payloads can't be opened.
     pub lacking: Vec<RunId>,
 }
 
-/// Checks that the segments are there without a gap, from the first one on that there must be.
+/// Checks that there is no gap in the segments, from the first one that must exist.
 pub(crate) fn whole(numbers: &[u32], base: Option<&Base>) -> Result<(), OpenError> {
     let first = Base::first(base);
-    // Where segments were taken away, there is at least the one in which that is recorded.
+    // If segments were pruned, at least the segment with the record of that must exist.
     let missing = segment::gap(first, numbers).or((numbers.is_empty() && base.is_some()).then_some(first));
     let fault = |segment| OpenError::Fault(LogFault { at: Position { segment, offset: 0, index: 0 }, what: FaultKind::SegmentMissing });
     missing.map_or(Ok(()), |segment| Err(fault(segment)))
 }
 
-/// What the log is, as far as it was read.
+/// The state of the log, as recovered from the index and the records after it.
 pub(crate) struct Recovered {
     pub(crate) tree: Tree,
     heads: HashMap<RunId, WalkHead>,
@@ -89,18 +90,18 @@ pub(crate) struct Recovered {
     end: WalkEnd,
     snapshot: Option<IndexSnapshot>,
     patrol: Patrol,
-    /// How many keys of runs there must be, and how many the index knows of.
+    /// How many keys of runs there must be.
     pub(crate) key_slots: u64,
     index_slots: u64,
-    /// The keys that the record names, as far as it was read. An index under another key is not read, and then all of the record is.
+    /// The keys that the records read here name. If the home's key changed, the index can't be read, and then all records are read.
     named: Named,
     rebuilt: bool,
-    /// Whether all of it was read, and nothing was taken for whole.
+    /// Whether the whole log was read, without relying on the index.
     is_all_read: bool,
     frames: u64,
 }
 
-/// How a home is to be opened.
+/// How to open a home.
 pub(crate) struct OpenPlan<'a> {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) home: &'a Path,
@@ -114,11 +115,10 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, op
 }
 
 impl Journal {
-    /// Opens the log of a home, or makes it when there is none, and takes the home's lock. With a state folder, the log is compared
-    /// with what is remembered there, and remembered there from now on.
+    /// Opens the log of a home, or makes it if there is none, and takes the home's lock. If a state folder is given, the log is compared
+    /// with what is remembered there, and is remembered there from now on.
     ///
-    /// The torn end of a batch that was never acknowledged is cut; [`OpenedLog::recovered_bytes`] says how much, for the caller to
-    /// record.
+    /// The torn end of a batch that was never acknowledged is cut. [`OpenedLog::recovered_bytes`] says how much, and the caller records it.
     pub fn open(home: &Path, state: Option<&Path>, options: Options) -> Result<(Self, OpenedLog), OpenError> {
         open_on(Arc::new(RealDisk), home, state, options)
     }
@@ -138,7 +138,7 @@ impl OpenPlan<'_> {
         if let Some(base) = &base
             && segment::sweep(&*disk, &folder, base.segment).map_err(io_at(&folder))? > 0
         {
-            // Taking them away was cut off.
+            // A prune was cut off while it removed them.
             numbers.retain(|number| *number >= base.segment);
         }
         whole(&numbers, base.as_ref())?;
@@ -155,7 +155,7 @@ impl OpenPlan<'_> {
             return Err(OpenError::KeysGone { path: key_paths::run_keys_path(home), known: found.key_slots });
         }
         if found.is_all_read {
-            // And it is whole.
+            // The whole log was read and is intact.
             salvage::unmark(home).map_err(io_at(&salvage::mark_path(home)))?;
         }
         let tail = take_tail(&*disk, &folder, tail, &signer, &found, &options)?;
@@ -176,9 +176,9 @@ impl OpenPlan<'_> {
     }
 }
 
-/// Takes away what was left of replacing the log's own files in the home. A part of a key may be among it.
+/// Removes files that were left while the log's own files in the home were replaced. One of them may hold a part of a key.
 fn remove_unfinished(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
-    // `journal.key`, `journal.pub` and `journal.index` are all written under the first name.
+    // `journal.key`, `journal.pub` and `journal.index` all have the first name while they are written.
     for aside in [crate::index::path(home), key_paths::home_key_path(home), crate::used::path(home)].map(|path| path.with_extension("new"))
     {
         match disk.remove(&aside) {
@@ -189,7 +189,7 @@ fn remove_unfinished(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses a home or a second state where locks or syncs can't be relied on, unless the operator has named that kind.
+/// Refuses a home or a second state on a file system whose locks or syncs are not reliable, unless the operator has named that kind.
 pub(crate) fn check_ground(disk: &dyn Disk, home: &Path, state: Option<&Path>, options: &Options) -> Result<(), OpenError> {
     for path in std::iter::once(home).chain(state) {
         let ground = disk.ground(path).map_err(io_at(path))?;
@@ -210,13 +210,13 @@ pub(crate) struct Lies<'a> {
 }
 
 impl Lies<'_> {
-    /// Where its first record is.
+    /// The position of its first record.
     pub(crate) fn start(&self) -> Position {
         self.base.map_or_else(Position::start, |base| Position { segment: base.segment, index: base.size, ..Position::start() })
     }
 }
 
-/// Walks what the index does not vouch for, or everything.
+/// Reads and checks the part of the log that the index does not cover, or everything.
 pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option<KnownLeaves>) -> Result<Recovered, OpenError> {
     let Lies { home, folder, numbers, base } = *lies;
     let mut walker = Walker::new(key, Signatures::Last, Vec::from_iter(state));
@@ -238,7 +238,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
             }
             trusted = Some(index);
         } else {
-            // Written after the sync of what it speaks of: the log must have had this size and root.
+            // The index is written after the sync of what it covers, so the log must have had this size and root.
             walker.known.push(KnownLeaves::new(size, root, KnownFrom::Index));
         }
     }
@@ -275,7 +275,7 @@ pub(crate) fn recover(lies: &Lies<'_>, key: &PublicKey, mac: &Mac, state: Option
     })
 }
 
-/// Opens the segment that grows: cuts its torn end, gives it its space back, and makes sure that its last batch is on the disk.
+/// Opens the segment that grows: cuts its torn end, reserves its space again, and ensures that its last batch is on the disk.
 fn take_tail(
     disk: &dyn Disk,
     folder: &Path,
@@ -286,7 +286,7 @@ fn take_tail(
 ) -> Result<Tail, OpenError> {
     let Some((number, file)) = locked else {
         let header = FrameHeader { log: signer.public().log(), number: 1, first: 0, begins: HEADER_END };
-        // A first batch has room for at least one record.
+        // The first segment has room for at least one record.
         let room = Room { wanted: options.segment_bytes, least: FIRST_BYTES.min(options.segment_bytes) };
         return Tail::create(disk, folder, header, &[], room).map_err(io_needing(folder, room.least));
     };
@@ -298,11 +298,11 @@ fn take_tail(
         }
         let there = file.metadata()?.len();
         let room = Room { wanted: there.max(options.segment_bytes), least: there };
-        // What could not be reserved is looked for again when it is needed: the next batch may fit in what is there.
+        // If the space can't be reserved, this tries again when the space is needed: the next batch may fit in what is there.
         let capacity = segment::reserve(disk, &file, room).or_else(|cause| if is_full(&cause) { Ok(there) } else { Err(cause) })?;
         if let Some(start) = found.end.last_batch {
-            // A sync that failed may have left this batch in memory only, where it reads well until the power goes. Writing it again
-            // makes the sync below speak of it.
+            // After a failed sync, this batch may be only in memory, where it can be read until the power fails. Writing it again
+            // makes the sync below cover it.
             let mut bytes = vec![0; narrow(end - start)];
             disk::read_up_to(&file, &mut bytes, start)?;
             write_whole(disk, &file, &bytes, start)?;
@@ -316,7 +316,7 @@ fn take_tail(
     settle().map_err(io_at(&path))
 }
 
-/// What an opened home brings to its writer.
+/// The parts of an opened home that the writer needs.
 struct LogStart {
     disk: Arc<dyn Disk>,
     home: PathBuf,
@@ -367,15 +367,15 @@ impl LogStart {
             last: found.last,
             snapshot: found.snapshot,
             patrol: found.patrol,
-            // This holds even if nothing is written: opening has touched the last segment, and has read further in older ones.
+            // This is so even if nothing is written: opening has changed the last segment, and has read more of older segments.
             index_is_old: true,
         };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run());
         Ok(Journal::new(shared, thread.map_err(OpenError::Thread)?, self.lock))
     }
 
-    /// Opens the file of run keys, and finds the slots of open runs that were opened after the index. A copy that was made while runs
-    /// went on may lack the last slots. A slot is never used again, so empty ones are put in their place.
+    /// Opens the file of run keys, and finds the slots of runs that were opened after the index was written. A copy that was made while
+    /// runs were active may lack the last slots. A slot is never used again, so they are filled with zeros.
     fn run_keys(&self, found: &mut Recovered) -> Result<(File, u64), OpenError> {
         let path = key_paths::run_keys_path(&self.home);
         let mut open = || -> io::Result<(File, u64)> {
@@ -387,7 +387,7 @@ impl LogStart {
             let keys = KeyFile::new(file);
             let there = keys.slots()?;
             if keys.file().metadata()?.len() != there * wide(SLOT_BYTES) {
-                // Part of a slot: never acknowledged.
+                // A partial slot, which was never acknowledged.
                 self.disk.truncate(keys.file(), there * wide(SLOT_BYTES))?;
             }
             let slots = there.max(found.key_slots);

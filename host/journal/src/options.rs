@@ -1,26 +1,26 @@
-//! How a journal behaves.
+//! The options of a journal.
 
-/// How a journal behaves. The defaults:
+/// The options of a journal. The defaults:
 ///
-/// - `segment_bytes`: 16 MiB, reserved at once; at most 128 MiB. A reader that proves one run begins where the run's segment begins, so a
-///   large one makes it slow
-/// - `batch_bytes`: 4 MiB, after which a batch takes nothing more
-/// - `queue_bytes`: 64 MiB not yet durable, after which appending waits
+/// - `segment_bytes`: 16 MiB, reserved at once; at most 128 MiB. A reader that proves one run begins to read at the start of the run's
+///   segment, so large segments make it slow
+/// - `batch_bytes`: 4 MiB, after which a batch accepts no more records
+/// - `queue_bytes`: 64 MiB that are not yet durable, after which appending waits
 /// - `file_systems`: none
-/// - `index_bytes`: 4 MiB and `index_batches`: 1,000 of log, after which a snapshot is due
+/// - `index_bytes`: 4 MiB of log, and `index_batches`: 1,000 batches; after either, a snapshot is due
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The size of a segment.
+    /// The size of a segment in bytes.
     pub segment_bytes: u64,
-    /// The size at which a batch is closed.
+    /// The size in bytes at which a batch is closed.
     pub batch_bytes: usize,
-    /// How much may be queued.
+    /// How many bytes may be queued.
     pub queue_bytes: usize,
-    /// How much log may follow the index.
+    /// How many bytes of log may follow the index.
     pub index_bytes: u64,
     /// How many batches may follow the index.
     pub index_batches: u64,
-    /// Kinds of file systems that other machines share, on which the operator wants a home nevertheless: `nfs`, `fuse`.
+    /// Kinds of shared file systems on which the operator allows a home nevertheless, such as `nfs` or `fuse`.
     pub file_systems: Vec<String>,
 }
 

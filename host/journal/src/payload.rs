@@ -1,7 +1,7 @@
 //! Payloads: bytes that belong to a record and are kept sealed beside it.
 //!
-//! XChaCha20-Poly1305 with the run's key. Run, sequence, number and key slot are authenticated with it, so that no payload can stand
-//! in for another; the leaf names the SHA-256 of the sealed frame, so that it is covered by the tree without being readable.
+//! They are sealed by XChaCha20-Poly1305 with the run's key. Run, sequence, number and key slot are authenticated too, so that no payload
+//! can replace another. The leaf names the SHA-256 of the sealed frame, so that the tree covers the payload although it is not readable.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload as Sealing};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -12,7 +12,7 @@ use crate::frame::{HEAD_BYTES, PAYLOAD, begin, finish};
 use crate::keys::RunKey;
 use crate::wire::Fields;
 
-/// Bytes to be kept sealed with the run's key: a request body, an input, a seed, a file that was read.
+/// Bytes to keep sealed with the run's key: a request body, an input, a seed, a file that was read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(pub Vec<u8>);
 
@@ -24,12 +24,12 @@ impl From<Vec<u8>> for Payload {
 
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // SECURITY: payloads are what must not reach a log line.
+        // SECURITY: the content of a payload must not reach a log line.
         write!(f, "Payload({} bytes)", self.0.len())
     }
 }
 
-/// Which payload of which record.
+/// Identifies a payload of a record.
 #[derive(Clone, Copy)]
 pub(crate) struct PayloadPlace {
     pub(crate) run: RunId,
@@ -49,7 +49,7 @@ impl PayloadPlace {
     }
 }
 
-/// Appends a payload's frame and gives the digest its leaf must name.
+/// Appends a payload's frame and returns the digest that its leaf must name.
 pub(crate) fn seal(out: &mut Vec<u8>, key: &RunKey, nonce: [u8; 24], place: &PayloadPlace, plain: &[u8]) -> Option<[u8; 32]> {
     let aad = place.additional();
     let sealed =
@@ -62,7 +62,7 @@ pub(crate) fn seal(out: &mut Vec<u8>, key: &RunKey, nonce: [u8; 24], place: &Pay
     Some(digest(out.get(start + HEAD_BYTES..)?))
 }
 
-/// What a leaf names of a payload frame's content.
+/// The digest of a payload frame's content, which its leaf names.
 pub(crate) fn digest(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
@@ -73,7 +73,7 @@ pub(crate) fn slot(content: &[u8]) -> Option<u64> {
     (fields.byte()? == PAYLOAD).then(|| fields.int64()).flatten()
 }
 
-/// The plain bytes, when content, key and place fit together.
+/// Decrypts a payload. `None` if content, key and place do not fit together.
 pub(crate) fn open(content: &[u8], key: &RunKey, place: &PayloadPlace) -> Option<Vec<u8>> {
     let mut fields = Fields::new(content);
     let _kind = fields.byte()?;

@@ -1,7 +1,7 @@
-//! Proves what a reader gives out: each batch against the tree that the log's key has signed.
+//! Proves what a reader returns: each batch is checked against the tree that the log's key has signed.
 //!
-//! A checksum shows what a disk has done, and not what a person has: whoever changes a record can make its checksum right. The tree
-//! shows it, since its root is signed. Reading begins where the tree is known, which is at the beginning of a segment at the latest.
+//! A checksum detects faults of a disk, but not deliberate changes: a person who changes a record can also change its checksum. The tree
+//! detects both, since its root is signed. Reading begins where the tree is known, which is the case at the beginning of each segment.
 
 use std::fs::File;
 
@@ -15,17 +15,17 @@ use crate::scan::Batch;
 use crate::segment;
 use crate::tree::{Node, Tree, leaf_hash};
 
-/// What is known of the tree while a log is read.
+/// The state of the proof while a log is read.
 #[derive(Clone)]
 pub(crate) struct Proof {
     key: PublicKey,
-    /// The tree before the batch that is read next. `None` behind damage, until a segment begins with its base.
+    /// The tree before the batch that is read next. `None` after damage, until a segment begins with its base.
     tree: Option<Tree>,
-    /// Where each batch begins whose signature was not checked yet, with its note. A note covers every batch before it.
+    /// The start and the note of each batch whose signature was not checked yet. A note covers every batch before it.
     unchecked: Vec<(Position, String)>,
 }
 
-/// BOUND: batches that are held back until a signature over them is checked. Each check costs about as much as reading a hundred records.
+/// BOUND: how many batches are held back until a signature over them is checked. A check costs about as much as reading a hundred records.
 const UNCHECKED_MAX: usize = 64;
 
 impl Proof {
@@ -33,7 +33,7 @@ impl Proof {
         Self { key, tree, unchecked: Vec::new() }
     }
 
-    /// At the beginning of a segment: its base must be the tree that was read up to here.
+    /// Called at the beginning of a segment. Checks that its base is the tree that was read up to here.
     pub(crate) fn begin_segment(&mut self, file: &File, header: &FrameHeader) -> Result<(), FaultKind> {
         let base = segment::base(file, header, &self.key).inspect_err(|_| self.lose())?;
         let differs = base.is_some() && self.tree.is_some() && base != self.tree;
@@ -45,7 +45,7 @@ impl Proof {
         Ok(())
     }
 
-    /// Takes a batch in. Returns the hashes of its leaves.
+    /// Adds a batch. Returns the hashes of its leaves.
     pub(crate) fn batch(&mut self, at: Position, batch: &Batch<'_>, signed: &Checkpoint, note: &str) -> Result<Vec<Node>, LogFault> {
         let hashes: Vec<Node> = batch.frames.iter().filter(|span| span.is_leaf()).map(|span| leaf_hash(batch.content(span))).collect();
         let Some(tree) = &mut self.tree else { return Ok(hashes) };
@@ -58,20 +58,20 @@ impl Proof {
         Ok(hashes)
     }
 
-    /// Whether a signature is to be checked now: so many batches were taken in since the last one, or none that has one.
+    /// Whether to call [`Proof::check`] now: enough batches were added since the last check, or none at all.
     pub(crate) fn is_due(&self) -> bool {
         self.unchecked.is_empty() || self.unchecked.len() >= UNCHECKED_MAX
     }
 
-    /// What is read next does not follow what was read last.
+    /// Discards the tree: what is read next does not follow what was read last.
     pub(crate) fn lose(&mut self) {
         self.tree = None;
     }
 
-    /// Checks the last signature, which covers everything that was taken in.
+    /// Checks the last signature, which covers everything that was added.
     ///
     /// # Errors
-    /// It is not by the log's key. The fault lies where the first batch begins that no good signature covers.
+    /// The signature is not by the log's key. The fault lies where the first batch begins that no valid signature covers.
     pub(crate) fn check(&mut self) -> Result<(), LogFault> {
         let unchecked = std::mem::take(&mut self.unchecked);
         let Some((last, before)) = unchecked.split_last() else { return Ok(()) };
@@ -82,8 +82,8 @@ impl Proof {
     }
 }
 
-/// Whether a record may be the first that is given out of a run: it is the run's first, or follows the one before the cut of a log whose
-/// earlier segments were taken away.
+/// Whether a record may be the first one that is returned of a run: it is the run's first record, or follows the run's last record in the
+/// part that was pruned.
 pub(crate) fn begins_run(base: Option<&crate::base::Base>, run: RunId, seq: u64, prev: vocabulary::Digest) -> bool {
     let heads = || base.into_iter().flat_map(|base| &base.heads);
     seq == 1 || heads().any(|(other, last, leaf)| *other == run && last.checked_add(1) == Some(seq) && *leaf == prev)

@@ -1,10 +1,10 @@
-//! Takes earlier segments of a log away: into an archive, or for good.
+//! Prunes a log: moves its earlier segments into an archive, or removes them for good.
 //!
-//! The order is what makes it safe: the archive is on the disk, then a record says what is taken away, then the signed base says where
-//! the log begins now, and only then the files go. If the process dies in between, the log is whole before or after the cut. What is left
-//! of the files is taken away by the next opening.
+//! The order of the steps makes it safe. First the archive is on the disk; then a record says what is removed; then the signed base says
+//! where the log begins now; only then the files are removed. If the process dies in between, the log is whole, either with the earlier
+//! segments or without them. The next opening removes files that are left.
 //!
-//! What this does not do: it does not decide which segments may go. That is `gate`'s.
+//! What this does not do: it does not decide which segments may be pruned. `gate` does.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _, Write as _};
@@ -28,80 +28,81 @@ use crate::scan::Scanned;
 use crate::segment;
 use crate::walk::{Signatures, WalkHead, Walker, walk};
 
-/// What is to be taken away.
+/// Which segments to prune.
 #[derive(Clone, Debug)]
 pub struct Pruning {
     /// The first segment that stays.
     pub until: u32,
-    /// The folder to which what is taken away is moved; without one it is dropped.
+    /// The folder of the archive to which the segments are moved. Without one, they are dropped.
     pub to: Option<PathBuf>,
 }
 
-/// What was taken away.
+/// What was pruned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruned {
-    /// The first segment of it.
+    /// The first segment that was pruned.
     pub first: u32,
     /// The first segment that stays.
     pub until: u32,
-    /// How many records the log had before the cut, from its very beginning.
+    /// How many records the log had before the cut, counted from its first record ever.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
-    /// How many bytes the segments had that are taken away.
+    /// How many bytes the pruned segments had.
     pub bytes: u64,
-    /// SHA-256 over their files, in the order of their numbers.
+    /// The SHA-256 over their files, in the order of their numbers.
     pub digest: Digest,
-    /// Index in the log of the record of it; nothing yet while that is made.
+    /// The index in the log of the record of the prune; `None` while that record is made.
     pub recorded: Option<u64>,
 }
 
-/// Why nothing, or not all, was taken away.
+/// Why nothing, or not everything, was pruned.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
-    /// The segment in which the log goes on, or one that is not there.
+    /// The log can't begin with this segment: it is not there, or no segment comes before it.
     #[error("the record can't begin with segment {until}: it has segments {first} to {last}")]
     NoSuchSegment {
-        /// What was asked for.
+        /// The segment that was asked for.
         until: u32,
-        /// The first that is there.
+        /// The first segment of the log.
         first: u32,
-        /// The last that is there.
+        /// The last segment of the log.
         last: u32,
     },
     /// A run that has not ended began before the cut.
-    #[error("run `{run}` has not ended, and began in what would be taken away")]
+    #[error("run `{run}` has not ended, and began in the part that would be removed")]
     Open {
-        /// Which.
+        /// The run.
         run: RunId,
     },
-    /// What would be taken away, or stays, is not whole.
+    /// The part that would be pruned, or the rest of the log, is damaged.
     #[error("the record is damaged")]
     Fault(#[source] LogFault),
     /// A file could not be read or written.
     #[error("could not use `{}`", path.display())]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         cause: io::Error,
     },
-    /// The archive has a file under that name which is another one.
-    #[error("the archive has another `{}`", .0.display())]
+    /// The archive has a different file under that name.
+    #[error("the archive has another file `{}`", .0.display())]
     OtherArchive(PathBuf),
     /// The archive would lie in the home.
-    #[error("`{}` lies in the home itself: an archive there would be gone with it", .0.display())]
+    #[error("`{}` lies in the home itself: an archive there would be lost together with the home", .0.display())]
     ArchiveInHome(PathBuf),
-    /// Whoever heard of the progress said that this is enough. Nothing was taken away.
-    #[error("it was ended before anything was taken away")]
+    /// The caller's progress function stopped the prune. Nothing was pruned.
+    #[error("stopped before anything was removed")]
     Ended,
-    /// It could not be put on the record. Nothing was taken away.
-    #[error("could not put it on the record")]
+    /// The prune could not be recorded. Nothing was pruned.
+    #[error("the record of this change could not be written")]
     Unrecorded(#[source] AppendError),
 }
 
-/// Hears of what was done with a segment, and says whether that goes on. Once it is on the record, nobody is asked any more.
+/// Is called with what was done and the number of the segment, and returns whether to continue. It is not called after the prune is
+/// recorded.
 pub type PruneProgress<'a> = dyn FnMut(&str, u32) -> ControlFlow<()> + 'a;
 
 fn go_on(said: ControlFlow<()>) -> Result<(), PruneError> {
@@ -124,13 +125,13 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> PruneError {
 }
 
 impl Journal {
-    /// Takes the segments before `pruning.until` away. They are read and verified first. `record` makes the record of it, which is durable
-    /// before anything is removed. `progress` hears of each segment that was dealt with, and says whether that goes on.
+    /// Prunes the segments before `pruning.until`. They are read and verified first. `record` makes the record of this, which is durable
+    /// before anything is removed. `progress` is called for each step with a segment, and returns whether to continue.
     ///
-    /// Nobody may reopen a run meanwhile that has ended.
+    /// Meanwhile, nobody may reopen a run that has ended.
     ///
     /// # Errors
-    /// As [`PruneError`] says. Until the record is made, nothing has changed but the archive.
+    /// See [`PruneError`]. Until the record is made, only the archive has changed.
     pub fn prune(
         &self,
         pruning: &Pruning,
@@ -150,7 +151,7 @@ impl Journal {
         let home = self.home();
         let signer = keys::signer(home)?;
         let cut = PruneCut::find(home, signer.public(), pruning.until, progress)?;
-        // The log's own run goes on for ever.
+        // The log's own run never ends.
         let open = self.open_runs().into_iter().find(|run| *run != log_run() && cut.begun.contains(run));
         if let Some(run) = open {
             return Err(PruneError::Open { run });
@@ -163,7 +164,7 @@ impl Journal {
         let pruned = Pruned { first: cut.first, until: base.segment, size: base.size, root: base.root, bytes, digest, recorded: None };
         let written = self.append(log_run(), record(&pruned), Vec::new()).map_err(PruneError::Unrecorded)?;
         written.ticket.wait_blocking().map_err(|broken: Broken| PruneError::Unrecorded(broken.into()))?;
-        // What was derived speaks of records that are about to go.
+        // The derived file covers records that are about to be removed.
         remove(disk, &home.join("journal.touched"))?;
         base.write(disk, home, &signer).map_err(io_at(&base::path(home)))?;
         segment::sweep(disk, &cut.folder, base.segment).map_err(io_at(&cut.folder))?;
@@ -178,12 +179,12 @@ fn remove(disk: &dyn Disk, path: &Path) -> Result<(), PruneError> {
     }
 }
 
-/// Where a log is to be cut.
+/// Where to cut a log.
 struct PruneCut {
     folder: PathBuf,
     /// The first segment that is there.
     first: u32,
-    /// Those that go.
+    /// The segments that are pruned.
     numbers: Vec<u32>,
     base: Base,
     /// Runs that have records before the cut and had not ended there.
@@ -191,7 +192,7 @@ struct PruneCut {
 }
 
 impl PruneCut {
-    /// Verifies what goes, and finds the runs that go on in what stays.
+    /// Verifies what is pruned, and finds the runs that continue in what stays.
     fn find(home: &Path, key: &PublicKey, until: u32, progress: &mut PruneProgress<'_>) -> Result<Self, PruneError> {
         let folder = segment::folder(home);
         let before = base_of(home, key)?;
@@ -226,7 +227,7 @@ impl PruneCut {
     }
 }
 
-/// The last records before the cut of runs that have records after it.
+/// For each run that has records after the cut: its last record before the cut.
 fn carried_on(
     folder: &Path,
     key: &PublicKey,
@@ -248,12 +249,12 @@ fn carried_on(
     Ok(on)
 }
 
-/// Copies what goes into a folder, with what verifies it there.
+/// Copies what is pruned into the archive, with the public key and base that verify it there.
 fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &PruneCut, progress: &mut PruneProgress<'_>) -> Result<(), PruneError> {
     let folder = segment::folder(to);
     home::make_folder(&folder).map_err(io_at(&folder))?;
     apart(home, to, &folder)?;
-    // Whose archive it is comes first: nothing of this log is put into another's.
+    // First check which log the archive belongs to, so that nothing of this log is put into the archive of another.
     let public = key_paths::public_path(to);
     let read = |path: &Path| read_own(path, base::FILE_BYTES_MAX).map_err(io_at(path));
     let own = read(&key_paths::public_path(home))?.unwrap_or_default();
@@ -285,13 +286,13 @@ fn archive(disk: &dyn Disk, home: &Path, to: &Path, cut: &PruneCut, progress: &m
     disk.sync_folder(to).map_err(io_at(to))
 }
 
-/// Whether one file of public keys is the other one before a rotation.
+/// Whether `before` is the same file of public keys as `after`, from before a rotation.
 fn leads_to(before: &[u8], after: &[u8]) -> bool {
     let key = |bytes: &[u8]| str::from_utf8(bytes).ok()?.parse::<PublicKey>().ok();
     key(before).zip(key(after)).is_some_and(|(before, after)| before.extended(&after) == after)
 }
 
-/// The archive is not a part of the home, by whatever name it goes there: it would be its own copy, and be removed with the original.
+/// Checks that the archive is not in the home, under any name of the folder: its files could be the originals, and be removed with them.
 fn apart(home: &Path, to: &Path, folder: &Path) -> Result<(), PruneError> {
     let real = |path: &Path| path.canonicalize().map_err(io_at(path));
     let home = real(home)?;
@@ -299,7 +300,7 @@ fn apart(home: &Path, to: &Path, folder: &Path) -> Result<(), PruneError> {
     if within { Err(PruneError::ArchiveInHome(to.to_owned())) } else { Ok(()) }
 }
 
-/// Copies a file so that it is there whole, or not under its name.
+/// Copies a file. The copy has its name only when it is complete.
 fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     let aside = to.with_extension("new");
     let mut source = home::open(from, Access::Read)?;
@@ -314,9 +315,9 @@ fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
         disk.sync(&target)?;
         disk.rename_new(&aside, to)
     };
-    // A part is of use to nobody, and a full disk has no room for it.
+    // A partial copy is useless, and takes space that a full disk needs.
     fill().inspect_err(|_| drop(disk.remove(&aside)))?;
-    if hash(from)? == hash(to)? { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what was written")) }
+    if hash(from)? == hash(to)? { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "the copy differs from its source")) }
 }
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {
@@ -325,7 +326,7 @@ fn hash(path: &Path) -> io::Result<[u8; 32]> {
     Ok(hasher.finalize().into())
 }
 
-/// How many bytes go, and their digest.
+/// How many bytes are pruned, and their digest.
 fn sum(cut: &PruneCut) -> Result<(u64, Digest), PruneError> {
     let (mut bytes, mut hasher) = (0, Sha256::new());
     for number in &cut.numbers {

@@ -1,4 +1,4 @@
-//! How the disk answers: since when the writer has been waiting for it, and how long it took the last times.
+//! Measures the disk: how long the writer has been waiting for it, and how long the last batches took.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::ticket::lock;
 
-/// BOUND: batches of which it is remembered how long they took.
+/// BOUND: how many of the last waits are remembered.
 const REMEMBERED: usize = 1024;
 
-/// What the writer tells of its waits. Others read it without waiting for the writer.
+/// The waits of the writer. Other threads read them without waiting for the writer.
 pub(crate) struct Pulse {
     /// The moment from which times are counted.
     base: Instant,
-    /// When the wait that goes on began, in nanoseconds after `base`, plus one; 0 if none goes on.
+    /// When the present wait began, in nanoseconds after `base`, plus one; 0 if the writer is not waiting.
     since: AtomicU64,
-    /// The last waits, of which the oldest is overwritten.
+    /// The last waits. A new one overwrites the oldest.
     took: Mutex<Took>,
 }
 
@@ -26,16 +26,16 @@ struct Took {
     batches: u64,
 }
 
-/// How long the disk took to make batches durable, the last ones (at most 1,024) since the home was opened.
+/// How long the disk took to make batches durable: statistics of the last batches (at most 1,024) since the home was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskTimes {
-    /// Batches since the home was opened.
+    /// How many batches were written since the home was opened.
     pub batches: u64,
-    /// Half of the last ones took no longer than this, in microseconds.
+    /// Half of the last batches took no longer than this, in microseconds.
     pub p50_us: u64,
-    /// 99 of 100 of the last ones took no longer than this.
+    /// 99 of 100 of the last batches took no longer than this, in microseconds.
     pub p99_us: u64,
-    /// The longest of the last ones.
+    /// The longest time among the last batches, in microseconds.
     pub max_us: u64,
 }
 
@@ -53,14 +53,14 @@ impl Pulse {
         Self { base: now(), since: AtomicU64::new(0), took: Mutex::default() }
     }
 
-    /// A wait begins, and ends when what is returned is dropped.
+    /// Begins a wait, which ends when the returned value is dropped.
     pub(crate) fn waits(&self) -> Beating<'_> {
         let began = now();
         self.since.store(narrow(began.duration_since(self.base).as_nanos()).saturating_add(1), Ordering::Release);
         Beating { pulse: self, began }
     }
 
-    /// How long the wait that goes on has lasted.
+    /// How long the present wait has lasted; `None` if the writer is not waiting.
     pub(crate) fn waiting(&self) -> Option<Duration> {
         let since = self.since.load(Ordering::Acquire).checked_sub(1)?;
         Some(self.base.elapsed().saturating_sub(Duration::from_nanos(since)))
@@ -72,7 +72,7 @@ impl Pulse {
             (took.us.clone(), took.batches)
         };
         us.sort_unstable();
-        // The smallest that is no less than so many of a hundred.
+        // The smallest time that `percent` of 100 waits did not exceed.
         let of = |percent: usize| us.get((us.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
         DiskTimes { batches, p50_us: of(50), p99_us: of(99), max_us: of(100) }
     }
@@ -90,7 +90,7 @@ impl Pulse {
     }
 }
 
-/// A wait that goes on.
+/// A wait that is under way.
 pub(crate) struct Beating<'a> {
     pulse: &'a Pulse,
     began: Instant,

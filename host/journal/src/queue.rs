@@ -1,8 +1,8 @@
-//! What was appended and is not yet on the disk: threads put in, the writer takes out.
+//! The queue of records that were appended and are not yet on the disk: many threads add records, and the writer takes batches.
 //!
-//! While a batch is being synced the next one grows here, its leaves already in the tree. The writer takes what there is and does not
-//! wait for company. (Giving those who waited together a moment to come back together was tried: on a disk that syncs in a tenth of a
-//! millisecond it cost more than it gained.)
+//! While a batch is being synced, the next one grows here, with its leaves already in the tree. The writer takes what is there and does not
+//! wait for more. (A short wait, so that threads which were woken together could append together again, was tried: on a disk that syncs in
+//! a tenth of a millisecond it cost more than it gained.)
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::keys::SLOT_BYTES;
 use crate::ticket::{BatchOutcome, lock};
 use crate::tree::{Node, Tree};
 
-/// What the writer must know of a leaf besides its bytes.
+/// What the writer must know about a leaf besides its bytes.
 pub(crate) struct Meta {
     pub(crate) run: RunId,
     pub(crate) seq: u64,
@@ -23,10 +23,10 @@ pub(crate) struct Meta {
     pub(crate) slot: Option<u64>,
 }
 
-/// Space that one batch leaves to a later one: fresh pages for each would cost more than filling them.
+/// Buffers that a later batch reuses: fresh memory for each batch would cost more than filling it.
 pub(crate) type Buffers = (Vec<u8>, Vec<Meta>);
 
-/// BOUND: larger buffers are given back to the system.
+/// BOUND: larger buffers are freed.
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
 /// A batch that grows.
@@ -34,9 +34,9 @@ pub(crate) struct PendingBatch {
     /// Frames, without the trailer.
     pub(crate) bytes: Vec<u8>,
     pub(crate) leaves: Vec<Meta>,
-    /// Slots of new run keys. They wait for the batch with the run's first record.
+    /// Slots of new run keys. They are written with the batch that has the run's first record.
     pub(crate) keys: Vec<(u64, [u8; SLOT_BYTES])>,
-    /// Slots to overwrite.
+    /// Slots to overwrite with zeros.
     pub(crate) forgotten: Vec<u64>,
     /// A snapshot of everything up to the end of this batch.
     pub(crate) snapshot: Option<Vec<u8>>,
@@ -58,7 +58,7 @@ impl PendingBatch {
         }
     }
 
-    /// Whether there is something that must not lie waiting.
+    /// Whether the batch has anything that must be written soon.
     fn is_work(&self) -> bool {
         !self.leaves.is_empty() || !self.forgotten.is_empty() || self.snapshot.is_some()
     }
@@ -67,26 +67,26 @@ impl PendingBatch {
 struct QueueState {
     sealed: VecDeque<PendingBatch>,
     open: PendingBatch,
-    /// How the batch that the writer took last will end, or has.
+    /// The outcome of the batch that the writer took last.
     taken: Arc<BatchOutcome>,
-    /// Bytes that were put in and are not yet durable.
+    /// How many bytes were added and are not yet durable.
     bytes: usize,
-    /// The tree over all that was ever put in.
+    /// The tree over everything that was ever added.
     tree: Tree,
     next_slot: u64,
     spare: Buffers,
-    /// The writer has nothing to do.
+    /// Whether the writer waits for work.
     idle: bool,
     closing: bool,
     broken: Option<Broken>,
 }
 
-/// What was appended and is not durable yet.
+/// How much was appended and is not durable yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
-    /// Batches that wait for the writer. One that is being written is not among them.
+    /// How many batches wait for the writer, without the one that is being written.
     pub batches: u64,
-    /// Bytes, with those that are being written.
+    /// How many bytes wait, including those that are being written.
     pub bytes: u64,
 }
 
@@ -116,7 +116,7 @@ impl Queue {
         Self { state: Mutex::new(state), work: Condvar::new(), space: Condvar::new(), batch_bytes, bytes_max }
     }
 
-    /// Puts whole records in, all into one batch; gives the index of the first and how the batch will end. Waits while too much is
+    /// Adds whole records, all to one batch. Returns the index of the first record and the outcome of the batch. Waits while too much is
     /// queued.
     pub(crate) fn push(&self, bytes: &[u8], leaves: impl IntoIterator<Item = Meta>) -> Result<(u64, Arc<BatchOutcome>), Broken> {
         let mut state = lock(&self.state);
@@ -139,7 +139,7 @@ impl Queue {
         Ok((index, outcome))
     }
 
-    /// The number of a new key slot.
+    /// Reserves a new key slot, and returns its number.
     pub(crate) fn reserve_slot(&self) -> Result<u64, Broken> {
         let mut state = lock(&self.state);
         state.accepts()?;
@@ -164,7 +164,7 @@ impl Queue {
         Ok(outcome)
     }
 
-    /// A snapshot ends the batch, so that it speaks of exactly what was appended before it.
+    /// Adds a snapshot and ends the batch, so that the snapshot covers exactly what was appended before it.
     pub(crate) fn push_snapshot(&self, bytes: Vec<u8>) -> Result<(), Broken> {
         let mut state = lock(&self.state);
         state.accepts()?;
@@ -174,7 +174,7 @@ impl Queue {
         Ok(())
     }
 
-    /// How the last batch ends that has anything in it.
+    /// The outcome of the last batch that has anything in it.
     pub(crate) fn last(&self) -> Arc<BatchOutcome> {
         let state = lock(&self.state);
         if state.open.is_work() {
@@ -196,7 +196,7 @@ impl Queue {
         }
     }
 
-    /// The next batch, for the writer; nothing when the queue is closed and empty.
+    /// Waits for the next batch and returns it to the writer; `None` when the queue is closed and empty.
     pub(crate) fn take(&self) -> Option<PendingBatch> {
         let mut state = lock(&self.state);
         loop {
@@ -216,7 +216,7 @@ impl Queue {
         }
     }
 
-    /// What the writer has made durable no longer counts; its buffers are used again.
+    /// Called by the writer when a batch is durable: its bytes no longer count as queued, and its buffers are reused.
     pub(crate) fn release(&self, bytes: usize, buffers: Buffers) {
         let (mut frames, mut leaves) = buffers;
         frames.clear();
@@ -229,14 +229,14 @@ impl Queue {
         self.space.notify_all();
     }
 
-    /// Accepts nothing more; the writer finishes what is there.
+    /// Closes the queue: nothing more is accepted, and the writer finishes what is there.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closing = true;
         self.work.notify_one();
     }
 
-    /// Fails everything that waits, now and for good. The first reason stays.
+    /// Fails everything that waits, and everything that is added later. The first reason is kept.
     pub(crate) fn stop(&self, broken: &Broken) {
         let mut state = lock(&self.state);
         let broken = state.broken.get_or_insert_with(|| broken.clone()).clone();

@@ -1,6 +1,6 @@
-//! The system's randomness.
+//! Random bytes from the system.
 
-/// So many random bytes; `None` where the system gives none.
+/// Returns `N` random bytes; `None` if the system gives none.
 pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok()?;

@@ -1,7 +1,7 @@
-//! Reading records back, with or without a process that writes.
+//! Reads records back, also while another process writes.
 //!
-//! A reader sees whole batches whose trailer is in its place. One that proves also checks that they are those that were signed. While a
-//! process writes, the newest batch may be seen a moment before it is durable.
+//! A reader returns whole batches whose trailer is in its place. A proving reader also checks that they are those that were signed. While
+//! a process writes, a reader may see the newest batch a moment before it is durable.
 
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt as _;
@@ -28,19 +28,19 @@ use crate::walk::end_of_checkpoint;
 /// A record that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where it lies.
+    /// Where the record lies.
     pub at: Position,
-    /// Whose it is.
+    /// The run of the record.
     pub run: RunId,
-    /// Its number in the run, from 1.
+    /// The number of the record in its run, from 1.
     pub seq: u64,
     /// The leaf hash of the run's previous record, or zeros.
     pub prev: Digest,
-    /// Its own leaf hash.
+    /// The leaf hash of this record.
     pub leaf: Digest,
-    /// Whether the run ended with it.
+    /// Whether the run ended with this record.
     pub ends: bool,
-    /// What was appended.
+    /// The body that was appended.
     pub body: Vec<u8>,
     pub(crate) digests: Vec<[u8; 32]>,
     /// Where the first payload begins.
@@ -62,40 +62,40 @@ impl Record {
         }
     }
 
-    /// How many payloads it has.
+    /// How many payloads the record has.
     pub fn payloads(&self) -> usize {
         self.digests.len()
     }
 }
 
-/// Reads the log of a home. Needs no lock.
+/// A reader of the log of a home. Needs no lock.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pub(crate) home: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) log: LogId,
-    /// The damage that it has passed over, if it passes over damage.
+    /// The damage that was skipped, if this reader skips damage.
     pub(crate) salvage: Option<Salvage>,
     pub(crate) sight: Arc<Sight>,
-    /// Whether what is given out is proved.
+    /// Whether every returned record is proved.
     pub(crate) proves: bool,
 }
 
-/// What a reader has besides the segments.
+/// What a reader knows besides the segments.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     /// The key that signs this log.
     pub(crate) key: Option<PublicKey>,
     /// Where the log begins, if not with its first record.
     pub(crate) base: Option<Base>,
-    /// The index, and whether the part that it covers may be left unread.
+    /// The index, if it belongs to this log.
     pub(crate) index: Option<Index>,
-    /// Found out when it is asked for, as the reader is then.
+    /// Whether the part that the index covers may be left unread. Computed when it is first needed.
     is_relied_on: OnceLock<bool>,
 }
 
 impl Sight {
-    /// Of a log, as far as it is there.
+    /// Reads the key and the base of a log, if they are there.
     pub(crate) fn of(home: &Path, log: LogId) -> Result<Self, BaseError> {
         let own = || keys::signer(home).ok().map(|signer| signer.public().clone());
         let key = load_public(home).filter(|key| key.log() == log).or_else(own).filter(|key| key.log() == log);
@@ -109,24 +109,24 @@ impl Sight {
         self
     }
 
-    /// The first segment there must be.
+    /// The first segment that must exist.
     pub(crate) fn first(&self) -> u32 {
         Base::first(self.base.as_ref())
     }
 }
 
 impl Reader {
-    /// A reader of the log in this home, which believes checksums. See [`Reader::proving`].
+    /// Opens the log in this home with a reader that trusts checksums. See [`Reader::proving`].
     ///
     /// # Errors
-    /// There is no log, or its beginning is damaged.
+    /// There is no log, or its base or a header is damaged.
     pub fn open(home: &Path) -> Result<Self, ReadError> {
         let folder = segment::folder(home);
         let numbers = segment::list(&folder).map_err(|cause| ReadError::Io { cause: home::told(&folder, cause), path: folder.clone() })?;
         let last = numbers.last().copied().ok_or_else(|| ReadError::NoLog { home: home.to_owned() })?;
         let (_, header) = segment::open(&folder, last, None).map_err(ReadError::Fault)?;
         let sight = Sight::of(home, header.log).map_err(|err| ReadError::Fault(base_fault(err)))?;
-        // What is left of segments that were taken away does not count.
+        // Segments that a prune has not removed yet do not count.
         if !numbers.contains(&sight.first()) {
             let at = Position { segment: sight.first(), offset: 0, index: 0 };
             return Err(ReadError::Fault(LogFault { at, what: FaultKind::SegmentMissing }));
@@ -134,19 +134,19 @@ impl Reader {
         Ok(Self { home: home.to_owned(), folder, log: header.log, salvage: None, sight: Arc::new(sight), proves: false })
     }
 
-    /// The same reader, but whatever it gives out is proved: by the tree that the log's key has signed, and by the chain of its run.
+    /// The same reader, but it proves every record that it returns: by the tree that the log's key has signed, and by the chain of its run.
     #[must_use]
     pub fn proving(self) -> Self {
         Self { proves: true, ..self }
     }
 
-    /// The same reader, which believes checksums: for views that are a help and no evidence.
+    /// The same reader, but it trusts checksums: for views that are not evidence.
     #[must_use]
     pub fn believing(self) -> Self {
         Self { proves: false, ..self }
     }
 
-    /// A file that was derived from this log. `None` if the home's key is not here.
+    /// Opens a file that was derived from this log. `None` if the home's key can't be read, or if the derived part of the log was changed.
     pub fn derived(&self, name: &str) -> Option<Derived> {
         if !self.relies_on_index() {
             return None;
@@ -154,16 +154,16 @@ impl Reader {
         Derived::open(&self.home, name, self.log)
     }
 
-    /// The last summary that the home's host has kept, and the first record that is not in it. `None` if there is none, if it is not of
-    /// this log, or if the home's key is not here.
+    /// The last snapshot that the home's host has kept, and the position of the first record that is not in it. `None` if there is none, if
+    /// it does not belong to this log, or if the home's key can't be read.
     pub fn snapshot(&self) -> Option<(Vec<u8>, Position)> {
         let index = self.sight.index.as_ref().filter(|_| self.relies_on_index())?;
         let stands = end_of_checkpoint(&self.folder, self.sight.key.as_ref()?, &index.checkpoint) == Some(index.next);
         index.snapshot.as_ref().filter(|_| stands).map(|snapshot| (snapshot.bytes.clone(), snapshot.unfolded))
     }
 
-    /// Whether an earlier summary may be used instead of reading its records again: no segment was written to since. A reader that must not
-    /// pass over anything reads everything anyway.
+    /// Whether an earlier snapshot may be used instead of reading its records again: no segment was written to since. A reader that does
+    /// not skip damage may always use it.
     fn relies_on_index(&self) -> bool {
         let relied = || {
             let (index, key) = (self.sight.index.as_ref()?, self.sight.key.as_ref()?);
@@ -173,7 +173,7 @@ impl Reader {
         self.salvage.is_none() || *self.sight.is_relied_on.get_or_init(|| relied().is_some())
     }
 
-    /// The segments that are there, each with the length of its file in bytes.
+    /// The segments of the log, each with the length of its file in bytes.
     ///
     /// # Errors
     /// The folder can't be read.
@@ -186,7 +186,7 @@ impl Reader {
         sized.collect()
     }
 
-    /// Runs whose key is in the home: what they have sealed can be opened.
+    /// The runs whose key is in the home, so that their payloads can be opened.
     ///
     /// # Errors
     /// The file of keys can't be read.
@@ -197,17 +197,17 @@ impl Reader {
         Ok(runs)
     }
 
-    /// Runs that have records before the place where this log begins now, and after it: what they began with was taken away.
+    /// The runs whose first records were pruned and whose later records are in the log.
     pub fn cut_runs(&self) -> impl Iterator<Item = RunId> + '_ {
         self.sight.base.iter().flat_map(|base| base.heads.iter().map(|(run, ..)| *run))
     }
 
-    /// What was passed over so far.
+    /// The damage that was skipped so far.
     pub fn damage(&self) -> Vec<Damage> {
         self.salvage.as_ref().map(Salvage::damage).unwrap_or_default()
     }
 
-    /// Where the home is.
+    /// The path of the home.
     pub fn home(&self) -> &Path {
         &self.home
     }
@@ -217,7 +217,7 @@ impl Reader {
         self.log
     }
 
-    /// The record at a place that an earlier reading gave.
+    /// Reads the record at a position that was returned earlier.
     pub fn fetch(&self, at: Position) -> Result<Record, ReadError> {
         let content = self.frame(at)?;
         let view = leaf(&content).filter(|_| content.first() != Some(&crate::frame::TRAILER));
@@ -225,13 +225,13 @@ impl Reader {
         Ok(Record::new(at, &content, &view, Digest::from_bytes(leaf_hash(&content))))
     }
 
-    /// The content of the frame at a place.
+    /// Reads the content of the frame at a position.
     pub(crate) fn frame(&self, at: Position) -> Result<Vec<u8>, ReadError> {
         let broken = || ReadError::Fault(LogFault { at, what: FaultKind::FrameBroken });
         let (file, _) = segment::open(&self.folder, at.segment, Some(self.log)).map_err(ReadError::Fault)?;
         let unread = |cause: std::io::Error, cut_short: ReadError| match cause.kind() {
             std::io::ErrorKind::UnexpectedEof => cut_short,
-            // What can't be read is not known to be damaged.
+            // A read error does not mean that the record is damaged.
             _ => {
                 let path = segment::path(&self.folder, at.segment);
                 ReadError::Io { cause: home::told(&path, cause), path }
@@ -240,7 +240,7 @@ impl Reader {
         let mut head = [0; HEAD_BYTES];
         file.read_exact_at(&mut head, at.offset).map_err(|cause| unread(cause, ReadError::NotThere))?;
         let Parsed::Incomplete(needed) = parse(&head) else { return Err(ReadError::NotThere) };
-        // BOUND: parse refuses longer ones already.
+        // BOUND: `parse` already refuses longer frames.
         let mut bytes = vec![0; needed.min(CONTENT_BYTES_MAX + HEAD_BYTES)];
         file.read_exact_at(&mut bytes, at.offset).map_err(|cause| unread(cause, broken()))?;
         match parse(&bytes) {
@@ -255,13 +255,13 @@ impl Reader {
 }
 
 impl Reader {
-    /// Whether the beginning of the log was taken away since this reader was opened.
+    /// Whether the beginning of the log was pruned since this reader was opened.
     pub(crate) fn is_pruned(&self) -> bool {
         let now = self.sight.key.as_ref().and_then(|key| Base::read(&self.home, key).ok().flatten());
         Base::first(now.as_ref()) > self.sight.first()
     }
 
-    /// What such a reader finds is no damage.
+    /// Turns a fault into "pruned meanwhile" if the beginning of the log was pruned since this reader was opened.
     pub(crate) fn of_now(&self, err: ReadError) -> ReadError {
         match err {
             ReadError::Fault(LogFault { at, .. }) if self.is_pruned() => {

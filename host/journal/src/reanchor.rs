@@ -1,7 +1,8 @@
-//! Sets the damaged part of a log aside, so that the home can be used again. A person decides that, and it is on the record.
+//! Sets the damaged part of a log aside, so that the home can be used again. A person decides that, and it is recorded.
 //!
-//! The log is cut before the first damaged batch. That segment, as it was, and all later segments are kept in a folder of the home. The
-//! record names that folder with its digest. Nothing is deleted. The whole part before the cut stays where it is and verifies as before.
+//! The log is cut before the first damaged batch. A copy of that segment as it was, and all later segments, are kept in a folder of the
+//! home. The record names that folder with its digest. Nothing is deleted. The intact part before the cut stays where it is and verifies as
+//! before.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
@@ -30,39 +31,39 @@ use crate::state::{Remembered, StateFile, remembered, state_path};
 use crate::walk::{Leaf, Signatures, WalkEnd, Walker, walk};
 use crate::wire::wide;
 
-/// The beginning of such a folder's name; a number follows.
+/// The beginning of the name of such a folder. A number follows.
 const ASIDE: &str = "set-aside-";
-/// A file in the folder, until the record describes the folder: it says what was wrong, and where.
+/// The name of a file in the folder that says what was wrong, and where. It is there until the record describes the folder.
 const PENDING: &str = "pending";
-/// BOUND: bytes of that file.
+/// BOUND: the size of that file.
 const PENDING_BYTES_MAX: u64 = 4096;
 /// BOUND: how many such folders there can be.
 const FOLDERS_MAX: u32 = 9999;
 
-/// What setting a part aside has changed.
+/// What setting a part of the log aside has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reanchored {
-    /// The head that was remembered: by second state, else by the index.
+    /// What second state remembered of the log, or else the index.
     pub was: Option<Remembered>,
-    /// The head of the whole part, from which the log continues.
+    /// Size and root of the intact part, from which the log continues.
     pub now: Remembered,
     /// What was wrong, and where.
     pub what: String,
-    /// The folder in the home that the damaged part is kept in.
+    /// The name of the folder in the home in which the damaged part is kept.
     pub aside: String,
-    /// How much that is.
+    /// How many bytes that part has.
     pub bytes: u64,
-    /// SHA-256 over the files in that folder, in the order of their numbers.
+    /// The SHA-256 over the files in that folder, in the order of their numbers.
     pub digest: Digest,
-    /// Runs that had not ended where the log was cut: what they did since is in the part that was set aside.
+    /// Runs that had not ended where the log was cut: their later records are in the part that was set aside.
     pub not_ended: Vec<RunId>,
 }
 
-/// Sets the damaged part of a log aside. `record` makes the records of it: one in the log's own run, and the last record of each run that
-/// had not ended. They are durable before anything new is remembered. Until then the home stays refused, and this can be repeated.
+/// Sets the damaged part of a log aside. `record` makes the records of this: one in the log's own run, and the last record of each run that
+/// had not ended. They are durable before anything new is remembered. Until then the home is still refused, and this can be repeated.
 ///
 /// # Errors
-/// [`OpenError::Whole`] if nothing is damaged; else as [`crate::Journal::open`].
+/// [`OpenError::Whole`] if nothing is damaged; else as for [`crate::Journal::open`].
 pub fn reanchor(
     home: &Path,
     state: Option<&Path>,
@@ -71,13 +72,13 @@ pub fn reanchor(
 ) -> Result<Reanchored, OpenError> {
     check_ground(&RealDisk, home, state, &options)?;
     let done = set_aside(home, state)?;
-    // All segments may be set aside, and what runs have sealed stays where it is.
+    // All segments may have been set aside, but the keys of runs stay where they are.
     let (journal, _) = OpenPlan { disk: Arc::new(RealDisk), home, state: None, options, missing: Missing::Accepted }.open()?;
     let written = journal.append_all(record(&done)).map_err(OpenError::Unrecorded)?;
     let durable = written.last().map_or(Ok(()), |last| last.ticket.wait_blocking());
     durable.map_err(|broken| OpenError::Unrecorded(broken.into()))?;
     let now = Remembered { log: done.now.log, size: journal.size(), root: journal.root() };
-    // The journal holds the home until this is done: it is on the record, and nobody may come between.
+    // The journal holds the home until this is done, so that no other process changes it after the record was made.
     if let Some(state) = state {
         StateFile::begin(&RealDisk, state, &now).map_err(io_at(state))?;
         remember_home(&RealDisk, state, home, now.log).map_err(io_at(state))?;
@@ -88,17 +89,17 @@ pub fn reanchor(
     Ok(done)
 }
 
-/// The present size and digest of a part that was set aside. `None` if it is not there or has no such name.
+/// The present size and digest of a part that was set aside. `None` if it is missing, or if this is not the name of such a part.
 pub fn aside_now(home: &Path, name: &str) -> Option<(u64, Digest)> {
     let number = name.strip_prefix(ASIDE).filter(|number| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit()))?;
     let folder = home.join(format!("{ASIDE}{number}"));
     SetAside { name: name.to_owned(), folder, what: String::new() }.sum().ok().filter(|(bytes, _)| *bytes > 0)
 }
 
-/// The damage, and where the log is to be cut.
+/// The damage, and where to cut the log.
 struct DamageCut {
     fault: LogFault,
-    /// The segment with the first damaged batch, and where that begins.
+    /// The segment with the first damaged batch.
     segment: u32,
     offset: u64,
 }
@@ -109,7 +110,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     segment::remove_unfinished(&RealDisk, &folder).map_err(io_at(&folder))?;
     let mut numbers = segment::list(&folder).map_err(io_at(&folder))?;
     let custody = match custody::inspect_checked(home, state, &numbers) {
-        // Accepting the record as it is asks for a whole one: where memory is lost and the record is damaged, this comes first.
+        // Accepting a rollback needs an intact record. So if second state is lost and the record is damaged, this comes first.
         Err(OpenError::StateUnreadable { .. }) => custody::inspect_checked(home, None, &numbers),
         inspected => inspected,
     };
@@ -134,7 +135,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     let aside = SetAside::of(home, cut.as_ref().map(|cut| &cut.fault))?.ok_or(OpenError::Whole)?;
     if let Some(cut) = &cut {
         aside.take(&folder, &numbers, cut)?;
-        // The part of the damaged batch that was walked does not count.
+        // The walk has already added a part of the damaged batch, which does not count.
         walker = Walker::new(key, Signatures::Each, Vec::new());
         let numbers = segment::list(&folder).map_err(io_at(&folder))?;
         let from = walker.begin(&folder, base.as_ref()).map_err(OpenError::Fault)?;
@@ -150,7 +151,7 @@ fn set_aside(home: &Path, state: Option<&Path>) -> Result<Reanchored, OpenError>
     Ok(Reanchored { was, now, what: aside.what, aside: aside.name, bytes, digest, not_ended })
 }
 
-/// Where the log is damaged: at the first fault, or at its end, if that is no batch although more is remembered.
+/// Finds the damage: the first fault, or a torn end of the log if more records are remembered.
 fn find(
     (folder, numbers): (&Path, &[u32]),
     walker: &mut Walker<'_>,
@@ -164,7 +165,7 @@ fn find(
         Err(fault) => Err(fault),
     };
     match walked {
-        // Only a newer program can say what is damaged in what it wrote.
+        // Only a newer program can say what is damaged in a segment that it wrote.
         Err(LogFault { what: FaultKind::SegmentNewer { .. }, .. }) => None,
         Err(fault) => {
             let (segment, offset) = walker.next;
@@ -190,7 +191,7 @@ fn find(
     }
 }
 
-/// The folder that the damaged part is kept in.
+/// The folder in which the damaged part is kept.
 struct SetAside {
     name: String,
     folder: PathBuf,
@@ -198,13 +199,13 @@ struct SetAside {
 }
 
 impl SetAside {
-    /// A folder that was begun and not recorded, or a new one for this fault. `None` if there is neither.
+    /// Returns a folder that was begun and not recorded, or makes one for this fault. `None` if there is no such folder and no fault.
     fn of(home: &Path, fault: Option<&LogFault>) -> Result<Option<Self>, OpenError> {
         for number in 1..=FOLDERS_MAX {
             let name = format!("{ASIDE}{number:04}");
             let folder = home.join(&name);
             let pending = folder.join(PENDING);
-            // One in which only the beginning of `pending` lies was begun, and nothing was put there yet.
+            // If only an unfinished `pending` file is in the folder, nothing else was put there yet.
             let is_free = match home::list(&folder) {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => true,
                 names => names.map_err(io_at(&folder))?.iter().map(OsString::as_os_str).eq([OsStr::new("pending.new")]),
@@ -223,9 +224,10 @@ impl SetAside {
         Err(io_at(home)(io::ErrorKind::StorageFull.into()))
     }
 
-    /// Copies the segment that is cut, moves those after it, and cuts. If the process dies in between, it can be done again.
+    /// Moves the segments after the cut, copies the segment with the cut, and cuts it. If the process dies in between, this can be
+    /// repeated.
     fn take(&self, folder: &Path, numbers: &[u32], cut: &DamageCut) -> Result<(), OpenError> {
-        // It begins with the last one, so that the remaining segments have no gap.
+        // This begins with the last segment, so that the remaining segments have no gap.
         for number in numbers.iter().rev().copied().filter(|number| *number > cut.segment) {
             let from = segment::path(folder, number);
             RealDisk.rename(&from, &segment::path(&self.folder, number)).map_err(io_at(&from))?;
@@ -240,7 +242,7 @@ impl SetAside {
     fn take_cut(&self, from: &Path, cut: &DamageCut) -> io::Result<()> {
         let to = segment::path(&self.folder, cut.segment);
         if cut.offset <= wide(HEADER_BYTES) && cut.segment > 1 {
-            // Nothing of it is whole.
+            // No batch of it is intact.
             return RealDisk.rename(from, &to);
         }
         if !std::fs::exists(&to)? {
@@ -256,7 +258,7 @@ impl SetAside {
         RealDisk.sync(&file)
     }
 
-    /// How many bytes there are, and their digest.
+    /// How many bytes the part has, and their digest.
     fn sum(&self) -> io::Result<(u64, Digest)> {
         let (mut bytes, mut hasher) = (0, Sha256::new());
         for number in segment::list(&self.folder)? {

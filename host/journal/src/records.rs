@@ -1,4 +1,4 @@
-//! Goes through the records of a log, batch by batch.
+//! Iterates over the records of a log, batch by batch.
 
 use std::collections::VecDeque;
 
@@ -18,29 +18,29 @@ use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
 use crate::wire::wide;
 
-/// Records in their order. After the last one it gives nothing, and goes on when there are more.
+/// An iterator over records in their order. After the last record it returns `None`, and continues when the log has more.
 pub struct Records {
     reader: Reader,
-    /// Where the next batch to be read begins.
+    /// Where the next batch begins.
     pub(crate) at: Position,
     scanner: Option<Scanner>,
     pub(crate) ready: VecDeque<Record>,
-    /// Read, and not yet covered by a signature that was checked: nothing of it is given out before.
+    /// Records that were read, but are not yet covered by a signature that was checked. They are not returned before that.
     held: VecDeque<Record>,
     pub(crate) only: Option<RunId>,
-    /// The place from which on records are given out.
+    /// The position from which on records are returned.
     began: Position,
-    /// The last record of that run: the next one names it.
+    /// The leaf hash of the last record. If only one run is read, the next record must name it.
     last: Option<Digest>,
     /// The end of the batch that was read last.
     mark: Option<Mark>,
-    /// How what is given out is proved, if it is. Begun with the first batch.
+    /// The proof, if records are proved. It begins with the first batch.
     proof: Option<Proof>,
 }
 
 impl Records {
     pub(crate) fn new(reader: Reader, from: Position) -> Self {
-        // A log whose earlier segments were taken away begins later.
+        // A log whose earlier segments were pruned begins later.
         let first = reader.sight.base.as_ref().map(|base| Position { segment: base.segment, index: base.size, ..Position::start() });
         let from = first.map_or(from, |first| from.max(first));
         Self {
@@ -57,22 +57,22 @@ impl Records {
         }
     }
 
-    /// Only those of one run.
+    /// Returns only the records of one run.
     pub(crate) fn of(self, run: RunId) -> Self {
         Self { only: Some(run), ..self }
     }
 
-    /// The end of a batch, when all records up to it have been given out.
+    /// The end of the last batch, if all records up to it have been returned.
     pub fn mark(&self) -> Option<Mark> {
-        // What was read past damage says nothing about the whole log.
+        // After damage was skipped, the end of a batch says nothing about the whole log.
         self.mark.filter(|_| self.ready.is_empty() && self.held.is_empty() && self.reader.damage().is_empty())
     }
 
-    /// Checks the signature over everything that was read so far, and lets it be given out. That is done every few batches, at the end of the log and, for the
-    /// records of one run, with each batch.
+    /// Checks the signature over everything that was read so far, so that it can be returned. This happens every few batches, at the end of
+    /// the log, and after each batch that has a record of the run, if only one run is read.
     ///
     /// # Errors
-    /// It is not signed by the log's key.
+    /// The log's key did not sign it.
     fn prove(&mut self) -> Result<(), ReadError> {
         let checked = self.proof.as_mut().map_or(Ok(()), Proof::check).map_err(ReadError::Fault);
         match &checked {
@@ -82,7 +82,7 @@ impl Records {
         checked
     }
 
-    /// Passes over the records before this index.
+    /// Skips the records before this index.
     pub(crate) fn skip_to(&mut self, index: u64) -> Result<(), ReadError> {
         while self.at.index <= index {
             self.ready.clear();
@@ -96,7 +96,7 @@ impl Records {
         Ok(())
     }
 
-    /// Goes back to where the tree is known, which is not after the place from which on records are given out.
+    /// Goes back to a position at which the tree is known. It is at or before the position from which on records are returned.
     fn begin_proof(&mut self) -> Result<(), ReadError> {
         let sight = self.reader.sight.clone();
         let Some(key) = sight.key.clone() else {
@@ -117,18 +117,18 @@ impl Records {
                 return Ok(());
             }
         }
-        // Nothing before it can be used, which reading from the beginning says.
+        // No base can be used. Reading from the beginning reports that.
         self.at = Position { segment: sight.first(), index: sight.base.as_ref().map_or(0, |base| base.size), ..Position::start() };
         self.proof = Some(Proof::new(key, None));
         Ok(())
     }
 
-    /// Reads the next batch; false at the end of the log.
+    /// Reads the next batch. Returns false at the end of the log.
     fn more(&mut self) -> Result<bool, ReadError> {
         if self.reader.proves && self.proof.is_none() {
             match (self.begin_proof(), &self.reader.salvage) {
                 (Err(ReadError::Fault(fault)), Some(salvage)) => {
-                    // It is said, and what can't be proved is shown all the same.
+                    // The fault is reported, and the records are returned although they can't be proved.
                     salvage.note(&self.reader.home, Damage { until: Some(self.at), fault });
                     self.reader.proves = false;
                 }
@@ -139,14 +139,14 @@ impl Records {
             return match self.step().map_err(|err| self.reader.of_now(err)) {
                 Ok(true) => Ok(true),
                 Ok(false) => self.prove().map(|()| !self.ready.is_empty()),
-                // What lies before it is given out first, if it is proved. The next step finds the same again.
+                // Records before the error are returned first, if they are proved. The next step finds the same error again.
                 Err(_) if !self.held.is_empty() && self.prove().is_ok() => Ok(true),
                 Err(err) => Err(err),
             };
         };
         loop {
             let fault = match self.step() {
-                // The writer has begun it since the reader looked for it.
+                // The writer has begun the next segment since the reader looked for it.
                 Ok(false) if segment::path(&self.reader.folder, self.at.segment.saturating_add(1)).exists() => continue,
                 Ok(false) => match self.prove() {
                     Err(ReadError::Fault(fault)) => fault,
@@ -164,7 +164,7 @@ impl Records {
                 return Err(self.reader.of_now(ReadError::Fault(fault)));
             }
             let until = next_batch(&self.reader.folder, self.reader.log, self.at).map_err(|cause| self.reader.io(cause))?;
-            // What lies before the damage is given out if it is proved. Otherwise the damage begins earlier.
+            // Records before the damage are returned if they are proved. Otherwise the damage begins earlier.
             if let Err(ReadError::Fault(unsigned)) = self.prove() {
                 salvage.note(&self.reader.home, Damage { fault: unsigned, until });
             }
@@ -181,7 +181,7 @@ impl Records {
         }
     }
 
-    /// At what seems to be the end: checks whether there is known to have been more. A reader that was opened a while ago knows less.
+    /// Called at what seems to be the end: checks whether more records are known to have existed.
     fn missing_end(&self, salvage: &Salvage) -> Result<Option<LogFault>, ReadError> {
         let numbers = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?;
         if numbers.iter().any(|number| *number > self.at.segment) {
@@ -199,12 +199,12 @@ impl Records {
                 Some(scanner) => scanner,
                 None => self.enter()?,
             };
-            // Looked for before reading: if there is a next segment, nothing more will be written to this one.
+            // Checked before reading: if there is a next segment, nothing more will be written to this one.
             let next = self.at.segment.saturating_add(1);
             let is_last = !segment::path(&self.reader.folder, next).exists();
             let mut found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
             if found != Scanned::Batch {
-                // What was read a while ago may have grown since.
+                // The file may have grown since it was read.
                 scanner.rescan();
                 found = scanner.advance().map_err(|cause| self.reader.io(cause))?;
             }
@@ -225,13 +225,13 @@ impl Records {
         }
     }
 
-    /// Opens the segment in which the next batch is.
+    /// Opens the segment with the next batch.
     fn enter(&mut self) -> Result<Scanner, ReadError> {
         let (file, header) = segment::open(&self.reader.folder, self.at.segment, Some(self.reader.log)).map_err(ReadError::Fault)?;
         let begins_here = self.at.offset <= u64::from(HEADER_END);
         let scanner = segment::scanner(file.try_clone().map_err(|cause| self.reader.io(cause))?, &header, self.at.offset);
         if begins_here && self.proof.is_some() {
-            // What was signed last is in the segment before.
+            // The last signature is in the previous segment.
             self.prove()?;
         }
         if begins_here && let Some(proof) = &mut self.proof {
@@ -242,12 +242,12 @@ impl Records {
         Ok(scanner)
     }
 
-    /// Where a segment ends and there is no next one: whether there are later ones.
+    /// Called where a segment ends and there is no next one: checks whether there are later ones.
     fn at_end(&self) -> Result<bool, ReadError> {
         let next = self.at.segment.saturating_add(1);
         let later = segment::list(&self.reader.folder).map_err(|cause| self.reader.io(cause))?.into_iter().find(|number| *number >= next);
         match later {
-            // It was begun since it was looked for, and is read the next time.
+            // The segment was begun after the check, and is read the next time.
             None => Ok(false),
             Some(number) if number == next => Ok(false),
             Some(_) => {
@@ -257,8 +257,8 @@ impl Records {
         }
     }
 
-    /// What is no batch is either being written just now, or damaged. It is damaged when a later batch was completed, and it still is
-    /// no batch when looked at after that.
+    /// Bytes that are not a batch are either being written at the moment, or damaged. They are damaged if a later batch is complete and
+    /// they still are not a batch when they are read again after that.
     fn judge(&mut self, scanner: &mut Scanner, at: Position, is_last: bool) -> Result<bool, ReadError> {
         let start = self.at.offset;
         let rest = written_after(scanner.file(), start).map_err(|cause| self.reader.io(cause))?;
@@ -272,7 +272,7 @@ impl Records {
         }
     }
 
-    /// Takes the records of a batch whose trailer is of this place. Reading may have begun within the batch.
+    /// Adds the records of a batch, after checking that its trailer belongs to this position. Reading may have begun within the batch.
     fn take(&mut self, batch: &Batch<'_>) -> Result<bool, ReadError> {
         let moved = || ReadError::Fault(LogFault { at: self.at, what: FaultKind::TrailerMoved });
         let (note, end) = batch.trailer().ok_or_else(moved)?;
@@ -318,10 +318,10 @@ impl Records {
 }
 
 impl Records {
-    /// A record of a run must follow the one before it.
+    /// If only one run is read, checks that a record follows the previous one.
     fn follows(&mut self, view: &LeafView<'_>, at: Position, leaf: Digest) -> Result<(), ReadError> {
         let (base, head) = (self.reader.sight.base.as_ref(), &view.head);
-        // Behind damage, the beginning of a run may be missing, which was said.
+        // After damage, the beginning of a run may be missing. The damage was reported.
         let must_begin = self.reader.salvage.is_some() && (self.reader.damage().is_empty() || self.began == Position::start());
         let follows = match self.last {
             Some(last) => last == head.prev,
@@ -350,7 +350,8 @@ impl Iterator for Records {
     }
 }
 
-/// Whether the records behind it are shown nevertheless. What this user may not read is no damage: then nothing is left out.
+/// Whether the fault is skipped and the records after it are returned. If this user may not read the log, that is not damage, and nothing
+/// is skipped.
 fn is_passed_over(fault: &LogFault) -> bool {
     match &fault.what {
         FaultKind::ChainBroken { .. } => false,
@@ -360,17 +361,17 @@ fn is_passed_over(fault: &LogFault) -> bool {
 }
 
 impl Reader {
-    /// All records.
+    /// All records of the log.
     pub fn records(&self) -> Records {
         self.records_from(Position::start())
     }
 
-    /// The records from a place on, which must be one that the journal gave.
+    /// The records from a position on, which must be one that the journal returned.
     pub fn records_from(&self, from: Position) -> Records {
         Records::new(self.clone(), from)
     }
 
-    /// The records from this index on. Reads the rest of one segment to find it.
+    /// The records from this index on. Reads the segment with that record to find it.
     pub fn records_from_index(&self, index: u64) -> Result<Records, ReadError> {
         let numbers = segment::list(&self.folder).map_err(|cause| self.io(cause))?;
         let mut from = Position::start();
@@ -391,7 +392,7 @@ impl Reader {
         self.of_run_from(run, Position::start())
     }
 
-    /// The records of one run from a place on.
+    /// The records of one run from a position on.
     pub fn of_run_from(&self, run: RunId, from: Position) -> Records {
         self.records_from(from).of(run)
     }

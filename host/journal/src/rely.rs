@@ -1,4 +1,4 @@
-//! Whether the part of a log that an index covers may be left unread.
+//! Decides whether the part of a log that an index covers may be left unread.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
 use crate::wire::narrow;
 
-/// How the last segment is looked at, if its file was written to since the index was.
+/// How to check the last segment, if its file was changed after the index was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// By its checksums: for what is a help and no evidence.
+    /// By its checksums, for views that are not evidence.
     Checksums,
-    /// By its records, which must give the tree of the index. A checksum does not show what was changed on purpose.
+    /// By its records, which must result in the tree of the index. A checksum does not detect deliberate changes.
     Records,
 }
 
@@ -32,8 +32,8 @@ impl Depth {
     }
 }
 
-/// Whether the part that an index covers may be left unread: no reader has found damage, the index's checkpoint is there, and no segment
-/// before it was written to since. Returns how far the older part has been read again.
+/// Checks that no reader has found damage, that the index's checkpoint is there, and that no earlier segment was changed since: then the
+/// part that the index covers may be left unread, and this returns up to where the older part has been read again. Otherwise `None`.
 pub(crate) fn rely_on(
     home: &Path,
     folder: &Path,
@@ -46,23 +46,24 @@ pub(crate) fn rely_on(
         return None;
     }
     let now = stamps(folder, first, end.segment).ok()?;
-    // Since the index was written, earlier segments may have been taken away.
+    // Earlier segments may have been pruned since the index was written.
     let were = index.stamps.get(narrow(u64::from(first.checked_sub(index.first)?))..)?;
     let (last, before) = now.split_last()?;
     let (last_was, before_were) = were.get(..now.len())?.split_last()?;
-    // The last segment is still written to after the index was, and a crash leaves the index behind it. So its records are checked then.
+    // The writer continues the last segment after it has written the index, and after a crash the index is older than that segment. So the
+    // last segment is checked if its file was changed.
     let whole = before == before_were && (last == last_was || how.is_as_indexed(folder, key, index));
     if whole { index.patrol.go_on(folder, key.log(), first, end) } else { None }
 }
 
-/// Whether the last segment that an index knows is whole up to where the index ends, by its checksums.
+/// Whether the checksums of the last segment that an index covers are right, up to where the index ends.
 fn is_whole_up_to(folder: &Path, log: LogId, index: &Index) -> bool {
     let from = Patrol { segment: index.checkpoint.segment, ..Patrol::start() };
     matches!(read_batches(folder, log, from, Some(index.next), u64::MAX), Some(Reached::End))
 }
 
-/// Whether the last segment that an index knows is still what it was, up to where the index ends: its records give the tree that the index
-/// has. A checksum would not show what was changed on purpose.
+/// Whether the records of the last segment that an index covers result in the tree of the index. A checksum would not detect deliberate
+/// changes.
 fn is_as_indexed(folder: &Path, key: &PublicKey, index: &Index) -> bool {
     let same = || {
         let (file, header) = segment::open(folder, index.checkpoint.segment, Some(key.log())).ok()?;

@@ -1,7 +1,8 @@
-//! Another key in the place of one of a home: of the one that signs the record, or of the one that wraps the keys of runs.
+//! Rotates a key of a home: the key that signs the record, or the home's key, which wraps the keys of runs.
 //!
-//! The new key is made beside the old one, then the record names it, then it takes the old one's place. A process that dies in between leaves the
-//! new key beside the old one, and whoever takes the home next looks whether the record names it: then the rotation is completed, else taken back.
+//! The new key is made beside the old one; then the record names it; then it replaces the old one. If the process dies in between, the new
+//! key stays beside the old one. The next process that takes the home checks whether the record names the new key: then it completes the
+//! rotation, otherwise it undoes it.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -28,29 +29,30 @@ use crate::secret::LogSecret;
 use crate::settle_rotation::settle;
 use crate::wire::hex;
 
-/// BOUND: bytes of the file of run keys: eight million runs.
+/// BOUND: the size of the file of run keys: eight million runs.
 const KEYS_BYTES_MAX: u64 = 1 << 30;
 
-/// Why a rotation did not come to its end.
+/// Why a rotation was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
-    /// The key is as it was.
+    /// The rotation was not begun. The key is as it was.
     #[error("nothing was changed")]
     NotBegun(#[source] OpenError),
-    /// The next opening finds out whether the rotation is on the record: then it completes it, else it takes it back.
+    /// The rotation was cut off. The next opening completes it if it is on the record, and undoes it otherwise.
     #[error(
-        "it was cut off: the next command that uses the home completes it or takes it back, so keep what opens the old key and the new one"
+        "the rotation was cut off: the next command that uses the home completes or undoes it, so keep what opens the old key and the new one"
     )]
     CutOff(#[source] OpenError),
-    /// It is on the record, and the next opening completes it.
-    #[error("it is on the record, and the next command that uses the home completes it: keep what opens the new key")]
+    /// The rotation is on the record, but the new key is not in its place. The next opening completes it.
+    #[error("the rotation is recorded, and the next command that uses the home completes it: keep what opens the new key")]
     NotInPlace(#[source] OpenError),
 }
 
-/// Puts a new key in the place of this one, and keeps it there. Nobody may hold the home. `record` makes the record of it, which is durable before the old key is gone.
+/// Replaces a key by a new one, which is kept as `keep` says. No process may hold the home. `record` makes the record of this, which is
+/// durable before the old key is removed.
 ///
 /// # Errors
-/// As [`crate::Journal::open`]; or the record can't be written, or the key can't be put in its place.
+/// As for [`crate::Journal::open`]; or the record can't be written, or the key can't be put in its place.
 pub fn rotate(
     home: &Path,
     state: Option<&Path>,
@@ -68,14 +70,14 @@ pub(crate) fn rotate_on(
     options: Options,
     record: impl FnOnce(&KeyRotation) -> Vec<u8>,
 ) -> Result<KeyRotation, RotateError> {
-    // Opening settles what an earlier one has left, and finds the record whole.
+    // Opening settles an earlier rotation that was cut off, and checks the record.
     let (journal, _) = open_on(Arc::clone(disk), home, state, options).map_err(RotateError::NotBegun)?;
     let from = journal.size() + 1;
     let prepared = match key {
         RotatedKey::Journal => prepare_signer(&**disk, home, keep, from),
         RotatedKey::Home => prepare_home_key(&**disk, home, keep, from),
     };
-    // What was made so far has not been recorded, and goes.
+    // The new key was not recorded, so it is removed again.
     let rotation = prepared.map_err(|err| RotateError::NotBegun(settle(&**disk, home).err().unwrap_or(err)))?;
     let written =
         journal.append(log_run(), record(&rotation), Vec::new()).map_err(|err| RotateError::CutOff(OpenError::Unrecorded(err)))?;
@@ -84,7 +86,7 @@ pub(crate) fn rotate_on(
     drop(journal);
     match hold(home) {
         Ok(_held) => settle(&**disk, home).map_err(RotateError::NotInPlace)?,
-        // Whoever has taken it meanwhile has completed it.
+        // The process that has taken the home meanwhile has completed the rotation.
         Err(OpenError::Held { .. }) => {}
         Err(err) => return Err(RotateError::NotInPlace(err)),
     }
@@ -101,7 +103,7 @@ fn prepare_signer(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Resul
     Ok(KeyRotation { key: RotatedKey::Journal, was, now, from, link, under })
 }
 
-/// Puts a new key beside the present one. Gives what it is sealed under.
+/// Writes a new key beside the present one. Returns what it is sealed under.
 fn put_next(disk: &dyn Disk, home: &Path, (which, new): (RotatedKey, &LogSecret), keep: &Keep) -> Result<Option<SealedUnder>, OpenError> {
     let path = match which {
         RotatedKey::Journal => key_paths::sign_path(home),
@@ -127,7 +129,7 @@ fn kind_of(under: &Under) -> SealedUnder {
     }
 }
 
-/// Wraps the key of every run under a new key of the home, in a file beside the present one.
+/// Makes a new home's key, and wraps the key of every run under it in a file beside the present one.
 fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Result<KeyRotation, OpenError> {
     let old = keys::home_secret(home)?;
     let new = Zeroizing::new(random::<32>().ok_or(OpenError::NoRandomness)?);
@@ -140,7 +142,7 @@ fn prepare_home_key(disk: &dyn Disk, home: &Path, keep: &Keep, from: u64) -> Res
         let (of, to) = (HomeKey::new(&old), HomeKey::new(&new));
         let nonces = Nonces::new().ok_or(OpenError::NoRandomness)?;
         for (number, slot) in (0..).zip(slots.as_chunks_mut::<SLOT_BYTES>().0) {
-            // One that was forgotten, or that the old key does not open, stays as it is.
+            // A slot that was forgotten, or that the old key does not open, stays as it is.
             if let Some(wrapped) = of.rewrap(&to, slot, number, nonces.next()) {
                 *slot = wrapped;
             }

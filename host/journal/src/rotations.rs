@@ -1,4 +1,4 @@
-//! The rotations of keys that the record names.
+//! Reads which rotations of keys the record names.
 
 use std::path::Path;
 
@@ -8,25 +8,25 @@ use crate::ids::log_run;
 use crate::scan::Scanned;
 use crate::segment;
 
-/// What is rotated, for the record.
+/// A rotation of a key, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRotation {
-    /// Which key.
+    /// Which key was rotated.
     pub key: RotatedKey,
-    /// The old one: a public key, or the name of the home's key.
+    /// The old key: a public key, or the name of the home's key.
     pub was: String,
-    /// The new one.
+    /// The new key, in the same form.
     pub now: String,
-    /// How many records the log has when the new key takes over.
+    /// How many records the log has when the new key begins to be used.
     pub from: u64,
-    /// The old key's signature over that, in hexadecimal. A home's key signs nothing.
+    /// The old key's signature over the new key, in hexadecimal. `None` for a home's key, which signs nothing.
     pub link: Option<String>,
-    /// Under what the new key is sealed, as far as it is known here: the record names the kind.
+    /// What the new key is sealed under. The record names only the kind.
     pub under: Option<SealedUnder>,
 }
 
-/// The rotations that the record names, in order. What can't be read names none. No key is needed, since it is asked which one signs: checksums
-/// are believed, and what a rotation says is believed for its signature.
+/// The rotations that the record names, in order. Parts that can't be read are skipped. This needs no key, since its purpose is to find out
+/// which key signs: it trusts checksums, and callers check the signature in a rotation.
 pub(crate) fn rotations(home: &Path) -> Vec<KeyRotation> {
     let inner = segment::folder(home);
     let folder = if inner.is_dir() { inner } else { home.to_owned() };

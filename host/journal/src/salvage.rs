@@ -1,4 +1,4 @@
-//! Reading a damaged log: finds the next whole batch after a damaged place.
+//! Supports reading a damaged log: finds the next intact batch after damage.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use crate::segment::{self, next_checkpoint, written_after};
 use crate::ticket::lock;
 use crate::wire::wide;
 
-/// BOUND: damaged places that are reported one by one.
+/// BOUND: how many damaged parts are reported one by one.
 const DAMAGES_MAX: usize = 1000;
 
 /// A part of a log that can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins, and what is wrong there.
+    /// Where the part begins, and what is wrong there.
     pub fault: LogFault,
-    /// Where the next whole part begins. `None` if nothing whole follows.
+    /// Where the next intact part begins. `None` if none follows.
     pub until: Option<Position>,
 }
 
-/// What a reader has passed over, and how long the log is known to have been before it began.
+/// The damage that a reader has skipped, and how long the log is known to have been when reading began.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Salvage {
     found: Arc<Mutex<Vec<Damage>>>,
@@ -32,7 +32,7 @@ pub(crate) struct Salvage {
 }
 
 impl Damage {
-    /// Whether this is the same part, although less may be known of where it begins and ends.
+    /// Whether this is the same part, even if its begin and end are known less precisely.
     fn is_at(&self, fault: &LogFault) -> bool {
         match (&self.fault.what, &fault.what) {
             (FaultKind::SegmentMissing, FaultKind::SegmentMissing) => self.fault.at.segment == fault.at.segment,
@@ -47,7 +47,7 @@ impl Salvage {
         lock(&self.found).clone()
     }
 
-    /// How many records there were known to be when reading began.
+    /// How many records the log was known to have when reading began.
     pub(crate) fn known(&self) -> Option<u64> {
         self.known.get().copied()
     }
@@ -57,16 +57,17 @@ impl Salvage {
         let _ = self.known.set(size);
     }
 
-    /// Whether it was noted.
+    /// Whether this fault was noted.
     pub(crate) fn has(&self, fault: &LogFault) -> bool {
         lock(&self.found).iter().any(|damage| damage.is_at(fault))
     }
 
-    /// Notes a part only once, however often it is read.
+    /// Notes a damaged part, once, even if it is read several times.
     pub(crate) fn note(&self, home: &Path, damage: Damage) {
         let mut found = lock(&self.found);
         if found.len() < DAMAGES_MAX && !found.iter().any(|other| other.is_at(&damage.fault)) {
-            // A whole log of another home is nothing that reading all of it would show, and what could not be read may be whole.
+            // The mark makes the next opening read everything. That would not show that this is the log of another home, and a part that
+            // could not be read may be intact.
             if !matches!(damage.fault.what, FaultKind::OtherLog { .. } | FaultKind::Unreadable(_)) {
                 mark(home, &damage.fault);
             }
@@ -75,10 +76,10 @@ impl Salvage {
     }
 }
 
-/// The next whole batch after a place, in this segment or a later one.
+/// Finds the next intact batch after a position, in this segment or a later one.
 ///
-/// How many records lie before it is what its own checkpoint says, which nobody has checked. It is never taken for less than what was read already, so that no
-/// record takes the number of an earlier one.
+/// The number of records before that batch comes from its own checkpoint, which was not verified. It is at least the number of records read
+/// so far, so that no record gets the number of an earlier one.
 pub(crate) fn next_batch(folder: &Path, log: LogId, behind: Position) -> io::Result<Option<Position>> {
     if let Ok((file, _)) = segment::open(folder, behind.segment, Some(log)) {
         let rest = written_after(&file, behind.offset)?;
@@ -104,14 +105,14 @@ pub(crate) fn mark_path(home: &Path) -> PathBuf {
     home.join("journal.damaged")
 }
 
-/// Makes the next opening read everything. If a reader can't write here, it has already told a person.
+/// Makes the next opening read everything. An error is ignored, since a reader that can't write here still reports the damage.
 fn mark(home: &Path, fault: &LogFault) {
     let made = home::open(&mark_path(home), home::Access::Make);
     let _ = made.and_then(|file| crate::disk::write_whole(&crate::disk::RealDisk, &file, format!("{fault}\n").as_bytes(), 0));
 }
 
 pub(crate) fn is_marked(home: &Path) -> bool {
-    // If the mark can't be looked at, it may be there.
+    // If this can't be checked, the mark may exist.
     std::fs::exists(mark_path(home)).unwrap_or(true)
 }
 

@@ -1,4 +1,4 @@
-//! Goes through one segment batch by batch, believing nothing but checksums. What a batch means is for the caller to check.
+//! Iterates over one segment batch by batch, and checks only checksums. The caller checks what a batch means.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use crate::disk::read_up_to;
 use crate::frame::{BASE, BATCH_BYTES_MAX, HEAD_BYTES, LeafView, PAYLOAD, Parsed, TRAILER, leaf, parse};
 use crate::wire::{narrow, wide};
 
-/// The first read is small, since most of a young segment is empty space; each further one is twice as large, up to a bound.
+/// The first read is small, since most of a new segment is empty. Each further read is twice as large, up to a bound.
 const FIRST_READ_BYTES: usize = 8 << 10;
 const READ_BYTES_MAX: usize = 256 << 10;
 
@@ -16,7 +16,7 @@ const READ_BYTES_MAX: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) kind: u8,
-    /// The content, its kind first.
+    /// The range of the content, which begins with its kind.
     pub(crate) content: Range<usize>,
 }
 
@@ -31,9 +31,9 @@ impl Span {
     }
 }
 
-/// The frames up to and with a trailer.
+/// The frames up to and including a trailer.
 pub(crate) struct Batch<'a> {
-    /// Where it begins in the segment.
+    /// The byte in the segment at which the batch begins.
     pub(crate) start: u64,
     pub(crate) bytes: &'a [u8],
     /// The last one is the trailer.
@@ -61,24 +61,24 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What lies at the scanner's place.
+/// What lies at the position of the scanner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scanned {
-    /// A batch; [`Scanner::batch`] gives it.
+    /// A batch, which [`Scanner::batch`] returns.
     Batch,
-    /// The file ends, or eight zero bytes.
+    /// The end of the file, or eight zero bytes.
     End,
-    /// No batch. The bad frame begins here, so many leaves after the batch's first.
+    /// Something that is not a batch. The bad frame begins at `at`, after `leaves` leaves of the batch.
     Broken { at: u64, leaves: u64, missing_trailer: bool },
 }
 
-/// A place in a segment and the batch that was found there.
+/// A position in a segment, and the batch that was found there.
 pub(crate) struct Scanner {
     file: File,
-    /// The file's place of the first byte of `buffer`.
+    /// The position in the file of the first byte of `buffer`.
     base: u64,
     buffer: Vec<u8>,
-    /// The batch in `buffer`.
+    /// The range of the batch in `buffer`.
     batch: Range<usize>,
     frames: Vec<Span>,
     read_bytes: usize,
@@ -94,12 +94,12 @@ impl Scanner {
         &self.file
     }
 
-    /// Where the next batch begins, when the last one was taken.
+    /// Where the next batch begins, after the last one was found.
     pub(crate) fn at(&self) -> u64 {
         self.base + wide(self.batch.end)
     }
 
-    /// Forgets what was read and not taken: a live log may have more there by now.
+    /// Discards bytes that were read but are not part of a batch: while a process writes, the file may have more by now.
     pub(crate) fn rescan(&mut self) {
         self.base = self.at();
         self.buffer.clear();
@@ -116,7 +116,7 @@ impl Scanner {
         }
     }
 
-    /// Goes on to the next batch. When there is none the place stays, and the batch is empty.
+    /// Moves to the next batch. If there is none, the position stays, and the batch is empty.
     pub(crate) fn advance(&mut self) -> io::Result<Scanned> {
         self.batch.start = self.batch.end;
         self.frames.clear();
@@ -128,7 +128,7 @@ impl Scanner {
                     let content_at = len + HEAD_BYTES;
                     let kind = content.first().copied().unwrap_or_default();
                     if kind == BASE {
-                        // It belongs before the first batch, and nowhere else.
+                        // A base may only be before the first batch.
                         return Ok(self.broken(len, false));
                     }
                     len = content_at + content.len();
@@ -155,7 +155,7 @@ impl Scanner {
         Scanned::Broken { at: self.at() + wide(len), leaves, missing_trailer }
     }
 
-    /// Reads on until so many bytes from the batch's start are there, or the file ends.
+    /// Reads until `needed` bytes from the start of the batch are in the buffer, or the file ends.
     fn fill(&mut self, needed: usize) -> io::Result<()> {
         self.buffer.drain(..self.batch.start);
         self.base += wide(self.batch.start);

@@ -1,8 +1,8 @@
-//! From which home a log is continued: second state, beside what the log was.
+//! Remembers which home continues a log (its "seat"). This is a part of second state.
 //!
-//! A copy of a home has the same log and the same keys. If both were used, each would go on from the same place, and the record would be two.
-//! So second state names the home from which the log was continued last. Another home with that log is a copy as long as that one is still
-//! there and has the log; if it is not, the home was moved, or was put back in another place.
+//! A copy of a home has the same log and the same keys. If both homes were used, each would continue the log from the same point, and the
+//! record would split in two. So second state names the home that continued the log last. Another home with the same log counts as a copy
+//! while the named home exists and has the log. If it does not, the home was moved, or was restored in another place.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,30 +18,30 @@ use crate::left::Node;
 use crate::segment;
 
 const TITLE: &str = "bailiwick.seat/1";
-/// BOUND: bytes of such a file.
+/// BOUND: the size of such a file.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
-/// The file that says from which home a log is continued.
+/// The path of the file that says which home continues a log.
 pub(crate) fn seat_path(state: &Path, log: LogId) -> PathBuf {
     state.join(format!("seat-{log}"))
 }
 
-/// The path is kept as it is, whatever its bytes.
+/// The content of the file. The path is written byte for byte, even if it is not text.
 fn text(home: &Path) -> Vec<u8> {
     let path = home.as_os_str().as_bytes();
     [format!("{TITLE} {:08x}\n", crc32c::crc32c(path)).as_bytes(), path].concat()
 }
 
-/// The home from which a log was continued last. `None` if nothing is known of it.
+/// The home that continued a log last. `None` if that is not known.
 pub(crate) fn seat(state: &Path, log: LogId) -> Result<Option<PathBuf>, OpenError> {
     let path = seat_path(state, log);
     let Some(bytes) = read_own(&path, FILE_BYTES_MAX).map_err(io_at(&path))? else { return Ok(None) };
     let home = bytes.splitn(2, |byte| *byte == b'\n').nth(1).map(|home| PathBuf::from(OsStr::from_bytes(home)));
-    // A file that can't be read is not taken for absent.
+    // A file that can't be read does not count as absent.
     home.filter(|home| text(home) == bytes).map(Some).ok_or(OpenError::StateUnreadable { path })
 }
 
-/// Remembers that a log is continued from this home.
+/// Remembers that this home continues a log.
 pub(crate) fn take_seat(disk: &dyn Disk, state: &Path, home: &Path, log: LogId) -> io::Result<()> {
     let (path, text) = (seat_path(state, log), text(&canonical(home)));
     if read_own(&path, FILE_BYTES_MAX).ok().flatten().as_deref() == Some(text.as_slice()) {
@@ -50,7 +50,7 @@ pub(crate) fn take_seat(disk: &dyn Disk, state: &Path, home: &Path, log: LogId) 
     replace(disk, &path, &text, Replace::Durable)
 }
 
-/// The other home from which this log is continued, if there is one.
+/// The other home that continues this log, if there is one.
 pub(crate) fn other_seat(state: &Path, home: &Path, log: LogId) -> Result<Option<PathBuf>, OpenError> {
     let Some(was) = seat(state, log)? else { return Ok(None) };
     let is_this_one = was == canonical(home) || is_same_folder(&was, home);
@@ -66,13 +66,13 @@ pub(crate) fn check_seat(state: Option<&Path>, home: &Path, log: LogId) -> Resul
     other.map_or(Ok(()), |other| Err(OpenError::Copy { home: home.to_owned(), other }))
 }
 
-/// A link, or another place at which the same folder is mounted.
+/// Whether two paths lead to the same folder, by a link or because it is mounted in two places.
 fn is_same_folder(one: &Path, other: &Path) -> bool {
     let node = |path: &Path| std::fs::metadata(path).ok().map(|found| Node::of(&found));
     node(one).is_some_and(|one| Some(one) == node(other))
 }
 
-/// Whether a home is there and has this log. One that can't be looked into may have it.
+/// Whether a home exists and has this log. A home that can't be read counts as having it.
 fn has_log(home: &Path, log: LogId) -> bool {
     let folder = segment::folder(home);
     let Ok(numbers) = segment::list(&folder) else { return true };

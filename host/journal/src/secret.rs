@@ -1,4 +1,4 @@
-//! The two secret keys of a home as they lie in their files: open, or sealed under a key that is kept elsewhere.
+//! The files of the two secret keys of a home. A key in its file is open, or sealed under a key that is kept elsewhere.
 
 use std::path::Path;
 
@@ -14,19 +14,19 @@ use crate::mac::derive;
 use crate::note::NoteSigner;
 use crate::wire::{hex, unhex};
 
-/// BOUND: bytes of the file of a secret: the longest path of a file (4096 bytes), and what stands around it.
+/// BOUND: the size of the file of a secret. It may contain the longest possible path (4096 bytes) and some text.
 const SECRET_BYTES_MAX: u64 = 8 << 10;
 const TITLE: &str = "bailiwick key 1";
 const TITLE_SEALED: &str = "bailiwick sealed key 1";
 
-/// A secret of a home.
+/// A secret key of a home.
 pub(crate) struct LogSecret {
     pub(crate) key: Zeroizing<[u8; 32]>,
-    /// Of a key that signs a log which another key signed first: that log.
+    /// The log, if this is a later signing key of a log that another key signed first.
     pub(crate) log: Option<LogId>,
 }
 
-/// The file of a secret. One that is open has 32 bytes, or the log as well:
+/// The content of the file of a secret. An open one has 32 bytes, or text if the secret has a log:
 ///
 /// ```text
 /// bailiwick key 1
@@ -34,7 +34,7 @@ pub(crate) struct LogSecret {
 /// secret HEX
 /// ```
 ///
-/// One that is sealed says which key it is and under what it is sealed (see [`Under`]). The seal covers every line before it.
+/// A sealed one says which key it is and what it is sealed under (see [`Under`]). The seal authenticates every line before it.
 ///
 /// ```text
 /// bailiwick sealed key 1
@@ -49,7 +49,7 @@ pub(crate) enum SecretFile {
 }
 
 impl LogSecret {
-    /// The file of one that is open.
+    /// The content of the file, not sealed.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         match self.log {
             Some(log) => Zeroizing::new(format!("{TITLE}\nlog {log}\nsecret {}\n", hex(&*self.key)).into_bytes()),
@@ -57,19 +57,19 @@ impl LogSecret {
         }
     }
 
-    /// The file of one that is sealed. `passphrase` is the file with the passphrase, if it is sealed under one that was not named before.
+    /// The content of the file, sealed. `passphrase` is the file with the passphrase, if it is sealed under one that was not named before.
     pub(crate) fn to_sealed_bytes(&self, name: &str, under: &Under, passphrase: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, UnderError> {
         let about = about(self.log, name, under);
         let sealed = under.seal(&*self.key, about.as_bytes(), passphrase)?;
         Ok(Zeroizing::new(format!("{about}sealed {}\n", hex(&sealed)).into_bytes()))
     }
 
-    /// The key that signs, if this is one.
+    /// This key as a signing key.
     pub(crate) fn signer(&self) -> NoteSigner {
         self.log.map_or_else(|| NoteSigner::new(&self.key), |log| NoteSigner::of_log(&self.key, log))
     }
 
-    /// What this one is called on the record.
+    /// The name of this key on the record.
     pub(crate) fn name(&self, which: RotatedKey) -> String {
         match which {
             RotatedKey::Journal => self.signer().public().newest(),
@@ -84,7 +84,7 @@ fn about(log: Option<LogId>, name: &str, under: &Under) -> String {
 }
 
 impl SecretFile {
-    /// The file at a path. [`OpenError::Key`] if it is not there or is no secret.
+    /// Reads the file at a path. [`OpenError::Key`] if it is missing or is not a secret.
     pub(crate) fn read(path: &Path) -> Result<Self, OpenError> {
         let missing = || OpenError::Key { path: path.to_owned() };
         let bytes = Zeroizing::new(read_own(path, SECRET_BYTES_MAX).map_err(io_at(path))?.ok_or_else(missing)?);
@@ -114,7 +114,7 @@ impl SecretFile {
         lines.next().is_none().then_some(file)
     }
 
-    /// Under what it is sealed.
+    /// What the secret is sealed under; `None` if it is open.
     pub(crate) fn under(&self) -> Option<&Under> {
         match self {
             Self::Open(_) => None,
@@ -122,7 +122,7 @@ impl SecretFile {
         }
     }
 
-    /// What the key is called on the record. Of a sealed one this is what the file says: nobody has to open it.
+    /// The name of the key on the record. For a sealed key this is the name in the file, so the key need not be opened.
     pub(crate) fn name(&self, which: RotatedKey) -> String {
         match self {
             Self::Open(secret) => secret.name(which),
@@ -130,7 +130,7 @@ impl SecretFile {
         }
     }
 
-    /// The secret. `path` is where it lies, for the error.
+    /// Opens the secret. `path` is the path of the file, for errors.
     pub(crate) fn opened(self, path: &Path) -> Result<LogSecret, OpenError> {
         let Self::Sealed { log, name, under, sealed } = self else {
             return match self {
@@ -150,7 +150,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<LogSecret, OpenError> {
     SecretFile::read(path)?.opened(path)
 }
 
-/// What the home's key is called on the record: a part of a hash of it, of which nobody can make the key.
+/// The name of the home's key on the record: a part of a keyed hash, from which nobody can compute the key.
 pub(crate) fn name_of_home_key(key: &[u8; 32]) -> String {
     hex(derive(key, "bailiwick home key name 1").first_chunk::<8>().unwrap_or(&[0; 8]))
 }

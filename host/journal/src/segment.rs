@@ -1,4 +1,4 @@
-//! Segments: the files that the log lies in, numbered from 1 without a gap.
+//! Segments: the files of the log, numbered from 1 without a gap.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ use crate::tree::Tree;
 use crate::unread::Unread;
 use crate::wire::{narrow, wide};
 
-/// BOUND: no segment is longer, so that none can make a reader hold more.
+/// BOUND: no segment is longer, so that a reader never has to hold more.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 const BASE_BYTES_MAX: u32 = 4096;
 
@@ -32,7 +32,7 @@ pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("{number:08}.seg"))
 }
 
-/// The numbers of the segments that are there, in order. A missing folder has none.
+/// The numbers of the segments in a folder, in order. A missing folder has none.
 pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
     let names = match home::list(folder) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -47,25 +47,25 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// The first number that a list lacks, when there is a later one. The log begins with the segment `first`.
+/// The first number that a list lacks although it has a later one. The log begins with the segment `first`.
 pub(crate) fn gap(first: u32, numbers: &[u32]) -> Option<u32> {
     (first..).zip(numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
 }
 
-/// How much space is to be reserved for a segment, in bytes.
+/// How much space to reserve for a segment, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// If there is so much.
+    /// The space to reserve if there is enough.
     pub(crate) wanted: u64,
-    /// In any case: what the next batch needs, or what is there already.
+    /// The space that is needed in any case: for the next batch, or for what is there already.
     pub(crate) least: u64,
 }
 
-/// Reserves space for a file: as much as is wanted or, where there is less, half of what is free, so that the keys and second state can still
-/// be written. Gives how much the file has now.
+/// Reserves space for a file: as much as is wanted or, if there is less, half of what is free, so that the keys and second state can still
+/// be written. Returns how much space the file has now.
 ///
 /// # Errors
-/// There is not even room for the least.
+/// There is not even enough space for the least.
 pub(crate) fn reserve(disk: &dyn Disk, file: &File, room: Room) -> io::Result<u64> {
     let Room { mut wanted, least } = room;
     let before = file.metadata()?.len();
@@ -74,18 +74,18 @@ pub(crate) fn reserve(disk: &dyn Disk, file: &File, room: Room) -> io::Result<u6
             Ok(()) => return Ok(wanted.max(least)),
             Err(cause) => cause,
         };
-        // Some file systems keep what they found before they failed.
+        // Some file systems keep the space that they reserved before they failed.
         disk.truncate(file, before)?;
         if wanted <= least || !is_full(&cause) {
             return Err(cause);
         }
-        // A quota or a limit of this process does not show in what is free, so it is halved in any case.
+        // The free space does not reflect a quota or a limit of this process, so the wish is halved in any case.
         let free = rustix::fs::fstatvfs(file).map_or(u64::MAX, |found| found.f_bavail.saturating_mul(found.f_frsize));
         wanted = (wanted / 2).min(before.saturating_add(free / 2));
     }
 }
 
-/// Whether less would have fitted.
+/// Whether an error means that there is not enough space, so that less might fit.
 pub(crate) fn is_full(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
@@ -93,14 +93,14 @@ pub(crate) fn is_full(cause: &io::Error) -> bool {
 /// A segment that was laid out.
 pub(crate) struct LaidOut {
     pub(crate) file: Locked,
-    /// Where its first batch goes.
+    /// Where its first batch begins.
     pub(crate) begins: u64,
-    /// Up to where it has space.
+    /// The byte up to which it has space.
     pub(crate) capacity: u64,
 }
 
-/// Lays out a segment under a name that no reader looks at, and gives it its own name when it is on the disk.
-/// Nobody else can write it at any time, since it is locked first.
+/// Lays out a segment under a temporary name that no reader looks for, and renames it when it is on the disk. No other process can write
+/// it, since it is locked first.
 pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: FrameHeader, base: &[u8], room: Room) -> io::Result<LaidOut> {
     let begins = HEADER_END.saturating_add(u32::try_from(base.len()).map_err(|_| io::ErrorKind::FileTooLarge)?);
     let header = FrameHeader { begins, ..header };
@@ -116,12 +116,12 @@ pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: FrameHeader, base: 
         Ok(LaidOut { file, begins: u64::from(begins), capacity })
     };
     laid_out().inspect_err(|_| {
-        // Gives back what it took of a full disk. What stays is taken away when the home is opened.
+        // Frees the space on a full disk. If this fails, the next opening removes the file.
         let _ = disk.remove(&aside);
     })
 }
 
-/// Takes away what was left of laying out segments.
+/// Removes files that were left while segments were laid out.
 pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     for path in home::list(folder)?.iter().map(|name| folder.join(name)) {
         if path.extension().is_some_and(|extension| extension == "new") {
@@ -131,8 +131,8 @@ pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()
     Ok(())
 }
 
-/// A segment opened for reading, with a header that belongs to this log and number. It may belong to a copy of a home: signatures prove its
-/// content.
+/// Opens a segment for reading, and checks that its header belongs to this log and number. The file may be part of a copy of a home:
+/// signatures prove its content.
 pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(File, FrameHeader), LogFault> {
     let fault = |what| LogFault { at: Position { segment: number, offset: 0, index: 0 }, what };
     let path = path(folder, number);
@@ -157,15 +157,15 @@ pub(crate) fn open(folder: &Path, number: u32, log: Option<LogId>) -> Result<(Fi
     Ok((file, header))
 }
 
-/// A scanner of a segment from a place on; from its first batch on, if the place is before that.
+/// A scanner of a segment from an offset on, or from its first batch on if the offset is before that.
 pub(crate) fn scanner(file: File, header: &FrameHeader, offset: u64) -> Scanner {
     Scanner::new(file, offset.max(u64::from(header.begins)))
 }
 
-/// The tree over all segments before this one, as its base has it. The first one needs none.
+/// The tree over all segments before this one, from its base. The first segment needs no base. `None` if another segment has no base.
 ///
 /// # Errors
-/// Where there is a base that this key did not sign, or that is not what it should be. `None` if there is none.
+/// The base is malformed, or this key did not sign it.
 pub(crate) fn base(file: &File, header: &FrameHeader, key: &PublicKey) -> Result<Option<Tree>, FaultKind> {
     if header.first == 0 {
         return Ok(Some(Tree::default()));
@@ -174,7 +174,7 @@ pub(crate) fn base(file: &File, header: &FrameHeader, key: &PublicKey) -> Result
         return Ok(None);
     }
     let bytes = header.begins.saturating_sub(HEADER_END);
-    // BOUND: a tree has no more than 64 nodes in its edge.
+    // BOUND: the edge of a tree has at most 64 nodes.
     if bytes > BASE_BYTES_MAX {
         return Err(FaultKind::HeaderBroken);
     }
@@ -187,12 +187,12 @@ pub(crate) fn base(file: &File, header: &FrameHeader, key: &PublicKey) -> Result
     if (signed.size, signed.root) == (tree.size(), tree.root()) { Ok(Some(tree)) } else { Err(FaultKind::RootDiffers) }
 }
 
-/// What lies in a file from a place on, up to its last byte that is not zero. Holes are skipped, so that the space which was reserved
-/// and never written costs nothing. What was read of it once lies in the system's cache and is no hole any more: so it is looked at in
-/// pieces that fit the processor's own, and nothing is read ahead.
+/// Reads a file from an offset on, up to its last byte that is not zero. Holes are skipped, so that space which was reserved and never
+/// written costs nothing. Once such space was read, it is in the page cache and is no longer reported as a hole. So the file is read in
+/// pieces that fit the processor's cache, and without read-ahead.
 pub(crate) fn written_after(file: &File, from: u64) -> io::Result<Vec<u8>> {
     const PIECE_BYTES: usize = 128 << 10;
-    // Only costs time where the system does not know it.
+    // If the system does not support this, reading only takes longer.
     let _ = rustix::fs::fadvise(file, from, None, rustix::fs::Advice::Random);
     let mut bytes = Vec::new();
     let mut piece = vec![0; PIECE_BYTES];
@@ -224,7 +224,7 @@ pub(crate) fn written_after(file: &File, from: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The last byte that is not zero. Most pages have none, and are looked at as a whole.
+/// The position of the last byte that is not zero. Most pages are all zero, so each page is first checked as a whole.
 fn last_written(piece: &[u8]) -> Option<usize> {
     const PAGE_BYTES: usize = 4096;
     let pages = piece.len().div_ceil(PAGE_BYTES);
@@ -238,11 +238,11 @@ fn last_written(piece: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether a batch that begins after `start` was completed: then what is at `start` was complete once too, and is damaged. Without
-/// one, what is at `start` may be the torn end of a write that was never acknowledged.
+/// Whether a batch that begins after `start` is complete. If so, the bytes at `start` were once complete too, and are damaged. If not, they
+/// may be the torn end of a write that was never acknowledged.
 ///
-/// A trailer counts when its checksum, its place and, where there is a key, its signature fit, so that no text within a record can
-/// pass for one.
+/// A trailer counts only if its checksum, its position and, if a key is given, its signature are right, so that text within a record can't
+/// be taken for a trailer.
 pub(crate) fn has_later_batch(rest: &[u8], start: u64, segment: u32, log: LogId, key: Option<&PublicKey>) -> bool {
     next_checkpoint(rest, start, segment, log, key).is_some()
 }
@@ -277,7 +277,7 @@ pub(crate) fn next_checkpoint(rest: &[u8], start: u64, segment: u32, log: LogId,
     None
 }
 
-/// Removes the segments before the first one, as far as they are still there. Says how many there were.
+/// Removes segments before the first one, if any are still there. Returns how many there were.
 pub(crate) fn sweep(disk: &dyn Disk, folder: &Path, first: u32) -> io::Result<usize> {
     let before: Vec<u32> = list(folder)?.into_iter().filter(|number| *number < first).collect();
     for number in &before {

@@ -1,4 +1,4 @@
-//! Completes a rotation of a key that is on the record, or takes it back if it is not.
+//! Completes a rotation of a key that was cut off if it is on the record, and undoes it otherwise.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use crate::note::PublicKey;
 use crate::rotations::{KeyRotation, rotations};
 use crate::secret::SecretFile;
 
-/// Completes or takes back a rotation that was cut off, if nobody holds the home: who holds it has done so. For those who copy a home.
+/// Completes or undoes a rotation that was cut off, unless another process holds the home: that process has already done so. Called before
+/// a home is copied.
 ///
 /// # Errors
 /// A key or the record can't be read or written.
@@ -29,7 +30,7 @@ pub fn settle_rotation(home: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Completes a rotation that is on the record, and takes one back that is not. The home is held.
+/// Completes a rotation that is on the record, and undoes one that is not. The caller holds the home.
 pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     let (sign, home_key, run_keys) = (key_paths::sign_path(home), key_paths::home_key_path(home), key_paths::run_keys_path(home));
     let waits = |path: &Path| std::fs::exists(next(path)).map_err(io_at(path));
@@ -41,11 +42,11 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     let take = |path: &Path| disk.rename(&next(path), path).map_err(io_at(path));
     let give_up = |path: &Path| disk.remove(&next(path)).map_err(io_at(path));
     if signer_waits {
-        // Neither key is opened: the new one may be sealed under a passphrase that only the rotation was told.
+        // Neither key is opened: the new one may be sealed under a passphrase that only the rotating process knew.
         let now = SecretFile::read(&next(&sign))?.name(RotatedKey::Journal);
         match recorded.iter().find(|rotation| rotation.now == now) {
             Some(rotation) => {
-                // If the public keys have it already, only the last step is missing.
+                // If the public keys include the new key already, only the last step is missing.
                 let after = |old: PublicKey| if old.newest() == now { Ok(old) } else { linked(&old, rotation, &sign) };
                 let chain = match keys::load_public(home).map(after) {
                     Some(Ok(chain)) => chain,
@@ -60,7 +61,7 @@ pub(crate) fn settle(disk: &dyn Disk, home: &Path) -> Result<(), OpenError> {
     if home_key_waits {
         let now = SecretFile::read(&next(&home_key))?.name(RotatedKey::Home);
         if recorded.iter().any(|rotation| rotation.now == now) {
-            // The keys of runs first: while the home's new key waits, it is known that they belong to it.
+            // The keys of runs come first: while the home's new key waits, it is known that they belong to it.
             if run_keys_wait {
                 take(&run_keys)?;
             }

@@ -1,4 +1,4 @@
-//! What the threads that append share with the one that writes.
+//! What the appending threads share with the writer.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use crate::keys::{HomeKey, KeyFile, Nonces};
 use crate::pulse::Pulse;
 use crate::queue::Queue;
 
-/// What is durable.
+/// The durable part of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Committed {
     pub(crate) size: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Committed {
     pub(crate) note: Option<String>,
 }
 
-/// What appending threads and the writer share.
+/// The state that appending threads and the writer share.
 pub(crate) struct JournalShared {
     pub(crate) log: LogId,
     pub(crate) home_path: PathBuf,

@@ -1,8 +1,8 @@
-//! Whether segments are unchanged. Opening checks this instead of reading all of them again.
+//! Checks whether segments are unchanged, so that opening need not read all of them again.
 //!
-//! The index keeps what the system said about each segment's file when the index was written. If a file was written to since then, the
-//! system says something else, and the whole log is read. Changes beneath the file system (a failing disk) do not show there. So each
-//! opening reads a bounded piece of the part that it relies on, from where the opening before stopped, and over time all of it is read.
+//! The index keeps the metadata of each segment's file as of when the index was written. If a file was written to since then, its metadata
+//! differ, and the whole log is read. The metadata do not show changes beneath the file system (a failing disk). So each opening also reads
+//! a bounded piece of the part that it relies on, from where the previous opening stopped; over time, all of it is read.
 
 use std::fs::Metadata;
 use std::io;
@@ -15,12 +15,12 @@ use crate::scan::Scanned;
 use crate::segment;
 use crate::wire::{Fields, wide};
 
-/// BOUND: how much one opening reads of the part that it could rely on without reading.
+/// BOUND: how many bytes one opening reads of the part that it relies on.
 const PATROL_BYTES: u64 = 2 << 20;
 /// The length of a stamp in the index.
 pub(crate) const STAMP_BYTES: usize = 48;
 
-/// What the system says about a file. Any write changes it, and nobody can choose the time of the last change.
+/// Metadata of a file. Any write changes them, and no process can set the time of the last change (ctime).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp([u64; 6]);
 
@@ -49,12 +49,12 @@ impl Stamp {
     }
 }
 
-/// The stamps of the segments from the first one on, up to and including the last one.
+/// The stamps of the segments from `first` to `last`, both included.
 pub(crate) fn stamps(folder: &Path, first: u32, last: u32) -> io::Result<Vec<Stamp>> {
     (first..=last).map(|number| Ok(Stamp::of(&std::fs::symlink_metadata(segment::path(folder, number))?))).collect()
 }
 
-/// A place in a log up to which everything was read recently.
+/// A position in a log up to which openings have read the older part again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Patrol {
     pub(crate) segment: u32,
@@ -67,8 +67,8 @@ impl Patrol {
         Self { segment: 1, offset: wide(HEADER_BYTES) }
     }
 
-    /// Reads on from here, and starts again at the beginning when it reaches the end. Returns the place where it stopped, or `None` if
-    /// there is no batch at some place.
+    /// Reads a piece from here, and starts again at the beginning when it reaches the end. Returns the position where it stopped, or `None`
+    /// if something that should be a batch is not one.
     pub(crate) fn go_on(self, folder: &Path, log: LogId, first: u32, end: Self) -> Option<Self> {
         let start = Self { segment: first, ..Self::start() };
         let from = if (self.segment, self.offset) < (end.segment, end.offset) { self.max(start) } else { start };
@@ -83,9 +83,9 @@ impl Patrol {
 }
 
 pub(crate) enum Reached {
-    /// This many bytes were read.
+    /// The bound was reached. The next batch begins at this byte.
     Bound(u64),
-    /// There is nothing further in the segment, or nothing up to where it was to be read.
+    /// The end of the segment, or of the part to read, was reached.
     End,
 }
 

@@ -1,8 +1,9 @@
-//! Second state: what the log was, remembered outside the home, so that a home that was put back to an earlier day is noticed.
+//! Second state: the size and root of the log, remembered outside of the home, so that it is noticed if a home was restored from an older
+//! copy.
 //!
-//! One file for each log, two lines of the same length that are overwritten in turn: a write of one line in place costs a
-//! microsecond, where putting a new file in the old one's place for every batch would make each sync of the log wait for a second
-//! file. The line with the greatest size that is whole counts.
+//! There is one file for each log, with two lines of the same length that are overwritten in turn. Writing one line in place takes a
+//! microsecond; replacing the file for every batch would make each sync of the log wait for a second file. Of the intact lines, the one
+//! with the greatest size counts.
 
 use std::fs::File;
 use std::io;
@@ -19,12 +20,12 @@ use crate::wire::{unhex, wide};
 const TITLE: &str = "bailiwick.state/1";
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// What a log was when it was last synced.
+/// The state of a log when it was last synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
     /// The log.
     pub log: LogId,
-    /// How many records it had.
+    /// How many records the log had.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
@@ -43,12 +44,12 @@ impl Remembered {
         let size = words.next()?.parse().ok()?;
         let root = Digest::from_bytes(unhex(words.next()?)?);
         let remembered = Self { log, size, root };
-        // Writing it again checks the title, the checksum and the spelling.
+        // Comparing with the written form checks the title, the checksum and the spelling.
         (remembered.line().trim_end() == line).then_some(remembered)
     }
 }
 
-/// Where a log is remembered.
+/// The path of the file that remembers a log.
 pub fn state_path(state: &Path, log: LogId) -> PathBuf {
     state.join(log.to_string())
 }
@@ -56,7 +57,7 @@ pub fn state_path(state: &Path, log: LogId) -> PathBuf {
 /// Reads what a file remembers.
 ///
 /// # Errors
-/// A file that is there and has no whole line is an error, not an absence.
+/// The file can't be read, or has no intact line. Such a file does not count as absent.
 pub fn remembered(path: &Path) -> io::Result<Option<Remembered>> {
     let Some(bytes) = read_handed(path, FILE_BYTES_MAX)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
@@ -71,12 +72,12 @@ pub(crate) struct StateFile {
     log: LogId,
     turn: bool,
     watched: Watched,
-    /// What it says, as it was written last.
+    /// The content of the file, as it was written last.
     left: Vec<u8>,
 }
 
 impl StateFile {
-    /// Opens the file, and makes or rewrites it so that both lines say this.
+    /// Opens the file, and makes or rewrites it so that both lines have this state.
     pub(crate) fn begin(disk: &dyn Disk, state: &Path, now: &Remembered) -> io::Result<Self> {
         if !std::fs::exists(state)? {
             home::make_folder(state)?;
@@ -104,12 +105,12 @@ impl StateFile {
         Ok(())
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is still the file at its path, and says what was written to it last.
+    /// Checks that the file at the path is still this one, with the content that was written last.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.watched.check_content(&self.file, &self.left)
     }

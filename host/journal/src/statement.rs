@@ -1,4 +1,4 @@
-//! Statements that the key of a log signs besides its checkpoints. Each begins with words of its own, which no checkpoint begins with.
+//! Statements that the key of a log signs besides its checkpoints. Each begins with a context that no checkpoint begins with.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::err::OpenError;
 use crate::keys;
 use crate::note::PublicKey;
 
-/// Bytes of a signature.
+/// The length of a signature in bytes.
 pub const SIGNATURE_BYTES: usize = 64;
 
 /// Signs a statement with the key of a home's log. `context` says what kind of statement it is, and ends with a line end.
@@ -18,7 +18,7 @@ pub fn sign_statement(home: &Path, context: &[u8], statement: &[u8]) -> Result<[
     Ok(signer.sign_bytes(&[context, statement].concat()))
 }
 
-/// The public key of the log in this home, by its secret one.
+/// The public key of the log in this home, derived from the secret key.
 ///
 /// # Errors
 /// The key can't be read.
@@ -26,7 +26,7 @@ pub fn public_key(home: &Path) -> Result<PublicKey, OpenError> {
     Ok(keys::signer(home)?.public().clone())
 }
 
-/// The public key that lies in a folder. Whoever made the folder may have made it.
+/// The public key in a folder. It is not evidence: the person who made the folder may have made the key.
 pub fn public_key_in(folder: &Path) -> Option<PublicKey> {
     keys::load_public(folder)
 }

@@ -1,4 +1,4 @@
-//! Waiting for a batch to be durable, from a task or from a thread.
+//! Lets a task or a thread wait until a batch is durable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use crate::err::Broken;
 
-/// Locks, also after a thread has panicked holding it: every change made under our locks is whole before anything can panic.
+/// Locks a mutex, even if it is poisoned: every change made under these locks is complete before anything can panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -20,11 +20,11 @@ enum TicketState {
     Settled(Result<(), Broken>),
 }
 
-/// How one batch ended, for everybody who has a record in it.
+/// The outcome of one batch, shared by all who have a record in it.
 pub(crate) struct BatchOutcome {
     state: Mutex<TicketState>,
     settled: Condvar,
-    /// How many have begun to wait.
+    /// How many tasks and threads have begun to wait.
     waiters: AtomicUsize,
 }
 
@@ -39,7 +39,7 @@ impl BatchOutcome {
         outcome
     }
 
-    /// Says how it ended; only the first time counts.
+    /// Sets the outcome. Only the first call counts.
     pub(crate) fn settle(&self, result: Result<(), Broken>) {
         let mut state = lock(&self.state);
         if let TicketState::Pending(wakers) = &mut *state {
@@ -52,10 +52,11 @@ impl BatchOutcome {
     }
 }
 
-/// BOUND: so many are woken by the writer itself.
+/// BOUND: up to this many waiters are woken by the writer itself.
 const WOKEN_DIRECTLY_MAX: usize = 4;
 
-/// Wakes crowds on a thread of its own: waking hundreds takes as long as a sync, and the writer has the next batch to write.
+/// Wakes large numbers of waiters on a separate thread: waking hundreds takes as long as a sync, and the writer has the next batch to
+/// write.
 pub(crate) struct Notifier {
     crowds: Option<Sender<Arc<BatchOutcome>>>,
     thread: Option<JoinHandle<()>>,
@@ -70,7 +71,7 @@ impl Notifier {
         Ok(Self { crowds: Some(crowds), thread: Some(thread) })
     }
 
-    /// Tells those who wait that their batch is durable.
+    /// Wakes those who wait, since their batch is durable.
     pub(crate) fn settle(&self, outcome: Arc<BatchOutcome>) {
         let few = outcome.waiters.load(Ordering::Relaxed) <= WOKEN_DIRECTLY_MAX;
         match &self.crowds {
@@ -85,11 +86,11 @@ impl Notifier {
 }
 
 impl Notifier {
-    /// Returns when everybody was told.
+    /// Returns when all waiters were woken.
     pub(crate) fn finish(&mut self) {
         self.crowds = None;
         if let Some(thread) = self.thread.take() {
-            // A waker that panicked is its owner's fault, and says so where it lives.
+            // If a waker panicked, that is a fault of its owner, who sees the panic.
             let _ = thread.join();
         }
     }
@@ -101,11 +102,11 @@ impl Drop for Notifier {
     }
 }
 
-/// Resolves when the record is durable, or never will be. Dropping it changes nothing about the record.
+/// Resolves when the record is durable, or when it is certain that it never will be. Dropping the ticket does not affect the record.
 #[must_use = "a record is not durable before its ticket says so"]
 pub struct Ticket {
     outcome: Arc<BatchOutcome>,
-    /// Where this ticket's waker lies, once it has one.
+    /// The index of this ticket's waker, once it has one.
     place: Option<usize>,
 }
 
@@ -114,7 +115,7 @@ impl Ticket {
         Self { outcome, place: None }
     }
 
-    /// Waits on this thread.
+    /// Blocks this thread until the outcome is known.
     pub fn wait_blocking(&self) -> Result<(), Broken> {
         let mut state = lock(&self.outcome.state);
         if matches!(*state, TicketState::Pending(_)) {
@@ -130,7 +131,7 @@ impl Ticket {
         }
     }
 
-    /// How it ended, if it has.
+    /// The outcome, if it is known.
     pub fn outcome(&self) -> Option<Result<(), Broken>> {
         match &*lock(&self.outcome.state) {
             TicketState::Settled(result) => Some(result.clone()),

@@ -1,4 +1,4 @@
-//! The Merkle tree of RFC 6962 over SHA-256, kept as its right edge only.
+//! The Merkle tree of RFC 6962 over SHA-256. Only its right edge is kept.
 
 use sha2::{Digest as _, Sha256};
 use vocabulary::Digest;
@@ -6,7 +6,7 @@ use vocabulary::Digest;
 /// A node of the tree.
 pub(crate) type Node = [u8; 32];
 
-/// The hash of a leaf. The prefix keeps leaves and inner nodes apart.
+/// The hash of a leaf. The prefix distinguishes leaves from inner nodes.
 pub(crate) fn leaf_hash(data: &[u8]) -> Node {
     Sha256::new().chain_update([0u8]).chain_update(data).finalize().into()
 }
@@ -15,7 +15,7 @@ fn inner_hash(left: &Node, right: &Node) -> Node {
     Sha256::new().chain_update([1u8]).chain_update(left).chain_update(right).finalize().into()
 }
 
-/// A tree that can grow and say its root; it can't prove inclusion, which needs the leaves.
+/// A tree that can grow and compute its root. It can't prove inclusion, which needs the leaves.
 ///
 /// `edge` holds the roots of the complete subtrees from the largest to the smallest: one for each bit that is set in `size`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree with this right edge, if there can be one.
+    /// The tree with this size and right edge. `None` if the edge has the wrong length for the size.
     pub(crate) fn from_edge(size: u64, edge: Vec<Node>) -> Option<Self> {
         (u32::try_from(edge.len()).ok()? == size.count_ones()).then_some(Self { size, edge })
     }
 
     pub(crate) fn push(&mut self, leaf: Node) {
         let mut node = leaf;
-        // Each trailing one is a complete subtree of the same height as `node`.
+        // Each trailing one bit stands for a complete subtree of the same height as `node`.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.edge.pop() {
                 node = inner_hash(&left, &node);

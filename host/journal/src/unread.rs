@@ -1,4 +1,4 @@
-//! What could not be read, as opposed to what is damaged: because of a file system, of rights, or of a key that is not at hand.
+//! Something could not be read: because of a file system, missing rights, or a key that is not available. That is not damage.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use std::io;
 #[error("{words}")]
 pub struct Unread {
     words: String,
-    /// What is wrong with the file system or with rights, if it is that.
+    /// What is wrong with the file system or with rights, if that is the reason.
     pub trouble: Option<Box<home::Trouble>>,
-    /// Whether it is a key of the home that is sealed under one that is not at hand. What is recorded was read.
+    /// Whether a key of the home is sealed under a key that is not available. The records themselves were read.
     pub is_sealed: bool,
-    /// Whether the beginning of the record was taken away meanwhile.
+    /// Whether the beginning of the record was pruned meanwhile.
     pub is_pruned: bool,
 }
 
@@ -22,19 +22,19 @@ impl Unread {
         Self { words: format!("`{}`: {cause}", path.display()), trouble, is_sealed: false, is_pruned: false }
     }
 
-    /// The same, of a key that does not open.
+    /// For a key that does not open.
     pub(crate) fn sealed(err: &dyn std::error::Error, cause: &key::UnderError) -> Self {
         let why = std::error::Error::source(cause).map_or_else(String::new, |why| format!(": {why}"));
         Self { words: format!("{err}: {cause}{why}"), trouble: None, is_sealed: true, is_pruned: false }
     }
 
-    /// The same, of a record whose beginning was taken away meanwhile. Said again, what reads it begins where it begins now.
+    /// For a record whose beginning was pruned meanwhile. If the command is repeated, it reads from where the record begins now.
     pub(crate) fn pruned() -> Self {
-        let words = "the beginning of the record was taken away while it was read".to_owned();
+        let words = "the beginning of the record was pruned while it was read".to_owned();
         Self { words, trouble: None, is_sealed: false, is_pruned: true }
     }
 
-    /// The same, of an error that was put into words already.
+    /// For an error that was put into words already.
     pub(crate) fn of(err: &dyn std::error::Error, trouble: &home::Trouble) -> Self {
         Self { words: format!("{err}: {trouble}"), trouble: Some(Box::new(trouble.clone())), is_sealed: false, is_pruned: false }
     }

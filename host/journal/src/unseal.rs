@@ -1,5 +1,5 @@
-//! Opens what a run has sealed, and says why it does not open: a key that was forgotten, one that is not here, one that is damaged, and one
-//! that only could not be read are four different things.
+//! Opens payloads of a run, or says why one does not open. It distinguishes a key that was forgotten, a key that is missing, a key that is
+//! damaged, and a key that could not be read.
 
 use std::io;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::payload::{self, PayloadPlace};
 use crate::read::{Reader, Record};
 
 impl Reader {
-    /// The plain bytes of a record's payload. Needs the home's key and the run's.
+    /// The plain bytes of a record's payload. Needs the home's key and the run's key.
     ///
     /// # Errors
-    /// Why it does not open.
+    /// The reason why the payload does not open.
     pub fn payload(&self, record: &Record, number: usize) -> Result<Vec<u8>, ReadError> {
         let run = record.run;
         let named = record.digests.get(number).ok_or(ReadError::NotThere)?;
@@ -39,7 +39,7 @@ impl Reader {
     }
 }
 
-/// The key of a run, or why there is none.
+/// Reads the key of a run, or says why it can't be read.
 fn run_key(home: &Path, run: RunId, slot: u64) -> Result<RunKey, ReadError> {
     let path = run_keys_path(home);
     let io = |cause: io::Error| ReadError::Io { cause: home::told(&path, cause), path: path.clone() };
@@ -48,12 +48,12 @@ fn run_key(home: &Path, run: RunId, slot: u64) -> Result<RunKey, ReadError> {
     if slot >= keys.slots().map_err(io)? {
         return Err(missing());
     }
-    // Seen before the home's key is: what was forgotten, no key opens.
+    // Checked before the home's key is read: no key opens a slot that was forgotten.
     if keys.is_forgotten(slot).map_err(io)? {
         return Err(ReadError::KeyForgotten { run });
     }
     let home_key = HomeKey::load(home).map_err(|err| no_home_key(run, err))?;
-    // Between the last two steps of a rotation of the home's key, the keys of runs are those of the new one.
+    // Between the last two steps of a rotation of the home's key, the keys of runs are already sealed under the new key.
     if let Some(key) = keys.key(&home_key, run, slot) {
         return Ok(key);
     }

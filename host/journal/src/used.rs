@@ -1,9 +1,10 @@
-//! Where a home was used last: on which machine, under which path, with which log and which folder of second state. It lies in the home.
+//! A file in the home that says where it was used last: on which machine, at which path, with which log and which folder of second state.
 //!
-//! Second state is outside of the home, and may be lost or not mounted. A home without any memory may also be new, or a copy that was put elsewhere.
-//! This file tells the two apart: where it is that of this place, something was remembered here, and is gone.
+//! Second state is outside of the home, and may be lost or not mounted. But a home of which nothing is remembered may also be new, or a
+//! copy in another place. This file distinguishes the cases: if it names this machine and these paths, second state existed here and is
+//! gone.
 //!
-//! What it does not do: it proves nothing to others. Who takes second state away can take this file away too.
+//! What it does not do: it is not evidence. A person who can remove second state can also remove this file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,19 +16,19 @@ use crate::home_path::canonical;
 use crate::ids::LogId;
 use crate::wire::hex;
 
-/// The file in the home. No backup has it.
+/// The name of the file in the home. Backups do not contain it.
 const NAME: &str = "used";
 const TITLE: &str = "bailiwick.used/1";
-/// What tells one machine from another: machine-id(5). A machine that has none is told from no other.
+/// Identifies a machine: machine-id(5). Machines without this file are not distinguished.
 const MACHINE: &str = "/etc/machine-id";
-/// BOUND: bytes of either file.
+/// BOUND: the size of either file.
 const FILE_BYTES_MAX: u64 = 4096;
 
 pub(crate) fn path(home: &Path) -> PathBuf {
     home.join(NAME)
 }
 
-/// A digest, so that a copy of the home says nothing of the machine.
+/// The content of the file. It has a digest of the machine and the paths, so that a copy of the home reveals nothing about the machine.
 fn line(state: &Path, home: &Path, log: LogId) -> String {
     let machine = read_handed(Path::new(MACHINE), FILE_BYTES_MAX).ok().flatten().unwrap_or_default();
     let (home, state) = (canonical(home), canonical(state));
@@ -40,13 +41,13 @@ fn line(state: &Path, home: &Path, log: LogId) -> String {
     format!("{TITLE} {log} {}\n", hex(&place))
 }
 
-/// Whether the home was used before on this machine, under this path, with this log and this folder of second state.
+/// Whether the home was used before on this machine, at this path, with this log and this folder of second state.
 pub(crate) fn is_used(state: &Path, home: &Path, log: LogId) -> bool {
-    // What can't be read says nothing.
+    // A file that can't be read counts as absent.
     read_handed(&path(home), FILE_BYTES_MAX).ok().flatten().is_some_and(|bytes| bytes == line(state, home, log).as_bytes())
 }
 
-/// From now on it was.
+/// Notes that the home is used here.
 pub(crate) fn note_use(disk: &dyn Disk, state: &Path, home: &Path, log: LogId) -> io::Result<()> {
     if is_used(state, home, log) { Ok(()) } else { replace(disk, &path(home), line(state, home, log).as_bytes(), Replace::Durable) }
 }

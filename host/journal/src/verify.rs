@@ -1,7 +1,7 @@
-//! Proof, offline: hashes every byte as it was written, and needs nothing but the folder and the public key.
+//! Offline verification: hashes every byte as it was written, and needs only the folder and the public key.
 //!
-//! It shows that the records are those that were signed, in that order, each run's without a gap. It can't show that the log was not cut
-//! exactly at a checkpoint: for that it must be given second state. The report says which evidence it had.
+//! It shows that the records are those that were signed, in the same order, and that no run has a gap. To show that the log was not cut
+//! exactly at a checkpoint, it needs second state. The report says which evidence it had.
 
 use std::path::{Path, PathBuf};
 
@@ -29,79 +29,79 @@ use crate::state::{remembered, state_path};
 use crate::unread::Unread;
 use crate::walk::{KnownLeaves, Leaf, Signatures, Walker, walk_in};
 
-/// Where the key came from that the signatures were checked with.
+/// The source of the key with which the signatures were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignerEvidence {
-    /// It was given: the signer was checked.
+    /// The key was given, so the signer was checked.
     Given,
-    /// It lay in the folder: whoever made the folder may have made the key.
+    /// The key was in the folder. The person who made the folder may have made the key.
     InFolder,
-    /// There was none.
+    /// There was no key.
     None,
 }
 
 /// What the verifier was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyEvidence {
-    /// The public key.
+    /// The source of the public key.
     pub signer: SignerEvidence,
     /// The size that second state remembers, if it was given.
     pub state: Option<u64>,
 }
 
-/// What was found.
+/// The result of verifying a log.
 #[derive(Clone, Debug)]
 pub struct VerifyReport {
-    /// The log, when there was a key to tell it by.
+    /// The name of the log, if there was a key.
     pub log: Option<LogId>,
-    /// How many records hold, from the first on.
+    /// How many records were verified, from the first on.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
-    /// In how many batches.
+    /// How many batches were verified.
     pub batches: u64,
-    /// In how many segments the log lies.
+    /// How many segments the log has.
     pub segments: usize,
-    /// The signed note over them.
+    /// The signed note over the verified records.
     pub checkpoint: Option<String>,
-    /// Bytes after the last batch that were never acknowledged, or are what is left of a last batch that was damaged.
+    /// How many bytes follow the last batch. They were never acknowledged, or are the rest of a damaged last batch.
     pub torn_bytes: u64,
-    /// Where the log ends, or the first fault.
+    /// The end of the log, or the position of the first fault.
     pub end: Position,
-    /// Runs whose last record does not end them; the log's own is not counted.
+    /// Runs that have not ended, without the log's own run.
     pub not_ended: Vec<RunId>,
-    /// How many runs there are, with the log's own if it has records.
+    /// How many runs there are, including the log's own if it has records.
     pub runs: usize,
-    /// Where the log begins, if its earlier segments were taken away.
+    /// Where the log begins, if its earlier segments were pruned.
     pub base: Option<Base>,
-    /// How many keys of runs there must be, as far as what was read shows.
+    /// How many keys of runs there must be, according to the records that were read.
     pub key_slots: u64,
-    /// What the record calls the home's key, if it was rotated.
+    /// The name of the home's key on the record, if it was rotated.
     pub(crate) home_key_name: Option<String>,
-    /// What is wrong with the keys of the home, if that was looked at.
+    /// What is wrong with the keys of the home, if they were checked and something is wrong.
     pub keys: Option<String>,
-    /// What it was checked with.
+    /// The evidence that the verifier was given.
     pub evidence: VerifyEvidence,
-    /// The first thing that is wrong.
+    /// The first fault.
     pub fault: Option<LogFault>,
-    /// What the folder has of the keys that its log needs; nothing where it has no keys.
+    /// How many of the keys that its log needs the folder has; `None` if it has no file of keys.
     pub run_keys: Option<RunKeys>,
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong with the records that are there. Torn bytes are no fault.
+    /// Whether the records and the keys have no fault. Torn bytes are not a fault.
     pub fn holds(&self) -> bool {
         self.fault.is_none() && self.keys.is_none()
     }
 }
 
-/// Verifies the log in a folder: a home, a copy of one, or the folder of segments alone. Without a key the folder's own is used.
-/// `state` is a file of second state. `each` is called for every leaf of every batch that holds, in order.
+/// Verifies the log in a folder: a home, a copy of a home, or the folder of segments alone. Without `key`, the key in the folder is used.
+/// `state` is a file of second state. `each` is called in order for every leaf of every batch that is right.
 pub fn verify(folder: &Path, key: Option<&PublicKey>, state: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> VerifyReport {
     verify_with((folder, None), key, state, each)
 }
 
-/// The same together with a folder of archived segments, which come before those in the first folder.
+/// The same with a folder of archived segments (`with`), which come before those in the first folder.
 pub fn verify_with(
     (folder, with): (&Path, Option<&Path>),
     key: Option<&PublicKey>,
@@ -129,17 +129,17 @@ pub fn verify_with(
     report
 }
 
-/// A key with those that followed it, as the file beside the log has them, or else the log itself.
+/// Adds to a key the keys that followed it, from the file beside the log or else from the log itself.
 fn with_later(key: &PublicKey, folder: &Path) -> PublicKey {
     let beside = load_public(folder).or_else(|| keys::chain_on_record(folder));
     beside.map_or_else(|| key.clone(), |beside| key.extended(&beside))
 }
 
-/// Verifies one's own home: the log, what second state and the index know of it, and the keys. `state` is the folder of second state. The
-/// segments that were archived can be put beside it (`with`).
+/// Verifies the home of this host: the log, compared with second state and the index, and the keys. `state` is the folder of second state.
+/// `with` can name a folder of archived segments.
 ///
 /// # Errors
-/// [`ReadError::NoLog`] if nothing was ever recorded, as far as anything knows; [`ReadError::Gone`] if all of it is gone.
+/// [`ReadError::NoLog`] if nothing is known to have been recorded; [`ReadError::Gone`] if the whole log is gone.
 pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<VerifyReport, ReadError> {
     let memory = Memory::of(home, Some(state));
     let folder = segment::folder(home);
@@ -148,7 +148,7 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
         return Err(memory.gone(home).unwrap_or_else(|| ReadError::NoLog { home: home.to_owned() }));
     }
     let own = keys::signer(home).ok().map(|signer| signer.public().clone());
-    // The record names those that were rotated, so that nothing has to be opened for it.
+    // If keys were rotated, the record names them, so no key has to be opened.
     let Some(key) = load_public(home).or(own).or_else(|| keys::chain_on_record(home)) else {
         return Ok(verify_with((home, with), None, None, each));
     };
@@ -174,10 +174,10 @@ pub fn verify_home(home: &Path, state: &Path, with: Option<&Path>, each: &mut dy
     Ok(report)
 }
 
-/// Where the log in a folder begins, if its earlier segments were taken away. Without a key the folder's own is used.
+/// Where the log in a folder begins, if its earlier segments were pruned. Without `key`, the key in the folder is used.
 ///
 /// # Errors
-/// What says so is damaged, or there is no key.
+/// The base is damaged, or there is no key.
 pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, LogFault> {
     let own = if key.is_some() { None } else { load_public(folder) };
     let key = key.map(|key| with_later(key, folder));
@@ -185,7 +185,7 @@ pub fn base(folder: &Path, key: Option<&PublicKey>) -> Result<Option<Base>, LogF
     Base::read(folder, key).map_err(base_fault)
 }
 
-/// Whether the home is known to have had another log, or something of its memory is lost.
+/// Checks that the home is not known to have had another log, and that no second state of it is lost.
 fn other(home: &Path, state: &Path, log: LogId) -> Result<(), LogFault> {
     let start = Position { offset: 0, ..Position::start() };
     match check_home(Some(state), home, Some(log)) {
@@ -195,13 +195,13 @@ fn other(home: &Path, state: &Path, log: LogId) -> Result<(), LogFault> {
     }
 }
 
-/// What is wrong with the keys of a home, in words.
+/// Says in words what is wrong with the keys of a home.
 fn keys_fault(home: &Path, numbers: &[u32], report: &VerifyReport) -> Result<Option<String>, Unread> {
-    // What is remembered of the log was compared already.
+    // Second state was compared already.
     if let Err(err) = custody::inspect_checked(home, None, numbers) {
         return match (trouble_of(&err), &err) {
             (Some(trouble), _) => Err(Unread::of(&err, trouble)),
-            // What is not at hand is not damaged.
+            // A key that is not available is not damaged.
             (None, OpenError::KeySealed { cause, .. }) => Err(Unread::sealed(&err, cause.as_ref())),
             (None, _) => Ok(Some(err.to_string())),
         };
@@ -213,14 +213,14 @@ fn keys_fault(home: &Path, numbers: &[u32], report: &VerifyReport) -> Result<Opt
     }
     let path = key_paths::run_keys_path(home);
     KeyFile::open(home).and_then(|keys| keys.map_or(Ok(0), |keys| keys.slots())).map_err(|cause| Unread::new(&path, cause))?;
-    // Without the file, all of them are lacking.
+    // Without the file, all keys are missing.
     let RunKeys { lacking, damaged, .. } = report.run_keys.unwrap_or(RunKeys { lacking: report.key_slots, ..RunKeys::default() });
     let words = |count: u64, what: &str| {
-        format!("`{}` {what} {count} {}: what was sealed in those can't be opened", path.display(), if count == 1 { "run" } else { "runs" })
+        format!("`{}` {what} {count} {}: payloads that they seal can't be opened", path.display(), if count == 1 { "run" } else { "runs" })
     };
     Ok(match (lacking, damaged) {
         (0, 0) => None,
-        (0, damaged) => Some(words(damaged, "has something else in place of the keys of")),
+        (0, damaged) => Some(words(damaged, "has no valid keys for")),
         (lacking, _) => Some(words(lacking, "lacks the keys of")),
     })
 }
@@ -260,16 +260,16 @@ fn fault_at(at: Position, what: FaultKind) -> LogFault {
     LogFault { at, what }
 }
 
-/// The folder of the segments, of a home or a copy of one, or of the segments alone.
+/// The folder of the segments: in a home or a copy of a home, or the folder itself.
 fn segments_of(folder: &Path) -> PathBuf {
     let inner = segment::folder(folder);
     if inner.is_dir() { inner } else { folder.to_owned() }
 }
 
-/// The segments that verify together.
+/// The segments that are verified together.
 struct Shelf {
     folder: PathBuf,
-    /// Where earlier segments are, and up to which number.
+    /// The folder of the earlier segments, and the number of the first segment that is not in it.
     with: Option<(PathBuf, u32)>,
     numbers: Vec<u32>,
     base: Option<Base>,
@@ -312,7 +312,7 @@ fn check(
     report.evidence.state = known.iter().find(|known| known.from == KnownFrom::SecondState).map(|known| known.size);
     let shelf = Shelf::of(folder, with, key)?;
     if with.is_some() {
-        // What was archived must be what the home says was taken away.
+        // The archived segments must be those that the home's base says were pruned.
         let cut = Base::read(folder, key).map_err(base_fault)?;
         known.extend(cut.map(|cut| KnownLeaves::new(cut.size, cut.root, KnownFrom::Base)));
     }
@@ -325,7 +325,7 @@ fn check(
     let mut walker = Walker::new(key, Signatures::Each, known);
     walker.ahead = Some(&ahead);
     let from = match (walker.begin(&shelf.folder_of(first), report.base.as_ref()), gap) {
-        // What lies before a gap is of use, and is read.
+        // The segments before a gap are useful, and are read.
         (Ok(from), Some(missing)) if missing > first => (from, Some(missing)),
         (_, Some(missing)) => return Err(fault_at(Position { segment: missing, ..start }, FaultKind::SegmentMissing)),
         (from, None) => (from?, None),
@@ -353,11 +353,11 @@ fn check(
     report.not_ended = not_ended.map(|(run, _)| *run).collect();
     report.not_ended.sort_unstable();
     report.key_slots = walker.key_slots;
-    // What can't be read of them is no fault of the record.
+    // If the file of keys can't be read, that is not a fault of the record.
     let needed = walker.heads.iter().filter_map(|(run, head)| Some((*run, head.slot?)));
     report.run_keys = lacking::count(folder, walker.key_slots, needed).ok().flatten();
     let end = walked?;
-    // A rotation that was cut off before its new key was in its place has nothing after it, and is completed by the next opening.
+    // If a rotation was cut off before its new key was in its place, no record follows it, and the next opening completes it.
     report.home_key_name = named.home;
     if let Some((at, from)) = named.unknown.filter(|(_, from)| report.size > *from) {
         return Err(fault_at(at, FaultKind::KeyNotHere { from }));

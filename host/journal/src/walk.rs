@@ -1,5 +1,5 @@
-//! Goes through a log and checks all of it that can be checked without a secret: frames, order, chains, roots, signatures.
-//! Opening does it for what the index does not vouch for; the verifier does it for everything.
+//! Walks through a log and checks everything that can be checked without a secret: frames, order, chains, roots, signatures. Opening walks
+//! through the part that the index does not cover; the verifier walks through everything.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -22,29 +22,29 @@ use crate::tree::{Node, Tree, leaf_hash};
 use crate::unread::Unread;
 use crate::wire::wide;
 
-/// A committed record, as it lies on the disk.
+/// A committed record, as it is on the disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaf<'a> {
-    /// Where it lies.
+    /// Where the record lies.
     pub at: Position,
-    /// Whose it is.
+    /// The run of the record.
     pub run: RunId,
-    /// Its number in the run, from 1.
+    /// The number of the record in its run, from 1.
     pub seq: u64,
     /// The leaf hash of the run's previous record, or zeros.
     pub prev: Digest,
-    /// Its own leaf hash.
+    /// The leaf hash of this record.
     pub leaf: Digest,
-    /// Whether the run ended with it.
+    /// Whether the run ended with this record.
     pub ends: bool,
-    /// What the other rooms wrote.
+    /// The body that was appended.
     pub body: &'a [u8],
-    /// How many payloads it has.
+    /// How many payloads the record has.
     pub payloads: usize,
 }
 
 impl Leaf<'_> {
-    /// That a newer version of this program wrote it, if so: it is counted and proved, and what it says is not known.
+    /// Returns the form of the record if a newer program wrote it. Such a record is counted and proved, but its content is not understood.
     pub fn newer(&self) -> Option<Newer> {
         newer_form(self.body).map(|form| Newer { at: self.at, run: self.run, form })
     }
@@ -56,29 +56,29 @@ pub(crate) struct WalkHead {
     pub(crate) seq: u64,
     pub(crate) last: Digest,
     pub(crate) ended: bool,
-    /// Where the run's key is, as far as its payloads have shown.
+    /// The slot of the run's key, if a payload of the run has named it.
     pub(crate) slot: Option<u64>,
 }
 
-/// What is known of runs that began before the walk.
+/// What is known about runs that began before the walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// The walk began with the log: a run that is not known begins here.
+    /// The walk began at the start of the log, so a run that is not known begins here.
     Nothing,
-    /// The walk began in the middle: a run that had ended may go on.
+    /// The walk began in the middle of the log, so an unknown run may be one that had ended and continues here.
     EndedRuns,
 }
 
 /// Which signatures a walk checks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signatures {
-    /// Each.
+    /// Each signature.
     Each,
-    /// The last one, which covers every record before it. A signature costs more than the rest of a small batch.
+    /// Only the last one, which covers every record before it. Checking a signature costs more than checking the rest of a small batch.
     Last,
 }
 
-/// A size and root that are known from elsewhere, and whether the log was seen to have had them.
+/// A size and root that are known from elsewhere, and whether the walk has found that the log had them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownLeaves {
     pub(crate) size: u64,
@@ -93,31 +93,31 @@ impl KnownLeaves {
     }
 }
 
-/// What has been checked so far.
+/// The state of a walk: what was checked so far.
 pub(crate) struct Walker<'k> {
     pub(crate) key: &'k PublicKey,
     pub(crate) tree: Tree,
     pub(crate) heads: HashMap<RunId, WalkHead>,
     pub(crate) before: Before,
     pub(crate) signatures: Signatures,
-    /// Who checks signatures ahead, if somebody does.
+    /// The threads that check signatures ahead, if there are any.
     pub(crate) ahead: Option<&'k Ahead>,
     pub(crate) known: Vec<KnownLeaves>,
     pub(crate) last_note: Option<String>,
     pub(crate) batches: u64,
     pub(crate) frames: u64,
-    /// How many keys of runs there must have been: one more than the highest slot that a payload names.
+    /// How many slots for keys of runs there must be: one more than the highest slot that a payload names.
     pub(crate) key_slots: u64,
-    /// The segment and the byte after the last valid batch.
+    /// The segment and the byte offset after the last valid batch.
     pub(crate) next: (u32, u64),
 }
 
 /// Where the log ends.
 pub(crate) struct WalkEnd {
     pub(crate) at: Position,
-    /// How many bytes after the end are not zero-filled space.
+    /// How many bytes follow the end, without the zeros of unused space.
     pub(crate) torn_bytes: u64,
-    /// Where the last batch of the walk begins, if it had one in the last segment.
+    /// Where the last batch begins, if the walk found one in the last segment.
     pub(crate) last_batch: Option<u64>,
 }
 
@@ -139,8 +139,8 @@ impl<'k> Walker<'k> {
         }
     }
 
-    /// Begins with a log whose earlier segments were taken away: with the tree that its first segment says was signed, which is the one
-    /// that the base names, and with the runs that go on there. Gives where the first record is.
+    /// Begins a walk. For a log whose earlier segments were pruned, it begins with the signed tree of the first segment, which must be the
+    /// one that the base names, and with the runs that continue there. Returns the position of the first record.
     pub(crate) fn begin(&mut self, folder: &Path, base: Option<&Base>) -> Result<Position, LogFault> {
         let Some(base) = base else { return Ok(Position::start()) };
         let at = Position { segment: base.segment, index: base.size, ..Position::start() };
@@ -158,7 +158,7 @@ impl<'k> Walker<'k> {
         Ok(at)
     }
 
-    /// Checks one batch and takes it in; `each` is called for its leaves when all of it holds.
+    /// Checks one batch and adds it. `each` is called for its leaves after the whole batch was checked.
     fn batch(&mut self, segment: u32, batch: &Batch<'_>, each: &mut dyn FnMut(&Leaf<'_>)) -> Result<(), LogFault> {
         let before = self.tree.size();
         let mut hashes = Vec::with_capacity(batch.frames.len());
@@ -253,7 +253,7 @@ impl<'k> Walker<'k> {
         Ok(())
     }
 
-    /// Checks the last signature, when the walk left it.
+    /// Checks the last signature, if the walk checks only that one.
     fn finish(&self) -> Result<(), FaultKind> {
         match (self.signatures, &self.last_note) {
             (Signatures::Last, Some(note)) => self.key.check(note).map(drop).map_err(FaultKind::Trailer),
@@ -261,13 +261,13 @@ impl<'k> Walker<'k> {
         }
     }
 
-    /// What is known from elsewhere and was not met: the log is shorter, or another.
+    /// A size and root that are known from elsewhere and that the log does not have: it is shorter, or is another log.
     pub(crate) fn unmet(&self) -> Option<KnownLeaves> {
         self.known.iter().copied().find(|known| !known.met)
     }
 }
 
-/// A leaf of a batch, as others see it.
+/// Makes the public view of a leaf in a batch.
 pub(crate) fn as_leaf<'a>(batch_at: Position, batch: &Batch<'_>, span: &Span, view: &LeafView<'a>, hash: &Node) -> Leaf<'a> {
     Leaf {
         at: Position { offset: batch.start + wide(span.start()), ..batch_at },
@@ -281,7 +281,7 @@ pub(crate) fn as_leaf<'a>(batch_at: Position, batch: &Batch<'_>, span: &Span, vi
     }
 }
 
-/// Walks from a place to the end of the log.
+/// Walks from a position to the end of the log.
 pub(crate) fn walk(
     folder: &Path,
     numbers: &[u32],
@@ -323,7 +323,7 @@ pub(crate) fn walk_in(
     Ok(end)
 }
 
-/// One segment, of which it is known whether it is the last one.
+/// Walks through one segment. `last` says whether it is the last one.
 fn segment(
     (path, number): (&Path, u32),
     last: bool,
@@ -358,7 +358,7 @@ fn segment(
         let torn = torn_bytes(scanner.file(), place, last, walker.key).map_err(unreadable(place))?;
         return match torn {
             Some(torn_bytes) => Ok(WalkEnd { at: place, torn_bytes, last_batch }),
-            // There is a later batch: what lies here was finished while it was looked at, or is damaged.
+            // There is a later batch. So the bytes here were completed meanwhile, or are damaged.
             None if rescan(&mut scanner).map_err(unreadable(place))? == Scanned::Batch => {
                 walker.batch(number, &scanner.batch(), each)?;
                 last_batch = Some(place.offset);
@@ -369,20 +369,20 @@ fn segment(
     }
 }
 
-/// A log that is being written may have more by now than was read a while ago.
+/// Reads again, since a log that is being written may have more by now.
 fn rescan(scanner: &mut Scanner) -> io::Result<Scanned> {
     scanner.rescan();
     scanner.advance()
 }
 
-/// How many bytes after the last batch were never acknowledged, or nothing when what lies there can't be the end of a torn write.
+/// How many bytes after the last batch were never acknowledged. `None` if they can't be the end of a torn write.
 fn torn_bytes(file: &File, place: Position, last: bool, key: &PublicKey) -> io::Result<Option<u64>> {
     let rest = written_after(file, place.offset)?;
     let torn = rest.is_empty() || (last && !has_later_batch(&rest, place.offset, place.segment, key.log(), Some(key)));
     Ok(torn.then(|| wide(rest.len())))
 }
 
-/// Where the batch after this checkpoint begins, if the checkpoint is there, signed, and where it says.
+/// Where the batch after this checkpoint begins, if the checkpoint is there, is signed, and is at the position that it names.
 pub(crate) fn end_of_checkpoint(folder: &Path, key: &PublicKey, expected: &Checkpoint) -> Option<u64> {
     let (file, header) = open(folder, expected.segment, Some(key.log())).ok()?;
     let mut scanner = Scanner::new(file, expected.start.checked_add(expected.bytes)?);
@@ -392,7 +392,7 @@ pub(crate) fn end_of_checkpoint(folder: &Path, key: &PublicKey, expected: &Check
     (found && batch.frames.len() == 1 && key.check(note) == Ok(*expected)).then(|| batch.end())
 }
 
-/// The root that was signed at this size, looked for in the one segment that can have it.
+/// The root that was signed at this size. Only the one segment that can have it is searched.
 pub(crate) fn root_signed_at(folder: &Path, numbers: &[u32], key: &PublicKey, size: u64) -> Option<Digest> {
     for number in numbers.iter().rev() {
         let (file, header) = open(folder, *number, Some(key.log())).ok()?;

@@ -1,6 +1,6 @@
-//! Taking fixed-size fields off the front of bytes that nobody has checked yet.
+//! Parses fixed-size fields from bytes that are not trusted.
 
-/// What is left of some bytes. Every step fails instead of reading past the end.
+/// The rest of some bytes that are being parsed. Every step fails instead of reading past the end.
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A length written as 64 bits that fits what is left, so that it never sizes an allocation beyond the input.
+    /// A 64-bit count of items that fit into the remaining bytes, so that it never causes an allocation larger than the input.
     pub(crate) fn count(&mut self, bytes_each: usize) -> Option<usize> {
         let count = usize::try_from(self.int64()?).ok()?;
         (count.checked_mul(bytes_each)? <= self.0.len()).then_some(count)
@@ -45,17 +45,17 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A size in memory as a number on the disk. `usize` has at most 64 bits wherever this runs.
+/// Converts a size in memory to a number on the disk. `usize` has at most 64 bits on all supported machines.
 pub(crate) fn wide(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
-/// A number on the disk as a size in memory; one that does not fit can't be reached by any slice either.
+/// Converts a number on the disk to a size in memory. A number that does not fit is larger than any slice anyway.
 pub(crate) fn narrow(len: u64) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
 
-/// Lower-case hexadecimal.
+/// Writes bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -65,12 +65,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes of lower-case hexadecimal text of exactly this length; upper case is refused, so that there is one spelling.
+/// Parses lower-case hexadecimal text of exactly this length. Upper case is refused, so that there is only one spelling.
 pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() == N * 2 { unhex_all(text)?.try_into().ok() } else { None }
 }
 
-/// The same, however many bytes there are.
+/// The same for any number of bytes.
 pub(crate) fn unhex_all(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {

@@ -1,6 +1,6 @@
-//! The one thread that writes: keys, then the batch with its trailer in one write, then one sync, then the second state.
+//! The one thread that writes: first keys, then the batch with its trailer in one write, then one sync, then second state.
 //!
-//! It stops at the first thing that fails and says so to everybody; it never tries again.
+//! It stops at the first error and fails everything that waits. It never retries.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -32,35 +32,35 @@ use crate::tree::Tree;
 use crate::walk::WalkHead;
 use crate::wire::wide;
 
-/// More than any trailer has.
+/// More bytes than any trailer has.
 const TRAILER_ROOM: u64 = 512;
 
 /// The segment that grows.
 pub(crate) struct Tail {
     pub(crate) file: Locked,
     pub(crate) number: u32,
-    /// Where the next batch goes.
+    /// Where the next batch begins.
     pub(crate) end: u64,
-    /// Up to where there is space.
+    /// The byte up to which space is reserved.
     pub(crate) capacity: u64,
     left: LeftTail,
 }
 
 impl Tail {
-    /// A segment as it lies there, with the lock on it.
+    /// A segment that exists, with the lock on it.
     pub(crate) fn new(folder: &Path, file: Locked, number: u32, end: u64, capacity: u64) -> std::io::Result<Self> {
         let left = LeftTail::now(segment::path(folder, number), segment::path(folder, number.saturating_add(1)), &file, end)?;
         Ok(Self { file, number, end, capacity, left })
     }
 
-    /// Lays out a segment, and locks it before it has its name. `base` is what it begins with, if it is not the first one.
+    /// Lays out a segment, and locks it before it has its name. `base` is its base, empty for the first segment.
     pub(crate) fn create(disk: &dyn Disk, folder: &Path, header: FrameHeader, base: &[u8], room: Room) -> std::io::Result<Self> {
         let LaidOut { file, begins, capacity } = segment::create(disk, folder, header, base, room)?;
         Self::new(folder, file, header.number, begins, capacity)
     }
 }
 
-/// How far back the index and the caller's snapshot are.
+/// How much log was written since the index and since the caller's snapshot.
 #[derive(Default)]
 struct Lag {
     index_bytes: u64,
@@ -69,7 +69,7 @@ struct Lag {
     snapshot_batches: u64,
 }
 
-/// All that only the writer touches.
+/// The state that only the writer uses.
 pub(crate) struct Writer {
     pub(crate) shared: Arc<JournalShared>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -83,19 +83,19 @@ pub(crate) struct Writer {
     pub(crate) watched_keys: Watched,
     pub(crate) key_slots: u64,
     pub(crate) state: Option<StateFile>,
-    /// Over what is durable.
+    /// The tree over the durable records.
     pub(crate) tree: Tree,
     pub(crate) notifier: Notifier,
     pub(crate) heads: HashMap<RunId, WalkHead>,
-    /// The last batch, unless the log is empty.
+    /// The checkpoint of the last batch, unless the log is empty.
     pub(crate) last: Option<Checkpoint>,
     pub(crate) snapshot: Option<IndexSnapshot>,
     pub(crate) patrol: Patrol,
-    /// The index on the disk says less than it could.
+    /// Whether the index on the disk is out of date.
     pub(crate) index_is_old: bool,
 }
 
-/// Leaves nobody waiting, however the writer ends.
+/// Fails everything that waits, however the writer ends.
 struct StopAtEnd(Arc<JournalShared>);
 
 impl Drop for StopAtEnd {
@@ -125,14 +125,15 @@ impl Writer {
             self.keep_snapshot(pending.snapshot);
             self.keep_index(&mut lag, wide(bytes), snapshots);
         }
-        // Before anything that is still on its way out can be failed.
+        // This comes first, so that no batch whose waiters are still being woken can be failed.
         self.notifier.finish();
         if self.index_is_old {
             self.write_index();
         }
     }
 
-    /// Whether everything lies as it was left. Nothing is written otherwise: what somebody else has acknowledged would be overwritten.
+    /// Checks that everything is as the writer left it. Otherwise nothing may be written: it could overwrite what another process has
+    /// acknowledged.
     fn check_left(&self) -> std::io::Result<()> {
         self.lock.check()?;
         self.tail.left.check(&self.tail.file)?;
@@ -186,7 +187,7 @@ impl Writer {
 
     fn batch(&mut self, bytes: &mut Vec<u8>, tree: &Tree) -> Result<(), Broken> {
         let needed = wide(bytes.len()) + TRAILER_ROOM;
-        // A limit of this process may be less than what was reserved, perhaps by another one. A shorter segment keeps within it.
+        // A limit of this process may be less than what was reserved, perhaps by another process. A new segment stays within it.
         if self.tail.end + needed > self.tail.capacity.min(self.disk.longest()) {
             self.next_segment(needed)?;
         }
@@ -208,7 +209,8 @@ impl Writer {
         self.disk.sync(&self.tail.file).map_err(|cause| broken(FailedStep::Sync, cause))?;
         self.tail.end += wide(bytes.len());
         self.tail.left.wrote(bytes);
-        // Somebody may have put another log there meanwhile, and gone on with that: then this batch is on no record, and is not acknowledged.
+        // Somebody may have put another log in its place meanwhile and continued that. Then this batch is in no log, and is not
+        // acknowledged.
         self.check_left().map_err(|cause| Broken::of(FailedStep::Exchanged, cause))?;
         self.last = Some(checkpoint);
         if let Some(state) = &mut self.state {
@@ -233,11 +235,11 @@ impl Writer {
         let folder = segment::folder(&self.home);
         let broken = |number, bytes, cause| Broken::new(FailedStep::Segment, segment::path(&folder, number), bytes, cause);
         let number = self.tail.number.checked_add(1).ok_or_else(Broken::full)?;
-        // What was signed last, signed once more: the same note.
+        // Signs the last checkpoint again, which gives the same note.
         let base = self.last.map(|last| put_base(&self.tree, &self.signer.sign(&last))).unwrap_or_default();
         let least = needed + wide(HEADER_BYTES + base.len());
         let room = Room { wanted: self.options.segment_bytes.max(least), least };
-        // Gives back what was reserved and not used: on a full disk the new segment may need it.
+        // Frees space that was reserved and not used: on a full disk, the new segment may need it.
         self.disk.truncate(&self.tail.file, self.tail.end).map_err(|cause| broken(self.tail.number, None, cause))?;
         let header = FrameHeader { log: self.signer.public().log(), number, first: self.tree.size(), begins: HEADER_END };
         let next = Tail::create(&*self.disk, &folder, header, &base, room);
@@ -245,7 +247,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Asks for a snapshot when the last one is far back; writes the index when there is a new one, or when none comes.
+    /// Asks for a snapshot if much was written since the last one. Writes the index if there is a new snapshot, or if none comes.
     fn keep_index(&mut self, lag: &mut Lag, bytes: u64, snapshots: bool) {
         if snapshots {
             (lag.snapshot_bytes, lag.snapshot_batches) = (0, 0);
@@ -254,7 +256,7 @@ impl Writer {
         lag.snapshot_batches += 1;
         lag.index_bytes += bytes;
         lag.index_batches += 1;
-        // Writing a large index pays off only after a good deal of log.
+        // Writing a large index is worth it only after much log was written.
         let weight = weight(self.heads.len(), self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len()));
         let enough = self.options.index_bytes.max(weight.saturating_mul(2));
         let often = self.options.index_batches;
@@ -268,14 +270,14 @@ impl Writer {
         }
     }
 
-    /// An index that could not be written is one that opening does without.
+    /// Writes the index. Errors are ignored, since a log can be opened without the index.
     fn write_index(&mut self) {
         let Some(checkpoint) = self.last else { return };
-        // An index of what is no longer there would make the home look as if it had been put back.
+        // An index of records that are no longer there would make the home look as if it had been restored from an older copy.
         if self.check_left().is_err() {
             return;
         }
-        // Segments may have been taken away since the log was opened.
+        // Segments may have been pruned since the log was opened.
         let Ok(base) = Base::read(&self.home, self.signer.public()) else { return };
         let first = Base::first(base.as_ref());
         let Ok(stamps) = stamps(&segment::folder(&self.home), first, self.tail.number) else { return };

@@ -1,33 +1,34 @@
-//! The key ring of the kernel: what an operator or a log-in has put there, for the processes of one user or session. Nothing is written to it.
+//! Reads keys from the key ring of the kernel, where an operator or a log-in has put them for the processes of one user or session. Nothing
+//! is written to it.
 
 use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
 use zeroize::Zeroizing;
 
-/// There is no such key, or none that could be read. Nothing of one is in here.
+/// Why a key could not be read. Holds no part of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// In none of the key rings.
+    /// No key ring has the key.
     #[error("there is no such key")]
     Absent,
-    /// It has expired, or was revoked there.
+    /// The key has expired, or was revoked in the key ring.
     #[error("the key has expired or was revoked")]
     Gone,
-    /// It is there, for others.
-    #[error("the key may not be read by this process: is the user's key ring linked to its session?")]
+    /// The key exists, but this process may not read it.
+    #[error("this process may not read the key: is the user's key ring linked to its session?")]
     Denied,
-    /// Longer, or shorter, than it can be.
+    /// The key is longer or shorter than allowed.
     #[error("the key is too long or too short")]
     Length,
-    /// A kernel without key rings, or a sandbox that keeps them away.
+    /// The kernel has no key rings, or a sandbox denies access to them.
     #[error("the kernel gives no key ring to this process")]
     Unavailable,
 }
 
-/// A key of type `user`: of the session, else of the user, else of the user's persistent key ring, of which a link is put into the key ring of this
-/// process.
+/// Reads a key of type `user`: from the key ring of the session, else of the user, else from the user's persistent key ring. A link to the
+/// last one is put into the key ring of this process.
 ///
 /// # Errors
-/// The first thing that was not that it is absent.
+/// The first error other than [`KeyringError::Absent`]; else that one.
 pub fn read(description: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     let rings: [fn() -> Result<KeyRing, KeyError>; 3] = [
         || KeyRing::from_special_id(KeyRingIdentifier::Session, false),
@@ -46,7 +47,7 @@ pub fn read(description: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, K
     Err(err)
 }
 
-/// One byte more than there may be is room enough: the kernel says how long it is, and fills what there is.
+/// A buffer of one byte more than allowed is enough: the kernel returns the whole length and fills the buffer.
 fn payload(key: Key, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
     let mut bytes = Zeroizing::new(vec![0; bytes_max + 1]);
     let length = key.read(&mut *bytes).map_err(named)?;
@@ -59,7 +60,7 @@ fn named(err: KeyError) -> KeyringError {
         KeyError::KeyDoesNotExist | KeyError::KeyringDoesNotExist => KeyringError::Absent,
         KeyError::KeyExpired | KeyError::KeyRevoked | KeyError::KeyRejected => KeyringError::Gone,
         KeyError::AccessDenied => KeyringError::Denied,
-        // EPERM and ENOSYS, as sandboxes answer; and whatever else is no answer about a key.
+        // EPERM and ENOSYS, which sandboxes return, and every other error that says nothing about the key.
         _ => KeyringError::Unavailable,
     }
 }
@@ -71,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// A key in the session's key ring, for as long as this lives. `None`, and said so, where the kernel gives none.
+    /// A key in the session's key ring, removed on drop. `None` where the kernel gives no key ring, which is printed.
     struct Put(Key, KeyRing);
 
     impl Put {
@@ -91,7 +92,7 @@ mod tests {
         }
     }
 
-    /// No other test, and no other run of this one, has it.
+    /// A name that no other test, and no other run of this test, uses.
     fn own(name: &str) -> String {
         format!("{name}-{}", std::process::id())
     }

@@ -1,8 +1,8 @@
-//! Where key material comes from: a file that the operator named, a passphrase, the kernel's key ring. The vault, the journal and backups are
-//! opened with it.
+//! Where key material comes from: a file that the operator named, a passphrase, the kernel's key ring. It opens the vault, the keys of the
+//! journal, and backups.
 //!
-//! What this room does not do: it does not know what a key opens, and it writes nothing. It remembers, for as long as the process lives, which files
-//! with passphrases were named, and what was made of them.
+//! What this room does not do: it does not know what a key opens, and it writes nothing. Until the process ends, it remembers which files
+//! with passphrases were named, and which keys were derived from them.
 
 #![forbid(unsafe_code)]
 

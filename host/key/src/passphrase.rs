@@ -1,4 +1,4 @@
-//! Keys that are made of a passphrase, and the file that the passphrase is read from.
+//! Keys that are derived from a passphrase, and the file that the passphrase is read from.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,26 +10,26 @@ use zeroize::Zeroizing;
 
 use crate::pinned;
 
-/// Bytes of a key.
+/// The length of a key in bytes.
 pub const KEY_BYTES: usize = 32;
-/// Bytes of a salt.
+/// The length of a salt in bytes.
 pub const SALT_BYTES: usize = 16;
-/// BOUND: a shorter one is guessed from a copy of what it seals, however slowly each guess goes.
+/// BOUND: a shorter passphrase can be guessed from a copy of what it seals, even if each guess is slow.
 pub const PASSPHRASE_BYTES_MIN: usize = 8;
-/// BOUND: more is no passphrase but some other file.
+/// BOUND: a longer content is not a passphrase but some other file.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
 
-/// A key. Overwritten when it is dropped.
+/// A key. It is overwritten when it is dropped.
 pub type Key = Zeroizing<[u8; KEY_BYTES]>;
 
-/// What a guess costs.
+/// What one guess costs: the parameters of Argon2id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Memory, in KiB.
+    /// The memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// The number of passes over the memory.
     pub passes: u32,
-    /// Lanes.
+    /// The number of lanes.
     pub lanes: u32,
 }
 
@@ -37,24 +37,24 @@ pub struct Cost {
 /// BOUND: no file may ask for more.
 pub const COST: Cost = Cost { memory_kib: 64 << 10, passes: 3, lanes: 1 };
 
-/// Why there is no key.
+/// Why no key could be derived from a passphrase.
 #[derive(Debug, thiserror::Error)]
 pub enum PassphraseError {
-    /// It can't be one.
-    #[error("a passphrase has {PASSPHRASE_BYTES_MIN} bytes at least and {PASSPHRASE_BYTES_MAX} at most")]
+    /// The passphrase is too short or too long.
+    #[error("a passphrase must have at least {PASSPHRASE_BYTES_MIN} and at most {PASSPHRASE_BYTES_MAX} bytes")]
     Length,
-    /// The memory that a key is made in is not there.
+    /// There is not enough memory to derive the key.
     #[error("there is not enough memory to make a key from a passphrase")]
     Memory,
-    /// Others may read or change the file that it is in.
-    #[error("`{}` may be read by everybody or changed by others: `chmod 600` it, and take another passphrase", .0.display())]
+    /// Others may read or change the file of the passphrase.
+    #[error("everybody can read `{}`, or others can change it: `chmod 600` it, and choose another passphrase", .0.display())]
     IsOpen(PathBuf),
     /// The file can't be read.
     #[error("could not {verb} `{}`", path.display())]
     File {
-        /// What was tried.
+        /// What was tried, as a verb: `open` or `read`.
         verb: &'static str,
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -62,18 +62,18 @@ pub enum PassphraseError {
     },
 }
 
-/// Random bytes of the system; nothing where it gives none.
+/// Random bytes from the system; `None` if it gives none.
 pub fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
 }
 
-/// What Argon2id makes of a passphrase; one line end at its end is left out. Takes as long as `cost` says, and as much memory; all of that
-/// is overwritten afterwards.
+/// Derives a key from a passphrase with Argon2id, without one line end at the end of the passphrase. `cost` says how much time and memory
+/// this takes; the memory is overwritten afterwards.
 ///
 /// # Errors
-/// A passphrase that can't be one; no memory.
+/// The passphrase is too short or too long, or there is not enough memory.
 pub fn derive(passphrase: &[u8], cost: Cost, salt: &[u8; SALT_BYTES]) -> Result<Key, PassphraseError> {
     let line = passphrase.strip_suffix(b"\n").map_or(passphrase, |line| line.strip_suffix(b"\r").unwrap_or(line));
     if !(PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&line.len()) {
@@ -81,7 +81,7 @@ pub fn derive(passphrase: &[u8], cost: Cost, salt: &[u8; SALT_BYTES]) -> Result<
     }
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(KEY_BYTES)).map_err(|_| PassphraseError::Length)?;
     let mut blocks = Zeroizing::new(Vec::new());
-    // A host with many runs has little left at times: that is an error here, and not the end of all of them.
+    // A host with many runs may have little memory left: then this returns an error instead of ending all runs.
     blocks.try_reserve_exact(params.block_count()).map_err(|_| PassphraseError::Memory)?;
     blocks.resize(params.block_count(), Block::new());
     let mut key = Key::default();
@@ -91,15 +91,17 @@ pub fn derive(passphrase: &[u8], cost: Cost, salt: &[u8; SALT_BYTES]) -> Result<
     Ok(key)
 }
 
-/// The passphrase in a file of one line.
+/// Reads the passphrase in a file of one line.
 ///
-/// SECURITY: as for a key. A group may read it, as secrets in a pod have it; nobody else, and nobody but its owner may write it.
+/// SECURITY: the checks are those for a key, except that a group may read the file, as it may read secrets in a pod. Nobody else may read
+/// it, and only its owner may write it.
 ///
 /// # Errors
-/// A file that can't be read, or that others may read or change.
+/// The file can't be read, or others may read or change it.
 pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, PassphraseError> {
     let failed = |verb| move |cause| PassphraseError::File { verb, path: path.to_owned(), cause };
-    // The path comes from the operator's own environment, so a link in it is the operator's. A link that is put there later is not followed.
+    // The path comes from the operator's own environment, so a link in it is the operator's. A link that is put there meanwhile is not
+    // followed.
     let file = path.canonicalize().and_then(|real| pinned::open(&real)).map_err(failed("open"))?;
     pinned::check_passphrase(&file).map_err(failed("read"))?;
     let mode = file.metadata().map_err(failed("read"))?.permissions().mode();
@@ -109,7 +111,7 @@ pub fn read_passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, PassphraseErro
     bounded(&file).map_err(failed("read"))
 }
 
-/// Room for all of it at once: a buffer that grows leaves copies behind.
+/// Reads into a buffer that has room for everything from the start: a buffer that grows leaves copies behind.
 fn bounded(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; PASSPHRASE_BYTES_MAX + 3]);
     let mut length = 0;

@@ -1,5 +1,5 @@
-//! Opens files that a configuration names, at the place where they were when the configuration was trusted. No link on the path is
-//! followed, and the checks are made on the open file.
+//! Opens files that a configuration names, at the path that they had when the configuration was trusted. No link on the path is followed,
+//! and the checks are made on the open file.
 //!
 //! One link is allowed: `..data`, by which Kubernetes replaces a volume of secrets. It may lead only to a folder beside it.
 
@@ -14,22 +14,22 @@ use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
 use sha2::{Digest as _, Sha256};
 use vocabulary::{Digest, PinnedFile};
 
-/// See the module.
+/// The one link that is allowed, see the documentation of the module.
 const DATA: &[u8] = b"..data";
-/// BOUND: bytes of a program that prints a value, and of a file among its arguments.
+/// BOUND: how many bytes are read of a program that prints a value, or of a file among its arguments.
 const PROGRAM_BYTES_MAX: u64 = 256 << 20;
-/// The mode bits that let others write to it: group, everybody.
+/// The mode bits that let the group or everybody write to a file.
 const WRITABLE: u32 = 0o022;
 /// The mode bit of a folder in which only the owner of a file may remove it, though everybody may write there.
 const STICKY: u32 = 0o1000;
 
-/// Opens a regular file at a path without links, from the root on.
+/// Opens a regular file at an absolute path without links.
 ///
 /// SECURITY: a user who can write to a folder on the path could put another file there, so a path with a folder that everybody can write to
 /// is refused.
 ///
 /// # Errors
-/// What is in its place, or on the way to it; else what the system says.
+/// Something other than a file or a folder is at the path or on the way to it; else the system's error.
 #[expect(clippy::disallowed_methods, reason = "door: secrets that the operator hands over in files, and programs that print them")]
 pub fn open(path: &Path) -> io::Result<File> {
     let words: Option<Vec<_>> = path.components().skip(1).map(|part| plain(&part)).collect();
@@ -41,7 +41,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(&folder, *name, flags, Mode::empty()).map_err(|err| match err {
-        rustix::io::Errno::LOOP => invalid("it is a link now, and was none when it was trusted"),
+        rustix::io::Errno::LOOP => invalid("it is a link now, and was not when it was trusted"),
         err => err.into(),
     })?;
     let file = File::from(file);
@@ -68,7 +68,7 @@ fn step(folder: impl AsFd, word: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let next = openat(&folder, word, flags, Mode::empty()).map_err(|err| match err {
         rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP => {
-            invalid("a folder on its path is a link now, and was none when it was trusted")
+            invalid("a folder on its path is a link now, and was not when it was trusted")
         }
         err => err.into(),
     })?;
@@ -79,21 +79,21 @@ fn step(folder: impl AsFd, word: &[u8]) -> io::Result<OwnedFd> {
     Ok(next)
 }
 
-/// Whether only this user or the system's could have written the file.
+/// Checks that only this user or root could have written the file.
 ///
-/// SECURITY: a hard link could give a secret file a second name, which was trusted.
+/// SECURITY: a hard link could give a secret file a second name, and a configuration that names that one may have been trusted.
 ///
 /// # Errors
-/// Who could have.
+/// Somebody else could have written it.
 pub fn check_secret(metadata: &Metadata) -> io::Result<()> {
     check_owner(metadata)?;
     check_name(metadata)
 }
 
-/// The same for the file of a passphrase, except for who may write to it: another check limits that further.
+/// The same for the file of a passphrase, but without the check of who may write to it: the caller makes a stricter one.
 ///
 /// # Errors
-/// Who could have.
+/// Somebody else could have written it.
 pub fn check_passphrase(file: &File) -> io::Result<()> {
     let metadata = file.metadata()?;
     check_user(&metadata)?;
@@ -102,7 +102,7 @@ pub fn check_passphrase(file: &File) -> io::Result<()> {
 
 fn check_name(metadata: &Metadata) -> io::Result<()> {
     if metadata.nlink() > 1 {
-        Err(denied("it has a second name, a hard link, which may be of another file; copy it instead"))
+        Err(denied("it has a second name, a hard link, so it may be another file than the one that was meant; copy it instead"))
     } else {
         Ok(())
     }
@@ -118,10 +118,10 @@ fn check_owner(metadata: &Metadata) -> io::Result<()> {
     if metadata.mode() & WRITABLE != 0 { Err(denied("others can write to it; take that away with `chmod go-w`")) } else { Ok(()) }
 }
 
-/// Whether each of these is what it was when it was trusted.
+/// Checks that each of these files is the same as when it was trusted.
 ///
 /// # Errors
-/// The first that is not.
+/// The first file that differs, or that can't be checked.
 pub fn check_pinned(files: &[PinnedFile]) -> io::Result<()> {
     for pinned in files {
         let expected = pinned.digest.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;

@@ -1,4 +1,5 @@
-//! Keys that are sealed under another key, which is kept elsewhere: in a file, in the key ring of the kernel, or in what is made of a passphrase.
+//! Secrets that are sealed under a key which is kept elsewhere: in a file, or in the key ring of the kernel. The key can also be derived
+//! from a passphrase.
 
 use std::fmt;
 use std::fs::File;
@@ -17,57 +18,58 @@ use crate::passphrase::{COST, Cost, KEY_BYTES, Key, PassphraseError, SALT_BYTES,
 use crate::pinned;
 
 const NONCE_BYTES: usize = 24;
-/// BOUND: passphrases that one process tries.
+/// BOUND: how many passphrases one process tries.
 const FILES_MAX: usize = 4;
-/// BOUND: keys that were made of passphrases and are remembered, since each takes 64 MiB and a tenth of a second.
+/// BOUND: how many keys derived from passphrases are remembered. Deriving one takes 64 MiB and a tenth of a second.
 const MADE_MAX: usize = 16;
 
-/// Where the key is that something is sealed under. As text: `file PATH`, `keyring DESCRIPTION`, or `passphrase MEMORY_KIB PASSES LANES SALT`.
+/// The place of the key under which a secret is sealed. As text: `file PATH`, `keyring DESCRIPTION`, or
+/// `passphrase MEMORY_KIB PASSES LANES SALT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Under {
-    /// 32 bytes in a file that only its owner may read, by its full path.
+    /// 32 bytes in a file that only its owner may read. This is its full path.
     File(PathBuf),
-    /// 32 bytes in the key ring of the kernel: type `user`, with this description.
+    /// 32 bytes in the key ring of the kernel, of type `user`, with this description.
     Keyring(String),
-    /// What Argon2id makes of a passphrase with this cost and this salt.
+    /// A key that Argon2id derives from a passphrase with this cost and this salt.
     Passphrase(Cost, [u8; SALT_BYTES]),
 }
 
-/// Why something that is sealed does not open.
+/// Why a sealed secret does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum UnderError {
     /// No file with a passphrase was named.
     #[error("it is sealed under a passphrase, and `BAILIWICK_PASSPHRASE_FILE` names no file with it")]
     NoPassphrase,
-    /// The file with the passphrase is of no use.
+    /// The file with the passphrase can't be used.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
-    /// None of the passphrases opens it.
-    #[error("the passphrase in `{}` does not open it: that is another one, or the key was changed", .0.display())]
+    /// None of the passphrases opens the secret. Names the file that was tried last.
+    #[error("the passphrase in `{}` does not open it: it is the wrong passphrase, or the key was changed", .0.display())]
     OtherPassphrase(PathBuf),
-    /// The file that it is sealed under can't be read.
+    /// The file with the key can't be read.
     #[error("the key that opens it could not be read from `{}`", path.display())]
     File {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// Why it can't be read.
         #[source]
         cause: io::Error,
     },
-    /// The key in the file or in the key ring is another one.
-    #[error("the key in {0} does not open it: that is another one, or what it opens was changed")]
+    /// The key in the file or in the key ring does not open the secret.
+    #[error("the key in {0} does not open it: it is the wrong key, or what it opens was changed")]
     OtherKey(String),
-    /// The key ring does not give the key.
+    /// The key can't be read from the key ring.
     #[error("the key that opens it is not in the key ring of the kernel, as `{description}`")]
     Keyring {
-        /// What the key is called there.
+        /// The description of the key there.
         description: String,
-        /// Why.
+        /// Why it can't be read.
         #[source]
         cause: KeyringError,
     },
-    /// It can't be written down where something is sealed.
-    #[error("a path or a description with a line end, or with bytes that are no text, can't be kept")]
+    /// The path or the description can't be written beside the sealed secret.
+    #[error("the path or the description of a key must be text without a line end")]
     NotText,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
@@ -90,7 +92,7 @@ impl fmt::Display for Under {
 impl FromStr for Under {
     type Err = ();
 
-    /// SECURITY: a text that somebody else wrote must not have the host take more memory and time than its own would.
+    /// SECURITY: a text that somebody else wrote must not make the host use more memory and time than its own texts do.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (kind, rest) = text.split_once(' ').ok_or(())?;
         match kind {
@@ -116,15 +118,15 @@ fn salt_of(hex: &str) -> Option<[u8; SALT_BYTES]> {
 }
 
 impl Under {
-    /// A passphrase with a salt of its own.
+    /// A passphrase with a new salt.
     ///
     /// # Errors
-    /// No random bytes.
+    /// The system gives no random bytes.
     pub fn new_passphrase() -> Result<Self, UnderError> {
         Ok(Self::Passphrase(COST, random().ok_or(UnderError::NoRandomness)?))
     }
 
-    /// The same in words, for people. Nothing secret is in it.
+    /// Names the place of the key for people. Nothing secret is in it.
     pub fn words(&self) -> String {
         match self {
             Self::File(path) => format!("the key in `{}`", path.display()),
@@ -133,7 +135,7 @@ impl Under {
         }
     }
 
-    /// Whether it can be written down as text and read again.
+    /// Checks that it can be written as text and read back.
     ///
     /// # Errors
     /// [`UnderError::NotText`].
@@ -142,10 +144,11 @@ impl Under {
         if text.contains('\n') || text.parse().as_ref() != Ok(self) { Err(UnderError::NotText) } else { Ok(()) }
     }
 
-    /// Seals a secret. `passphrase` is the file with the passphrase, where it is sealed under one; else the first that was named.
+    /// Seals a secret. `passphrase` is the file with the passphrase, if the secret is sealed under one; without it, the file that was named
+    /// first is used. `about` is authenticated with the secret.
     ///
     /// # Errors
-    /// The key is not there, or can't be read.
+    /// The key is missing or can't be read.
     pub fn seal(&self, plain: &[u8], about: &[u8], passphrase: Option<&Path>) -> Result<Vec<u8>, UnderError> {
         self.check_text()?;
         let key = match self {
@@ -162,10 +165,10 @@ impl Under {
         Ok([&nonce[..], &sealed.map_err(|_| UnderError::NoRandomness)?].concat())
     }
 
-    /// Opens what was sealed with the same `about`.
+    /// Opens a secret that was sealed with the same `about`.
     ///
     /// # Errors
-    /// The key is not there, or is another one, or what it opens was changed.
+    /// The key is missing or wrong, or the sealed bytes or `about` were changed.
     pub fn open(&self, sealed: &[u8], about: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnderError> {
         match self {
             Self::File(path) => opened(&in_file(path)?, sealed, about).ok_or_else(|| UnderError::OtherKey(format!("`{}`", path.display()))),
@@ -182,7 +185,7 @@ fn opened(key: &Key, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> 
     cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: about }).ok().map(Zeroizing::new)
 }
 
-/// What opened something is remembered by its salt: the readers of a home open its key several times.
+/// A derived key that opened something is remembered by its salt, since the readers of a home open its key several times.
 fn open_with_passphrase(cost: Cost, salt: &[u8; SALT_BYTES], sealed: &[u8], about: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnderError> {
     let made = locked(&MADE).iter().filter(|(of, _)| of == salt).find_map(|(_, key)| opened(key, sealed, about));
     if let Some(plain) = made {
@@ -205,9 +208,9 @@ fn open_with_passphrase(cost: Cost, salt: &[u8; SALT_BYTES], sealed: &[u8], abou
     Err(err)
 }
 
-/// The key in a file of 32 bytes.
+/// Reads the key in a file of 32 bytes.
 ///
-/// SECURITY: nobody but its owner may read it, and its owner is this user or root.
+/// SECURITY: only its owner may read the file, and its owner must be this user or root.
 fn in_file(path: &Path) -> Result<Key, UnderError> {
     let failed = |cause| UnderError::File { path: path.to_owned(), cause };
     let file = pinned::open(path).map_err(failed)?;
@@ -243,16 +246,16 @@ fn in_keyring(description: &str) -> Result<Key, UnderError> {
     bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| failed(KeyringError::Length))
 }
 
-/// The files with passphrases that the operator named. They belong to the process, like the environment that names them.
+/// The files with passphrases that the operator named. There is one list for the process, like the environment that names them.
 static FILES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-/// What was made of a passphrase with a salt, and opened something.
+/// Keys that were derived from a passphrase with this salt and opened something.
 static MADE: Mutex<Vec<([u8; SALT_BYTES], Key)>> = Mutex::new(Vec::new());
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Names a file with a passphrase, which is tried after those that were named before. One too many is not taken.
+/// Names a file with a passphrase, which is tried after those that were named before. Files beyond the bound are ignored.
 pub fn name_passphrase_file(path: PathBuf) {
     let mut files = locked(&FILES);
     if files.len() < FILES_MAX && !files.contains(&path) {
@@ -286,7 +289,7 @@ mod tests {
             assert!(under.open(&changed, b"about").is_err(), "byte {at}");
         }
         for (name, bytes, mode, why) in [
-            ("other", &[8; 32][..], 0o600, "another one"),
+            ("other", &[8; 32][..], 0o600, "the wrong key"),
             ("short", &[7; 31], 0o600, "32 bytes"),
             ("long", &[7; 33], 0o600, "32 bytes"),
             ("open", &[7; 32], 0o640, "chmod 600"),

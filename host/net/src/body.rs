@@ -1,4 +1,4 @@
-//! The body of a response, piece by piece, within its bounds.
+//! The body of a response, which is read in bounded pieces.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use crate::err::fault_of;
 use crate::idle::Returns;
 use crate::wire::fields;
 
-/// BOUND: the largest piece that is handed on.
+/// BOUND: bytes of the largest piece that is passed on.
 pub(crate) const PIECE_BYTES_MAX: usize = 64 << 10;
 
-/// Reads a body. The connection is used again only after the end was read; dropping this before closes it.
+/// Reads a body. The connection is used again only after the end was read. Dropping this before the end closes it.
 pub struct BodyReader {
     live: Option<LiveBody>,
-    /// Came in one with what was handed on last.
+    /// The rest of the bytes that arrived together with the last piece.
     rest: Bytes,
     trailers: Vec<Header>,
     between: Duration,
@@ -55,7 +55,7 @@ impl BodyReader {
         reader
     }
 
-    /// The next piece, at most 64 KiB; `None` after the end, and after a fault. Cancel-safe.
+    /// The next piece, at most 64 KiB. `None` after the end, and after a fault. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Bytes, HttpFault>> {
         loop {
             if !self.rest.is_empty() {
@@ -81,12 +81,12 @@ impl BodyReader {
         }
     }
 
-    /// Whether the body came to its end; what is after it can't be asked for.
+    /// Whether the body was read to its end.
     pub fn is_whole(&self) -> bool {
         self.whole && self.rest.is_empty()
     }
 
-    /// The trailers, once the end was read; none where the server sent none.
+    /// The trailers, once the end was read. Empty if the server sent none.
     pub fn take_trailers(&mut self) -> Vec<Header> {
         std::mem::take(&mut self.trailers)
     }
@@ -114,7 +114,7 @@ impl BodyReader {
         fault
     }
 
-    /// Hands the connection back once nothing more of this body can come.
+    /// Returns the connection to the pool when nothing more of this body can arrive.
     fn free_if_over(&mut self) {
         if let Some(mut live) = self.live.take_if(|live| self.whole || live.body.is_end_stream()) {
             self.whole = true;
@@ -125,7 +125,7 @@ impl BodyReader {
     }
 }
 
-/// Whether a field says how a message is read, where it goes or who may see it. After the body it comes too late to be obeyed. A program
+/// Whether a field states how a message is read, where it goes or who may see it. After the body it comes too late to be obeyed. A program
 /// that merges trailers into the head would see another head than the one that was judged (RFC 9110 section 6.5.1).
 fn is_of_the_head(name: &str) -> bool {
     const NAMES: &[&str] = &["age", "authorization", "cache-control", "expires", "host", "location", "retry-after", "set-cookie", "vary"];
@@ -141,7 +141,7 @@ impl LiveBody {
         }
         match frame {
             Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(|err| fault_of(&err).fault))),
-            // Nobody is left who could bring more.
+            // No task is left that could receive more.
             Poll::Pending if self.conn.has_ended() => Poll::Ready(Some(Err(HttpFault::Incomplete))),
             Poll::Pending => Poll::Pending,
         }

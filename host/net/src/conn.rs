@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by whoever waits for it: no task runs beside, so dropping it closes it.
+//! One HTTP/1.1 connection, which is driven by the task that waits for it. No other task runs for it, so dropping it closes it.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,11 +22,11 @@ use crate::dial::{Dialled, Stream};
 use crate::err::{NetError, fault_of};
 use crate::wire::ResponseLimits;
 
-/// BOUND: informational responses (1xx) before the one that counts.
+/// BOUND: informational responses (1xx) before the final one.
 const INFORMATIONAL_MAX: u32 = 16;
-/// BOUND: what is read ahead of the caller, in bytes; also the largest piece of a body.
+/// BOUND: bytes that are read ahead of the caller, which is also the largest piece of a body.
 const READ_AHEAD_BYTES: usize = 64 << 10;
-/// hyper's own least.
+/// The least that hyper allows.
 const READ_AHEAD_BYTES_MIN: usize = 8 << 10;
 
 /// A connection between two requests, or in the middle of one.
@@ -34,18 +34,18 @@ pub(crate) struct Conn {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<Tls>,
     sender: SendRequest<Full<Bytes>>,
-    /// None once it has ended.
+    /// `None` once the connection has ended.
     driver: Option<Connection<TokioIo<Stream>, Full<Bytes>>>,
-    /// Informational responses to the present request.
+    /// How many informational responses to the present request have arrived.
     informational: Arc<AtomicU32>,
     socket: OwnedFd,
 }
 
-/// What a connection that failed leaves behind.
+/// What is left after a connection failed.
 pub(crate) enum Lost<T> {
-    /// It had ended before any of the request was written: this may be sent on another.
+    /// The connection had ended before any of the request was written, so the request may be sent on another one.
     Unsent(Box<T>),
-    /// It failed, or may have been sent.
+    /// The request failed, or may have been sent.
     Failed(NetError),
 }
 
@@ -63,12 +63,12 @@ impl Conn {
         Ok(Self { peer, tls, sender, driver: Some(driver), informational: Arc::default(), socket })
     }
 
-    /// Moves bytes, as far as that goes now.
+    /// Moves as many bytes as possible without waiting.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some(driver) = &mut self.driver
             && Pin::new(driver).poll(cx).is_ready()
         {
-            // What went wrong comes out of the response or of its body.
+            // The error is reported by the response or by its body.
             self.driver = None;
         }
     }
@@ -77,9 +77,10 @@ impl Conn {
         self.driver.is_none()
     }
 
-    /// Whether another request can go out on it now. Notices that the other side has closed, or says what nobody asked for.
+    /// Whether another request can be sent on it now. This notices a server that has closed the connection, or that has sent bytes without
+    /// a request.
     pub(crate) fn is_free(&mut self) -> bool {
-        // An idle connection has nobody to wake; and what was spent of this task's turn must not hide that it was closed.
+        // Nothing wakes an idle connection. The cooperative budget of this task must not hide that it was closed.
         let driven = tokio::task::unconstrained(poll_fn(|cx| {
             self.drive(cx);
             Poll::Ready(())
@@ -88,8 +89,8 @@ impl Conn {
         !self.has_ended() && self.sender.is_ready()
     }
 
-    /// Whether the other side has said nothing since, nor closed. SECURITY: asked of the kernel, because the runtime learns of
-    /// it later: what is there before a request was sent would be taken for its response.
+    /// Whether the server has neither sent bytes nor closed the connection. SECURITY: the kernel is asked, because the runtime learns of it
+    /// later. Bytes that arrive before a request is sent would be read as its response.
     pub(crate) fn is_quiet(&self) -> bool {
         let looked = recv(&self.socket, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         matches!(looked, Err(rustix::io::Errno::AGAIN))

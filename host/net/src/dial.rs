@@ -1,4 +1,4 @@
-//! From a permitted place to a connection: look up, judge all, dial one, compare, shake hands.
+//! Makes a connection to a permitted target: resolves the name, judges all addresses, dials one, compares it, and does the TLS handshake.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -23,14 +23,14 @@ use crate::tls;
 /// BOUND: addresses of one name that are tried in turn.
 const TRIES_MAX: usize = 4;
 
-/// What every connection of a host is dialled with.
+/// What all connections of a host have in common.
 pub(crate) struct NetShared {
     pub(crate) resolver: Resolver,
     pub(crate) tls: TlsConnector,
     pub(crate) own: OwnListeners,
 }
 
-/// Where a connection goes: what a pool is keyed by.
+/// The target of a connection, which is the key of a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DialTarget {
     pub(crate) scheme: Scheme,
@@ -38,22 +38,22 @@ pub(crate) struct DialTarget {
     pub(crate) port: u16,
 }
 
-/// A connection that stands, and who is at its other end.
+/// An established connection, with the address of its other end.
 pub(crate) struct Dialled {
     pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<Tls>,
-    /// The same socket, to look at while the stream belongs to hyper.
+    /// The same socket, to query while the stream belongs to hyper.
     pub(crate) socket: OwnedFd,
 }
 
-/// A TCP connection to an address that was judged, and compared with it.
+/// A TCP connection to an address that was judged. The connected address was compared with it.
 struct Connected {
     tcp: TcpStream,
     peer: SocketAddr,
 }
 
-/// Dials a place, all of it within the time given.
+/// Connects to a target within the given time.
 pub(crate) async fn dial(shared: &NetShared, place: &DialTarget, bounds: &Bounds, within: Duration) -> Result<Dialled, NetError> {
     let span = tracing::debug_span!("dial", host = %place.host, port = place.port);
     let dialled = connected(shared, place, bounds, within).instrument(span.clone()).await;
@@ -76,14 +76,14 @@ async fn connected(shared: &NetShared, place: &DialTarget, bounds: &Bounds, with
     let shaking = shake_hands(shared, place, tcp).instrument(tracing::debug_span!("tls", %peer));
     let shaken = timeout(until.saturating_duration_since(Instant::now()), shaking).await;
     let (stream, tls) = shaken.map_err(out_of_time).flatten().map_err(|err| err.with_peer(peer))?;
-    // SECURITY: before a byte of the request is written. In clear text nobody shows a key.
+    // SECURITY: this comes before a byte of the request is written. In clear text there is no key.
     if !bounds.pins.is_empty() && !tls.as_ref().is_some_and(|tls| bounds.pins.contains(&tls.key)) {
         return Err(NetError::refused(Reason::KeyNotPinned).with_peer(peer));
     }
     Ok(Dialled { stream, peer, tls, socket })
 }
 
-/// Every address of the place, each one judged. INVARIANT: what is dialled comes from here.
+/// Every address of the target, each one judged. INVARIANT: only addresses from here are dialled.
 async fn judged(shared: &NetShared, place: &DialTarget, bounds: &Bounds) -> Result<Vec<SocketAddr>, NetError> {
     let (asked, found) = match &place.host {
         HostName::V4(v4) => (AskedBy::Literal, vec![IpAddr::V4(*v4)]),
@@ -93,7 +93,7 @@ async fn judged(shared: &NetShared, place: &DialTarget, bounds: &Bounds) -> Resu
     let mut good: Vec<SocketAddr> = Vec::with_capacity(found.len());
     for ip in found {
         let address = SocketAddr::new(ip, place.port);
-        // SECURITY: one bad answer refuses them all, or a name could hide a private address among public ones.
+        // SECURITY: one address that is not allowed refuses them all. Otherwise a name could hide a private address among public ones.
         verdict(address, asked, bounds, &shared.own).map_err(NetError::refused)?;
         if !good.contains(&address) {
             good.push(address);
@@ -118,7 +118,8 @@ async fn connect_one_of(addresses: &[SocketAddr], until: Instant) -> Result<Conn
     Err(last)
 }
 
-/// SECURITY: what the kernel connected to must be what was judged, whatever lies between (translation rules, a proxy).
+/// SECURITY: the address to which the kernel connected must be the one that was judged, whatever is in between (translation rules, a
+/// proxy).
 fn compared(tcp: TcpStream, judged: SocketAddr) -> Result<Connected, NetError> {
     let broken = |err: std::io::Error| NetError::new(HttpFault::Unreachable, &err.to_string());
     let peer = tcp.peer_addr().map_err(broken)?;
@@ -139,7 +140,7 @@ async fn shake_hands(shared: &NetShared, place: &DialTarget, tcp: TcpStream) -> 
     }
 }
 
-/// Bytes to and from the other end.
+/// A byte stream to and from the other end.
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

@@ -1,22 +1,22 @@
-//! What goes wrong out there: a word for the guest, a reason and a sentence for the operator.
+//! Errors of the network: a word for the guest, a reason and a sentence for the operator.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
 
 use vocabulary::{HttpFault, Reason, SafeText};
 
-/// BOUND: longest sentence that is kept of a failure.
+/// BOUND: bytes of the sentence about a failure.
 const DETAIL_BYTES_MAX: usize = 256;
 
-/// Why a request has no response.
+/// The reason why a request has no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct NetError {
-    /// What the guest may be told.
+    /// The fault that the guest may see.
     pub fault: HttpFault,
-    /// Why it was refused, where it was: an address.
+    /// The reason of the refusal, if an address was refused.
     pub reason: Option<Reason>,
-    /// Who was spoken to, where it came so far.
+    /// The address of the connection, if there was one.
     pub peer: Option<SocketAddr>,
     /// What happened, for the operator alone.
     pub detail: SafeText,
@@ -38,11 +38,11 @@ impl NetError {
     }
 }
 
-/// hyper's errors in our words.
+/// Translates an error of hyper.
 pub(crate) fn fault_of(err: &hyper::Error) -> NetError {
     let io = err.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
     let text = err.to_string();
-    // hyper offers the question `is_parse_too_large` to servers only; a test holds its words.
+    // hyper offers `is_parse_too_large` to servers only. A test checks that its text stays the same.
     let fault = if err.is_parse() && text == "message head is too large" {
         HttpFault::HeadersTooLarge
     } else if err.is_parse() {
@@ -51,7 +51,7 @@ pub(crate) fn fault_of(err: &hyper::Error) -> NetError {
         HttpFault::TimedOut
     } else {
         match io {
-            // hyper's decoder of chunks says so where what came was none.
+            // hyper's decoder of chunks reports this for data that is not chunked.
             Some(std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData) => HttpFault::Protocol,
             _ => HttpFault::Incomplete,
         }
@@ -65,13 +65,13 @@ pub enum SetupError {
     /// One of the roots.
     #[error("root {index} is not a certificate in PEM or DER")]
     Root {
-        /// Counted from 0.
+        /// The number of the root, counted from 0.
         index: usize,
     },
-    /// The TLS library refuses its own defaults.
+    /// The TLS library refuses its own default settings.
     #[error("TLS can't be set up")]
     Tls {
-        /// What it says.
+        /// The error of the library.
         #[source]
         cause: tokio_rustls::rustls::Error,
     },

@@ -15,26 +15,26 @@ use crate::err::NetError;
 use crate::idle::Returns;
 use crate::wire::{ResponseLimits, Timeouts, from_http};
 
-/// A request as hyper sends it, and the way back for the connection that it will use.
+/// A request in the form of hyper, and the way back to the pool for the connection that it will use.
 pub(crate) struct Ready {
     pub(crate) request: Request<Full<Bytes>>,
     pub(crate) returns: Returns,
 }
 
-/// A response whose body is still to come.
+/// A response whose body has not been read yet.
 #[derive(Debug)]
 pub struct Response {
-    /// Status and header fields, without those that only concern the connection.
+    /// The status and the header fields, without those that only concern the connection.
     pub head: HttpHead,
-    /// Who answered: the address that was judged, dialled and compared.
+    /// The address of the server. It was judged, dialled and compared.
     pub peer: SocketAddr,
-    /// Of the connection, for `https`.
+    /// The TLS connection, for `https`.
     pub tls: Option<Tls>,
     /// The body. Dropping it closes the connection.
     pub body: BodyReader,
 }
 
-/// Sends, and waits for the head.
+/// Sends a request and waits for the head of its response.
 pub(crate) async fn exchange(
     mut conn: Box<Conn>,
     Ready { request, returns }: Ready,

@@ -1,4 +1,4 @@
-//! Connections between two requests: which are kept, under which terms one is used again, and its way back here.
+//! Connections between two requests: which ones are kept, and under which terms they are used again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,14 @@ use crate::conn::Conn;
 use crate::dial::DialTarget;
 use crate::wire::ResponseLimits;
 
-/// BOUND: connections kept for one place.
+/// BOUND: connections kept for one target.
 const IDLE_MAX_PER_PLACE: usize = 64;
 /// BOUND: connections kept in all.
 const IDLE_MAX: usize = 256;
-/// BOUND: how long one is kept; common servers close after 60 to 75 s.
+/// BOUND: how long a connection is kept. Common servers close idle connections after 60 to 75 s.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// The connections of one pool that no request uses at the moment. Cloning shares them; the last clone closes them.
+/// The connections of one pool that no request uses now. Clones share them; dropping the last clone closes them.
 #[derive(Clone, Default)]
 pub(crate) struct IdleConns(Arc<Mutex<Idle>>);
 
@@ -26,7 +26,7 @@ pub(crate) struct IdleConns(Arc<Mutex<Idle>>);
 struct Idle {
     places: HashMap<DialTarget, Vec<PooledConn>>,
     count: usize,
-    /// Credentials under which nothing is kept any more.
+    /// Credentials whose connections are no longer kept.
     revoked: HashSet<String>,
 }
 
@@ -36,7 +36,7 @@ struct PooledConn {
     since: Instant,
 }
 
-/// What a connection was opened under; another request uses it only if its own are the same.
+/// The terms under which a connection was opened. Another request uses it only if its own terms are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ConnectionTerms {
     bounds: Bounds,
@@ -58,32 +58,32 @@ pub(crate) struct Returns {
 }
 
 impl IdleConns {
-    /// The way back for a connection to this place, which may be used again by requests with the same bounds and limits.
+    /// The way back for a connection to this target. Only requests with the same bounds and limits may use the connection again.
     pub(crate) fn way_back(&self, place: DialTarget, bounds: Bounds, limits: &ResponseLimits) -> Returns {
         let terms = ConnectionTerms { bounds, header_bytes: limits.header_bytes, header_count: limits.header_count };
         Returns { idle: self.clone(), place, terms }
     }
 
-    /// Closes what was opened under a credential, and keeps none of it from now on.
+    /// Closes connections that were opened under a credential, and keeps none of them from now on.
     pub(crate) fn revoke(&self, credential: &str) {
         let closed = self.lock().revoke(credential);
-        // Closing sends what TLS has to say: not under the lock.
+        // Closing sends the end of TLS, so it does not happen under the lock.
         drop(closed);
     }
 
-    /// How many there are.
+    /// The number of idle connections.
     pub(crate) fn count(&self) -> usize {
         self.lock().count
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
-        // What is in there is whole after every statement, so a panic elsewhere leaves nothing half done.
+        // The state is complete after every statement, so a panic elsewhere leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Idle {
-    /// The one that was used last, so that those in excess grow old.
+    /// The connection that was used last, so that superfluous ones grow old.
     fn take(&mut self, place: &DialTarget, terms: &ConnectionTerms) -> Option<Box<Conn>> {
         let kept = self.places.get_mut(place)?;
         let at = kept.iter().rposition(|kept| kept.terms == *terms && kept.since.elapsed() < IDLE_AGE_MAX)?;
@@ -136,7 +136,7 @@ impl Returns {
         &self.terms.bounds
     }
 
-    /// An idle connection that this way leads from, and that still stands. Those met on the way that don't are closed.
+    /// An idle connection for this target and these terms that is still open. Connections found to be closed are dropped.
     pub(crate) fn take(&self) -> Option<Box<Conn>> {
         loop {
             let mut conn = self.idle.lock().take(&self.place, &self.terms)?;

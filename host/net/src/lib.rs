@@ -1,13 +1,13 @@
-//! The only sockets of the host to the world: resolves names, judges every address, dials what was judged, speaks HTTP/1.1 within bounds.
+//! The host's only sockets to the network. This room resolves names, judges every address, dials what was judged, and speaks HTTP/1.1
+//! within bounds.
 //!
-//! Whether a request may be made at all is decided before it comes here (`policy::decide`, kept by `gate`); this room only
-//! applies the address table to what a name turns out to be, and never decides again. Secrets, redaction and what the guest
-//! is told are `broker`'s.
+//! Whether a request may be made is decided before it arrives here (`policy::decide`, carried out by `gate`). This room only applies the
+//! table of addresses to what a name resolves to. The room `broker` handles secrets, redaction and what the guest sees.
 //!
-//! INVARIANTS: a name is looked up anew for every new connection, and every address it has is judged; a connection goes to
-//! an address that was judged, and is compared with it; no redirect is followed, no proxy of the environment is asked, no
-//! cookie kept, no other protocol switched to; whatever a server sends is bounded in bytes and in time. Dropping a future or
-//! a body closes its connection: nothing runs beside the caller.
+//! INVARIANTS: a name is resolved again for every new connection, and each of its addresses is judged. A connection goes to an address that
+//! was judged, and is compared with it. No redirect is followed, no proxy of the environment is used, no cookie is kept, and no other
+//! protocol is switched to. Whatever a server sends is bounded in bytes and in time. Dropping a future or a body closes its connection,
+//! because no other task runs for it.
 
 mod body;
 mod conn;

@@ -11,35 +11,34 @@ use crate::pool::Pool;
 use crate::resolve::Resolver;
 use crate::tls;
 
-/// What an operator configures of the network.
+/// The network settings of an operator.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkConfig {
-    /// Name servers; those of `/etc/resolv.conf` where none is named.
+    /// The name servers. If empty, those of `/etc/resolv.conf`.
     pub resolvers: Vec<SocketAddr>,
-    /// Certificates trusted beside the public roots: each one DER, or PEM with one or more.
+    /// Certificates that are trusted in addition to the public roots. Each is in DER, or is PEM with one or more certificates.
     pub roots: Vec<Vec<u8>>,
-    /// What this host listens on itself.
+    /// The addresses on which this host itself listens.
     pub own: OwnListeners,
 }
 
-/// What all agents of a host share: name servers, roots, and what is never dialled. Connections are not among it.
+/// What all agents of a host share: name servers, roots, and the addresses that are never dialled. Connections are not shared.
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<NetShared>,
 }
 
 impl Network {
-    /// Prepares resolver and TLS; opens nothing.
+    /// Prepares the resolver and TLS. Opens no connection.
     ///
     /// # Errors
-    /// A root that is no certificate.
+    /// A root that is not a certificate.
     pub fn new(config: &NetworkConfig) -> Result<Self, SetupError> {
         let shared = NetShared { resolver: Resolver::new(&config.resolvers), tls: tls::connector(&config.roots)?, own: config.own.clone() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// A set of connections of its own. SECURITY: one for each agent and policy, so that no agent is handed a connection
-    /// that another one has used.
+    /// A new set of connections. SECURITY: each agent and policy has its own, so that no agent gets a connection that another one has used.
     pub fn pool(&self) -> Pool {
         Pool::new(Arc::clone(&self.shared))
     }

@@ -1,4 +1,4 @@
-//! Connections of one agent under one policy, kept for its next request to the same place within the same bounds.
+//! The connections of one agent under one policy. They are kept for its next request to the same target within the same bounds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::exchange::{Ready, Response, exchange};
 use crate::idle::IdleConns;
 use crate::wire::{WireRequest, sent_of, to_http};
 
-/// Connections of one agent under one policy. Cloning shares them; the last clone closes them.
+/// The connections of one agent under one policy. Clones share them; dropping the last clone closes them.
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<NetShared>,
     idle: IdleConns,
 }
 
-/// Called with the address that a request goes to, and how many bytes of it.
+/// Is called with the address to which a request is sent, and the number of its bytes.
 pub type Noting<'a> = &'a (dyn Fn(Option<(SocketAddr, Sent)>) + Send + Sync);
 
 impl std::fmt::Debug for Pool {
@@ -35,18 +35,18 @@ impl Pool {
 
     /// Sends a permitted request and waits for the head of its response. Dropping the future closes its connection.
     ///
-    /// A connection that is used again and proves to be closed before a byte of the request was written is replaced by a
-    /// new one, once. Nothing else is ever tried again.
+    /// If a kept connection turns out to be closed before a byte of the request was written, it is replaced by a new one, once. Nothing
+    /// else is ever retried.
     ///
     /// # Errors
-    /// [`NetError`]: with a `reason` where an address was refused; nothing was sent then.
+    /// [`NetError`]. If an address was refused, it has a `reason`, and nothing was sent.
     pub async fn send(&self, request: WireRequest) -> Result<Response, NetError> {
         self.send_noting(request, &|_| ()).await
     }
 
-    /// The same, for a caller that notes the address that a request went to, and how many bytes of it. The callback is called just before
-    /// the request is handed to a connection, and with `None` if nothing of it was written after all. Whatever becomes of the request, the
-    /// last call is right.
+    /// Like [`Pool::send`], for a caller that records the address to which a request was sent, and the number of its bytes. The callback is
+    /// called just before the request is passed to a connection. It is called again with `None` if nothing of the request was written after
+    /// all. Whatever happens to the request, the last call is right.
     ///
     /// # Errors
     /// As [`Pool::send`].
@@ -78,13 +78,13 @@ impl Pool {
         })
     }
 
-    /// Closes what is kept of connections that were opened under a credential, and keeps none of it from now on. What is still being read is its
-    /// reader's to close.
+    /// Closes idle connections that were opened under a credential, and keeps none of them from now on. A connection whose response is
+    /// still being read is closed by its reader.
     pub fn revoke(&self, credential: &str) {
         self.idle.revoke(credential);
     }
 
-    /// How many connections are kept at the moment.
+    /// The number of connections that are kept now.
     pub fn idle(&self) -> usize {
         self.idle.count()
     }

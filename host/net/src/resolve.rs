@@ -1,4 +1,4 @@
-//! Names to addresses, asked of the operator's name servers and of nobody else.
+//! Resolves names to addresses, by the operator's name servers and no others.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,29 +12,29 @@ use vocabulary::{HttpFault, Reason, SafeText};
 
 use crate::err::NetError;
 
-/// BOUND: addresses of one kind that one name may have; more is not an answer to be picked from.
+/// BOUND: addresses of one kind that one name may have. A longer answer is refused as a whole.
 const ANSWERS_MAX: usize = 16;
-/// BOUND: for each of two tries.
+/// BOUND: the time of each of two tries.
 const TIMEOUT: Duration = Duration::from_millis(2500);
-/// BOUND: a lookup, all tries and aliases together.
+/// BOUND: the time of a lookup, with all tries and aliases.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Looks names up, anew each time: no cache, no hosts file, no search list, no second source.
+/// Resolves names. Each lookup asks again: there is no cache, no hosts file, no search list, and no other source.
 pub(crate) struct Resolver {
-    /// None where this machine has no name servers: every name is then unreachable.
+    /// `None` if this machine has no name servers. Then no name can be resolved.
     hickory: Option<TokioResolver>,
 }
 
 impl Resolver {
-    /// Asks these name servers; those of the system, which are read once, where none is named.
+    /// Uses these name servers. If there are none, uses those of the system, which are read once.
     pub(crate) fn new(named: &[SocketAddr]) -> Self {
         Self { hickory: name_servers(named).and_then(build) }
     }
 
-    /// Every address that a name has just now, IPv4 first.
+    /// Every address that a name has now, IPv4 first.
     ///
     /// # Errors
-    /// `Unreachable` for whatever is not an answer; a refusal for more addresses than can be meant, or an alias that leads
+    /// `Unreachable` for anything that is not an answer. A refusal for more addresses than a name should have, or for an alias that leads
     /// to a metadata service.
     pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         let unreachable = |detail: &str| NetError::new(HttpFault::Unreachable, detail);
@@ -61,7 +61,7 @@ impl Resolver {
     }
 }
 
-/// SECURITY: nothing is left out here, so that the address table judges every answer.
+/// SECURITY: no address is left out here, so that the table of addresses judges every answer.
 fn addresses_into<'a>(found: &mut Vec<IpAddr>, records: impl Iterator<Item = &'a RData>) -> Result<(), NetError> {
     let before = found.len();
     for record in records {
@@ -103,7 +103,7 @@ fn build(servers: Vec<NameServerConfig>) -> Option<TokioResolver> {
     let mut options = ResolverOpts::default();
     options.timeout = TIMEOUT;
     options.attempts = 1;
-    // SECURITY: a verdict holds for one connection, so an answer is never kept for another.
+    // SECURITY: a verdict is for one connection, so an answer is never kept for another one.
     options.cache_size = 0;
     options.positive_max_ttl = Some(Duration::ZERO);
     options.negative_max_ttl = Some(Duration::ZERO);

@@ -1,4 +1,4 @@
-//! TLS as a client: 1.2 or later, public roots and the operator's, nothing remembered between connections.
+//! The TLS client: version 1.2 or later, the public roots and the operator's, and no state that is kept between connections.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use vocabulary::{Digest, HostName, HttpFault, SafeText};
 
 use crate::err::{NetError, SetupError};
 
-/// What every handshake of this host uses.
+/// The settings of every handshake of this host.
 pub(crate) fn connector(roots: &[Vec<u8>]) -> Result<TlsConnector, SetupError> {
     let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for (index, root) in roots.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(crate) fn connector(roots: &[Vec<u8>]) -> Result<TlsConnector, SetupError> {
         .with_root_certificates(store)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // SECURITY: a ticket ties connections of different agents together, and spares the server showing its certificate.
+    // SECURITY: a session ticket would link connections of different agents, and the server would not have to show its certificate again.
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -41,11 +41,11 @@ fn certificates(root: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     if found.is_empty() { None } else { Some(found) }
 }
 
-/// Shakes hands as a client of this very name or address.
+/// Does the handshake for exactly this name or address.
 pub(crate) async fn handshake(connector: &TlsConnector, host: &HostName, tcp: TcpStream) -> Result<(TlsStream<TcpStream>, Tls), NetError> {
     let unreachable = |detail: &str| NetError::new(HttpFault::Unreachable, detail);
     let name = match host {
-        HostName::Name(name) => ServerName::try_from(name.clone()).map_err(|_| unreachable("no name for TLS"))?,
+        HostName::Name(name) => ServerName::try_from(name.clone()).map_err(|_| unreachable("not a valid name for TLS"))?,
         HostName::V4(address) => ServerName::from(std::net::IpAddr::V4(*address)),
         HostName::V6(address) => ServerName::from(std::net::IpAddr::V6(*address)),
     };

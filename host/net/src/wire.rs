@@ -1,4 +1,4 @@
-//! A request ready for the wire, and what comes back.
+//! A request that is ready to be sent, and the checks of its response.
 
 use std::time::Duration;
 
@@ -11,33 +11,33 @@ use vocabulary::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Reason
 
 use crate::err::NetError;
 
-/// One request, permitted and complete. It may hold a secret, so there is no form in which it could be printed.
+/// One permitted and complete request. It may contain a secret, so it can't be printed.
 #[derive(Clone)]
 pub struct WireRequest {
-    /// Where to.
+    /// The target.
     pub target: HttpTarget,
     /// The method.
     pub method: Method,
-    /// In this order; `Host` and `Content-Length` are made here.
+    /// The headers in this order. `Host` and `Content-Length` are added here.
     pub headers: Vec<Header>,
     /// The whole body.
     pub body: Bytes,
-    /// What the permit says of addresses.
+    /// The bounds of the permit, for addresses.
     pub bounds: Bounds,
     /// How long each part may take.
     pub timeouts: Timeouts,
-    /// How much may come back.
+    /// How large the response may be.
     pub limits: ResponseLimits,
 }
 
 /// How long each part of a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the connection stands, with name, address and TLS.
+    /// The time until the connection is established, including name, address and TLS.
     pub connect: Duration,
-    /// From there until the head of the response is whole.
+    /// The time from there until the head of the response is complete.
     pub first_byte: Duration,
-    /// Between two pieces of the body.
+    /// The time between two pieces of the body.
     pub between_bytes: Duration,
 }
 
@@ -50,14 +50,14 @@ impl Default for Timeouts {
     }
 }
 
-/// How much may come back.
+/// How large a response may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseLimits {
-    /// Of the head: status line and header fields; of the trailers once more.
+    /// The bytes of the head, with its status line and header fields. The trailers may have as many again.
     pub header_bytes: u64,
-    /// Fields of the head.
+    /// The number of header fields.
     pub header_count: usize,
-    /// Of the body.
+    /// The bytes of the body.
     pub response_bytes: u64,
 }
 
@@ -70,7 +70,8 @@ impl Default for ResponseLimits {
     }
 }
 
-/// Fields that concern one connection, or how a message ends on it: made here, and kept here when they come.
+/// Fields that concern one connection, or how a message ends on it. In requests they are made here, and in responses they are not passed
+/// on.
 pub(crate) fn is_of_the_connection(name: &str) -> bool {
     matches!(name, "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" | "upgrade" | "http2-settings")
 }
@@ -82,7 +83,7 @@ pub(crate) fn to_http(request: &WireRequest) -> Result<Request<Full<Bytes>>, Net
     *to.method_mut() = http::Method::from_bytes(request.method.as_str().as_bytes()).map_err(|_| malformed("the method"))?;
     let path = request.target.path_and_query();
     let uri: Uri = path.parse().map_err(|_| malformed("the path"))?;
-    // SECURITY: what was judged is what is sent.
+    // SECURITY: what is sent must be exactly what was judged.
     if uri.path_and_query().is_none_or(|sent| sent.as_str() != path) || uri.authority().is_some() {
         return Err(malformed("the path"));
     }
@@ -94,7 +95,7 @@ pub(crate) fn to_http(request: &WireRequest) -> Result<Request<Full<Bytes>>, Net
         if header.name == "content-length" {
             continue;
         }
-        // SECURITY: refused by policy before; a slip there must not become a second message on the wire.
+        // SECURITY: policy refuses these fields. If it failed to do so, they still must not become a second message.
         if header.name == "host" || is_of_the_connection(&header.name) {
             return Err(NetError::refused(Reason::HeaderNotYours(SafeText::new(&header.name, 64))));
         }
@@ -109,7 +110,7 @@ pub(crate) fn to_http(request: &WireRequest) -> Result<Request<Full<Bytes>>, Net
     Ok(to)
 }
 
-/// How many bytes of a request go onto the wire: hyper writes the request line and the fields of the map as they are, and adds none.
+/// The number of bytes of a request as it is sent: hyper writes the request line and the fields of the map as they are, and adds none.
 pub(crate) fn sent_of(request: &Request<Full<Bytes>>) -> Sent {
     const LINE: usize = " / HTTP/1.1\r\n".len() - "/".len();
     const FIELD: usize = ": \r\n".len();
@@ -120,17 +121,17 @@ pub(crate) fn sent_of(request: &Request<Full<Bytes>>) -> Sent {
     Sent { body, head: (request.method().as_str().len() + path + LINE + fields + END) as u64 }
 }
 
-/// Judges the head of a response and puts it into our words.
+/// Checks the head of a response and converts it.
 pub(crate) fn from_http(head: &http::response::Parts) -> Result<HttpHead, NetError> {
     let protocol = |what: &str| NetError::new(HttpFault::Protocol, what);
     let status = head.status.as_u16();
     if !(200..=599).contains(&status) {
-        return Err(protocol("the status is none of 200 to 599"));
+        return Err(protocol("the status is not from 200 to 599"));
     }
     let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let (length, coding) = (lengths.next(), codings.next());
-    // SECURITY: where two readers could differ on where a message ends, it is not read at all (RFC 9112 section 6.3).
+    // SECURITY: if two readers could disagree on where a message ends, it is not read at all (RFC 9112 section 6.3).
     if lengths.next().is_some() || length.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit)) {
         return Err(protocol("more than one length"));
     }
@@ -143,7 +144,7 @@ pub(crate) fn from_http(head: &http::response::Parts) -> Result<HttpHead, NetErr
     Ok(HttpHead { headers: fields(&head.headers), status })
 }
 
-/// Header fields or trailers, without those that concern the connection.
+/// The header fields or trailers without those that concern the connection.
 pub(crate) fn fields(from: &http::HeaderMap) -> Vec<Header> {
     let mut to = Vec::with_capacity(from.len());
     for (name, value) in from {

@@ -1,7 +1,7 @@
-//! What an agent may do once it runs: what it declares ∩ what its operator granted. Only narrows.
+//! What an agent may do when it runs: the intersection of what it declares and what its operator granted. Admission only narrows.
 //!
-//! Pure: it is handed what was read elsewhere, and hands back the grants under which the agent is to run, or every reason
-//! why it can't be run at all.
+//! The functions are pure: callers pass in what they read elsewhere. The result is the grants under which the agent runs, or every reason
+//! why it can't run at all.
 
 use vocabulary::{Grants, SafeText};
 
@@ -10,61 +10,61 @@ use crate::interface::Service;
 use crate::manifest::{Declared, Manifest};
 use vocabulary::Capability;
 
-/// What is effective.
+/// The result of admission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
-    /// At most what was granted. Run the agent under these and no others.
+    /// The grants, at most what was granted. Run the agent under these and no others.
     pub grants: Grants,
-    /// The same for people.
+    /// The same result as rows for people.
     pub rows: Vec<AdmissionRow>,
 }
 
-/// One capability, for `inspect`.
+/// One capability, as `inspect` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AdmissionRow {
-    /// Which.
+    /// The capability.
     pub capability: Capability,
-    /// Whether the component imports an interface for it. Toolchains import what they never use.
+    /// Whether the component imports an interface for it. Toolchains also import what they never use.
     pub imported: bool,
-    /// Why the agent says that it needs it; `None` where it does not say so.
+    /// The agent's reason for needing it. `None` if the agent does not declare it.
     pub declared: Option<String>,
-    /// What the operator granted, a line each.
+    /// What the operator granted, one line each.
     pub granted: Vec<String>,
-    /// What is left of it, a line each.
+    /// What is effective, one line each.
     pub effective: Vec<String>,
 }
 
-/// Why an agent is not admitted.
+/// The reason why an agent is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It imports what nobody serves.
-    #[error("it imports `{0}`, which nobody serves here")]
+    /// It imports an interface that is not served.
+    #[error("it imports `{0}`, which this host does not serve")]
     Unserved(SafeText),
-    /// It imports another version of something that is served.
+    /// It imports another version of an interface that is served.
     #[error("it imports `{0}`, which is served in another version only (WASI 0.2, bailiwick:agent 0.1)")]
     OtherVersion(SafeText),
-    /// It imports something of a later version.
+    /// It imports an interface of a later version.
     #[error("it imports `{name}`, which is not part of this version: it arrives with {with}")]
     Later {
-        /// What it imports.
+        /// The interface that it imports.
         name: SafeText,
-        /// With what it comes.
+        /// The feature that the interface arrives with.
         with: &'static str,
     },
-    /// It declares what it was not granted.
-    #[error("it declares `{capability}` (\"{why}\"), and was not granted it")]
+    /// It declares a capability that it was not granted.
+    #[error("it declares `{capability}` (\"{why}\"), which it was not granted")]
     NotGranted {
-        /// Which.
+        /// The capability.
         capability: Capability,
-        /// In the words of its author.
+        /// The reason, in the words of the agent's author.
         why: String,
     },
-    /// It imports functions for which it was granted nothing.
-    #[error("it imports the functions of `{0}`, and was granted none of them")]
+    /// It imports functions for which it has no grant.
+    #[error("it imports the functions of `{0}`, none of which it was granted")]
     ImportNotGranted(Capability),
-    /// It was granted something, but nothing of that is left, since it declares only to look.
-    #[error("it declares `{0}` as read-only, and was granted only what is more than that")]
+    /// It declares only reading, and was granted only more than that, so nothing is effective.
+    #[error("it declares `{0}` as read-only, but was granted only methods that do more than read")]
     NothingLeft(Capability),
 }
 
@@ -77,7 +77,8 @@ pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grant
     let narrowed = narrow(manifest, grants);
     let imports_credentials =
         imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(Capability::Credentials)));
-    // Unlike WASI, nobody imports it by the way: what can't be called is no surprise in the middle of a run.
+    // Toolchains import WASI without using it, but not this interface. So the agent is refused now instead of failing in the middle of a
+    // run.
     if imports_credentials && narrowed.may.is_empty() {
         refused.push(Refused::ImportNotGranted(Capability::Credentials));
     }
@@ -91,7 +92,7 @@ pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grant
     if refused.is_empty() { Ok(Effective { rows: table(manifest, imports, grants), grants: narrowed }) } else { Err(refused) }
 }
 
-/// The same for people, for a component that is refused too.
+/// The rows for people, also for a component that is refused.
 pub fn table(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Vec<AdmissionRow> {
     let narrowed = narrow(manifest, grants);
     let row = |capability: &Capability| AdmissionRow {
@@ -118,7 +119,7 @@ fn declared(manifest: Option<&Manifest>, capability: Capability) -> Option<&Decl
     manifest.and_then(|manifest| manifest.declares.iter().find(|declared| declared.capability == capability))
 }
 
-/// Without a manifest what was granted counts; with one, what it does not declare is taken away.
+/// Without a manifest, the result is what was granted. With a manifest, what it does not declare is removed.
 fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
     let mut narrowed = grants.clone();
     if manifest.is_none() {
@@ -147,13 +148,13 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
     narrowed
 }
 
-/// Whether anything is granted of a capability. What it says for people decides nothing.
+/// Whether anything is granted of a capability. The lines for people have no part in this.
 fn is_granted(capability: Capability, grants: &Grants) -> bool {
     match capability {
         Capability::Files => !grants.files.is_empty(),
         Capability::Credentials => !grants.may.is_empty(),
         Capability::Http => !grants.http.is_empty(),
-        // Nothing grants these.
+        // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => false,
     }
 }
@@ -164,7 +165,7 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
         Capability::Files => grants.files.iter().map(files_line).collect(),
         Capability::Credentials => credential::may_lines(grants).collect(),
         Capability::Http => grants.http.iter().map(http_line).chain(credential::lines(grants)).collect(),
-        // Nothing grants these.
+        // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
-//! TOML as people wrote it, walked by hand, so that each error names its file, its line and its key.
+//! TOML as people wrote it, read key by key, so that each error names its file, its line and its key.
 //!
-//! Nothing is read that was not asked for, and what was not asked for is an error: see [`Table::only`].
+//! A caller names every key that it reads. Any other key is an error: see [`Table::only`].
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -11,20 +11,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use vocabulary::{ParseError, SafeText};
 
-/// BOUND: characters of a key that an error repeats.
+/// BOUND: bytes of a key that an error repeats.
 const KEY_BYTES_MAX: usize = 200;
 
 /// A place in a file, and what is wrong there.
 #[derive(Debug, thiserror::Error)]
 #[error("{}:{line}: {}{fault}", SafeText::new(&file.to_string_lossy(), 4096), key_and_colon(key))]
 pub struct WrongError {
-    /// The file, as it was named.
+    /// The file, as the caller named it.
     pub file: PathBuf,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// The whole key, `agents.x.http[0].host`; empty where none was reached.
+    /// The whole key, for example `agents.x.http[0].host`. Empty if the error is not at a key.
     pub key: String,
-    /// What is wrong. In a box, so that no error of a room is large because of it.
+    /// What is wrong. It is in a box so that errors which contain this one stay small.
     pub fault: Box<ConfigFault>,
 }
 
@@ -35,59 +35,59 @@ fn key_and_colon(key: &str) -> String {
 /// What can be wrong at a key.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFault {
-    /// Not TOML, or a key written twice.
+    /// The file is not TOML, or has a key twice.
     #[error("{0}")]
     Syntax(SafeText),
-    /// A key that means nothing here.
+    /// The key has no meaning here.
     #[error("is not a key here; the keys are {known}")]
     UnknownKey {
-        /// What could stand here.
+        /// The keys that are valid here.
         known: String,
     },
-    /// A word that is none of those that mean something here.
-    #[error("is none of those that there are: {known}")]
+    /// The word is not one of those that are valid here.
+    #[error("is not one of: {known}")]
     UnknownChoice {
-        /// What could stand here.
+        /// The words that are valid here.
         known: String,
     },
-    /// A key or value of a later version.
+    /// The key or value belongs to a later version.
     #[error("is not part of this version: it arrives with {0}")]
     Later(&'static str),
-    /// A key that has to be there.
+    /// A required key is absent.
     #[error("is missing")]
     Missing,
-    /// Another kind of value.
-    #[error("must be {wanted}, and is {found}")]
+    /// The value has the wrong type.
+    #[error("must be {wanted}, not {found}")]
     Type {
-        /// What it has to be.
+        /// The type that it must have.
         wanted: &'static str,
-        /// What it is.
+        /// The type that it has.
         found: &'static str,
     },
-    /// A value that can't be read.
+    /// The value can't be parsed.
     #[error(transparent)]
     Value(#[from] ParseError),
-    /// A grant that can't be meant.
+    /// The grant makes no sense.
     #[error(transparent)]
     Grant(#[from] policy::grants::Problem),
-    /// A list or text with nothing in it.
+    /// The list or text is empty.
     #[error("must not be empty")]
     Empty,
-    /// A list, table or text that is too long.
+    /// The list, table or text is too long.
     #[error("has more than {max} {unit}")]
     TooMuch {
-        /// The bound.
+        /// The largest number that is allowed.
         max: usize,
-        /// What is counted.
+        /// The unit of `max`.
         unit: &'static str,
     },
-    /// A value that contradicts another, or that can't have an effect.
+    /// The value contradicts another one, or can't have an effect.
     #[error("{0}")]
     Impossible(&'static str),
-    /// A folder or file of the host that is not what it has to be.
+    /// A folder or file of the host does not satisfy what the key requires.
     #[error("`{path}` {why}")]
     Path {
-        /// The path, once resolved.
+        /// The path, without links.
         path: SafeText,
         /// What is wrong with it.
         why: &'static str,
@@ -106,7 +106,7 @@ impl<'t> Text<'t> {
         Self { file, text }
     }
 
-    /// Parses; duplicate keys are refused here.
+    /// Parses the text. A key that occurs twice is an error.
     pub(crate) fn parse(self) -> Result<Spanned<DeTable<'t>>, WrongError> {
         DeTable::parse(self.text)
             .map_err(|err| self.wrong("", &err.span().unwrap_or(0..0), ConfigFault::Syntax(SafeText::new(err.message(), 300))))
@@ -132,7 +132,7 @@ impl<'t> Table<'t> {
         Self { text, key: String::new(), span: 0..0, table: table.get_ref() }
     }
 
-    /// Refuses every key that is not in `known`; those in `later` with the words that say when they come.
+    /// Refuses every key that is not in `known`. A key in `later` is refused with the version or feature that it arrives with.
     pub(crate) fn only(&self, known: &[&str], later: &[(&str, &'static str)]) -> Result<(), WrongError> {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
@@ -206,7 +206,7 @@ impl<'t> ConfigValue<'t> {
     /// A text in one line, without characters that mislead a reader.
     pub(crate) fn line(&self, max: usize) -> Result<String, WrongError> {
         let text = self.text(max)?;
-        // The escape of a plain line is the line itself, but for its backslashes.
+        // Apart from its backslashes, the escape of a plain line is the line itself.
         if SafeText::new(&text.replace('\\', ""), max).as_str() != text.replace('\\', "") {
             return Err(self.wrong(ConfigFault::Impossible("must be one line without control or invisible characters")));
         }

@@ -1,8 +1,8 @@
-//! What a configuration may cause, as one value: its canonical bytes are what is trusted, accepted, locked and compared. Lines for people are
-//! made from it, and are never compared.
+//! What a configuration may cause, as one value. Its canonical bytes are what is trusted, accepted, locked and compared. Lines for people
+//! are made from it, and are never compared.
 //!
-//! A path is relative to the folder of the configuration if the configuration has it so: a project that is moved or cloned has the same value.
-//! A place that the configuration names as a place of this machine is absolute. `spelling.rs` says which is which.
+//! A path is relative to the folder of the configuration if it is relative in the configuration: a project that is moved or cloned has the
+//! same value. A place that the configuration names as a place of this machine is absolute. `spelling.rs` decides between the two.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,14 +27,14 @@ pub use spelling::Spelling;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Authority {
-    /// What is run.
+    /// The component or source.
     pub component: Code,
-    /// Whether every run of it is kept so that it can be resumed.
+    /// Whether every run is kept so that it can be resumed.
     pub durable: bool,
-    /// The engagements under which it may be run.
+    /// The engagements under which the agent may be run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engagements: Vec<Engagement>,
-    /// The last day on which it may be started.
+    /// The last day on which the agent may be started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Until>,
     /// What was granted.
@@ -42,7 +42,7 @@ pub struct Authority {
     /// The limits that are not the default, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<Limit, u64>,
-    /// How names are resolved and whom TLS believes.
+    /// The name servers, and the roots that TLS trusts.
     #[serde(default, skip_serializing_if = "Reach::is_empty")]
     pub network: Reach,
     /// Interfaces that need a grant of their own.
@@ -50,42 +50,42 @@ pub struct Authority {
     pub uses: Vec<String>,
 }
 
-/// What is run, and what it must match.
+/// The code that is run, and what it must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Code {
-    /// A component that is run as it is.
+    /// A component that is run without a build.
     File {
-        /// The digest of its bytes, if it must have exactly these.
+        /// The digest of its bytes. `None` if it may have any bytes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<Digest>,
-        /// What it imports, if it must have exactly these bytes.
+        /// The interfaces that it imports, if it must have exactly these bytes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         imports: Vec<String>,
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
     },
     /// A folder of source, which is built.
     Folder {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// The digest of everything that a build reads of it, if it must have exactly that.
+        /// The digest of everything that a build reads of it. `None` if it may be any source.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<Digest>,
-        /// The tools that it is built with, if they must be exactly these.
+        /// The tools that it is built with. `None` if it may be any tools.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tools: Option<String>,
     },
 }
 
-/// How names are resolved and whom TLS believes.
+/// The name servers, and the roots that TLS trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Reach {
-    /// Name servers; the system's where empty.
+    /// The name servers. If empty, those of the system are used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolvers: Vec<SocketAddr>,
-    /// Certificates beside the public roots.
+    /// Certificates that TLS trusts in addition to the public roots.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<RootFile>,
 }
@@ -94,14 +94,14 @@ pub struct Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RootFile {
-    /// Of its bytes.
+    /// The digest of its bytes.
     pub digest: Digest,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl Code {
-    /// The digest of the component or of the source that it is held to.
+    /// The digest of the component or of the source that it must match.
     pub fn held_to(&self) -> Option<Digest> {
         match self {
             Self::File { digest, .. } => *digest,
@@ -127,25 +127,26 @@ impl Reach {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Whole {
-    /// By name.
+    /// The authorities of the agents, by name.
     pub agents: BTreeMap<String, Authority>,
-    /// The credentials that no agent was granted.
+    /// The credentials that are granted to no agent.
     pub credentials: Vec<Binding>,
-    /// All of them.
+    /// All engagements.
     pub engagements: Vec<Engagement>,
-    /// All of them.
+    /// All environments.
     pub environments: Vec<Environment>,
-    /// For every agent.
+    /// The network of every agent.
     pub network: Reach,
 }
 
 impl Whole {
-    /// Of a configuration that was understood.
+    /// The value of a resolved configuration.
     ///
     /// # Errors
-    /// A path that is not text.
+    /// A path that is not UTF-8.
     pub fn of(resolved: &Resolved) -> Result<Self, ConfigError> {
-        // Each part is named, so that nobody adds one without placing it here. `file` and `digest` say which file it is, and not what it allows.
+        // Each field is named, so that a new field can't be forgotten here. `file` and `digest` identify the file, and say nothing about
+        // what it allows.
         let Resolved { file, digest: _, agents, credentials, engagements, environments, network, machine_paths } = resolved;
         let short = Shortening::new(file, machine_paths);
         let engagements: Vec<Engagement> = engagements.values().cloned().collect();
@@ -161,7 +162,7 @@ impl Whole {
     }
 }
 
-/// What all agents of a configuration have.
+/// What all agents of a configuration have in common.
 struct Shared<'a> {
     engagements: &'a [Engagement],
     network: &'a Reach,
@@ -170,7 +171,7 @@ struct Shared<'a> {
 
 impl Authority {
     fn of(agent: &ResolvedAgent, shared: &Shared<'_>) -> Result<Self, ConfigError> {
-        // Who answers for an agent, and what it is for, allows nothing: only people read it.
+        // `owner` and `purpose` allow nothing: only people read them.
         let ResolvedAgent { component, grants, limits, owner: _, purpose: _, expires, uses, durable } = agent;
         let mut grants = grants.clone();
         shared.short.grants(&mut grants)?;
@@ -208,7 +209,7 @@ impl Authority {
         self
     }
 
-    /// The source that it is held to.
+    /// The digest of the source that it must match.
     pub fn source(&self) -> Option<Digest> {
         match &self.component {
             Code::Folder { source, .. } => *source,

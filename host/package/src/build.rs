@@ -1,10 +1,10 @@
-//! From a folder of source to a component with its manifest in it.
+//! Builds a folder of source into a component that contains its manifest.
 //!
 //! Building runs the author's code, so it needs the proof that the operator trusts the file which names the folder. That code runs
-//! contained, on a copy of the source (`stage`), with tools that are found outside the project. A build can read exactly what its
+//! contained, on a copy of the source (`stage`), with tools that are found outside of the project. A build can read exactly what its
 //! [`SourcePin`] covers. If a pin was accepted, the two are compared before anything runs. Schemas come from the component itself, which
-//! only `sandbox` can run. So a build ends in [`Raw`], and [`Raw::freeze`] makes a component of it. The component is kept, and built again
-//! only when something in its source changed.
+//! only `sandbox` can run. So a build ends in [`Raw`], and [`Raw::freeze`] makes a component of it. The component is kept. It is built
+//! again only after something in its source has changed.
 
 use std::path::{Path, PathBuf};
 
@@ -43,39 +43,40 @@ use workplace::Workplace;
 /// The input to which an agent made with the SDK answers with its schemas.
 pub const SCHEMAS_INPUT: &str = r#"{"$schema":"bailiwick:schemas"}"#;
 
-/// How a tool is started so that it reaches only what it was given: by this program, with one of two words that it knows.
+/// How a tool is started so that it reaches only what it was given: this program is started with one of two words that it knows.
 #[derive(Clone, Debug)]
 pub struct Helper {
-    /// The program.
+    /// The path of this program.
     pub program: PathBuf,
-    /// The word for the process that ends everything when nobody waits for it any more.
+    /// The word for the process that ends all others when nobody waits for the tool any more.
     pub keeper: String,
     /// The word for the process that restricts itself and becomes the tool.
     pub worker: String,
 }
 
-/// What is to be built.
+/// The parameters of a build.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
     /// A folder with `agent.toml`.
     pub folder: &'a Path,
-    /// Where what was built is kept: a folder of the home.
+    /// The folder of the home in which built components are kept.
     pub cache: &'a Path,
-    /// That it may be built.
+    /// The proof that the folder may be built.
     pub trusted: &'a Trusted,
-    /// What was accepted of it. Only this source is built, and in an empty folder, so that nothing of an earlier source gets into it.
+    /// The source that was accepted. Only this source is built, and in an empty folder, so that nothing of an earlier source gets into the
+    /// component.
     pub expected: Option<&'a SourcePin>,
-    /// How its tools are started.
+    /// How tools are started.
     pub helper: &'a Helper,
 }
 
-/// Stands for everything that a component is made from. It can be accepted even if each build makes different bytes.
+/// Identifies everything that a component is made from. It can be accepted even if each build makes different bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourcePin {
-    /// Of every file that the build can read of the project.
+    /// The digest of every file of the project that the build can read.
     pub source: Digest,
-    /// By which tool.
+    /// The tools of the build, with their versions.
     pub tools: String,
 }
 
@@ -85,10 +86,10 @@ impl SourcePin {
     }
 }
 
-/// What came of it.
+/// The result of a build.
 #[derive(Debug)]
 pub enum Built {
-    /// Nothing changed since this was frozen.
+    /// Nothing has changed since this component was frozen.
     Fresh(Frozen),
     /// A component without its manifest.
     Raw(Box<Raw>),
@@ -97,11 +98,11 @@ pub enum Built {
 /// A component with its manifest in it, in the cache.
 #[derive(Clone, Debug)]
 pub struct Frozen {
-    /// Where it is; replaced by the next build.
+    /// The path of the file. The next build replaces it.
     pub file: PathBuf,
-    /// What was in it: check when you read it, or take [`Frozen::read`].
+    /// The digest of the component. Check it when you read the file, or use [`Frozen::read`].
     pub digest: Digest,
-    /// What it was built from.
+    /// The source and the tools that it was built from.
     pub pin: SourcePin,
 }
 
@@ -114,33 +115,33 @@ pub struct Raw {
     slot: BuildSlot,
 }
 
-/// What an agent says its input and output look like.
+/// How an agent describes its input and output.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schemas {
-    /// JSON schema of the input.
+    /// The JSON schema of the input.
     pub input: Json,
-    /// JSON schema of the output.
+    /// The JSON schema of the output.
     pub output: Json,
 }
 
-/// Stands for everything that a component depends on.
+/// Identifies everything that a component depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Everything in its folder.
+    /// The digest of everything in its folder.
     pub source: Digest,
-    /// The files outside, of which only a build tells; `None` before there was one.
+    /// The digest of the files outside of the folder. Only a build finds them, so it is `None` before the first one.
     pub others: Option<Digest>,
 }
 
-/// What is to be built, and by what.
+/// What is built, and by which tools.
 enum Recipe {
     Rust { plan: Box<cargo::Plan>, rust: Box<Rust> },
     Python { module: String, places: Places, python: Box<python::Python> },
 }
 
 impl Recipe {
-    /// Asks the operator's tools, and runs nothing from the project.
+    /// Queries the operator's tools, and runs nothing from the project.
     fn find(folder: &Path, authored: &AuthoredManifest, tools: &Tools) -> Result<Self, BuildError> {
         match (folder.join("Cargo.toml").is_file(), &authored.python) {
             (true, None) => {
@@ -173,7 +174,7 @@ impl Recipe {
 }
 
 /// The folders within which a build's source may lie: the agent's folder, its workspace, and the nearest folder above with a configuration.
-/// SECURITY: a folder that holds the user's home is none, whatever lies in there.
+/// SECURITY: a folder that contains the user's home does not count, whatever lies in it.
 fn project(folder: &Path, root: &Path) -> Vec<PathBuf> {
     let configured = folder.ancestors().find(|above| above.join(crate::config::FILE_NAME).is_file());
     let mut project: Vec<PathBuf> = [Some(root), configured].into_iter().flatten().map(Path::to_owned).collect();
@@ -184,7 +185,7 @@ fn project(folder: &Path, root: &Path) -> Vec<PathBuf> {
     project
 }
 
-/// What `[build] sources` names, without links.
+/// The paths in `[build] sources`, without links.
 fn declared(folder: &Path, sources: &[PathBuf], project: &[PathBuf]) -> Result<Vec<PathBuf>, BuildError> {
     let mut found = Vec::new();
     for source in sources {
@@ -198,7 +199,7 @@ fn declared(folder: &Path, sources: &[PathBuf], project: &[PathBuf]) -> Result<V
     Ok(found)
 }
 
-/// Builds a folder, or finds that nothing changed.
+/// Builds a folder. If nothing has changed, returns what was built before.
 ///
 /// # Errors
 /// A folder that is not an agent or not what was accepted, a tool that is missing or fails, a result that can't run here.
@@ -218,7 +219,7 @@ pub fn build(order: &Order<'_>, watcher: &mut BuildWatcher<'_>) -> Result<Built,
     Ok(Built::Raw(Box::new(Raw { component, manifest: authored.manifest, stamp, slot })))
 }
 
-/// One build, with what it works with.
+/// One build, with the values that it uses.
 struct Work<'a> {
     authored: &'a AuthoredManifest,
     folder: &'a Path,
@@ -229,12 +230,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The component, and what it was made of.
+    /// Returns the component, and what it was made of.
     fn run(&self, watcher: &mut BuildWatcher<'_>) -> Result<(PathBuf, Stamp), BuildError> {
         let workplace = Workplace::in_folder(&self.slot.folder);
         let (stage, mut stamp) = self.take(&workplace)?;
         self.hold(&stamp)?;
-        // The first build is as clean as one that has to be: what comes of it can be accepted without being built again.
+        // The first build of a folder is as clean as one that has to be: its component can be accepted without another build.
         let is_clean = workplace.prepare(self.order.expected.is_some())? || matches!(self.recipe, Recipe::Python { .. });
         stamp.is_clean = is_clean;
         let (folder, helper, tools) = (self.folder, self.order.helper, self.tools);
@@ -244,7 +245,7 @@ impl Work<'_> {
                 if !job.fetch(watcher)? {
                     return Ok((job.build(watcher)?, stamp));
                 }
-                // There was no lock, and there is one now, which belongs to what is built. Nothing else may have changed.
+                // There was no `Cargo.lock`, and now there is one, which belongs to the source. Nothing else may have changed.
                 let (stage, mut with_lock) = self.take(&workplace)?;
                 with_lock.is_clean = is_clean;
                 if with_lock.inside != stamp.inside {
@@ -260,7 +261,7 @@ impl Work<'_> {
         }
     }
 
-    /// Copies the source to where it is built, and makes the digest of exactly the copied bytes.
+    /// Copies the source to the place where it is built, and hashes exactly the copied bytes.
     fn take(&self, workplace: &Workplace) -> Result<(BuildStage, Stamp), BuildError> {
         let places = self.recipe.places();
         let mut stage = BuildStage::new(workplace.stage.clone())?;
@@ -273,7 +274,7 @@ impl Work<'_> {
         Ok((stage, stamp))
     }
 
-    /// Compares the source with what was accepted of it.
+    /// Compares the source with what was accepted.
     fn hold(&self, stamp: &Stamp) -> Result<(), BuildError> {
         let now = stamp.pin();
         match self.order.expected {
@@ -283,20 +284,21 @@ impl Work<'_> {
     }
 }
 
-/// What was built of a folder, if nothing changed since: of this source, where it must be of one. Builds nothing, so it needs no proof of trust.
+/// What was built from a folder, if nothing has changed since. With `expected`, it must have been built from that source. Builds nothing,
+/// so it needs no proof of trust.
 ///
 /// # Errors
-/// A folder that is no agent's.
+/// A folder that is not an agent's.
 pub fn fresh(folder: &Path, cache: &Path, expected: Option<&SourcePin>) -> Result<Option<Frozen>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
     Ok(BuildSlot::open(cache, &folder)?.fresh(&folder, |inside| with_sdk(&authored, inside), expected))
 }
 
-/// What a folder would be built from now. Builds nothing, but asks the operator's tools for the packages and the compiler.
+/// What a folder would be built from now. Builds nothing, but queries the operator's tools for the packages and the compiler.
 ///
 /// # Errors
-/// A folder that is no agent's, a tool that is missing.
+/// A folder that is not an agent's, a tool that is missing.
 pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
@@ -305,11 +307,11 @@ pub fn pin(folder: &Path) -> Result<SourcePin, BuildError> {
     Ok(Stamp::new(recipe.places(), (with_sdk(&authored, inside), outside), &recipe.tools()).pin())
 }
 
-/// Which files are other than those of which this source was built here; nothing, where it was not built here last. For people: what decides is the
-/// pin. Builds nothing, and starts nothing.
+/// The files that differ from those of which the source `was` was built here. `None` if the last build here was of another source. The list
+/// is for people; only the pin decides. Builds nothing, and starts no process.
 ///
 /// # Errors
-/// A folder that is no agent's, or can't be read.
+/// A folder that is not an agent's, or that can't be read.
 pub fn changes(folder: &Path, cache: &Path, was: Digest) -> Result<Option<Vec<ListingChange>>, BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let Some(stamp) = slot::stamped(cache, &folder).filter(|stamp| stamp.pin().source == was && !stamp.files.is_empty()) else {
@@ -321,11 +323,11 @@ pub fn changes(folder: &Path, cache: &Path, was: Digest) -> Result<Option<Vec<Li
     Ok(Some(listing::between(&stamp.files, &listing.files())))
 }
 
-/// The digest of what a folder's component depends on now, without these files; and the same digest from the last build, if that was of
-/// this source. For a caller that watches a folder. Builds nothing, and starts nothing.
+/// The digest of what a folder's component depends on now, without the files in `but`. Also the same digest at the last build, if that was
+/// of this source. It is for a caller that watches a folder. Builds nothing, and starts no process.
 ///
 /// # Errors
-/// A folder that is no agent's, or can't be read.
+/// A folder that is not an agent's, or that can't be read.
 pub fn states(folder: &Path, cache: &Path, but: &[PathBuf]) -> Result<(State, Option<State>), BuildError> {
     let folder = folder.canonicalize().map_err(file::failed("find", folder))?;
     let authored = AuthoredManifest::load(&folder)?;
@@ -341,7 +343,7 @@ pub fn states(folder: &Path, cache: &Path, but: &[PathBuf]) -> Result<(State, Op
     Ok((State { source, others: stamp.is_some().then_some(others) }, then))
 }
 
-/// What this host adds to an agent in Python is part of its source.
+/// The code that this host adds to an agent in Python is part of its source.
 fn with_sdk(authored: &AuthoredManifest, source: Digest) -> Digest {
     match authored.python {
         Some(_) => Digest::of(&[source.as_bytes().as_slice(), python::sdk_digest().as_bytes()].concat()),
@@ -350,7 +352,7 @@ fn with_sdk(authored: &AuthoredManifest, source: Digest) -> Digest {
 }
 
 impl Schemas {
-    /// Reads what a component answered to [`SCHEMAS_INPUT`].
+    /// Parses a component's answer to [`SCHEMAS_INPUT`].
     ///
     /// # Errors
     /// Anything but an object with `input` and `output`.
@@ -360,17 +362,17 @@ impl Schemas {
 }
 
 impl Raw {
-    /// The component without its manifest, to be asked for its schemas.
+    /// The component without its manifest, which a caller runs to get its schemas.
     pub fn component(&self) -> &[u8] {
         &self.component
     }
 
-    /// What goes into it.
+    /// The manifest that will be frozen into the component.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Freezes manifest and schemas into it, and keeps it. A component that has no schemas (a command) goes without.
+    /// Freezes the manifest and the schemas into the component, and keeps it. A component without schemas (a command) has `None`.
     ///
     /// # Errors
     /// A manifest that does not fit, a file that can't be written.
@@ -383,10 +385,10 @@ impl Raw {
 }
 
 impl Frozen {
-    /// The component.
+    /// Reads the component.
     ///
     /// # Errors
-    /// A file that can't be read, or is not what was built.
+    /// A file that can't be read, or that differs from what was built.
     pub fn read(&self) -> Result<Vec<u8>, BuildError> {
         let bytes = file::read(&self.file, COMPONENT_BYTES_MAX)?;
         if Digest::of(&bytes) == self.digest { Ok(bytes) } else { Err(BuildError::Changed(self.file.clone())) }

@@ -1,7 +1,7 @@
-//! What a component is, seen from outside: digest, size, what it imports, how it is called. Nothing of it runs here.
+//! Describes a component without running it: digest, size, imports, and how it is called.
 //!
-//! It is checked whole against the engine's own profile, so that what is shown by `inspect` is what would be compiled.
-//! Whether its imports are served is decided in [`crate::admission`].
+//! The whole component is validated for the features of the engine, so that `inspect` shows what would be compiled. [`crate::admission`]
+//! decides whether its imports are served.
 
 use std::path::Path;
 
@@ -12,18 +12,18 @@ use crate::file::{self, FileError};
 use crate::interface::InterfaceName;
 use crate::manifest::{self, FrozenError, Manifest};
 
-/// BOUND: bytes of a component; one from componentize-py has 18 MiB.
+/// BOUND: bytes of a component. One from componentize-py has 18 MiB.
 pub const COMPONENT_BYTES_MAX: u64 = 128 << 20;
-/// BOUND: imports, and exports, of the outermost level; all of WASI has about 40.
+/// BOUND: imports, and exports, of the outermost level. All of WASI has about 40.
 const EXTERNS_MAX: usize = 500;
 /// BOUND: bytes of the name of an import.
 const NAME_BYTES_MAX: usize = 256;
-/// BOUND: how deep components lie within components; a toolchain's has 2.
+/// BOUND: levels of components within components. Those of toolchains have 2.
 const DEPTH_MAX: usize = 16;
-/// BOUND: modules and components within one; a componentize-py component has some 20.
+/// BOUND: modules and components within one. A componentize-py component has some 20.
 const NESTED_MAX: usize = 1000;
 
-/// What our engine takes of WebAssembly. What is not here is attack surface that no toolchain needs: threads, memory64, several
+/// The features of WebAssembly that our engine accepts. The others are attack surface that no toolchain needs: threads, memory64, several
 /// memories, GC, exceptions, tail calls, relaxed SIMD, stack switching, and the async of components.
 pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
@@ -36,18 +36,18 @@ pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
-/// A component that is whole, and that something here can call.
+/// A component that is valid, and that the host can call.
 #[derive(Clone, Debug)]
 pub struct Component {
-    /// Of all its bytes, manifest included.
+    /// The digest of all its bytes, including the manifest.
     pub digest: Digest,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// How it is called.
     pub kind: ComponentKind,
-    /// What it imports, in its own order.
+    /// What it imports, in the order of the component.
     pub imports: Vec<Import>,
-    /// What it says of itself.
+    /// The manifest that it contains.
     pub manifest: Option<Manifest>,
 }
 
@@ -63,60 +63,60 @@ pub enum ComponentKind {
 /// One import of the outermost level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// As written, made safe to print.
+    /// The name as written, made safe to print.
     pub name: SafeText,
-    /// The interface it names; `None` for anything else, which nobody serves.
+    /// The interface that it names. `None` for any other import, which is not served.
     pub interface: Option<InterfaceName>,
 }
 
-/// These bytes are no component that could run here.
+/// These bytes are not a component that can run here.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
-    /// Too many bytes.
+    /// The component has too many bytes.
     #[error("the component has more than {COMPONENT_BYTES_MAX} bytes")]
     TooLarge,
-    /// Something else altogether.
+    /// The bytes are not WebAssembly.
     #[error("this is not WebAssembly: it does not begin as a component does")]
     NotWasm,
-    /// A module from before components.
+    /// The bytes are a core module.
     #[error("this is a core module, not a component; build it for `wasm32-wasip2`")]
     CoreModule,
-    /// It breaks a rule of the format, ends too early, or needs what the engine has turned off.
-    #[error("the component is broken, or needs what is turned off here")]
+    /// The component breaks a rule of the format, is truncated, or needs a feature that the engine has turned off.
+    #[error("the component is broken, or needs a feature of WebAssembly that is turned off here")]
     Invalid(#[source] wasmparser::BinaryReaderError),
-    /// It has more of something than any toolchain writes.
+    /// The component has more of something than any toolchain writes.
     #[error("the component has more than {max} {what}")]
     TooMuch {
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// The bound.
+        /// The largest number that is allowed.
         max: usize,
     },
-    /// It can't be called.
+    /// The component has no export that the host can call.
     #[error("the component exports neither `bailiwick:agent/agent@0.1` nor `wasi:cli/run@0.2`")]
     NotCallable,
-    /// Its manifest is broken.
+    /// The manifest in the component is broken.
     #[error("the component's manifest can't be read")]
     Manifest(#[source] FrozenError),
 }
 
-/// Reads the whole file of a component. It must be a regular file, and not longer than a component may be.
+/// Reads the whole file of a component. It must be a regular file that is not longer than a component may be.
 ///
 /// # Errors
-/// A file that can't be read, or is too long.
+/// A file that can't be read, or that is too long.
 pub fn read(file: &Path) -> Result<Vec<u8>, FileError> {
     file::read(file, COMPONENT_BYTES_MAX)
 }
 
-/// Looks at a component without running it.
+/// Inspects a component without running it.
 ///
 /// # Errors
-/// A [`ComponentError`], for every sequence of bytes that is not a whole and callable component.
+/// A [`ComponentError`] for all bytes that are not a valid component which the host can call.
 pub fn inspect(bytes: &[u8]) -> Result<Component, ComponentError> {
     inspect_unless(bytes, |_| false)
 }
 
-/// The same, without going through all of the code of one that is known to be whole: of a large one that is most of the work.
+/// Like [`inspect`], but without validating the code of a component that is known to be valid: for a large one that is most of the work.
 pub(crate) fn inspect_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool) -> Result<Component, ComponentError> {
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(ComponentError::TooLarge);
@@ -127,7 +127,7 @@ pub(crate) fn inspect_unless(bytes: &[u8], is_known: impl FnOnce(Digest) -> bool
     if !Parser::is_component(bytes) {
         return Err(ComponentError::NotWasm);
     }
-    // Of a large component each takes milliseconds, and a person waits for both.
+    // For a large component each of the two takes milliseconds, and a person waits for both.
     let (outline, digest) = std::thread::scope(|scope| {
         let digest = scope.spawn(|| Digest::of(bytes));
         (outline(bytes), digest.join().unwrap_or_else(|_| Digest::of(bytes)))
@@ -152,7 +152,7 @@ struct Outline {
     kind: Option<ComponentKind>,
 }
 
-/// Reads the outermost imports and exports. It goes before validation, whose cost grows with numbers that are bounded here.
+/// Reads the outermost imports and exports. It runs before validation, whose cost grows with numbers that are bounded here.
 fn outline(bytes: &[u8]) -> Result<Outline, ComponentError> {
     let mut outline = Outline::default();
     let (mut depth, mut nested) = (0_usize, 0_usize);

@@ -1,4 +1,5 @@
-//! `bailiwick.toml`: from what an operator wrote to what one agent may do. Two types, since what was written is not yet true.
+//! `bailiwick.toml`: turns what an operator wrote into what one agent may do. There are two types, because the written text is not yet
+//! checked.
 //!
 //! A file that came with a checkout may be hostile. Nothing here runs anything that the file names. Certificates, and programs that print
 //! values, are opened only to make their digests. [`crate::trust`] decides whether the file may be used. Its digest is made of exactly the
@@ -35,144 +36,144 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// BOUND: agents in one file.
 const AGENTS_MAX: usize = 1000;
 
-/// What comes later at the outermost level, and with what.
+/// Keys of later versions at the outermost level, each with the feature that it arrives with.
 const LATER: &[(&str, &str)] = &[("policy", "approvals"), ("people", "approvals"), ("notify", "approvals")];
 
-/// A file as it was written: its bytes, and nothing of what they mean.
+/// A configuration file as it was written: its bytes, not yet interpreted.
 #[derive(Clone, Debug)]
 pub struct Authored {
-    /// Where it is, without links in the way.
+    /// The path of the file, without links.
     pub file: PathBuf,
-    /// Of all its bytes.
+    /// The digest of all its bytes.
     pub digest: Digest,
-    /// As it was named, for errors.
+    /// The path as the caller named it, for errors.
     shown: PathBuf,
     text: String,
 }
 
-/// A file, understood: every value is one that can be used.
+/// A configuration file after it was checked: every value can be used.
 #[derive(Clone, Debug)]
 pub struct Resolved {
-    /// Where it is.
+    /// The path of the file, without links.
     pub file: PathBuf,
-    /// Of all its bytes.
+    /// The digest of all its bytes.
     pub digest: Digest,
-    /// By name.
+    /// The agents, by name.
     pub agents: BTreeMap<String, ResolvedAgent>,
-    /// By name; also those that no agent was granted.
+    /// The credentials, by name, including those that are not granted to any agent.
     pub credentials: BTreeMap<String, Binding>,
-    /// By name.
+    /// The engagements, by name.
     pub engagements: BTreeMap<String, Engagement>,
-    /// By name.
+    /// The environments, in the order of their names.
     pub environments: Vec<Environment>,
-    /// How names are resolved and whom TLS believes.
+    /// The name servers, and the roots that TLS trusts.
     pub network: NetworkConfig,
-    /// The places that this file names as places of this machine: they stay where they are if the file is moved. See [`crate::authority`].
+    /// Places that belong to this machine: they stay where they are if the file is moved. See [`crate::authority`].
     pub machine_paths: BTreeSet<PathBuf>,
 }
 
 /// One agent, as its operator wants it run.
 #[derive(Clone, Debug)]
 pub struct ResolvedAgent {
-    /// What is run.
+    /// The component to run.
     pub component: ComponentSource,
-    /// What was granted; the agent's own declaration may narrow it.
+    /// What the operator granted. The agent's own declaration may narrow it.
     pub grants: Grants,
-    /// Defaults where nothing was written.
+    /// The limits of a run. Those that the file does not set have their defaults.
     pub limits: Limits,
-    /// Who answers for it.
+    /// The person or team that is responsible for the agent.
     pub owner: Option<String>,
-    /// What it is for.
+    /// The purpose of the agent.
     pub purpose: Option<String>,
-    /// The last day on which it may be started.
+    /// The last day on which the agent may be started.
     pub expires: Option<Until>,
-    /// Interfaces that need a grant of their own; none does in this version.
+    /// Interfaces that need a grant of their own. There are none in this version.
     pub uses: Vec<String>,
-    /// Whether its runs can be resumed after a crash: those that may act on the world always can.
+    /// Whether its runs can be resumed after a crash. Runs that may act on the world always can.
     pub durable: bool,
 }
 
 /// Where the component of an agent comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ComponentSource {
-    /// A folder with `agent.toml`; building it runs its author's code.
+    /// A folder with `agent.toml`. Building it runs its author's code.
     Folder(PathBuf),
-    /// A component, which is never built.
+    /// A component file, which is never built.
     File(PathBuf),
 }
 
-/// `[network]`.
+/// The `[network]` table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkConfig {
-    /// Name servers; the system's where empty.
+    /// The name servers. If empty, those of the system are used.
     pub resolvers: Vec<SocketAddr>,
-    /// PEM certificates beside the public roots, as they were read.
+    /// Certificates in PEM that TLS trusts in addition to the public roots, with the bytes that were read.
     pub roots: Vec<Root>,
 }
 
 /// The configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// There is none.
-    #[error("there is no `{FILE_NAME}` in `{}`, nor above it", .0.display())]
+    /// There is no such file.
+    #[error("there is no `{FILE_NAME}` in `{}` or in a folder above it", .0.display())]
     Absent(PathBuf),
-    /// It could not be read.
+    /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not text.
+    /// The file is not UTF-8.
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// A number in it is larger than what every reader of JSON holds exactly.
+    /// The file has a number that is too large: readers of JSON don't hold it exactly.
     #[error("a number in the configuration is too large to be compared exactly; take one below 2^53")]
     Inexact,
-    /// Something in it is wrong.
+    /// The file has an error.
     #[error(transparent)]
     Wrong(#[from] WrongError),
-    /// It has no such agent.
+    /// The file has no agent of this name.
     #[error("`{}` has no agent `{name}`; it has: {known}", file.display())]
     NoAgent {
-        /// Which file.
+        /// The configuration file.
         file: PathBuf,
-        /// Who was looked for.
+        /// The name that was looked for.
         name: SafeText,
-        /// Who is there.
+        /// The names of the agents in the file.
         known: String,
     },
-    /// It has no such engagement.
+    /// The file has no engagement of this name.
     #[error("`{}` has no engagement `{name}`; it has: {known}", file.display())]
     NoEngagement {
-        /// Which file.
+        /// The configuration file.
         file: PathBuf,
-        /// Which was looked for.
+        /// The name that was looked for.
         name: SafeText,
-        /// Which are there.
+        /// The names of the engagements in the file.
         known: String,
     },
-    /// The agent's last day is over.
+    /// The last day of the agent is past.
     #[error("agent `{name}` expired with {expires}")]
     Expired {
-        /// Who.
+        /// The name of the agent.
         name: String,
-        /// Its last day.
+        /// The last day of the agent.
         expires: Until,
     },
 }
 
-/// The configuration of a folder: in it, or in the nearest one above it.
+/// Finds the configuration of a folder: the file in it, or in the nearest folder above it.
 ///
 /// # Errors
-/// [`ConfigError::Absent`] where there is none.
+/// [`ConfigError::Absent`] if there is no file.
 pub fn find(from: &Path) -> Result<PathBuf, ConfigError> {
     let from = from.canonicalize().map_err(file::failed("find", from))?;
-    // A link that leads nowhere is found, so that it is an error instead of another file being taken.
+    // A link that leads nowhere counts as found. It is then an error, and no other file is used in its place.
     let found = from.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.symlink_metadata().is_ok());
     found.ok_or(ConfigError::Absent(from))
 }
 
-/// Reads a file, and nothing that it names.
+/// Reads the file, but no file that it names.
 ///
 /// # Errors
-/// A file that is missing, not regular, too large or not UTF-8.
+/// The file is missing, not regular, too large or not UTF-8.
 pub fn read(file: &Path) -> Result<Authored, ConfigError> {
     let real = file.canonicalize().map_err(file::failed("find", file))?;
     let bytes = file::read(&real, FILE_BYTES_MAX)?;
@@ -183,21 +184,21 @@ pub fn read(file: &Path) -> Result<Authored, ConfigError> {
 
 /// What the parts of a file are resolved against.
 pub(crate) struct ConfigPlace<'a> {
-    /// Relative paths begin here.
+    /// The folder in which relative paths begin.
     folder: &'a Path,
-    /// Nothing of it is ever mounted; without links in the way.
+    /// The home, without links. No mount may contain it or lie in it.
     home: PathBuf,
-    /// BOUND: bytes of programs that are still read for their digests.
+    /// BOUND: bytes of programs that may still be read for their digests.
     program_bytes_left: Cell<u64>,
-    /// What [`Resolved::machine_paths`] will hold.
+    /// Collects [`Resolved::machine_paths`].
     machine_paths: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl ConfigPlace<'_> {
     /// Notes what kind of place a path of the file leads to. `written` is the path as it is in the file, and `real` is where it leads.
     ///
-    /// A place belongs to this machine if its path is absolute, or if a link on the way leads out of the folder of the file. Every other place
-    /// moves with the folder.
+    /// A place belongs to this machine if its path is absolute, or if a link on the way leads out of the folder of the file. Every other
+    /// place moves with the folder.
     fn note(&self, written: &Path, real: &Path) {
         let moves_along =
             !written.is_absolute() && (real.starts_with(self.folder) || real == real::without_dots(&self.folder.join(written)));
@@ -207,14 +208,14 @@ impl ConfigPlace<'_> {
     }
 }
 
-/// BOUND: bytes of all programs of one configuration that print values: of each, a digest is made whenever the file is understood.
+/// BOUND: bytes of all programs of one configuration that print values. Each one is hashed whenever the file is resolved.
 const PROGRAMS_BYTES_MAX: u64 = 1 << 30;
 
 impl Authored {
-    /// Understands it. `home` is where the host keeps its record and keys; no mount may touch it.
+    /// Checks the file and resolves its paths. `home` is where the host keeps its record and keys; no mount may touch it.
     ///
     /// # Errors
-    /// The first thing that is wrong, with file, line and key.
+    /// The first error in the file, with file, line and key.
     pub fn resolve(&self, home: &Path) -> Result<Resolved, ConfigError> {
         let place = ConfigPlace {
             folder: self.file.parent().unwrap_or(Path::new("/")),
@@ -253,10 +254,10 @@ impl Authored {
 }
 
 impl Resolved {
-    /// An engagement, which then bounds every ask of a run.
+    /// Returns an engagement, which then bounds every ask of a run.
     ///
     /// # Errors
-    /// One that is not there.
+    /// The file has no engagement of this name.
     pub fn engagement(&self, name: &str) -> Result<&Engagement, ConfigError> {
         self.engagements.get(name).ok_or_else(|| ConfigError::NoEngagement {
             file: self.file.clone(),
@@ -265,10 +266,10 @@ impl Resolved {
         })
     }
 
-    /// An agent that may be started now.
+    /// Returns an agent that may be started now.
     ///
     /// # Errors
-    /// One that is not there, or whose last day is over at `now_s`, seconds since 1970.
+    /// The file has no agent of this name, or its last day is past at `now_s`, in seconds since 1970.
     pub fn agent(&self, name: &str, now_s: u64) -> Result<&ResolvedAgent, ConfigError> {
         let agent = self.agents.get(name).ok_or_else(|| ConfigError::NoAgent {
             file: self.file.clone(),

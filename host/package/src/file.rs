@@ -14,37 +14,37 @@ use vocabulary::Digest;
 /// A file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The system said no.
+    /// The system returned an error.
     #[error("could not {verb} `{}`", path.display())]
     Io {
-        /// What was tried.
+        /// The operation, a verb.
         verb: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// A folder, pipe, socket or device.
+    /// The path leads to a folder, pipe, socket or device.
     #[error("`{}` is not a regular file", .0.display())]
     NotRegular(PathBuf),
-    /// Longer than it may be.
+    /// The file is too long.
     #[error("`{}` has more than {max} bytes", path.display())]
     TooLarge {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// The bound.
+        /// The largest number of bytes.
         max: u64,
     },
 }
 
 impl FileError {
-    /// Whether the file is not there.
+    /// Whether the error is that the file does not exist.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether the file is a link, where none is followed.
+    /// Whether the error is that the file is a link, where links are not followed.
     pub(crate) fn is_link(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()))
     }
@@ -54,8 +54,8 @@ pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| FileError::Io { verb, path: path.to_owned(), cause: home::told(path, cause) }
 }
 
-/// Opens a regular file for reading, and nothing else. It does not wait for the other end of a pipe. The path was resolved before, or is
-/// one of the home's.
+/// Opens a regular file for reading. Any other file is refused, without waiting for the other end of a pipe. The caller has resolved the
+/// path, or it is in the home.
 pub(crate) fn open_regular(path: &Path) -> Result<File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }
@@ -68,12 +68,12 @@ fn open_with(path: &Path, flags: OFlags) -> Result<File, FileError> {
     if metadata.is_file() { Ok(file) } else { Err(FileError::NotRegular(path.to_owned())) }
 }
 
-/// All of a regular file, unless it is longer than `max`.
+/// The contents of a regular file, unless it is longer than `max`.
 pub(crate) fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     read_open(open_regular(path)?, path, max)
 }
 
-/// The same for a file that is no link. If it has become a link since it was resolved, it is refused.
+/// Like [`read`], for a path without links. If the file has become a link since the path was resolved, it is refused.
 pub(crate) fn read_here(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     read_open(open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)?, path, max)
 }
@@ -84,7 +84,7 @@ fn read_open(file: File, path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }
 
-/// Of all of a regular file, unless it is longer than `max`.
+/// The digest and length of a regular file, unless it is longer than `max`.
 pub(crate) fn digest(path: &Path, max: u64) -> Result<(Digest, u64), FileError> {
     let (mut file, mut sum, mut piece, mut length) = (open_regular(path)?, Sha256::new(), vec![0; 256 << 10], 0_u64);
     loop {
@@ -103,7 +103,7 @@ pub(crate) fn digest(path: &Path, max: u64) -> Result<(Digest, u64), FileError> 
     }
 }
 
-/// All of a file of the home, unless it is longer than `max`.
+/// The contents of a file in the home, unless it is longer than `max`.
 pub(crate) fn read_own(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = home::open(path, Access::Read).map_err(failed("open", path))?;
@@ -111,12 +111,14 @@ pub(crate) fn read_own(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     if bytes.len() as u64 > max { Err(FileError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }
 
-/// A lock of the home, held until it is dropped. Whoever waits for it is told for whom; `what` says what the other one does.
+/// Takes a lock in the home, and holds it until it is dropped. A caller that has to wait learns which process it waits for; `what` says
+/// what that process does.
 pub(crate) fn lock_own(path: &Path, what: &str, usual: Duration) -> Result<File, FileError> {
     home::lock_within(path, what, usual).map_err(failed("lock", path))
 }
 
-/// Removes everything in a folder of the home but its lock, unless somebody has that lock. Whether there was anything.
+/// Removes everything in a folder of the home except its lock file, unless another process has that lock. Returns whether there was
+/// anything to remove.
 #[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 pub(crate) fn clear_unlocked(folder: &Path, lock: &str) -> io::Result<bool> {
     let held = home::open(&folder.join(lock), Access::Write)?;
@@ -136,7 +138,8 @@ pub(crate) fn clear_unlocked(folder: &Path, lock: &str) -> io::Result<bool> {
     Ok(any)
 }
 
-/// Whether a regular file holds just these bytes. Compared piece by piece: memory for all of a large one would cost more than reading it.
+/// Whether a regular file holds exactly these bytes. They are compared piece by piece: memory for the whole of a large file would cost more
+/// than reading it.
 pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
     let Ok(mut file) = open_regular(path) else { return false };
     let (mut piece, mut rest) = (vec![0; 256 << 10], bytes);
@@ -153,18 +156,18 @@ pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-/// Makes a folder of one's own, and those above it.
+/// Makes a folder that only its owner may use, and the folders above it.
 #[expect(clippy::disallowed_methods, reason = "door: configuration, agents and the home's own files")]
 pub(crate) fn folder(path: &Path) -> Result<(), FileError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))
 }
 
-/// Writes a file for its owner alone: whole and on disk, or as it was before.
+/// Writes a file for its owner alone. Afterwards the file is whole and on disk, or as it was before.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_as(path, bytes, home::PRIVATE)
 }
 
-/// The same for a file that is checked in: others may read it, as they may the one that it lies beside.
+/// Like [`write()`], for a file that is checked in: others may read it, as they may read the file beside it.
 pub(crate) fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_as(path, bytes, home::SHARED)
 }
@@ -174,7 +177,7 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     home::replace(path, bytes, mode).map_err(failed("write", path))
 }
 
-/// Writes a file unless it holds these bytes already, so that tools that go by time have nothing to do.
+/// Writes a file unless it holds these bytes already, so that tools which compare times have nothing to do.
 pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if holds(path, bytes) { Ok(()) } else { write(path, bytes) }
 }

@@ -1,4 +1,4 @@
-//! Names of interfaces, `wasi:http/types@0.2.12`, and which of them this host serves.
+//! Names of interfaces, such as `wasi:http/types@0.2.12`, and which of them this host serves.
 
 use std::fmt;
 
@@ -6,31 +6,32 @@ use vocabulary::Capability;
 
 use crate::later::LATER;
 
-/// An interface as a component names it.
+/// The name of an interface, as a component writes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceName {
-    /// `wasi:http`.
+    /// The package, for example `wasi:http`.
     pub package: String,
-    /// `types`.
+    /// The interface, for example `types`.
     pub interface: String,
-    /// The three numbers; `None` where none is written, or more than numbers.
+    /// The three numbers of the version. `None` if there is no version, or if it is not three plain numbers.
     pub version: Option<(u32, u32, u32)>,
 }
 
-/// What becomes of an interface that a component imports.
+/// How this host treats an interface that a component imports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Linked for every component; what it may do through it is decided ask by ask.
+    /// Linked for every component. Each ask through it is decided on its own.
     Served,
-    /// Ours, and comes with a later version.
+    /// An interface of ours that arrives in a later version, with this feature.
     Later(&'static str),
-    /// Known here in other versions only.
+    /// Served here only in another version.
     OtherVersion,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
-/// WASI 0.2 as far as it is linked. Toolchains import what they never use, so all of it is, without authority.
+/// The part of WASI 0.2 that is linked. Toolchains import interfaces that they never use, so all of these are linked, but without
+/// authority.
 const WASI: &[(&str, &[&str])] = &[
     (
         "wasi:cli",
@@ -55,11 +56,11 @@ const WASI: &[(&str, &[&str])] = &[
     ("wasi:sockets", &["instance-network", "ip-name-lookup", "network", "tcp", "tcp-create-socket", "udp", "udp-create-socket"]),
 ];
 
-/// Ours that carry claims and need no grant.
+/// Our interfaces that carry claims. They need no grant.
 const CLAIMS: &[&str] = &["findings", "progress", "types"];
 
 impl InterfaceName {
-    /// Parses a name; `None` where it does not name an interface.
+    /// Parses a name. `None` if it does not name an interface.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
         let (package, interface) = name.split_once('/')?;
@@ -71,12 +72,13 @@ impl InterfaceName {
         Some(Self { package: package.to_owned(), interface: interface.to_owned(), version: version.and_then(numbers) })
     }
 
-    /// Whether it is this interface, of any version.
+    /// Whether this is the given interface, in any version.
     pub fn is(&self, package: &str, interface: &str) -> bool {
         self.package == package && self.interface == interface
     }
 
-    /// Whether its version is 0.2 of WASI: patches of it only add, and a function that is missing here is refused at linking.
+    /// Whether its version is WASI 0.2. Patch versions only add functions, and linking refuses a component that needs a function which is
+    /// missing here.
     pub fn is_wasi_0_2(&self) -> bool {
         matches!(self.version, Some((0, 2, _)))
     }
@@ -86,7 +88,7 @@ impl InterfaceName {
         matches!(self.version, Some((0, 1, _)))
     }
 
-    /// What becomes of it.
+    /// How this host treats the interface.
     pub fn service(&self) -> Service {
         let name = self.interface.as_str();
         if self.package == "bailiwick:agent" {
@@ -105,7 +107,7 @@ impl InterfaceName {
         }
     }
 
-    /// The capability through which something can be done with it, where there is one.
+    /// The capability that the interface gives access to, if there is one.
     pub fn capability(&self) -> Option<Capability> {
         match (self.package.as_str(), self.interface.as_str()) {
             ("bailiwick:agent", "credentials") => Some(Capability::Credentials),
@@ -126,7 +128,7 @@ impl fmt::Display for InterfaceName {
     }
 }
 
-/// Exactly three plain numbers: a pre-release is another interface.
+/// Exactly three plain numbers. A pre-release is another interface.
 fn numbers(text: &str) -> Option<(u32, u32, u32)> {
     let mut parts = text.split('.').map(|part| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten());
     let version = (parts.next()??, parts.next()??, parts.next()??);

@@ -1,5 +1,5 @@
-//! Capabilities that are not there yet.
+//! Capabilities of later versions.
 
-/// What is written in the same places and comes later, and with what.
+/// Words that later versions accept in the same places, each with the feature that it arrives with.
 pub(crate) const LATER: &[(&str, &str)] =
     &[("approvals", "approvals"), ("undo", "approvals"), ("agents", "agents that call agents"), ("model", "models")];

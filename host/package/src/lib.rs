@@ -1,7 +1,7 @@
-//! What an agent is before it runs: its manifest, its digest, what it declares ∩ what it was granted, who trusts the file
-//! that says so, and how a folder of source becomes a component.
+//! Everything about an agent before it runs: its manifest, its digest, the intersection of what it declares and what it was granted, who
+//! trusts the configuration, and how a folder of source becomes a component.
 //!
-//! Nothing of an agent runs here but its build, and that only on proof of trust. Running it is `run`'s and `sandbox`'s.
+//! The only code of an agent that runs here is its build, and that needs the proof of trust. The rooms `run` and `sandbox` run agents.
 
 mod authored;
 mod file;

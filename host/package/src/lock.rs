@@ -1,10 +1,10 @@
-//! `bailiwick.lock`, beside the configuration: what was accepted of which agent, and by whom. It is a list, not a file lock. An agent that
-//! has no entry is not pinned.
+//! `bailiwick.lock`, beside the configuration: what was accepted for each agent, and by whom. It is a list, not a file lock. An agent
+//! without an entry is not pinned.
 //!
-//! It is in the checkout so that others see it and review it. It narrows what trust allows and never widens it. Its paths are relative to its
+//! It is in the checkout so that others see and review it. It narrows what trust allows and never widens it. Its paths are relative to its
 //! folder, so it still holds if the project is moved or cloned: see [`crate::authority`].
 //!
-//! INVARIANT: the digest of an entry is that of its authority's canonical bytes. An entry that was edited by hand is refused.
+//! INVARIANT: the digest in an entry is that of the canonical bytes of its authority. An entry that was edited by hand is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,61 +18,61 @@ use crate::file::{self, FileError};
 
 /// BOUND: bytes of the file.
 const LOCK_BYTES_MAX: u64 = 4 << 20;
-/// What stands first in it.
-const HEAD: &str = "# What was accepted of each agent. `bailiwick accept` writes it; `run` refuses anything else.\n\n";
+/// The first line of the file.
+const HEAD: &str = "# What was accepted for each agent. `bailiwick accept` writes this file; `run` refuses anything else.\n\n";
 
-/// The file can't be used.
+/// The lock can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// It could not be read or written.
+    /// The file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not of the form in which it was written: nothing is taken for accepted.
+    /// The file is not in the form that this program writes. Nothing counts as accepted.
     #[error("`{}` is broken; remove it, and accept what it pinned again", file.display())]
     Broken {
-        /// Which file.
+        /// The lock.
         file: PathBuf,
-        /// What is wrong.
+        /// The parse error.
         #[source]
         cause: Box<toml::de::Error>,
     },
-    /// It is a link. Its paths would be relative to two folders.
+    /// The file is a link, so it is unclear which folder its paths are relative to.
     #[error("`{}` is a link; put the file itself there, or remove the link and accept again", .0.display())]
     Link(PathBuf),
-    /// An entry was changed by hand, or written by a version that has another form of canonical bytes.
-    #[error("the entry of agent `{agent}` in `{}` was changed: it has another digest than it names; put the file back as it was, or remove it and accept what it pinned again", file.display())]
+    /// An entry was changed by hand, or was written by a version with another form of the canonical bytes.
+    #[error("the entry of agent `{agent}` in `{}` was changed, so its digest does not match; restore the file, or remove it and accept what it pinned again", file.display())]
     Altered {
-        /// Which file.
+        /// The lock.
         file: PathBuf,
-        /// Whose entry, safe to print.
+        /// The agent that the entry is for, safe to print.
         agent: Box<SafeText>,
     },
-    /// It is not UTF-8.
+    /// The file is not UTF-8.
     #[error("`{}` is not UTF-8; remove it, and accept what it pinned again", .0.display())]
     NotText(PathBuf),
-    /// It could not be read back as it was written.
+    /// The contents could not be serialized.
     #[error("what was accepted can't be written down")]
     Unwritable(#[source] toml::ser::Error),
-    /// What it says about an agent can't be compared.
+    /// The authority of an agent can't be compared.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
-/// What was accepted of one agent.
+/// What was accepted for one agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Accepted {
-    /// Who accepted it.
+    /// The person who accepted it.
     pub by: String,
-    /// Of the canonical bytes of `authority`.
+    /// The digest of the canonical bytes of `authority`.
     pub digest: Digest,
-    /// Seconds since 1970.
+    /// When it was accepted, in seconds since 1970.
     pub when: u64,
-    /// Everything that it may cause, with the component or the source that it must have.
+    /// Everything that the agent may cause, with the component or the source that it must have.
     pub authority: Authority,
 }
 
-/// The file.
+/// The contents of `bailiwick.lock`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptanceLock {
@@ -81,19 +81,20 @@ pub struct AcceptanceLock {
 }
 
 impl AcceptanceLock {
-    /// The lock beside a configuration; an empty one, where there is none.
+    /// The lock beside a configuration. Empty if there is no file.
     ///
     /// # Errors
-    /// One that can't be read.
+    /// A file that can't be read, or that is broken.
     pub fn load(config: &Path) -> Result<Self, LockError> {
         let file = path(config);
-        // What an acceptance left beside it that was killed. The name is the whole of what may be swept here: this is the user's own folder.
+        // Removes what an acceptance that was killed left beside the file. Only files of this exact name are removed, because this is the
+        // user's own folder.
         if let (Some(folder), Some(name)) = (file.parent(), file.file_name()) {
             home::sweep(folder, |left| name == left);
         }
         let bytes = match file::read_here(&file, LOCK_BYTES_MAX) {
             Err(err) if err.is_absence() => return Ok(Self::default()),
-            // SECURITY: a link may lead to the lock of another project, which has other folders behind the same paths.
+            // SECURITY: a link may lead to the lock of another project, in which the same paths mean other folders.
             Err(err) if err.is_link() => return Err(LockError::Link(file)),
             bytes => bytes?,
         };
@@ -107,17 +108,17 @@ impl AcceptanceLock {
         Ok(lock)
     }
 
-    /// What was accepted of an agent.
+    /// What was accepted for an agent.
     pub fn accepted(&self, agent: &str) -> Option<&Accepted> {
         self.agents.get(agent)
     }
 
-    /// All of them, by name.
+    /// All entries, by name.
     pub fn agents(&self) -> impl Iterator<Item = (&str, &Accepted)> {
         self.agents.iter().map(|(name, accepted)| (name.as_str(), accepted))
     }
 
-    /// Pins an agent from now on.
+    /// Pins an agent from now on, and writes the file.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -126,17 +127,17 @@ impl AcceptanceLock {
         self.write(config)
     }
 
-    /// The same, which [`AcceptanceLock::write`] then puts on disk.
+    /// Pins an agent without writing the file. [`AcceptanceLock::write`] does that.
     pub fn put(&mut self, agent: &str, accepted: Accepted) {
         self.agents.insert(agent.to_owned(), accepted);
     }
 
-    /// Takes an agent out, which [`AcceptanceLock::write`] then puts on disk. Returns whether it was pinned.
+    /// Removes an agent without writing the file. [`AcceptanceLock::write`] does that. Returns whether the agent was pinned.
     pub fn take_out(&mut self, agent: &str) -> bool {
         self.agents.remove(agent).is_some()
     }
 
-    /// Stops pinning an agent. Returns whether it was pinned.
+    /// Stops pinning an agent, and writes the file. Returns whether the agent was pinned.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -148,16 +149,16 @@ impl AcceptanceLock {
         Ok(was)
     }
 
-    /// What its file holds.
+    /// The text of the file.
     ///
     /// # Errors
-    /// An authority that can't be written down.
+    /// An authority that can't be serialized.
     pub fn text(&self) -> Result<String, LockError> {
         let text = toml::to_string(self).map_err(LockError::Unwritable)?;
         Ok(format!("{HEAD}{text}"))
     }
 
-    /// Writes its file.
+    /// Writes the file.
     ///
     /// # Errors
     /// A file that can't be written.
@@ -167,10 +168,10 @@ impl AcceptanceLock {
 }
 
 impl Accepted {
-    /// Accepted by this person, at `when` seconds since 1970.
+    /// An acceptance by this person, at `when` seconds since 1970.
     ///
     /// # Errors
-    /// A number of 2^53 or more.
+    /// A number of 2^53 or more in the authority.
     pub fn new(authority: Authority, by: &str, when: u64) -> Result<Self, ConfigError> {
         Ok(Self { by: SafeText::new(by, 256).to_string(), digest: authority.digest()?, when, authority })
     }

@@ -1,8 +1,7 @@
-//! What an agent says of itself: `agent.toml` beside its code, frozen into the component so that it is readable without
+//! What an agent's author states about it: `agent.toml` beside its code. It is frozen into the component, so that it can be read without
 //! running anything.
 //!
-//! Everything here is a claim of the agent's author. It can narrow what an operator granted and never widen it; that is
-//! computed in [`crate::admission`].
+//! Everything here is a claim of the agent's author. It can narrow what an operator granted and never widen it: see [`crate::admission`].
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +26,7 @@ pub const FILE_NAME: &str = "agent.toml";
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// BOUND: bytes of a description or a reason.
 const LINE_BYTES_MAX: usize = 1024;
-/// BOUND: declarations of one agent; there are fewer capabilities.
+/// BOUND: declarations of one agent. There are fewer capabilities.
 const DECLARES_MAX: usize = 16;
 /// BOUND: bytes of a name or version.
 const NAME_BYTES_MAX: usize = 64;
@@ -36,73 +35,74 @@ const NAME_BYTES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
-    /// Lower-case letters, digits, hyphens.
+    /// The name: lower-case letters, digits, hyphens.
     pub name: String,
-    /// Three numbers, and what semantic versioning allows after them.
+    /// The version: three numbers, and what semantic versioning allows after them.
     pub version: String,
-    /// An SPDX expression; not checked.
+    /// The licence, an SPDX expression that is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// One line.
+    /// A description of one line.
     pub description: String,
-    /// At most one a capability.
+    /// What the agent declares, at most once for each capability.
     #[serde(default)]
     pub declares: Vec<Declared>,
-    /// JSON schema of the input, derived from the code; absent where the component gave none.
+    /// The JSON schema of the input, derived from the code. Absent if the component gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Json>,
-    /// JSON schema of the output, likewise.
+    /// The JSON schema of the output, derived in the same way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Json>,
 }
 
-/// SECURITY: what is read of a component's own declaration is only what can be granted.
+/// SECURITY: a component can declare only capabilities that can be granted.
 fn grantable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Capability, D::Error> {
     let name = String::deserialize(from)?;
     name.parse().map_err(serde::de::Error::custom)
 }
 
-/// One capability the agent asks for, and why.
+/// One capability that the agent asks for, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Declared {
-    /// Which.
+    /// The capability.
     #[serde(deserialize_with = "grantable")]
     pub capability: Capability,
-    /// One sentence.
+    /// The reason, in one sentence.
     pub why: String,
-    /// Whether what it does may destroy something.
+    /// Whether its use may destroy something.
     #[serde(default)]
     pub destructive: bool,
-    /// Whether it only looks. Then only methods that look are effective.
+    /// Whether the agent only reads. Then only methods that read are effective.
     #[serde(default)]
     pub read_only: bool,
-    /// Whether doing it twice is as good as once.
+    /// Whether repeating an act has no further effect.
     #[serde(default)]
     pub idempotent: bool,
 }
 
-/// What `agent.toml` says, and how its folder is built where that can't be seen from its files.
+/// What `agent.toml` says, including how to build the folder if its files don't show that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthoredManifest {
-    /// Without schemas: these come from the component.
+    /// The manifest without schemas, which come from the component.
     pub manifest: Manifest,
-    /// `[build] python = "app"`: the module that componentize-py is given.
+    /// `[build] python = "app"`: the module that is passed to componentize-py.
     pub python: Option<String>,
-    /// `[build] sources = ["../wit", "rules.json"]`: what the build reads besides what counts as source anyway, relative to the folder.
+    /// `[build] sources = ["../wit", "rules.json"]`: what the build reads in addition to what counts as source anyway. Paths are relative
+    /// to the folder.
     pub sources: Vec<PathBuf>,
 }
 
 /// `agent.toml` can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// It could not be read.
+    /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not text.
+    /// The file is not UTF-8.
     #[error("`{0}` is not UTF-8")]
     NotText(String),
-    /// Something in it is wrong.
+    /// The file has an error.
     #[error(transparent)]
     Wrong(#[from] WrongError),
 }
@@ -119,7 +119,7 @@ impl AuthoredManifest {
         Ok(Self::parse(&path, text)?)
     }
 
-    /// Parses the text of an `agent.toml`; `file` is for errors.
+    /// Parses the text of an `agent.toml`. `file` is used in errors.
     ///
     /// # Errors
     /// As [`AuthoredManifest::load`].
@@ -144,7 +144,7 @@ impl AuthoredManifest {
     }
 }
 
-const NAME_FORM: (&str, &str) = ("a name of an agent", "lower-case letters, digits and hyphens, a letter first, 64 at most");
+const NAME_FORM: (&str, &str) = ("a valid agent name", "lower-case letters, digits and hyphens, a letter first, 64 at most");
 const VERSION_FORM: (&str, &str) = ("a version", "three numbers, for instance 0.1.0");
 
 impl ConfigValue<'_> {
@@ -184,7 +184,7 @@ fn declares(root: &Table<'_>) -> Result<Vec<Declared>, WrongError> {
     Ok(declared)
 }
 
-const CONTRADICTION: &str = "what only looks can't be destructive";
+const CONTRADICTION: &str = "`read-only` and `destructive` exclude each other";
 
 /// BOUND: entries of `[build] sources`.
 const SOURCES_MAX: usize = 64;
@@ -214,7 +214,7 @@ fn is_version(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
 }
 
-// SECURITY: this is handed to a tool as an argument, so it can't look like an option or a path.
+// SECURITY: the module is passed to a tool as an argument, so it must not look like an option or a path.
 fn is_module(text: &str) -> bool {
     text.split('.').all(|part| {
         part.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')

@@ -1,20 +1,20 @@
-//! A project to begin with: an agent that builds, runs and passes its own test, with the SDK that it is written with beside it, so that it
-//! stands by itself wherever it lies.
+//! Creates a new project: an agent that builds, runs and passes its own test. The SDK lies beside it, so the project does not depend on
+//! where it is.
 
 use std::path::{Path, PathBuf};
 
 use crate::file::{FileError, failed};
 
-/// Path within the project, and text; collected when this crate is built.
+/// A path within the project, and the text of the file. They are collected when this crate is built.
 type Files = &'static [(&'static str, &'static str)];
 
 const RUST: Files = include!(concat!(env!("OUT_DIR"), "/project_rust.rs"));
 const PYTHON: Files = include!(concat!(env!("OUT_DIR"), "/project_python.rs"));
 
-/// Where the name stands in a template.
+/// The placeholder for the name in a template.
 const NAME: &str = "{{name}}";
 
-/// In which language the agent is written.
+/// The language in which the agent is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// Built by cargo.
@@ -26,21 +26,22 @@ pub enum Language {
 /// A project can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// It could not name an agent.
-    #[error("`{}` is no name of an agent: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
+    /// The name is not a valid agent name.
+    #[error("`{}` is not a valid agent name: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
     NotAName(String),
-    /// A language's tools would take it for something else.
+    /// The name has another meaning for the tools of the language.
     #[error("`{0}` can't name an agent: {1}")]
     Taken(String, &'static str),
-    /// There is something of that name.
-    #[error("`{}` is there already", .0.display())]
+    /// A file or folder of that name exists.
+    #[error("`{}` already exists", .0.display())]
     Exists(PathBuf),
-    /// Something could not be written.
+    /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// What the words of a name may not be; from the references of Rust 2024 (keywords, strict and reserved) and Python 3.14 (`keyword.kwlist`).
+/// Words that a name must not be. They are from the references of Rust 2024 (strict and reserved keywords) and Python 3.14
+/// (`keyword.kwlist`).
 const KEYWORDS: &[&str] = &[
     "abstract", "and", "as", "assert", "async", "await", "become", "box", "break", "class", "const", "continue", "crate", "def", "del",
     "do", "dyn", "elif", "else", "enum", "except", "extern", "false", "final", "finally", "fn", "for", "from", "gen", "global", "if",
@@ -48,15 +49,15 @@ const KEYWORDS: &[&str] = &[
     "override", "pass", "priv", "pub", "raise", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type",
     "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "with", "yield",
 ];
-/// Crates and modules that the project itself uses, or that come with the language.
+/// Crates and modules that the project itself uses, or that belong to the language.
 const BUSY: &[&str] =
     &["alloc", "app", "bailiwick", "bailiwick-sdk", "core", "proc-macro", "schemars", "sdk", "serde", "std", "test", "wit"];
 
-/// Makes the folder `name` in `parent`, and the project in it. A folder that is there is left as it is; one that can't be filled is taken
-/// away again.
+/// Makes the folder `name` in `parent`, and the project in it. A folder that exists is left as it is. If the project can't be written
+/// completely, its folder is removed again.
 ///
 /// # Errors
-/// A name that can't be an agent's or a crate's, something of that name, a file that can't be written.
+/// A name that can't be an agent's or a crate's, a file or folder that exists, a file that can't be written.
 pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, ProjectError> {
     check(name)?;
     let folder = parent.join(name);
@@ -67,7 +68,7 @@ pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, 
     };
     let filled = files.iter().try_for_each(|(path, text)| write(&folder.join(place(path)), &text.replace(NAME, name)));
     if filled.is_err() {
-        // It was made here just now. That it can't be removed either changes nothing.
+        // The folder was made just now. If it can't be removed, the first error is still the one to return.
         let _ = std::fs::remove_dir_all(&folder);
     }
     filled?;
@@ -82,12 +83,12 @@ fn check(name: &str) -> Result<(), ProjectError> {
         return Err(ProjectError::Taken(name.to_owned(), "it is a keyword"));
     }
     if BUSY.contains(&name) {
-        return Err(ProjectError::Taken(name.to_owned(), "what the project uses is called so"));
+        return Err(ProjectError::Taken(name.to_owned(), "the project uses something of that name"));
     }
     Ok(())
 }
 
-/// A template's ignore file must not be obeyed where the template lies.
+/// A template's ignore file has another name, because git must not obey it in the template's own folder.
 fn place(path: &str) -> &str {
     if path == "gitignore" { ".gitignore" } else { path }
 }

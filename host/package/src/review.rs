@@ -1,4 +1,4 @@
-//! What is wrong with the credentials of a configuration, each with the risk of OWASP's list for non-human identities (2025) that it is a case of.
+//! Finds faults of the credentials of a configuration. Each one is a case of a risk in OWASP's list for non-human identities (2025).
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,48 @@ use vocabulary::{Binding, Environment, HostPattern, Scheme, Source};
 
 use crate::config::Resolved;
 
-/// How long a credential may go unused, in seconds: 90 days.
+/// How long a credential may be unused, in seconds: 90 days.
 const UNUSED_S: u64 = 90 * 86_400;
 
-/// What is known besides the configuration.
+/// Facts that the configuration does not show.
 #[derive(Clone, Debug, Default)]
 pub struct ReviewFacts {
-    /// Pairs of names that have one value.
+    /// Pairs of names of credentials that have the same value.
     pub alike: Vec<(String, String)>,
-    /// By name.
+    /// What is known of each credential, by name.
     pub known: BTreeMap<String, KnownCredential>,
-    /// Seconds since 1970.
+    /// The present time, in seconds since 1970.
     pub now_s: u64,
 }
 
 /// What is known of one credential.
 #[derive(Clone, Debug, Default)]
 pub struct KnownCredential {
-    /// Its last use on the record, seconds since 1970.
+    /// Its last use on the record, in seconds since 1970.
     pub last_used_s: Option<u64>,
-    /// How often its value was met where it may not be.
+    /// How often its value was found in requests of agents, or in answers from hosts to which it may not go.
     pub met: u64,
-    /// Whether it was taken back.
+    /// Whether it was revoked.
     pub revoked: bool,
-    /// When its value was set in the vault, seconds since 1970.
+    /// When its value was set in the vault, in seconds since 1970.
     pub set_at_s: Option<u64>,
     /// Whether its value in the vault can be guessed.
     pub weak: bool,
 }
 
-/// One thing wrong with one credential.
+/// One fault of one credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReviewFault {
-    /// In one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`, `clear-text`,
-    /// `revoked-yet-granted`, `met`, `guessable`.
+    /// The fault as one word: `unused`, `over-broad`, `overdue`, `no-rotation`, `shared`, `two-environments`, `no-owner`, `agent-expired`,
+    /// `clear-text`, `revoked-yet-granted`, `met`, `guessable`.
     pub code: &'static str,
-    /// Its name.
+    /// The name of the credential.
     pub credential: String,
-    /// `NHI7:2025`.
+    /// The id of the risk in OWASP's list, for example `NHI7:2025`.
     pub nhi: &'static str,
-    /// The risk by its name in that list.
+    /// The name of the risk in that list.
     pub risk: &'static str,
-    /// In one sentence.
+    /// The reason, in one sentence.
     pub why: String,
 }
 
@@ -60,7 +60,7 @@ const LONG_LIVED: (&str, &str) = ("NHI7:2025", "long-lived secrets");
 const ISOLATION: (&str, &str) = ("NHI8:2025", "environment isolation");
 const REUSE: (&str, &str) = ("NHI9:2025", "NHI reuse");
 
-/// Everything that is wrong, by the credential's name.
+/// All faults, in the order of the credentials' names.
 pub fn faults(resolved: &Resolved, facts: &ReviewFacts) -> Vec<ReviewFault> {
     let bound = resolved.credentials.values().flat_map(|binding| Judged { binding, facts, resolved }.faults());
     let strays = facts.known.iter().filter(|(name, known)| known.set_at_s.is_some() && !resolved.credentials.contains_key(*name));
@@ -69,7 +69,7 @@ pub fn faults(resolved: &Resolved, facts: &ReviewFacts) -> Vec<ReviewFault> {
     faults
 }
 
-/// What is wrong with a name of the vault that the configuration does not have.
+/// The faults of a name that is in the vault but not in the configuration.
 fn unbound(name: &str, known: &KnownCredential) -> Vec<ReviewFault> {
     let fault = |code, (nhi, risk): (&'static str, &'static str), why: &str| ReviewFault {
         code,
@@ -93,7 +93,9 @@ const GUESSABLE: &str = "its value is short or regular enough to be guessed";
 
 fn met_words(met: u64) -> String {
     let times = if met == 1 { "once".to_owned() } else { format!("{met} times") };
-    format!("its value was met {times} in requests of agents, or in answers from where it may not go: has it leaked, or is it guessed?")
+    format!(
+        "its value was found {times} in requests of agents, or in answers from hosts to which it may not go: did it leak, or was it guessed?"
+    )
 }
 
 struct Judged<'a> {
@@ -141,19 +143,19 @@ impl Judged<'_> {
     }
 
     fn without_owner(&self) -> Option<ReviewFault> {
-        self.binding.owner.is_none().then(|| self.fault("no-owner", OFFBOARDING, "nobody answers for it".to_owned()))?
+        self.binding.owner.is_none().then(|| self.fault("no-owner", OFFBOARDING, "it has no `owner`".to_owned()))?
     }
 
     fn unused(&self) -> Option<ReviewFault> {
         if self.holders().is_empty() {
-            return self.fault("unused", OFFBOARDING, "no agent was granted it".to_owned());
+            return self.fault("unused", OFFBOARDING, "it is granted to no agent".to_owned());
         }
         let known = self.facts.known.get(&self.binding.name)?;
-        // One that was never used counts from when its value was set.
+        // The time of a credential that was never used counts from when its value was set.
         let since_s = known.last_used_s.max(known.set_at_s)?;
         let days = self.facts.now_s.saturating_sub(since_s) / 86_400;
         (self.facts.now_s.saturating_sub(since_s) > UNUSED_S)
-            .then(|| self.fault("unused", OFFBOARDING, format!("it was not used for {days} days")))?
+            .then(|| self.fault("unused", OFFBOARDING, format!("it has not been used for {days} days")))?
     }
 
     fn revoked(&self) -> Option<ReviewFault> {
@@ -173,17 +175,17 @@ impl Judged<'_> {
 
     fn clear_text(&self) -> Option<ReviewFault> {
         (self.binding.scheme == Scheme::Http)
-            .then(|| self.fault("clear-text", AUTHENTICATION, "it goes out in clear text, which anybody on the way can read".to_owned()))?
+            .then(|| self.fault("clear-text", AUTHENTICATION, "it is sent in clear text, which anybody on the way can read".to_owned()))?
     }
 
     fn rotation(&self) -> Option<ReviewFault> {
         let Some(every_s) = self.binding.rotate_every_s else {
-            return self.fault("no-rotation", LONG_LIVED, "nothing says when its value must be another (`rotate-every`)".to_owned());
+            return self.fault("no-rotation", LONG_LIVED, "nothing says how often its value must be rotated (`rotate-every`)".to_owned());
         };
         let set_at_s = self.facts.known.get(&self.binding.name).and_then(|known| known.set_at_s)?;
         let age_s = self.facts.now_s.saturating_sub(set_at_s);
         (age_s > every_s).then(|| {
-            let why = format!("its value is {} days old, and must be another after {}", age_s / 86_400, every_s / 86_400);
+            let why = format!("its value is {} days old, and must be rotated after {}", age_s / 86_400, every_s / 86_400);
             self.fault("overdue", LONG_LIVED, why)
         })?
     }
@@ -201,7 +203,7 @@ impl Judged<'_> {
             environment.places.iter().any(|place| self.binding.hosts.iter().any(|host| host.overlaps(&place.host)))
         };
         let environment = self.resolved.environments.iter().find(meets)?;
-        let why = format!("it may be used in {} and in production: `environment` says in which one", environment.name);
+        let why = format!("it may be used in {} and in production: set `environment` to choose one", environment.name);
         self.fault("two-environments", ISOLATION, why)
     }
 
@@ -226,6 +228,6 @@ impl Judged<'_> {
         };
         let expired: Vec<&str> = self.holders().into_iter().filter(is_over).collect();
         (!expired.is_empty())
-            .then(|| self.fault("agent-expired", OFFBOARDING, format!("{} expired, and it is still granted to it", expired.join(", "))))?
+            .then(|| self.fault("agent-expired", OFFBOARDING, format!("{} expired, and still has a grant for it", expired.join(", "))))?
     }
 }

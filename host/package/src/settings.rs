@@ -1,7 +1,7 @@
 //! The settings of a home: `home.toml` in it, written by the operator.
 //!
-//! What they mean is for those who use them. A setting that is not known is an error: a typing error would keep, or take away, what nobody
-//! meant.
+//! The code that uses a setting defines its meaning. An unknown setting is an error: a misspelled one would keep or remove data against the
+//! operator's intention.
 
 use std::path::{Path, PathBuf};
 
@@ -10,42 +10,42 @@ use serde::Deserialize;
 use crate::file::{self, FileError};
 
 const NAME: &str = "home.toml";
-/// BOUND: bytes of that file.
+/// BOUND: bytes of `home.toml`.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// All settings of a home.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
-    /// When the record is taken away.
+    /// When parts of the record are pruned.
     pub prune: Prune,
-    /// When what can be made again is removed.
+    /// When files that can be made again are removed.
     pub unused: Unused,
 }
 
-/// `[prune]`.
+/// The `[prune]` table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Prune {
-    /// What was recorded longer ago than this goes.
+    /// Records that are older than this are pruned.
     pub older_than: Option<Span>,
-    /// The oldest goes until the record is no larger than this.
+    /// The oldest records are pruned until the record is no larger than this.
     pub larger_than: Option<Size>,
-    /// What runs have sealed is forgotten when they were recorded longer ago than this.
+    /// What a run has sealed is removed once it was recorded longer ago than this.
     pub payloads_older_than: Option<Span>,
-    /// The folder in which what is taken away is archived.
+    /// The folder in which pruned records are archived.
     pub to: Option<PathBuf>,
-    /// What is taken away is dropped, if it is not archived.
+    /// Whether pruned records may be dropped if they are not archived.
     pub drop: bool,
-    /// The acceptance of an agent that stands may go.
+    /// Whether the acceptance of an agent that is still in force may be pruned.
     pub drop_accepted: bool,
 }
 
-/// `[unused]`.
+/// The `[unused]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Unused {
-    /// Compiled components and builds that nothing has used for so long are removed; 90 days.
+    /// Compiled components and builds that were not used for this time are removed. 90 days by default.
     pub compiled: Span,
 }
 
@@ -55,12 +55,12 @@ impl Default for Unused {
     }
 }
 
-/// A time, in seconds: `90d`, `12h`, `30m`, `10s`.
+/// A time in seconds, written as `90d`, `12h`, `30m` or `10s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub u64);
 
-/// A size, in bytes: `10GiB`, `512MiB`, `64KiB`, or a plain number.
+/// A size in bytes, written as `10GiB`, `512MiB`, `64KiB` or a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Size(pub u64);
@@ -76,7 +76,7 @@ impl std::str::FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
-        number(text, &units).map(Self).ok_or_else(|| format!("`{text}` is no time: write `90d`, `12h`, `30m` or `10s`"))
+        number(text, &units).map(Self).ok_or_else(|| format!("`{text}` is not a time: write `90d`, `12h`, `30m` or `10s`"))
     }
 }
 
@@ -85,7 +85,7 @@ impl std::str::FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
-        number(text, &units).map(Self).ok_or_else(|| format!("`{text}` is no size: write `10GiB`, `512MiB`, `64KiB` or a number of bytes"))
+        number(text, &units).map(Self).ok_or_else(|| format!("`{text}` is not a size: write `10GiB`, `512MiB`, `64KiB` or a number"))
     }
 }
 
@@ -111,12 +111,12 @@ pub enum SettingsError {
     /// The file could not be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What is in it.
-    #[error("`{}` is no settings of a home", path.display())]
+    /// The file has an error.
+    #[error("`{}` has an error in the settings of the home", path.display())]
     Wrong {
-        /// The file.
+        /// The settings file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The parse error, with its place.
         #[source]
         cause: Box<toml::de::Error>,
     },
@@ -128,10 +128,10 @@ impl Settings {
         home.join(NAME)
     }
 
-    /// The settings of a home; the defaults where it has none.
+    /// Reads the settings of a home. Without a file, they are the defaults.
     ///
     /// # Errors
-    /// A file that can't be read, or says what is not known.
+    /// A file that can't be read, or that has an unknown setting.
     pub fn of(home: &Path) -> Result<Self, SettingsError> {
         let path = Self::path(home);
         let bytes = match file::read_here(&path, FILE_BYTES_MAX) {

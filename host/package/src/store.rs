@@ -1,4 +1,4 @@
-//! Components in the home, by digest: what ran is there to be replayed, whatever became of the file it came from.
+//! Keeps components in the home by digest, so that a run can be replayed even if the file that its component came from has changed.
 
 use std::path::{Path, PathBuf};
 
@@ -7,29 +7,29 @@ use vocabulary::Digest;
 use crate::component::{self, COMPONENT_BYTES_MAX, Component, ComponentError};
 use crate::file::{self, FileError};
 
-/// A component can't be kept or handed back.
+/// A component can't be kept or returned.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It could not be read or written.
+    /// The file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Too many bytes.
+    /// The component has too many bytes.
     #[error("the component has more than {COMPONENT_BYTES_MAX} bytes")]
     TooLarge,
-    /// What is kept there is not what was put there.
+    /// The bytes that are kept do not match their digest.
     #[error("`{}` was changed: it is not {digest}", file.display())]
     Changed {
-        /// Where it is.
+        /// The file.
         file: PathBuf,
-        /// What it should be.
+        /// The digest that it should have.
         digest: Digest,
     },
-    /// Nothing with this digest is kept.
-    #[error("no component {0} is kept here")]
+    /// No component with this digest is kept.
+    #[error("no component {0} is kept in this home")]
     Absent(Digest),
 }
 
-/// Looks at a component as [`crate::inspect`] does. One that is kept here already was found whole before it was kept, and is not gone through
+/// Inspects a component as [`crate::inspect`] does. One that is kept here already was validated before it was kept, and is not validated
 /// again; the code that compiles it does so in any case. Returns whether it is kept.
 ///
 /// # Errors
@@ -37,14 +37,14 @@ pub enum StoreError {
 pub fn inspect(home: &Path, bytes: &[u8]) -> Result<(Component, bool), ComponentError> {
     let mut is_kept = false;
     let component = component::inspect_unless(bytes, |digest| {
-        // Compared with what is here and not hashed once more.
+        // It is compared with the bytes that are kept, instead of being hashed once more.
         is_kept = file::holds(&path(home, digest), bytes);
         is_kept
     })?;
     Ok((component, is_kept))
 }
 
-/// Keeps a component. One that is there already, and whole, is left alone.
+/// Keeps a component. If a whole copy is kept already, it is not written again.
 ///
 /// # Errors
 /// A file that can't be written.
@@ -59,10 +59,10 @@ pub fn put(home: &Path, component: &[u8]) -> Result<Digest, StoreError> {
     Ok(digest)
 }
 
-/// A component that was kept, checked against its digest.
+/// Returns a component that was kept, after checking it against its digest.
 ///
 /// # Errors
-/// One that is not there, or was changed.
+/// A component that is not kept, or that was changed.
 pub fn get(home: &Path, digest: Digest) -> Result<Vec<u8>, StoreError> {
     let path = path(home, digest);
     let bytes = match file::read_own(&path, COMPONENT_BYTES_MAX) {

@@ -1,4 +1,4 @@
-//! Finds the operator's program of a name, and asks it something.
+//! Finds the operator's program of a given name, and queries it.
 //!
 //! An untrusted folder may hold a program of the same name, a `rust-toolchain.toml` that names another compiler, or a configuration of a
 //! tool. So a tool is found in the absolute folders of `PATH` that lie outside of the project, is started by its absolute path in the root
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, access};
 
-/// The variables that a tool sees when it is asked something: where it keeps its own files.
+/// The variables that a tool sees when it is queried: they say where it keeps its own files.
 pub(crate) const ENVIRONMENT: &[&str] = &["HOME", "CARGO_HOME", "RUSTUP_HOME", "PYENV_ROOT"];
 /// Further variables that a tool sees when it fetches from a registry.
 pub(crate) const TO_FETCH: &[&str] = &[
@@ -30,7 +30,7 @@ pub(crate) const TO_FETCH: &[&str] = &[
 #[derive(Clone, Debug)]
 pub struct Tools {
     folders: Vec<PathBuf>,
-    /// Nothing in this folder is run. `None` if the project contains the home of its user.
+    /// No program in this folder is run. `None` if the project contains the home of its user.
     project: Option<PathBuf>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn holds_the_home(folder: &Path) -> bool {
 }
 
 impl Tools {
-    /// The tools of the operator, for a project in this folder.
+    /// The operator's tools, for a project in this folder.
     pub fn outside_of(project: &Path) -> Self {
         Self::in_folders(std::env::split_paths(&variable("PATH").unwrap_or_default()), project)
     }
@@ -57,8 +57,8 @@ impl Tools {
         Self { folders: folders.filter(|folder| folder.is_absolute()).collect(), project }
     }
 
-    /// A program of that name, by its absolute path. SECURITY: relative folders of `PATH` are ignored, and so is a program that lies in the
-    /// project, even through a link.
+    /// The absolute path of the program of that name. SECURITY: relative folders of `PATH` are ignored. A program that lies in the project
+    /// is ignored too, even if a link leads to it.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let candidates = self.folders.iter().map(|folder| folder.join(name));
         candidates.into_iter().find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok() && self.is_outside(file))
@@ -86,7 +86,7 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// What a tool answers on its standard output. `None` if it fails.
+/// What a tool prints on its standard output. `None` if it fails.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(crate) fn ask(program: &Path, arguments: &[&str]) -> Option<String> {
     let output = command(program).args(arguments).stderr(Stdio::null()).output().ok()?;

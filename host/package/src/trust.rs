@@ -1,8 +1,9 @@
-//! Which configurations an operator has said may be used, and which agents of them were accepted here: digests, kept in the home.
+//! Records which configurations an operator trusts, and which of their agents were accepted here. Both are digests, kept in the home.
 //!
-//! Trust is for these bytes in this place, and for everything that they allowed at that time: see [`crate::authority`]. What is compared is the
-//! digest of that value, in which each agent is held to the component that it had. The same bytes in another checkout name other folders; a
-//! folder that became a link to another is another folder; a component that was exchanged is another component. A folder of source is trusted as a place: its contents may change, and are built contained.
+//! Trust is for these bytes in this place, and for everything that they allowed at that time: see [`crate::authority`]. The digest of that
+//! value is compared, in which each agent is held to the component that it had. Trust ends if the same bytes lie in another checkout,
+//! because they name other folders there; if a folder becomes a link to another folder; or if a component is replaced. A folder of source
+//! is trusted as a place: its contents may change, and are built contained.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub use list::{Acceptance, Trust, TrustWitness, accept, acceptance, list, trust,
 pub struct Trusted {
     /// What was trusted, with its components.
     whole: Whole,
-    /// Of `whole`.
+    /// The digest of `whole`.
     authority: Digest,
     digest: Digest,
     for_this_run: bool,
@@ -34,22 +35,22 @@ pub struct Trusted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldComponent {
-    /// Of its bytes.
+    /// The digest of its bytes.
     pub digest: Digest,
-    /// What it imports.
+    /// The interfaces that it imports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<String>,
 }
 
 impl HeldComponent {
-    /// As it was looked at.
+    /// The component as it was inspected.
     pub fn of(component: &Component) -> Self {
         Self { digest: component.digest, imports: component.imports.iter().map(|import| import.name.to_string()).collect() }
     }
 }
 
 impl Whole {
-    /// The same, in which each of these agents is held to a component.
+    /// The same value, in which each of these agents is held to a component.
     #[must_use]
     pub fn held_to(mut self, components: &BTreeMap<String, HeldComponent>) -> Self {
         for (name, authority) in &mut self.agents {
@@ -76,12 +77,12 @@ impl Trusted {
         self.digest
     }
 
-    /// Of everything that it may cause, with its components.
+    /// The digest of everything that the configuration may cause, with its components.
     pub fn authority(&self) -> Digest {
         self.authority
     }
 
-    /// Whether it was said for once only.
+    /// Whether the file is trusted for one command only.
     pub fn is_for_this_run(&self) -> bool {
         self.for_this_run
     }
@@ -89,7 +90,7 @@ impl Trusted {
     /// Compares what an agent may cause with what was trusted. `now` is held to the component whose bytes are then run.
     ///
     /// # Errors
-    /// It is not the same: another component, or there was none when the configuration was trusted.
+    /// The component is not the trusted one, or there was no component when the configuration was trusted.
     pub fn holds(&self, agent: &str, now: &Authority, spelling: &Spelling) -> Result<(), TrustError> {
         let had_component = |was: &&Authority| !matches!(was.component, Code::File { digest: None, .. });
         let was = self.whole.agents.get(agent).filter(had_component);
@@ -107,46 +108,47 @@ impl Trusted {
 #[derive(Debug, thiserror::Error)]
 #[error("the component of agent `{agent}` is not the one that was trusted{}", now.map_or_else(String::new, |now| format!(": it is {now} now")))]
 pub struct OtherComponent {
-    /// Whose.
+    /// The name of the agent.
     pub agent: String,
-    /// What is other now. `None` if there was no component when it was trusted.
+    /// What differs now. `None` if there was no component when the configuration was trusted.
     pub difference: Option<Difference>,
-    /// The component that is there.
+    /// The digest of the component that is there now.
     pub now: Option<Digest>,
 }
 
 impl OtherComponent {
     /// The differences, one line each, safe to print.
     pub fn lines(&self) -> Vec<String> {
-        let unknown = || vec!["when it was trusted, there was no component that could be looked at".to_owned()];
+        let unknown = || vec!["when it was trusted, there was no component that could be read".to_owned()];
         self.difference.as_ref().map_or_else(unknown, Difference::lines)
     }
 }
 
-/// A configuration that nobody has said may be used.
+/// A configuration that is not trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` ({digest}) is not trusted; say `bailiwick trust` once you have read what it asks for", file.display())]
+#[error("`{}` ({digest}) is not trusted; run `bailiwick trust` once you have read what it asks for", file.display())]
 pub struct Untrusted {
-    /// Which file.
+    /// The configuration file.
     pub file: PathBuf,
-    /// Of all its bytes.
+    /// The digest of all its bytes.
     pub digest: Digest,
-    /// What it asks for, a line each, safe to print.
+    /// What the file asks for, one line each, safe to print.
     pub authority: Vec<String>,
-    /// What was trusted that is nearest to it.
+    /// The nearest earlier trust.
     pub before: Option<Before>,
 }
 
-/// What was trusted before: of the same place, or the same bytes in another one.
+/// An earlier trust: of the same place, or of the same bytes in another place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Before {
-    /// What was said, by whom and when.
+    /// The entry of the list, with its operator and time.
     pub trust: Trust,
-    /// Whether it is of this place.
+    /// Whether it is for this place.
     pub is_here: bool,
-    /// Whether its file is gone from its place.
+    /// Whether the file no longer exists in its place.
     pub is_gone: bool,
-    /// What differs from it, a line each, safe to print. `None` if it is of another place, or if what was trusted was too large to be kept.
+    /// What differs from it, one line each, safe to print. `None` if it is for another place, or if what was trusted was too large to be
+    /// kept.
     pub difference: Option<Vec<String>>,
 }
 
@@ -167,54 +169,54 @@ impl Before {
 /// The list of trusted files can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// Whoever was to see the change first did not let it be made.
+    /// The caller that records each change first returned an error.
     #[error("the list of what is trusted was not changed")]
     Unwitnessed(#[source] std::io::Error),
-    /// It could not be read or written.
+    /// The file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is not of the form in which it was written. Nothing is trusted until a person has looked at it.
+    /// The file is not in the form that this program writes. Nothing is trusted until a person has looked at it.
     #[error("`{}` is broken", file.display())]
     Broken {
-        /// Which file.
+        /// The list.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The parse error.
         #[source]
         cause: Box<toml::de::Error>,
     },
-    /// It is not UTF-8.
+    /// The file is not UTF-8.
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// It would become too large.
-    #[error("`{}` is full; take back what is no longer needed with `bailiwick trust rm`", .0.display())]
+    /// The list would become too large.
+    #[error("`{}` is full; remove entries that you no longer need with `bailiwick trust rm`", .0.display())]
     Full(PathBuf),
-    /// It could not be read back as it was written.
+    /// The list could not be serialized.
     #[error("what is trusted can't be written down")]
     Unwritable(#[source] toml::ser::Error),
-    /// A number in the configuration can't be compared.
+    /// A number in the configuration can't be compared exactly.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file is not trusted.
+    /// The configuration is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Box<Untrusted>),
-    /// The file is trusted, but its component is not.
+    /// The configuration is trusted, but its component is not.
     #[error(transparent)]
     OtherComponent(#[from] Box<OtherComponent>),
 }
 
-/// Who says it, and when.
+/// The operator of a decision, and its time.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
-    /// Seconds since 1970.
+    /// The time, in seconds since 1970.
     pub when_s: u64,
     /// The operator.
     pub by: &'a str,
 }
 
-/// The proof that this file may be used.
+/// Returns the proof that this file may be used.
 ///
 /// # Errors
-/// [`TrustError::Untrusted`] with what it asks for, or a list that can't be used.
+/// [`TrustError::Untrusted`] with what the file asks for, or a list that can't be used.
 pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, TrustError> {
     if let Some(trusted) = find(home, file, whole)? {
         return Ok(trusted);
@@ -223,7 +225,7 @@ pub fn check(home: &Path, file: &Authored, whole: &Whole) -> Result<Trusted, Tru
     Err(Box::new(Untrusted { file: file.file.clone(), digest: file.digest, authority, before: Before::of(home, file, whole)? }).into())
 }
 
-/// Whether these bytes in this place are in the list, whatever they allow now: then the file may be understood.
+/// Whether these bytes in this place are in the list, whatever they allow now. If so, the file may be resolved.
 ///
 /// # Errors
 /// A list that can't be used.
@@ -232,7 +234,7 @@ pub fn is_listed(home: &Path, file: &Authored) -> Result<bool, TrustError> {
     Ok(list(home)?.iter().any(|entry| entry.digest == file.digest && entry.path == path))
 }
 
-/// Whether these bytes in this place were trusted, and still allow the same. Components are not compared here: see [`Trusted::holds`].
+/// The trust in these bytes in this place, if they still allow the same. Components are not compared here: see [`Trusted::holds`].
 ///
 /// # Errors
 /// A list that can't be used.

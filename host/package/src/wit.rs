@@ -1,10 +1,10 @@
-//! The WIT that toolchains for other languages need, laid out in a folder: WASI's own text and ours.
+//! The WIT that toolchains for other languages need, written into a folder: WASI's own text and ours.
 
 use std::path::Path;
 
 use crate::file::{self, FileError};
 
-/// Path within the folder, and text; collected when this crate is built.
+/// A path within the folder, and the text of the file. They are collected when this crate is built.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 
 /// The world that an agent in Python or JavaScript is built for.
@@ -21,7 +21,7 @@ world toolchain {
 }
 ";
 
-/// Writes it, so that `-d folder -w toolchain` is all a toolchain needs to be told.
+/// Writes the files, so that a toolchain needs only `-d folder -w toolchain`.
 ///
 /// # Errors
 /// A file that can't be written.

@@ -1,10 +1,10 @@
-//! Leave to cause one effect, once, as a value.
+//! Permission to cause one effect, once, as a value.
 //!
-//! A [`Permit`] says what may be done, for which run and operation, within which bounds, under which lease, and until when. It has no
-//! reference to anything of the process that made it, so it could be sent to another one.
+//! A [`Permit`] says what may be done, for which run and operation, within which bounds, under which lease, and until when. It does not
+//! refer to anything in the process that made it, so it could be sent to another process.
 //!
-//! - INVARIANT: only `gate` makes a permit. [`issue`] is a function of this crate, and `gate` is the only room that has this crate among its
-//!   dependencies (`tests/it/tidy.rs`). Other rooms know the type from `effects`, and a type without its crate has no constructor:
+//! - INVARIANT: only `gate` makes a permit. [`issue`] is a function of this crate, and besides `effects`, only `gate` depends on this crate
+//!   (`tests/it/tidy.rs`). Other rooms get the type from `effects`, which does not export the constructor:
 //!
 //! ```compile_fail,E0451
 //! use vocabulary::{Bounds, OpId, RunId};
@@ -14,7 +14,7 @@
 //! let forged: Permit<()> = Permit { ask: (), bounds, op, run };
 //! ```
 //!
-//!   The same terms, handed to the gate's own function:
+//!   The same parts, passed to the function that the gate uses:
 //!
 //! ```
 //! use vocabulary::{Bounds, OpId, RunId};
@@ -24,13 +24,13 @@
 //! let issued: Permit<()> = issue(PermitParts { ask: (), bounds, op, run });
 //! ```
 //!
-//! - INVARIANT: a permit can't be copied, and what causes an effect takes it by value. So it is used once.
+//! - INVARIANT: a permit can't be copied, and the function that causes the effect takes it by value. So a permit is used at most once.
 
 use vocabulary::{Bounds, OpId, RunId};
 
-/// Leave to do what `A` asks, once.
+/// Permission to do what `A` asks, once.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use = "nothing happens without it, and its operation is settled as abandoned"]
+#[must_use = "a permit that is dropped causes no effect, and its operation is settled as abandoned"]
 pub struct Permit<A> {
     ask: A,
     bounds: Bounds,
@@ -38,57 +38,57 @@ pub struct Permit<A> {
     run: RunId,
 }
 
-/// What a permit is made of.
+/// The parts of a permit.
 #[derive(Debug)]
 pub struct PermitParts<A> {
-    /// What may be done.
+    /// The ask that was permitted.
     pub ask: A,
-    /// Within which bounds: among them the credential under whose lease it is done, and when it lapses.
+    /// The bounds of the effect. They include the credential under whose lease it is caused, and the time at which the permit lapses.
     pub bounds: Bounds,
-    /// Which operation it is; 0 for a look at a mount, which has no number.
+    /// The number of the operation; 0 for a look at a mount, which has no number.
     pub op: OpId,
-    /// Whose.
+    /// The run that asked.
     pub run: RunId,
 }
 
-/// Makes a permit. For `gate` alone: after the ask was judged, and for an act, after its intent is durable.
+/// Makes a permit. Only `gate` calls this: after it has judged the ask and, for an act, after the intent is durable.
 pub fn issue<A>(terms: PermitParts<A>) -> Permit<A> {
     let PermitParts { ask, bounds, op, run } = terms;
     Permit { ask, bounds, op, run }
 }
 
 impl<A> Permit<A> {
-    /// What may be done.
+    /// The ask that was permitted.
     pub fn ask(&self) -> &A {
         &self.ask
     }
 
-    /// Within which bounds.
+    /// The bounds of the effect.
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
-    /// The credential under whose lease it is done.
+    /// The credential under whose lease the effect is caused, if there is one.
     pub fn credential(&self) -> Option<&str> {
         self.bounds.credential.as_deref()
     }
 
-    /// Which operation it is.
+    /// The number of the operation.
     pub fn op(&self) -> OpId {
         self.op
     }
 
-    /// Whose it is.
+    /// The run that asked.
     pub fn run(&self) -> RunId {
         self.run
     }
 
-    /// Whether it may no longer be begun, at this moment in seconds since 1970.
+    /// Whether the permit has lapsed at this time, in seconds since 1970: then the effect may no longer be begun.
     pub fn has_lapsed(&self, now_unix_s: u64) -> bool {
         self.bounds.until_unix_s.is_some_and(|until| now_unix_s >= until)
     }
 
-    /// Uses it up.
+    /// Consumes the permit and returns its ask and its bounds.
     pub fn into_ask(self) -> (A, Bounds) {
         (self.ask, self.bounds)
     }

@@ -1,4 +1,5 @@
-//! A decision on 100 rules of which the last one covers the request, with a credential and two environments, against one on a single rule.
+//! Compares a decision on 100 rules, of which the last one covers the request, with a decision on a single rule. Both have a credential and
+//! two environments.
 //!
 //! `cargo bench -p policy --bench decide`
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement, run by hand")]
@@ -16,7 +17,7 @@ fn grants(rules: usize) -> Grants {
     let grant = |n: usize| HttpGrant {
         addresses: Vec::new(),
         credential: Some("key".to_owned()),
-        // All of them but the last differ only in the path, which is looked at last.
+        // All rules but the last differ only in the path, which is checked last.
         headers: Vec::new(),
         host: "*.example.com".parse().unwrap(),
         methods: vec![Method::new("GET").unwrap()],

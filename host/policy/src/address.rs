@@ -1,7 +1,7 @@
-//! The address table as data: what every IP address is, and which ones a request may go to.
+//! The table of IP addresses: the class of every address, and which addresses a request may go to.
 //!
-//! From the IANA special-purpose registries for IPv4 and IPv6; of IPv6 only `2000::/3` can be public at all. An address that
-//! carries another inside (mapped, NAT64, 6to4, …) is refused as what it is, and is judged by the inner one besides.
+//! It follows the IANA special-purpose registries for IPv4 and IPv6. Of IPv6, only `2000::/3` can be public at all. An address that
+//! contains another one (mapped, NAT64, 6to4, …) is refused because of its form, and is also judged by the inner address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,29 +9,29 @@ use vocabulary::{Bounds, Reason, SafeText};
 
 /// The word on the record for an address or a name of a metadata service.
 pub const METADATA: &str = "metadata";
-/// The word on the record for a listener of this host's own.
+/// The word on the record for an address on which this host itself listens.
 pub const OWN_LISTENER: &str = "own-listener";
 
-/// What an address is, by its range alone.
+/// The class of an address, by its range alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressClass {
     /// Global unicast without a special purpose.
     Public,
-    /// `0.0.0.0/8`, `::`: this host, this network.
+    /// `0.0.0.0/8`, `::`: this host, or this network.
     Unspecified,
     /// `127.0.0.0/8`, `::1`.
     Loopback,
     /// RFC 1918, RFC 4193, and the old site-local range.
     Private,
-    /// `100.64.0.0/10`, behind a carrier's translator.
+    /// `100.64.0.0/10`: behind a carrier's address translation.
     Shared,
     /// `169.254.0.0/16`, `fe80::/10`.
     LinkLocal,
-    /// One to many.
+    /// One sender, many receivers.
     Multicast,
     /// `255.255.255.255`.
     Broadcast,
-    /// For examples and benchmarks: nobody's.
+    /// For examples and benchmarks. These addresses belong to nobody.
     Documentation,
     /// Protocol assignments, anycast services, discard, AS112, segment routing.
     Special,
@@ -61,7 +61,7 @@ impl AddressClass {
     }
 }
 
-/// First address, length of the prefix, class. Sorted so that the first row that holds is the right one.
+/// First address, length of the prefix, class. The table is sorted so that the first row that matches is the right one.
 pub(crate) const V4: &[(Ipv4Addr, u8, AddressClass)] = &[
     (Ipv4Addr::BROADCAST, 32, AddressClass::Broadcast),
     (Ipv4Addr::new(0, 0, 0, 0), 8, AddressClass::Unspecified),
@@ -84,7 +84,7 @@ pub(crate) const V4: &[(Ipv4Addr, u8, AddressClass)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, AddressClass::Reserved),
 ];
 
-/// As for IPv4; what is in no row and in `2000::/3` is public, everything else is not.
+/// As for IPv4. An address that is in no row is public if it is in `2000::/3`; all others are not public.
 pub(crate) const V6: &[(Ipv6Addr, u8, AddressClass)] = &[
     (Ipv6Addr::UNSPECIFIED, 128, AddressClass::Unspecified),
     (Ipv6Addr::LOCALHOST, 128, AddressClass::Loopback),
@@ -107,9 +107,9 @@ pub(crate) const V6: &[(Ipv6Addr, u8, AddressClass)] = &[
     (Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0), 8, AddressClass::Multicast),
 ];
 
-/// SECURITY: where clouds hand out credentials to whoever asks from inside. No grant opens these, in whatever form they are
-/// written. AWS (also tasks, pods, time, DNS), OpenStack and Azure, Tencent, Alibaba, Oracle, Azure's wire server, AWS and
-/// LXD over IPv6, Google over IPv6, Scaleway over IPv6.
+/// SECURITY: addresses at which clouds give credentials to any client on the machine. No grant allows them, in whatever form they are
+/// written. These are AWS (also tasks, pods, time, DNS), OpenStack and Azure, Tencent, Alibaba, Oracle, Azure's wire server, AWS and LXD
+/// over IPv6, Google over IPv6, and Scaleway over IPv6.
 pub(crate) const METADATA_V4: &[Ipv4Addr] = &[
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 170, 2),
@@ -137,7 +137,7 @@ pub(crate) const METADATA_V6: &[Ipv6Addr] = &[
     Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0xA9FE, 0xA9FE),
 ];
 
-/// Names that lead there; everything beneath them too.
+/// Names that lead there, including all names beneath them.
 const METADATA_NAMES: &[&str] = &[
     "metadata",
     "metadata.google.internal",
@@ -151,7 +151,7 @@ const METADATA_NAMES: &[&str] = &[
     "instance-data.ec2.internal",
 ];
 
-/// Whether a request for this name is one for a metadata service. The name is in lower case, without a dot at its end.
+/// Whether a request for this name goes to a metadata service. The name is in lower case, without a dot at its end.
 pub fn is_metadata_name(name: &str) -> bool {
     METADATA_NAMES.iter().any(|never| name.strip_suffix(never).is_some_and(|front| front.is_empty() || front.ends_with('.')))
 }
@@ -164,7 +164,7 @@ pub fn is_metadata(address: IpAddr) -> bool {
     }
 }
 
-/// What an address is.
+/// The class of an address.
 pub fn classify(address: IpAddr) -> AddressClass {
     match address {
         IpAddr::V4(v4) => {
@@ -176,7 +176,7 @@ pub fn classify(address: IpAddr) -> AddressClass {
             match row {
                 Some((_, _, class)) => *class,
                 None if v6.to_bits() >> 125 != 1 => AddressClass::Reserved,
-                // SECURITY: no prefix tells of ISATAP: a machine that has it sends to the address inside.
+                // SECURITY: ISATAP has no prefix of its own. A machine that supports it sends to the address inside.
                 None if inner(v6).iter().any(Option::is_some) => AddressClass::Wrapped,
                 None => AddressClass::Public,
             }
@@ -184,8 +184,8 @@ pub fn classify(address: IpAddr) -> AddressClass {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address may stand for: none for a plain one. Local-use NAT64 (RFC 8215) can put its
-/// address in several places (RFC 6052 section 2.2), and a Teredo address holds a server and a client.
+/// The IPv4 addresses that an IPv6 address may stand for. A plain IPv6 address has none. Local-use NAT64 (RFC 8215) can have its address in
+/// several places (RFC 6052 section 2.2), and a Teredo address contains a server and a client.
 fn inner(v6: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
     let bits = v6.to_bits();
     let at = |shift: u32| Some(Ipv4Addr::from_bits(u32::try_from((bits >> shift) & 0xFFFF_FFFF).unwrap_or(0)));
@@ -207,19 +207,19 @@ fn inner(v6: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
     }
 }
 
-/// What this host itself listens on, so that no agent reaches it through the host's own connections.
+/// The addresses on which this host itself listens, so that no agent reaches them through the host's own connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnListeners {
-    /// As bound; an unspecified address stands for every local one.
+    /// The addresses as they were bound. An unspecified address stands for every local one.
     pub listeners: Vec<SocketAddr>,
-    /// Addresses of this machine's interfaces, beside loopback.
+    /// The addresses of this machine's interfaces, besides loopback.
     pub local: Vec<IpAddr>,
 }
 
 impl OwnListeners {
     fn hears(&self, ip: IpAddr, port: u16) -> bool {
         let ip = ip.to_canonical();
-        // A connection to the unspecified address is one to this machine.
+        // A connection to the unspecified address goes to this machine.
         let here = matches!(classify(ip), AddressClass::Loopback | AddressClass::Unspecified) || self.local.contains(&ip);
         self.listeners.iter().any(|own| {
             let bound = own.ip().to_canonical();
@@ -228,20 +228,20 @@ impl OwnListeners {
     }
 }
 
-/// Whether the host was asked for by name, or the grant is this very address.
+/// Whether the request names the host by name or by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedBy {
-    /// The address is one that the name has just now.
+    /// The address is one to which the name resolves now.
     Name,
-    /// The address is what was asked for, and granted, literally.
+    /// The address itself was asked for and granted.
     Literal,
 }
 
 /// Whether a permitted request may go to this address.
 ///
 /// # Errors
-/// [`Reason::AddressNever`] for metadata services and this host's listeners, [`Reason::AddressNotGranted`] for what is not
-/// public and in none of the bounds' networks.
+/// [`Reason::AddressNever`] for metadata services and this host's own listeners. [`Reason::AddressNotGranted`] for an address that is not
+/// public and not in one of the bounds' networks.
 pub fn verdict(address: SocketAddr, asked: AskedBy, bounds: &Bounds, own: &OwnListeners) -> Result<(), Reason> {
     let ip = address.ip();
     let inside = match ip {
@@ -258,7 +258,7 @@ pub fn verdict(address: SocketAddr, asked: AskedBy, bounds: &Bounds, own: &OwnLi
     let class = classify(ip);
     let listed = |ip: &IpAddr| bounds.addresses.iter().any(|net| net.contains(ip));
     let open = match (class, asked) {
-        // Nothing can be meant by these as the other end of a connection.
+        // No connection can have these at its other end.
         (AddressClass::Unspecified | AddressClass::Multicast | AddressClass::Broadcast, _) => false,
         (_, AskedBy::Literal) | (AddressClass::Public, AskedBy::Name) => true,
         (AddressClass::Wrapped, AskedBy::Name) => listed(&ip) && inside().all(|v4| classify(v4) == AddressClass::Public || listed(&v4)),

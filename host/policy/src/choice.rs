@@ -1,4 +1,4 @@
-//! The guest's choice among the credentials that it was granted: by a header, or by a placeholder in its credential's place.
+//! How a guest chooses among the credentials that it was granted: by a header, or by a placeholder in the place of its credential.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,39 +9,39 @@ use vocabulary::{Binding, Grants, Header, HttpAsk, Placement, Reason, SafeText};
 
 use crate::text::decoded;
 
-/// The header by which a guest chooses among the credentials that it was granted. It is never sent.
+/// The header by which a guest chooses a credential. It is never sent.
 const CHOICE: &str = "bailiwick-credential";
 
-/// What a placeholder begins with. It lets nobody in anywhere.
+/// The beginning of each placeholder. A placeholder gives access to nothing.
 pub const PLACEHOLDER_FRONT: &str = "bwkph";
 
-/// An inert stand-in for a credential, for programs that insist on a text.
+/// A text in place of a credential's value, for programs that require one. It gives access to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placeholder {
-    /// Whose.
+    /// The name of the credential.
     pub credential: String,
-    /// [`PLACEHOLDER_FRONT`], then letters and digits.
+    /// The text: [`PLACEHOLDER_FRONT`], then letters and digits.
     pub text: String,
 }
 
 /// The guest's choice among the credentials that it was granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// By the header for it.
+    /// By the header for it. The value is the credential's name.
     Header(String),
-    /// By a placeholder in its credential's own place.
+    /// By a placeholder in the place of its credential. The value is the credential's name.
     Placeholder(String),
 }
 
 impl Choice {
-    /// The credential's name.
+    /// The name of the credential.
     pub fn name(&self) -> &str {
         match self {
             Self::Header(name) | Self::Placeholder(name) => name,
         }
     }
 
-    /// Why not, where no grant for the request names it: then a placeholder is in the right place of a wrong request.
+    /// The reason if no grant for the request names the credential. A placeholder is then in the right place of the wrong request.
     pub(crate) fn not_granted(&self) -> Reason {
         let shown = SafeText::new(self.name(), 64);
         match self {
@@ -51,19 +51,19 @@ impl Choice {
     }
 }
 
-/// A request with the guest's choice of a credential.
+/// A request in which the guest chose a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     /// The choice.
     pub choice: Choice,
-    /// The request without it: this is what is judged and sent.
+    /// The request without the choice, which is judged and sent.
     pub bare: HttpAsk,
 }
 
 /// The guest's choice of a credential. `None` if it made no choice.
 ///
 /// # Errors
-/// Two choices, a choice of something that is no credential, or a placeholder outside of the body in any spelling.
+/// Two choices, a choice of something that is not a credential, or a placeholder outside of the body in any spelling.
 pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<Chosen>, Reason> {
     let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
     let by_header = ask.headers.iter().any(is_choice);
@@ -95,11 +95,11 @@ pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> R
     }
 }
 
-/// Where in a request a placeholder is, if it is in its own place.
+/// The place of a placeholder that is in the place of its credential.
 enum Found {
     /// The number of the header field.
     Header(usize),
-    /// The query is this without it.
+    /// In the query. This is the query without it.
     Query(Option<String>),
 }
 
@@ -112,7 +112,7 @@ impl Found {
     }
 }
 
-/// Looks for a placeholder in its own place.
+/// Searches for a placeholder in the place of its credential.
 fn place_of(binding: &Binding, text: &str, ask: &HttpAsk) -> Option<Found> {
     let header = |name: &str, is_it: &dyn Fn(&[u8]) -> bool| {
         let is_it = |header: &Header| header.name.eq_ignore_ascii_case(name) && is_it(&header.value);
@@ -139,20 +139,20 @@ fn place_of(binding: &Binding, text: &str, ask: &HttpAsk) -> Option<Found> {
             let is_once = query.split('&').count() - kept.len() == 1;
             is_once.then(|| Found::Query((!kept.is_empty()).then(|| kept.join("&"))))
         }
-        // What stands in a path or a body can't be taken out without changing what was judged.
+        // Text in a path or a body can't be removed without changing what was judged.
         Placement::Path { .. } | Placement::Form { .. } | Placement::Json { .. } | Placement::Sigv4(_) | Placement::Hmac(_) => None,
     }
 }
 
-/// A scheme of RFC 9110 section 11.1 in any case, one blank, and the rest.
+/// Whether a value is a scheme (RFC 9110 section 11.1) in any case, one blank, and `rest`.
 fn is_under(value: &[u8], scheme: &[u8], rest: &[u8]) -> bool {
     let Some((front, after)) = value.split_at_checked(scheme.len()) else { return false };
     front.eq_ignore_ascii_case(scheme) && after.strip_prefix(b" ") == Some(rest)
 }
 
-/// Whether the text is in the target or the headers of a request: as it is, percent-encoded, or in base 64 at any offset. Its author
-/// expects it to let somebody in there, but it never can. It is better to tell the author than to let the request fail. In a body it is
-/// text like any other.
+/// Whether the text is in the target or the headers of a request: as it is, percent-encoded, or in base 64 at any offset. The request's
+/// author expects the placeholder to give access there, but it never does. Refusing the request tells the author so, instead of letting it
+/// fail at the server. In a body a placeholder is ordinary text.
 fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
     let forms = forms(text);
     let found = |bytes: &[u8]| {
@@ -164,7 +164,7 @@ fn has_somewhere(text: &str, ask: &HttpAsk) -> bool {
         || ask.headers.iter().any(|header| found(&header.value) || found(header.name.as_bytes()))
 }
 
-/// How often placeholders are quoted in a body, as they are or in base 64. They are not changed there: a conversation that quoted a
+/// How often placeholders are quoted in a body, as they are or in base 64. They are not replaced there: a conversation that quoted a
 /// placeholder once quotes it in every later request.
 pub fn quoted(placeholders: &[Placeholder], body: &[u8]) -> u64 {
     let forms: BTreeSet<Vec<u8>> = placeholders.iter().flat_map(|placeholder| forms(&placeholder.text)).collect();

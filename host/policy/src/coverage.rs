@@ -1,11 +1,11 @@
-//! Whether a grant covers a request, and how near it comes.
+//! Whether a grant covers a request, and how close it comes.
 
 use vocabulary::{HostName, HttpGrant, HttpTarget, Method, Reason, SafeText};
 
 use crate::address;
 use crate::facts::Facts;
 
-/// SECURITY: no grant opens these, so they are refused before any is looked at, and before any name is resolved.
+/// SECURITY: no grant allows these hosts. So they are refused before any grant is checked, and before any name is resolved.
 pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
     let never = match host {
         HostName::Name(name) => address::is_metadata_name(name),
@@ -15,7 +15,7 @@ pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
     if never { Err(Reason::AddressNever(SafeText::new(address::METADATA, 64))) } else { Ok(()) }
 }
 
-/// How far a grant that does not cover an ask reached; the later, the nearer.
+/// The first check that failed of a grant that does not cover an ask. A later variant is closer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Miss {
     Host,
@@ -24,7 +24,7 @@ pub(crate) enum Miss {
     Method,
     Path,
     Ended,
-    /// It covers the request, with another credential than the chosen one, or none.
+    /// The grant covers the request, but with another credential than the chosen one, or with none.
     Credential,
 }
 

@@ -10,8 +10,8 @@ use crate::facts::Facts;
 use crate::text::decoded;
 use crate::{headers, scope};
 
-/// SECURITY: the binding is its operator's, wherever the credential is granted: both must cover the request. A request with a place of its own for
-/// what the host will put there is none that the host may finish.
+/// SECURITY: the operator's binding holds wherever the credential is granted, so both the binding and the grant must cover the request. A
+/// request that already has something in the place of the credential is refused.
 pub(crate) fn judge(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &HttpAsk) -> Result<Option<String>, Reason> {
     let Some(name) = &grant.credential else { return Ok(None) };
     let shown = || SafeText::new(name, 64);
@@ -28,14 +28,14 @@ pub(crate) fn judge(grants: &Grants, grant: &HttpGrant, facts: &Facts, ask: &Htt
             [Some(&hmac.header), hmac.timestamp_header.as_ref()].into_iter().flatten().find(|name| taken(name)).cloned()
         }
         Placement::Query { name } if has_in_query(ask, name) => Some(format!("?{name}=")),
-        // The others stand in `Authorization`, which no guest sets, or are held against the body when they are put there.
+        // The other placements use `Authorization`, which no guest can set, or are checked against the body when they are placed.
         _ => None,
     };
     twice.map_or_else(|| Ok(Some(name.clone())), |name| Err(Reason::HeaderNotYours(SafeText::new(&name, 64))))
 }
 
-/// Whether an agent may do that with a credential, besides sending it. Rotating needs more than the word for it: the requests that set and try a
-/// value must be covered by the binding, as any other, and bounded by the engagement.
+/// Whether an agent may do this with a credential, besides sending it. For a rotation, the grant alone is not enough: the binding must
+/// cover the requests that set and test a value, and the engagement bounds them, as for any other request.
 pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) -> Result<Bounds, Reason> {
     let shown = || SafeText::new(&ask.name, 64);
     if let CredentialStep::Identify(_) = ask.step {
@@ -68,14 +68,14 @@ fn in_its_environment(grants: &Grants, binding: &Binding, target: &HttpTarget) -
     match &binding.environment {
         Some(environment) if !scope::is_environment(environment, &grants.environments, target) => {
             let there = scope::environment_words(&grants.environments, target);
-            let what = format!("is for {environment}, and this is {there}");
+            let what = format!("is for {environment}, but this is {there}");
             Err(Reason::CredentialElsewhere(AboutCredential::new(&binding.name, &what, 256)))
         }
         _ => Ok(()),
     }
 }
 
-/// However it is written: servers decode names, and some fold their case.
+/// The name may have any spelling: servers decode names, and some fold their case.
 fn has_in_query(ask: &HttpAsk, name: &str) -> bool {
     let query = ask.target.query.as_deref().unwrap_or_default();
     let names = query.split(['&', ';']).filter_map(|pair| pair.split('=').next());

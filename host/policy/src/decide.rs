@@ -1,4 +1,4 @@
-//! The decision: the first grant that covers an ask, or how near the nearest one came.
+//! Decides an ask by the first grant that covers it. If none does, the reason shows how close the closest grant came.
 
 use vocabulary::{
     Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
@@ -13,7 +13,7 @@ use crate::{credential, headers, meaning, scope};
 
 /// Judges one ask.
 ///
-/// A refusal names how far the nearest grant reached: host, then scheme, port, method, path, and last that it ended.
+/// A refusal names the first check that failed of the closest grant: host, then scheme, port, method, path, and last its expiry.
 pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     decision(match ask {
         Ask::Http(http) => http_bounds(grants, facts, http),
@@ -48,7 +48,7 @@ pub fn decide_act(grants: &Grants, facts: Facts, placeholders: &[Placeholder], a
     }
 }
 
-/// The same for a look at a mount, of which there may be many.
+/// Like [`decide`], for an observation of a mount. There may be many of these.
 pub fn decide_file(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Decision {
     decision(file_bounds(grants, facts, ask))
 }

@@ -1,46 +1,46 @@
-//! Where the value of a credential may be sent: its owner says so with the value, and a configuration can only narrow that.
+//! Where the value of a credential may be sent. Its owner sets this with the value, and a configuration can only narrow it.
 
 use vocabulary::{AboutCredential, Binding, CredentialStep, Destination, HttpGrant, HttpTarget, Reason};
 
-/// A configuration that would send a value where its owner does not allow it.
+/// A configuration would send a value to a place that its owner does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutsideError {
-    /// Nobody has said where it may go.
-    #[error("nobody has said where the value of `{name}` may go, and this configuration sends it to {wanted}")]
+    /// The value has no destinations.
+    #[error("the value of `{name}` has no destinations yet, but this configuration sends it to {wanted}")]
     Unsaid {
-        /// Of the credential.
+        /// The name of the credential.
         name: String,
         /// Where the configuration would send it.
         wanted: String,
     },
-    /// It goes elsewhere.
-    #[error("the value of `{name}` may go to {allowed}, and this configuration sends it to {wanted}")]
+    /// The configuration sends the value elsewhere.
+    #[error("the value of `{name}` may go to {allowed}, but this configuration sends it to {wanted}")]
     Outside {
-        /// Of the credential.
+        /// The name of the credential.
         name: String,
-        /// Where its owner allows it.
+        /// The destinations that its owner allows.
         allowed: String,
         /// Where the configuration would send it.
         wanted: String,
     },
-    /// A grant leads elsewhere: its requests are refused.
-    #[error("the value of `{name}` may go to {allowed}, and agent `{agent}` is granted it for {wanted}: a run is refused {}", if *.wholly { "there" } else { "there in part" })]
+    /// A grant covers requests to other places, which would be refused.
+    #[error("the value of `{name}` may go to {allowed}, but agent `{agent}` is granted it for {wanted}: {} are refused", if *.wholly { "these requests" } else { "some of these requests" })]
     Granted {
-        /// Of the credential.
+        /// The name of the credential.
         name: String,
-        /// That has the grant.
+        /// The agent that has the grant.
         agent: String,
-        /// Where its owner lets it go.
+        /// The destinations that its owner allows.
         allowed: String,
         /// Where the grant would send it.
         wanted: String,
-        /// Whether each request of it is refused, and not only some.
+        /// Whether every request of the grant is refused, and not only some.
         wholly: bool,
     },
 }
 
 impl OutsideError {
-    /// Of the credential.
+    /// The name of the credential.
     pub fn name(&self) -> &str {
         match self {
             Self::Unsaid { name, .. } | Self::Outside { name, .. } | Self::Granted { name, .. } => name,
@@ -48,16 +48,16 @@ impl OutsideError {
     }
 }
 
-/// Whether a value, or something that is made with it, may be sent to all of these. The words are for the record.
+/// Whether a value, or something that is made with it, may be sent to all of these targets. The reason is for the record.
 ///
 /// # Errors
-/// The first place that none of its destinations covers.
+/// The first target that none of the destinations covers.
 pub fn may_go<'a>(name: &str, destinations: &[Destination], mut targets: impl Iterator<Item = &'a HttpTarget>) -> Result<(), Reason> {
     let Some(outside) = targets.find(|target| !destinations.iter().any(|destination| destination.covers(target))) else { return Ok(()) };
     let there = format!("{}://{}", outside.scheme.as_str(), outside.authority());
     let what = match destinations {
-        [] => format!("has no destinations: nobody has said that it may go to {there}"),
-        some => format!("may go to {}, and not to {there}{}", list(some), outside.path),
+        [] => format!("has no destinations yet, so it may not go to {there}"),
+        some => format!("may go to {}, but not to {there}{}", list(some), outside.path),
     };
     Err(Reason::CredentialOutside(AboutCredential::new(name, &what, 512)))
 }
@@ -65,7 +65,7 @@ pub fn may_go<'a>(name: &str, destinations: &[Destination], mut targets: impl It
 /// Whether a binding can send the value to any place that its owner allows. This is checked before anything runs.
 ///
 /// # Errors
-/// A binding that lies wholly outside the destinations, or an endpoint or a step of a rotation that does.
+/// A binding that is wholly outside of the destinations, or an endpoint or a step of a rotation that is.
 pub fn check_binding(binding: &Binding, destinations: &[Destination]) -> Result<(), OutsideError> {
     let outside = |wanted: String| {
         let name = binding.name.clone();
@@ -84,7 +84,8 @@ pub fn check_binding(binding: &Binding, destinations: &[Destination]) -> Result<
     stray.map_or(Ok(()), |target| Err(outside(target.redacted())))
 }
 
-/// Where requests of one grant would be refused because the value does not go there, at most once for each place of the grant.
+/// The places to which requests of one grant would be refused because the value may not go there. There is at most one error for each place
+/// of the grant.
 pub fn check_grant(agent: &str, binding: &Binding, grant: &HttpGrant, destinations: &[Destination]) -> Vec<OutsideError> {
     let places = Destination::of_grant(binding, grant);
     let stray = places.into_iter().filter(|place| !destinations.iter().any(|destination| destination.covers_all_of(place)));
@@ -125,7 +126,7 @@ mod tests {
         assert_eq!(go(&["https://a.test", "https://b.test/v1/**"], "https://b.test/v1/x"), Ok(()));
         assert_eq!(
             go(&["https://a.test", "https://b.test/v1/**"], "https://b.test/v2/x?token=y").unwrap_err(),
-            "the credential `tracker` may go to https://a.test, https://b.test/v1/**, and not to https://b.test/v2/x"
+            "the credential `tracker` may go to https://a.test, https://b.test/v1/**, but not to https://b.test/v2/x"
         );
         assert!(go(&[], "https://a.test/").unwrap_err().contains("has no destinations"));
     }
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!(check(&plain, &["https://*.tracker.test", "https://tracker.test/api/**"]), Ok(()));
         let err = check(&bound("evil.test", Placement::Bearer), &["https://tracker.test"]).unwrap_err();
         assert!(err.contains("https://tracker.test") && err.contains("https://evil.test"), "{err}");
-        assert!(check(&plain, &[]).unwrap_err().starts_with("nobody has said where the value of `tracker` may go"));
+        assert!(check(&plain, &[]).unwrap_err().starts_with("the value of `tracker` has no destinations yet"));
         let mut clear = plain.clone();
         clear.scheme = vocabulary::Scheme::Http;
         assert!(check(&clear, &["https://tracker.test"]).is_err());
@@ -191,6 +192,6 @@ mod tests {
             RotationSet { method: Method::new("PUT").unwrap(), path: "/users/me".to_owned(), body: "{}".to_owned(), field: "p".to_owned() };
         rotated.rotation = Some(Rotation { set, test_path: "/whoami".to_owned() });
         assert_eq!(check_binding(&rotated, &places(&["https://api.test"])), Ok(()));
-        assert!(check_binding(&rotated, &places(&["https://api.test/users/**"])).is_err(), "the new value is tried outside");
+        assert!(check_binding(&rotated, &places(&["https://api.test/users/**"])).is_err(), "the new value is tested outside");
     }
 }

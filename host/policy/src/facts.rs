@@ -1,4 +1,4 @@
-//! What a decision goes by besides the grants and the ask.
+//! The facts on which a decision depends besides the grants and the ask.
 
 use crate::choice::Choice;
 
@@ -7,11 +7,11 @@ use crate::choice::Choice;
 pub struct Facts {
     /// For a request: the credential that the guest chose, by [`crate::choose`].
     pub chosen: Option<Choice>,
-    /// Seconds since 1970, where that may be an earlier moment than `now_unix_s`: somebody has set the clock, and what is good from a moment on
-    /// must have begun by both.
+    /// An earlier time than `now_unix_s`, in seconds since 1970, if the clock was set. Something that begins at a moment must have begun by
+    /// both times.
     pub earliest_unix_s: Option<u64>,
-    /// Seconds since 1970: a grant is good before its end.
+    /// The present time in seconds since 1970. A grant is valid before its end.
     pub now_unix_s: u64,
-    /// For an ask of a file: the mount it is in, counted as in [`vocabulary::Grants::files`], where the broker knows it.
+    /// For an ask of a file: the number of its mount in [`vocabulary::Grants::files`]. `None` if the broker does not know it.
     pub mount: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! What is wrong with grants as they were written: found when they are loaded, before anything runs.
+//! Finds faults of grants when they are loaded, before anything runs.
 
 use std::net::IpAddr;
 
@@ -8,77 +8,77 @@ use vocabulary::{Grants, HostName, HostPattern, HttpGrant};
 use crate::address::{self, AddressClass};
 use crate::headers;
 
-/// BOUND: the widest networks that may be listed.
+/// BOUND: the widest networks that may be listed, by the length of their prefix.
 const V4_PREFIX_MIN: u8 = 8;
 const V6_PREFIX_MIN: u8 = 16;
 
-/// One thing wrong with one grant.
+/// One fault of one grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`http[{rule}].{key}`: {problem}")]
 pub struct GrantProblem {
-    /// Which grant, counted from 0.
+    /// The number of the grant, counted from 0.
     pub rule: usize,
-    /// Which key of it.
+    /// The key of the grant.
     pub key: &'static str,
-    /// What is wrong.
+    /// The fault.
     pub problem: Problem,
 }
 
-/// What can be wrong.
+/// The faults that a grant can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// A list that grants nothing.
+    /// A list is empty, so it grants nothing.
     #[error("at least one is needed")]
     Empty,
-    /// Port 0.
-    #[error("no port has this number")]
+    /// The port is 0.
+    #[error("there is no such port")]
     NoPort,
-    /// So wide that it can't be meant.
+    /// The network is so wide that it must be a mistake.
     #[error("the network `{0}` is too wide: at least /8, or /16 for IPv6")]
     TooWide(IpNet),
-    /// Holds an address that is never reached.
-    #[error("the network `{0}` holds an address of a metadata service: name the part that is meant")]
+    /// The network contains an address that is never reached.
+    #[error("the network `{0}` contains an address of a metadata service; list only the part that you need")]
     HoldsMetadata(IpNet),
-    /// An IPv6 form of IPv4 addresses.
-    #[error("the network `{0}` is an IPv6 form of IPv4 addresses: write these")]
+    /// The network is an IPv6 form of IPv4 addresses.
+    #[error("the network `{0}` is an IPv6 form of IPv4 addresses; write the IPv4 network")]
     Wrapped(IpNet),
-    /// Bits behind the prefix.
-    #[error("the network `{0}` has bits behind its prefix")]
+    /// The network has bits after the prefix.
+    #[error("the network `{0}` has bits after its prefix")]
     LooseBits(IpNet),
-    /// Only public addresses, which need no grant; nothing is narrowed by listing them.
-    #[error("the network `{0}` is public: listing it grants nothing and narrows nothing")]
+    /// The network has only public addresses, which need no grant. Listing them narrows nothing.
+    #[error("the network `{0}` is public, so listing it has no effect")]
     Public(IpNet),
-    /// Nothing can be reached there.
-    #[error("the network `{0}` can't be the other end of a connection")]
+    /// No connection can go to an address of the network.
+    #[error("the network `{0}` can't be the target of a connection")]
     NoPeer(IpNet),
-    /// A literal address has itself and no other.
-    #[error("a literal address has no others")]
+    /// A literal address was listed together with further addresses.
+    #[error("a literal address can't have further addresses")]
     AddressesOfLiteral,
     /// The host leads to a metadata service.
     #[error("a metadata service can't be granted")]
     Metadata,
-    /// A header that no grant can open.
-    #[error("the header `{0}` is the host's own, a proxy's, or of a kind that can't be judged: no grant opens it")]
+    /// No grant can allow the header.
+    #[error("the header `{0}` can't be granted: only the host or a proxy may set it, or it can't be judged")]
     ClosedHeader(String),
-    /// The host is an address that no connection can go to.
-    #[error("this address can't be the other end of a connection")]
+    /// No connection can go to the address that is the host.
+    #[error("this address can't be the target of a connection")]
     NoPeerHost,
 }
 
-/// Everything that is wrong with these grants; empty when they are good.
+/// All faults of these grants. Empty if there are none.
 pub fn check(grants: &Grants) -> Vec<GrantProblem> {
     let of_rule = |(rule, grant)| problems(grant).into_iter().map(move |(key, problem)| GrantProblem { rule, key, problem });
     grants.http.iter().enumerate().flat_map(of_rule).collect()
 }
 
-/// Everything that is wrong with one grant, with the key that is to blame.
+/// All faults of one grant, each with the key that causes it.
 pub fn problems(grant: &HttpGrant) -> Vec<(&'static str, Problem)> {
     let mut found = Vec::new();
     check_http(grant, &mut |key, problem| found.push((key, problem)));
     found
 }
 
-/// Everything that is wrong with a place that the host itself may ask, and the private addresses its name may have.
+/// All faults of a host that the host program itself may ask, and of the private addresses that its name may have.
 pub fn problems_of(addresses: &[IpNet], host: &HostName) -> Vec<Problem> {
     let mut found = Vec::new();
     check_place(&HostPattern::Exact(host.clone()), addresses, &mut |_, problem| found.push(problem));
@@ -139,9 +139,9 @@ fn wrong_with(net: IpNet) -> Option<Problem> {
         IpNet::V4(v4) => v4.prefix_len() < V4_PREFIX_MIN,
         IpNet::V6(v6) => v6.prefix_len() < V6_PREFIX_MIN,
     };
-    // SECURITY: `::ffff:168.0.0.0/103` looks narrow and is half of IPv4, so the form is refused whatever its length.
+    // SECURITY: `::ffff:168.0.0.0/103` looks narrow but is half of IPv4. So the form is refused whatever its prefix.
     let classes: Vec<AddressClass> = special(net).collect();
-    // The unspecified and the loopback address lie inside the range of the compatible form.
+    // The unspecified and the loopback address are in the range of the compatible form.
     let is_itself = matches!(net, IpNet::V6(v6) if v6.prefix_len() == 128);
     if classes.contains(&AddressClass::Wrapped) && !(is_itself && address::classify(net.addr()) != AddressClass::Wrapped) {
         return Some(Problem::Wrapped(net));

@@ -1,20 +1,20 @@
-//! What the names of request headers stand for: data, without a decision.
+//! What request headers mean, by their names. This is data, without decisions.
 //!
-//! A name is looked up in one spelling: lower case, `-` for every character that is no letter or digit, and no `-` at either end. CGI,
-//! WSGI, Rack and PHP pass headers as variables, in which `x_real_ip`, `x.real.ip` and `x-real-ip` are the same.
+//! A name is looked up in one spelling: lower case, with `-` for every character that is not a letter or digit, and no `-` at either end.
+//! CGI, WSGI, Rack and PHP pass headers as variables, in which `x_real_ip`, `x.real.ip` and `x-real-ip` are the same.
 
-/// What a header says, by its name.
+/// The meaning of a header, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameKind {
     /// Only the host or a proxy may set it, or the host could not judge it. No grant allows it.
     Closed,
-    /// It names another resource, in a form that can be judged as one.
+    /// It names another resource, in a form that can be judged as a resource.
     Resource(NameForm),
-    /// It says for whom, or for which tenant, something is done: it needs a grant that names it.
+    /// It names the person or the tenant on whose behalf something is done. It needs a grant that names it.
     OnBehalf,
-    /// It does not say who asks, what is asked, or where the request goes.
+    /// It does not state who asks, what is asked, or where the request goes.
     Ordinary,
-    /// Everything else.
+    /// All other headers.
     Other,
 }
 
@@ -25,13 +25,13 @@ pub(crate) enum NameForm {
     Object,
     /// An absolute URL, or a path of the same host.
     Url,
-    /// A path of the same host; the request takes the resource away from there.
+    /// A path of the same host. The request moves the resource away from there.
     Moved,
-    /// An absolute URL, or a path of the same host, that the request writes to.
+    /// An absolute URL, or a path of the same host, to which the request writes.
     Written,
 }
 
-/// Framing and routing of HTTP itself (RFC 9110 section 7.6), credentials, headers of proxies that servers believe, and headers by which
+/// Framing and routing of HTTP itself (RFC 9110 section 7.6), credentials, headers of proxies that servers trust, and headers by which
 /// frameworks and proxies use another host, method, path or user than those that were judged.
 const CLOSED: &[&str] = &[
     // Framing, connections and routing.
@@ -90,7 +90,7 @@ const CLOSED: &[&str] = &[
     "x-sendfile",
     "x-sendfile-type",
     "x-lighttpd-send-file",
-    // Who asks from where.
+    // The client, and the address from which it asks.
     "ali-cdn-real-ip",
     "cdn-src-ip",
     "cf-connecting-ip",
@@ -123,7 +123,7 @@ const CLOSED: &[&str] = &[
     "x-true-client-ip",
     "x-trusted-client",
     "x-wap-profile",
-    // Another user, as a proxy says or as the request asks.
+    // Another user, as a proxy states or as the request asks.
     "act-as",
     "as-user",
     "remote-email",
@@ -165,7 +165,7 @@ const CLOSED: &[&str] = &[
     "x-rack-cache",
     "x-internal",
     "x-internal-request",
-    // Copies and joins in forms that this program does not read, or under another authority.
+    // Copies and joins in forms that this program does not parse, or under another authority.
     "x-copy-from",
     "x-copy-from-account",
     "destination-account",
@@ -183,7 +183,7 @@ const CLOSED: &[&str] = &[
     "x-webhook-url",
 ];
 
-/// Names that begin with one of these are closed too.
+/// Names with one of these prefixes are closed too.
 const CLOSED_FRONTS: &[&str] = &[
     "bailiwick-",
     "proxy-",
@@ -263,11 +263,11 @@ const CLOSED_FRONTS: &[&str] = &[
     "x-isrw-proxy-",
 ];
 
-/// Names that begin like closed ones but are harmless.
+/// Names that have such a prefix but are harmless.
 const OPEN: &[&str] = &["x-user-agent"];
 
-/// Names that say for whom or for which tenant something is done. They are harmless if a grant names them, and give access to other
-/// people's data if not.
+/// Names of headers for the person or the tenant on whose behalf something is done. They are harmless if a grant names them. Otherwise they
+/// could give access to other people's data.
 const ON_BEHALF: &[&str] = &[
     "openai-organization",
     "openai-project",
@@ -286,7 +286,7 @@ const ON_BEHALF: &[&str] = &[
     "x-amz-source-expected-bucket-owner",
 ];
 
-/// The ordinary ones, as they are spelled.
+/// The ordinary headers, as they are spelled.
 const ORDINARY: &[&str] = &[
     "accept",
     "accept-charset",
@@ -323,7 +323,7 @@ const ORDINARY: &[&str] = &[
     "x-request-id",
 ];
 
-/// Ordinary headers that are lists, so that several lines say no more than one line.
+/// Ordinary headers whose values are lists, so that several lines mean the same as one.
 const LISTS: &[&str] = &[
     "accept",
     "accept-charset",
@@ -340,19 +340,19 @@ const LISTS: &[&str] = &[
     "want-repr-digest",
 ];
 
-/// Headers of which the value is on the record too: it says what was done, to what, or in which form.
+/// Headers whose value is on the record too, because it says what was done, to what, or in which form.
 const TOLD: &[&str] =
     &["content-type", "range", "soapaction", "x-amz-acl", "x-amz-target", "x-amz-website-redirect-location", "content-location", "slug"];
 
-/// In the one spelling in which names are looked up.
+/// The name in the one spelling in which names are looked up.
 pub(crate) fn folded(name: &str) -> String {
     let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
     name.chars().map(letter).collect::<String>().trim_matches('-').to_owned()
 }
 
-/// What a header of this name says.
+/// The meaning of a header with this name.
 pub(crate) fn kind(name: &str) -> NameKind {
-    // Only its own spelling counts: a name that only folds to it is another header for most servers.
+    // Only the exact spelling is ordinary. A name that merely folds to it is another header for most servers.
     if ORDINARY.contains(&name.to_ascii_lowercase().as_str()) && !name.eq_ignore_ascii_case("content-length") {
         return NameKind::Ordinary;
     }
@@ -372,12 +372,12 @@ pub(crate) fn kind(name: &str) -> NameKind {
     }
 }
 
-/// Whether a second line of this header says no more than the first one could.
+/// Whether several lines of this header mean the same as one.
 pub(crate) fn is_list(name: &str) -> bool {
     LISTS.contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// Whether the record has the value too.
+/// Whether the value is on the record too.
 pub(crate) fn is_told(name: &str) -> bool {
     TOLD.contains(&folded(name).as_str()) || matches!(kind(name), NameKind::Resource(_) | NameKind::OnBehalf)
 }

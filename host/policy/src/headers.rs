@@ -1,5 +1,5 @@
-//! Which header fields a guest may set: none that says who is asking, where a message ends, or that the request is about another resource
-//! than the one that was judged.
+//! Which headers a guest may set. It may not set a header that states who is asking, where a message ends, or that the request is about
+//! another resource than the one that was judged.
 //!
 //! A request without a credential may have every header whose kind is not closed. Under a credential it may have ordinary headers, and
 //! those that its grant names. A header that names another resource needs a grant that names the header, and is judged as a request for
@@ -10,14 +10,14 @@ use vocabulary::{Header, HttpAsk, HttpGrant, Reason, SafeText};
 use crate::header_names::{self as names, NameKind};
 use crate::resource::{self, RequestView};
 
-/// BOUND: longest name that is quoted in a reason.
+/// BOUND: bytes of a name that is quoted in a reason.
 const QUOTED_BYTES_MAX: usize = 64;
 /// BOUND: headers of one request on the record.
 const TOLD_MAX: usize = 64;
 /// BOUND: bytes of a value on the record.
 const TOLD_BYTES_MAX: usize = 512;
 
-/// Judges every header field of an ask under the grant that covers it.
+/// Judges every header of an ask under the grant that covers it.
 pub(crate) fn check(asking: &RequestView<'_>, grant: &HttpGrant, ask: &HttpAsk) -> Result<(), Reason> {
     for (n, header) in ask.headers.iter().enumerate() {
         well_formed(header)?;
@@ -49,7 +49,7 @@ pub(crate) fn check(asking: &RequestView<'_>, grant: &HttpGrant, ask: &HttpAsk) 
     Ok(())
 }
 
-/// Whether no grant can open a header of this name.
+/// Whether no grant can allow a header of this name.
 pub(crate) fn is_closed(name: &str) -> bool {
     names::kind(name) == NameKind::Closed
 }
@@ -59,7 +59,7 @@ pub(crate) fn has(ask: &HttpAsk, name: &str) -> bool {
     ask.headers.iter().any(|header| names::folded(&header.name) == names::folded(name))
 }
 
-/// Whether this name in a query is read by some servers as the header of that name, which the guest may not set.
+/// Whether some servers read this name in a query as the header of that name, which the guest may not set.
 pub(crate) fn is_closed_in_query(name: &str) -> bool {
     let folded = names::folded(name);
     folded.starts_with("x-") && (is_closed(&folded) || matches!(names::kind(&folded), NameKind::Resource(_)))
@@ -83,7 +83,7 @@ pub fn told(headers: &[Header]) -> Vec<SafeText> {
     all
 }
 
-/// SECURITY: `+5`, `5, 5`, ` 5` and `05` are lengths to some servers and not to others.
+/// SECURITY: some servers accept `+5`, `5, 5`, ` 5` and `05` as lengths, and others do not.
 fn check_length(header: &Header, before: &[Header], ask: &HttpAsk) -> Result<(), Reason> {
     let is_second = before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&header.name));
     if is_second || header.value != ask.body.len().to_string().as_bytes() { Err(not_yours(&header.name)) } else { Ok(()) }
@@ -93,13 +93,13 @@ fn check_length(header: &Header, before: &[Header], ask: &HttpAsk) -> Result<(),
 fn check_once(header: &Header, before: &[Header]) -> Result<(), Reason> {
     let name = names::folded(&header.name);
     if before.iter().any(|earlier| names::folded(&earlier.name) == name) {
-        return Err(Reason::Malformed(SafeText::new(&format!("the header `{}` stands twice", quoted(&header.name)), 256)));
+        return Err(Reason::Malformed(SafeText::new(&format!("the header `{}` occurs twice", quoted(&header.name)), 256)));
     }
     Ok(())
 }
 
-/// SECURITY: values of ordinary headers can tell a server to fetch or to call something else: `message/external-body` (RFC 2046 section
-/// 5.2.3), and the callback preference of OData.
+/// SECURITY: values of ordinary headers can make a server fetch or call something else: `message/external-body` (RFC 2046 section 5.2.3),
+/// and the callback preference of OData.
 fn check_value(header: &Header) -> Result<(), Reason> {
     let value = String::from_utf8_lossy(&header.value).to_ascii_lowercase();
     let means_another = match header.name.to_ascii_lowercase().as_str() {
@@ -124,7 +124,7 @@ fn quoted(name: &str) -> String {
     name.chars().take(QUOTED_BYTES_MAX).collect()
 }
 
-/// Whether it has only characters of a header's name (RFC 9110 section 5.6.2).
+/// Whether the text has only characters of a header's name (RFC 9110 section 5.6.2).
 pub fn is_token(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

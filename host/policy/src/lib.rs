@@ -1,9 +1,9 @@
 //! Decides whether what is asked is granted, and gives the reason in one word.
 //!
-//! Pure: no I/O, no runtime, no clock. The time comes in as a fact. Addresses are data: the code that resolved them has them judged here.
-//! Whether an ask is recorded, and what follows from a decision, is `gate`'s; which file lies behind a path is `broker`'s.
+//! The functions are pure: no I/O, no runtime, no clock. The time is passed in as a fact. Addresses are data too: code that has resolved
+//! them passes them in. The room `gate` records asks and carries out decisions, and `broker` knows which file lies behind a path.
 //!
-//! INVARIANT: nothing is permitted that no grant covers; what can't be understood is refused.
+//! INVARIANT: nothing is permitted that no grant covers. An ask that can't be understood is refused.
 //!
 //! # A decision
 //!
@@ -22,19 +22,19 @@
 //!     Ok(decide(&grants, &facts, &Ask::Http(ask)))
 //! };
 //!
-//! // What is permitted comes with its bounds, and says which grant it was.
+//! A permit comes with its bounds, which name the grant.
 //! let Decision::Permit(bounds) = decided("GET", "https://api.example.com/v1/users")? else { return Err("it was refused".into()) };
 //! assert_eq!(bounds.rule.to_string(), "http[0]");
 //!
-//! // What is refused says how far the nearest grant reached.
+//! The reason of a refusal shows how close the closest grant came.
 //! let reason = |decided| if let Decision::Refuse(reason) = decided { reason.code() } else { "permitted" };
 //! assert_eq!(reason(decided("DELETE", "https://api.example.com/v1/users")?), "method-not-granted");
 //! assert_eq!(reason(decided("GET", "https://api.example.com/v2/users")?), "path-not-granted");
 //! assert_eq!(reason(decided("GET", "https://example.com/v1/users")?), "host-not-granted");
-//! // No grant opens the addresses at which clouds hand out credentials.
+//! No grant allows the addresses at which clouds give out credentials.
 //! assert_eq!(reason(decided("GET", "http://169.254.169.254/v1/")?), "address-never");
 //!
-//! // A path that two servers could read in two ways is never asked for.
+//! A path that two servers could read in two ways can't be asked for.
 //! assert!("https://api.example.com/v1/../admin".parse::<vocabulary::HttpTarget>().is_err());
 //! # Ok(())
 //! # }

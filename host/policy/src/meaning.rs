@@ -1,5 +1,5 @@
-//! Words in a query or a body that make common servers treat a request as another one: with another method, other headers, or as another
-//! user.
+//! Names in a query or a body that make common servers treat a request as another one: with another method, with other headers, or as
+//! another user.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use vocabulary::{HttpAsk, Reason, SafeText};
 use crate::headers;
 use crate::text::decoded;
 
-/// Rails, Laravel, Symfony, Spring and Express read the method from here, and Google's APIs headers as well.
+/// Rails, Laravel, Symfony, Spring and Express read the method from these names. Google's APIs also read headers.
 const OTHER_REQUEST: &[&str] = &[
     "_method",
     "$httpheaders",
@@ -23,7 +23,7 @@ const OTHER_REQUEST: &[&str] = &[
     "_httpmethod",
 ];
 
-/// Another credential than the host's (RFC 6750 section 2.3 and the forms of forges), or another user under it.
+/// Names that pass another credential than the host's (RFC 6750 section 2.3 and the forms of forges), or another user under it.
 const OTHER_USER: &[&str] = &[
     "_switch_user",
     "access_token",
@@ -54,8 +54,8 @@ pub(crate) fn check(ask: &HttpAsk, is_under_credential: bool) -> Result<(), Reas
     if has_method_in_body(ask) { Err(Reason::ChangesMeaning(SafeText::new("_method in the body", 64))) } else { Ok(()) }
 }
 
-/// A name as servers read it. PHP and Rails read text in brackets after it as the key of a map. PHP reads `.`, a blank, and a bracket that
-/// is not closed as `_`.
+/// A name as servers read it. PHP and Rails read text in brackets after the name as the key of a map. PHP reads `.`, a blank, and a bracket
+/// that is not closed as `_`.
 fn plain(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name).to_ascii_lowercase();
     let text = text.trim_start_matches([' ', '+']);
@@ -69,7 +69,7 @@ fn names(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     pairs.map(|pair| decoded(pair.split(|byte| *byte == b'=').next().unwrap_or_default())).filter(|name| !name.is_empty())
 }
 
-/// Servers that look for it do so only in a `POST`, and only in a body that they take for a form or an object.
+/// Servers that read the method from the body do so only in a `POST`, and only if they parse the body as a form or an object.
 fn has_method_in_body(ask: &HttpAsk) -> bool {
     if ask.method.as_str() != "POST" {
         return false;
@@ -98,7 +98,7 @@ fn parts_name(body: &[u8]) -> bool {
     })
 }
 
-/// Whether it is a key of the outermost object, however deep what stands beside it nests.
+/// Whether it is a key of the outermost object, however deeply other values nest.
 fn is_key(body: &[u8]) -> bool {
     let may_be = memchr::memmem::find(body, METHOD).is_some() || memchr::memmem::find(body, b"\\u00").is_some();
     may_be && serde_json::Deserializer::from_slice(body).deserialize_map(Keys).unwrap_or(false)

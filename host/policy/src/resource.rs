@@ -8,16 +8,16 @@ use crate::coverage::covers;
 use crate::facts::Facts;
 use crate::header_names::NameForm;
 
-/// Under which grants, facts and credential something is asked.
+/// The grants, the facts and the credential of a request.
 pub(crate) struct RequestView<'a> {
     pub(crate) grants: &'a Grants,
     pub(crate) facts: &'a Facts,
-    /// The credential that is sent with it.
+    /// The credential that is sent with the request.
     pub(crate) credential: Option<&'a str>,
 }
 
 impl RequestView<'_> {
-    /// Whether this would be granted with the same credential: by a grant, and by the binding.
+    /// Whether this would be granted with the same credential, by both a grant and the binding.
     fn may(&self, method: &Method, target: &HttpTarget) -> bool {
         let RequestView { grants, facts, credential } = self;
         let bound = credential.is_none_or(|name| grants.credentials.iter().any(|binding| binding.covers(name, method, target)));
@@ -27,8 +27,8 @@ impl RequestView<'_> {
     }
 }
 
-/// SECURITY: a resource that is copied or moved is read with the authority of the credential, so reading it must be granted as well. A
-/// resource that is moved away or written to must be granted with the request's own method.
+/// SECURITY: a resource that is copied or moved is read with the authority of the credential, so reading it must be granted as well.
+/// Removing or writing a resource must be granted with the request's own method.
 pub(crate) fn check(asking: &RequestView<'_>, form: NameForm, header: &Header, ask: &HttpAsk) -> Result<(), Reason> {
     let not_granted = || {
         let value = String::from_utf8_lossy(&header.value);
@@ -62,10 +62,10 @@ fn on_the_same_host(path: &str, own: &HttpTarget) -> Option<HttpTarget> {
     path.starts_with('/').then(|| HttpTarget::parse(own.scheme, &own.authority(), path).ok()).flatten()
 }
 
-/// `/BUCKET/KEY` or `BUCKET/KEY`, where the server reads the key percent-encoded: it must read the same either way.
+/// `/BUCKET/KEY` or `BUCKET/KEY`, where the server decodes the key: it must mean the same either way.
 ///
-/// SECURITY: at `BUCKET.s3.…` a path is a key of that bucket, so a source in another bucket is no path there. At other hosts the bucket is
-/// the first segment.
+/// SECURITY: at `BUCKET.s3.…` a path is a key of that bucket, so a source in another bucket can't be expressed as a path there. At other
+/// hosts the bucket is the first segment.
 fn object(value: &str, own: &HttpTarget) -> Option<HttpTarget> {
     let path = if value.starts_with('/') { Cow::Borrowed(value) } else { Cow::Owned(format!("/{value}")) };
     // An ARN can name resources in other accounts and regions.

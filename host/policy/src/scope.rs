@@ -1,10 +1,10 @@
-//! What bounds a request from outside of any one grant.
+//! Bounds on a request that do not belong to a single grant.
 
 use vocabulary::{Engagement, Environment, Grants, HostName, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
 
 use crate::facts::Facts;
 
-/// Whether an engagement, where there is one, reaches the request.
+/// Checks that the engagement, if there is one, covers the request.
 pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&HostName, &Method)) -> Result<(), Reason> {
     let Some(engagement) = engagement else { return Ok(()) };
     let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
@@ -13,7 +13,7 @@ pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, meth
     } else if facts.now_unix_s >= engagement.until_s {
         outside("it has ended")
     } else if !engagement.reaches(host) {
-        outside("the host is none of its targets")
+        outside("the host is not one of its targets")
     } else if !engagement.allows(method) {
         outside("it may not change anything")
     } else {
@@ -21,14 +21,15 @@ pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, meth
     }
 }
 
-/// When the first of what permits a request ends, in seconds since 1970.
+/// The earliest end of what permits a request, in seconds since 1970.
 pub(crate) fn end(grants: &Grants, grant: Option<Until>, credential: Option<&str>) -> Option<u64> {
     let bindings = grants.credentials.iter().filter(|binding| Some(binding.name.as_str()) == credential);
     let untils = bindings.filter_map(|binding| binding.until).chain(grant).map(|until| until.unix_s);
     untils.chain(grants.engagement.iter().map(|engagement| engagement.until_s)).min()
 }
 
-/// Whether a request to this target goes to the environment of that name and to no other one. What matches none is production.
+/// Whether a request to this target goes to the environment of that name and to no other. A target that matches no environment is in
+/// production.
 pub(crate) fn is_environment(name: &str, environments: &[Environment], target: &HttpTarget) -> bool {
     let mut matching = environments.iter().filter(|environment| environment.has(target)).map(|environment| environment.name.as_str());
     match (matching.next(), matching.next()) {
@@ -38,7 +39,7 @@ pub(crate) fn is_environment(name: &str, environments: &[Environment], target: &
     }
 }
 
-/// In one word, for people.
+/// The name of the environment, for people.
 pub(crate) fn environment_words(environments: &[Environment], target: &HttpTarget) -> String {
     let matching: Vec<&str> =
         environments.iter().filter(|environment| environment.has(target)).map(|environment| environment.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The table of `tests/it/ssrf/`, which is driven through the program too, and what can't be said in a line.
+//! Tests with the table of `tests/it/ssrf/`, which the program is also tested with, and tests that do not fit into such a table.
 
 use std::net::SocketAddr;
 
@@ -70,7 +70,7 @@ fn http(ask: Ask) -> HttpAsk {
     }
 }
 
-/// `permit`, or the reason's code with its detail, apart from the wording of what is malformed.
+/// `permit`, or the reason's code. Some reasons are followed by their detail.
 fn word(judged: Result<(), Reason>) -> String {
     match judged {
         Ok(()) => "permit".to_owned(),
@@ -94,7 +94,7 @@ fn judged(grants: &Grants, ask: &Ask) -> String {
     })
 }
 
-/// Lines of `input => expected`, with the escapes of Rust.
+/// Checks lines of the form `input => expected`, with the escapes of Rust.
 #[track_caller]
 fn each_case(cases: &str, least: usize, judge: impl Fn(&str) -> String) {
     let lines: Vec<_> = cases.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -227,13 +227,13 @@ fn grants_that_mean_nothing_are_found_at_load() {
         [
             "`http[0].methods`: at least one is needed",
             "`http[0].paths`: at least one is needed",
-            "`http[0].port`: no port has this number",
-            "`http[1].addresses`: a literal address has no others",
+            "`http[0].port`: there is no such port",
+            "`http[1].addresses`: a literal address can't have further addresses",
             "`http[2].host`: a metadata service can't be granted",
             "`http[3].host`: a metadata service can't be granted",
             "`http[4].host`: a metadata service can't be granted",
             "`http[5].host`: a metadata service can't be granted",
-            "`http[6].host`: this address can't be the other end of a connection",
+            "`http[6].host`: this address can't be the target of a connection",
         ]
     );
 }

@@ -1,6 +1,6 @@
 //! Percent-encoded text as a lenient server reads it.
 
-/// Bytes that are no escape stay as they are.
+/// Bytes that are not an escape stay as they are.
 pub(crate) fn decoded(mut rest: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(rest.len());
     while let Some((first, after)) = rest.split_first() {

@@ -1,10 +1,11 @@
-//! Backups: one file with everything of a home that can't be made again, taken while runs go on, and put back whole or not at all.
+//! Backups: one file with everything in a home that can't be made again. A backup can be taken while runs are active, and is restored whole
+//! or not at all.
 //!
-//! What a backup has: the record up to a batch that was proved, the keys as they are kept in the home, the vault as it is sealed, what is trusted and
-//! accepted, the components of the runs that were open, and whatever else lies in the home that this program does not know to be derived. Its last
-//! part names each file with its length and digest, and is signed by the key of the record.
+//! A backup contains the record up to a batch that was proved, the keys as they are kept in the home, the sealed vault, what is trusted and
+//! accepted, the components of open runs, and all other files in the home that this program does not know to be derived. Its last part, the
+//! manifest, names each file with its length and digest, and is signed by the key of the record.
 //!
-//! What it has not: caches and what was compiled, locks and sockets, indexes, half-written files.
+//! A backup does not contain caches, compiled code, locks, sockets, indexes or half-written files.
 
 mod container;
 mod ending;
@@ -28,7 +29,7 @@ pub use take::{BackupStep, Content, Taken, backup};
 
 /// The form of the manifest.
 const FORM: u32 = 1;
-/// What is signed begins with it, so that no other signature of the same key can stand for one of a backup.
+/// Prefix of the signed bytes, so that no other signature of the same key is valid for a backup.
 const CONTEXT: &[u8] = b"bailiwick backup manifest\n";
 
 /// A file in a backup.
@@ -41,10 +42,10 @@ struct Filed {
     sha256: Digest,
 }
 
-/// What a backup says of itself. Signed.
+/// The signed description of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct BackupManifest {
-    /// When it was begun, milliseconds since 1970.
+    /// When the backup was begun, in milliseconds since 1970.
     at: u64,
     /// The signed note over the last batch in it.
     checkpoint: String,
@@ -55,7 +56,7 @@ struct BackupManifest {
     /// The version of the program that made it.
     program: String,
     root: Digest,
-    /// How many records.
+    /// How many records the log has.
     size: u64,
     /// Form of this manifest.
     v: u32,

@@ -7,7 +7,7 @@ use vocabulary::{Binding, Grants, Source};
 use crate::err::RunError;
 use crate::local_host::LocalHost;
 
-/// The bindings that would send a value of this vault where its owner does not allow it.
+/// The bindings that would send a value of this vault to a place that its owner does not allow.
 ///
 /// # Errors
 /// A vault that does not open.
@@ -21,7 +21,7 @@ pub fn outside<'a>(vault: &Local, bindings: impl Iterator<Item = &'a Binding>) -
     Ok(local.filter_map(|binding| check_binding(binding, &with_value(&binding.name)?.destinations).err()).collect())
 }
 
-/// Where requests of these agents would be refused because a value of this vault does not go there.
+/// The granted requests of these agents that would be refused, because the value of a credential in this vault may not go there.
 ///
 /// # Errors
 /// A vault that does not open.
@@ -39,8 +39,8 @@ pub fn outside_grants<'a>(vault: &Local, agents: impl Iterator<Item = (&'a str, 
 }
 
 impl LocalHost {
-    /// The bindings are compared with the vault as it is now. Each ask is compared again, because a person may change the destinations in
-    /// the meantime. So a vault that does not open is no error here: no ask gets a value then.
+    /// Compares the bindings with the vault as it is now. Each ask is compared again, because a person may change the destinations in the
+    /// meantime. So a vault that does not open is not an error here: it gives no ask a value.
     pub(crate) async fn check_destinations(&self, grants: &Grants) -> Result<(), RunError> {
         if grants.credentials.iter().all(|binding| binding.source != Source::Local) {
             return Ok(());

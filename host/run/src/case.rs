@@ -1,8 +1,8 @@
-//! A recorded run taken out of its log, to be kept beside an agent's code: replayed there without the home's record, without a network and
-//! without the files that were read.
+//! A case: a recorded run, exported from its log to be kept beside an agent's code. It can be replayed there without the home's record,
+//! without a network and without the files that the run read.
 //!
-//! It holds everything that the agent was let see, in plain: inputs, answers, contents of files, with whatever secrets were in those. It holds none
-//! of the host's credentials, since no run ever does.
+//! A case holds everything that the agent saw, in plain text: inputs, answers, contents of files, and any secrets in them. It holds none of
+//! the host's credentials, because no run ever sees one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,37 +14,37 @@ use crate::err::RunError;
 use crate::place::{HomePlace, HostOptions};
 use crate::rebuild::{Rebuilt, play, prepared};
 
-/// The form of a case.
+/// The current form of a case.
 const VERSION: u32 = 1;
 
-/// One run.
+/// A recorded run, outside of its log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// Its records, in order.
+    /// The records of the run, in order.
     leaves: Vec<CaseLeaf>,
-    /// Which run it was.
+    /// The id of the run.
     pub run: RunId,
-    /// Form of this document.
+    /// The form of this document.
     v: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CaseLeaf {
-    /// The record as it was hashed.
+    /// The record's body, as it was hashed.
     body: String,
-    /// What is kept beside it, in base 64.
+    /// The record's payloads, in base64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     payloads: Vec<String>,
     seq: u64,
 }
 
 impl Case {
-    /// A run of this home, as a case. It must have come to its own end, and everything that it saw must have been kept.
+    /// Makes a case of a run in this home. The run must have ended by itself, and everything that it saw must have been kept.
     ///
     /// # Errors
-    /// A run that is not like that, or can't be read.
+    /// A run that does not meet these conditions, or can't be read.
     pub fn keep(place: &HomePlace, run: RunId) -> Result<Self, RunError> {
         let load = |cause| RunError::Load { run, cause };
         let reader = journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?;
@@ -67,13 +67,13 @@ impl Case {
     /// Reads a case back.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// What is wrong with the bytes, in words.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let case: Self = serde_json::from_slice(bytes).map_err(|err| err.to_string())?;
         if case.v == VERSION { Ok(case) } else { Err(format!("it is of form {}, this version reads form {VERSION}", case.v)) }
     }
 
-    /// Runs a component as the recorded one ran, and says where it does something else.
+    /// Runs a component against the recorded run, and reports the first place where it does something else.
     ///
     /// # Errors
     /// A case that can't be replayed, a component that can't be run.

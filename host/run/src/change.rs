@@ -1,11 +1,12 @@
-//! Changes that an operator makes to files of the home, or to `bailiwick.lock`: recorded, or they did not happen.
+//! Changes that an operator makes to files of the home, or to `bailiwick.lock`. Each one is on the record, or it did not happen.
 //!
-//! Before such a change, a note of it is durable in the home's folder `changes`: the record that it needs, and what each file will hold. Then the
-//! record is made, then the files are changed, then the note is removed. Whatever ends this in between, the next opening finds the note and
-//! knows from the log whether the record was made: then it finishes the change, and otherwise nothing has happened. A credential that is
-//! revoked is the exception. Its file is changed first, since that may be urgent, and the next opening makes the record.
+//! First, a note of the change is made durable in the home's folder `changes`: the record that it needs, and the new content of each file.
+//! Then the record is made, then the files are changed, then the note is removed. If this is cut off at any point, the next opening finds
+//! the note and sees from the log whether the record was made. If so, it finishes the change; otherwise nothing has happened. The
+//! revocation of a credential is the exception: its file is changed first, because that may be urgent, and the next opening makes the
+//! record.
 //!
-//! A note is locked by its maker (`flock`) as long as that lives, so nobody finishes what is still under way.
+//! The process that makes a note keeps it locked (`flock`) while it lives, so no other process finishes a change that is still under way.
 
 use std::ffi::OsString;
 use std::fs;
@@ -31,43 +32,43 @@ use crate::place::HomePlace;
 
 /// The folder of the notes.
 const FOLDER: &str = "changes";
-/// BOUND: bytes of a note: a vault and a list at their largest, in base64.
+/// BOUND: size of a note in bytes: the largest vault and the largest list, in base64.
 const NOTE_BYTES_MAX: u64 = 64 << 20;
 
-/// Which comes first.
+/// What comes first: the record or the change of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum First {
-    /// The record. The rule.
+    /// The record comes first. This is the rule.
     Record,
-    /// The change of the files: taking access away is not held up by a record that can't be written.
+    /// The change of the files comes first, so that a record that can't be written does not delay a revocation.
     Files,
 }
 
-/// What a file is to hold.
+/// The new content of a file.
 #[derive(Clone, Debug)]
 pub struct FileChange<'a> {
-    /// Where it is.
+    /// The path of the file.
     pub path: &'a Path,
-    /// All of its new content.
+    /// The whole new content.
     pub bytes: &'a [u8],
     /// Its mode: [`home::PRIVATE`] or [`home::SHARED`].
     pub mode: u32,
-    /// The lock of the home under which it is changed, by name.
+    /// The name of the home's lock under which the file is changed.
     pub lock: Option<&'static str>,
 }
 
-/// The file of a note.
+/// The content of a note's file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     v: u32,
     first: First,
-    /// Whose record it is.
+    /// The run that the record belongs to.
     run: RunId,
-    /// As it will be made; its time may be another.
+    /// The record as it will be made, except for its time.
     record: serde_json::Value,
-    /// How many records the log was known to have before: the record of this change is behind them.
+    /// How many records the log was known to have before. The record of this change comes after them.
     size: u64,
     files: Vec<WrittenFile>,
 }
@@ -75,17 +76,17 @@ struct Written {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenFile {
-    /// The bytes of the path, in base64: a path need not be text. Of a file in the home it is the name there, so that a copy of the home changes
-    /// its own files and not those of the home that it was copied from.
+    /// The bytes of the path in base64, because a path need not be text. A path in the home is relative to it, so that a copy of the home
+    /// changes its own files and not those of the home that it was copied from.
     path: String,
     bytes: String,
     mode: u32,
     lock: Option<String>,
-    /// What it held, if it was there. By this it is known that nobody has changed it since.
+    /// Digest of the old content, if the file existed. It shows whether the file was changed since.
     before: Option<Digest>,
 }
 
-/// What a file holds; `None` where there is none.
+/// Digest of a file's content; `None` if there is no such file.
 fn content(path: &Path) -> io::Result<Option<Digest>> {
     match home::open_handed(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -97,7 +98,7 @@ fn content(path: &Path) -> io::Result<Option<Digest>> {
     }
 }
 
-/// A note of a change that is under way. Dropped before it is done, it stays, and the next opening goes by it.
+/// A note of a change that is under way. If it is dropped before [`Note::done`], its file stays, and the next opening settles the change.
 #[derive(Debug)]
 pub struct Note {
     path: PathBuf,
@@ -106,15 +107,15 @@ pub struct Note {
 }
 
 impl Note {
-    /// Writes it. On disk when this returns.
+    /// Writes the note. It is on the disk when this returns.
     ///
     /// # Errors
-    /// A home that can't be written: then nothing may be changed.
+    /// A home that can't be written. Then nothing may be changed.
     pub fn begin(place: &HomePlace, first: First, record: &Record, files: &[FileChange<'_>]) -> Result<Self, RunError> {
         Self::of_run(place, log_run(), (first, record), files)
     }
 
-    /// The same, for a record that a run has.
+    /// As [`Note::begin`], for a record of a run.
     fn of_run(place: &HomePlace, run: RunId, (first, record): (First, &Record), files: &[FileChange<'_>]) -> Result<Self, RunError> {
         let folder = place.home.join(FOLDER);
         let made = || -> io::Result<Self> {
@@ -124,7 +125,7 @@ impl Note {
             let path = folder.join(name()?);
             let mut aside = home::AsideFile::begin(&path, home::PRIVATE)?;
             aside.write(&serde_json::to_vec(&note)?)?;
-            // The lock goes with the file: from its first moment under this name it is held.
+            // The lock belongs to the file, so it is held from the first moment under this name.
             let file = aside.lock_of()?;
             aside.put()?;
             Ok(Self { path, _file: file })
@@ -132,19 +133,19 @@ impl Note {
         made().map_err(|cause| RunError::Home { path: folder.clone(), cause })
     }
 
-    /// The change is whole: in the files and on the record.
+    /// Removes the note: the change is in the files and on the record.
     ///
     /// # Errors
-    /// The note stays. Nothing else is wrong.
+    /// The note can't be removed. The change itself is complete.
     pub fn done(self) -> Result<(), RunError> {
         remove(&self.path).map_err(|cause| RunError::Home { path: self.path.clone(), cause: home::told(&self.path, cause) })
     }
 }
 
-/// What agents change in the vault of a home.
+/// Makes notes of the changes that agents make to the vault of a home.
 struct OfAgents(HomePlace);
 
-/// Where changes of the vault by agents are noted.
+/// The notes of changes that agents make to the vault.
 pub(crate) fn notes(place: &HomePlace) -> Arc<dyn Notes> {
     Arc::new(OfAgents(place.clone()))
 }
@@ -159,7 +160,7 @@ impl Notes for OfAgents {
 
 impl ChangeNote for Note {
     fn done(self: Box<Self>) {
-        // One that stays is looked at by the next opening, which finds everything done.
+        // If the note stays, the next opening finds the change complete and removes the note.
         let _ = Note::done(*self);
     }
 }
@@ -176,7 +177,7 @@ impl WrittenFile {
         })
     }
 
-    /// SECURITY: a note is a file like any other, so it names a file of the home, or a list of what was accepted, and nothing else.
+    /// SECURITY: somebody may have written a note. So it can only name a file in the home, or a list of what was accepted.
     fn path(&self, home: &Path) -> Option<PathBuf> {
         let path = PathBuf::from(OsString::from_vec(STANDARD.decode(&self.path).ok()?));
         let is_of_home = path.components().all(|part| matches!(part, Component::Normal(_)));
@@ -190,7 +191,7 @@ impl WrittenFile {
         name.map(|name| home.join(name))
     }
 
-    /// Puts what the change gives it in place, unless somebody has changed the file since.
+    /// Writes the new content, unless the file was changed since.
     fn finish(&self, home: &Path) -> io::Result<()> {
         let (Some(path), Ok(bytes)) = (self.path(home), STANDARD.decode(&self.bytes)) else { return Ok(()) };
         let _lock = self.lock_path(home).map(|path| home::lock(&path, "changes a file of the home")).transpose()?;
@@ -198,14 +199,14 @@ impl WrittenFile {
             return Ok(());
         }
         match home::replace(&path, &bytes, self.mode & 0o777) {
-            // A checkout that is gone has nothing that could be pinned.
+            // The folder of the list is gone, for example a removed checkout. So there is nothing left to pin.
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
 }
 
-/// Whether a change is not yet whole, or was cut off.
+/// Whether a change is under way, or was cut off.
 pub(crate) fn is_pending(home: &Path) -> io::Result<bool> {
     match home::list(&home.join(FOLDER)) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -213,10 +214,10 @@ pub(crate) fn is_pending(home: &Path) -> io::Result<bool> {
     }
 }
 
-/// Finishes, or takes back, the changes whose makers are gone. `append` makes a record, durable when it returns.
+/// Finishes or drops the changes whose makers are gone. `append` makes a record, which is durable when `append` returns.
 ///
 /// # Errors
-/// The log can't be read, a file or a record can't be written: the note stays, for the next time.
+/// The log can't be read, or a file or a record can't be written. Then the note stays for the next opening.
 pub(crate) fn settle(place: &HomePlace, append: &mut dyn FnMut(&Record) -> Result<(), RunError>) -> Result<(), RunError> {
     let folder = place.home.join(FOLDER);
     let at = |cause| RunError::Home { path: folder.clone(), cause: home::told(&folder, cause) };
@@ -229,7 +230,7 @@ pub(crate) fn settle(place: &HomePlace, append: &mut dyn FnMut(&Record) -> Resul
     names.sort();
     for path in names.iter().map(|name| folder.join(name)) {
         let Some(note) = abandoned(&path).map_err(at)? else { continue };
-        // One that can't be read was never whole.
+        // A note that can't be read was never complete.
         if let Ok(written) = note {
             settle_one(place, &written, append)?;
         }
@@ -251,7 +252,7 @@ fn settle_one(place: &HomePlace, written: &Written, append: &mut dyn FnMut(&Reco
 }
 
 impl WrittenFile {
-    /// Whether the change was made. Since the file may have been changed again, another file than before counts.
+    /// Whether the change was made. The file may have been changed again since, so any content other than the old one counts.
     fn was_changed(&self, home: &Path) -> bool {
         self.path(home).is_some_and(|path| content(&path).is_ok_and(|now| now != self.before))
     }
@@ -286,7 +287,7 @@ fn json_of(record: &Record) -> serde_json::Value {
     serde_json::from_slice(&record.to_bytes()).unwrap_or_default()
 }
 
-/// By what a record is recognised: the process that makes it has a clock of its own.
+/// A record without its time, by which it is recognised: the process that made it had another time on its clock.
 fn without_time(mut record: serde_json::Value) -> serde_json::Value {
     if let Some(object) = record.as_object_mut() {
         object.remove("at");
@@ -294,7 +295,7 @@ fn without_time(mut record: serde_json::Value) -> serde_json::Value {
     record
 }
 
-/// A note whose maker is gone. `None` if its maker lives.
+/// Reads a note whose maker is gone. `None` if its maker lives.
 fn abandoned(path: &Path) -> io::Result<Option<serde_json::Result<Written>>> {
     let mut file = home::open(path, Access::Read)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {

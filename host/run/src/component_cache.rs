@@ -1,4 +1,4 @@
-//! Components that are ready to run: compiled, linked, and kept.
+//! The component cache: components that are compiled, linked and ready to run.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -12,8 +12,8 @@ use vocabulary::{Digest, Limits};
 use crate::err::RunError;
 use crate::place::{HomePlace, HostOptions, held, home_err};
 
-/// Engines, compiled components, linked components. An auditor uses them too, without the home's lock. This is not [`vocabulary::ContainedBuild`],
-/// which says what a build tool may reach.
+/// Engines, compiled components, linked components. An auditor uses them too, without the home's lock. This is not
+/// [`vocabulary::ContainedBuild`], which says what a build tool may reach.
 pub(crate) struct ComponentCache {
     home: PathBuf,
     pub(crate) cache: Cache,
@@ -22,10 +22,10 @@ pub(crate) struct ComponentCache {
     prepared: Mutex<HashMap<(Digest, u64), ComponentSlot>>,
 }
 
-/// BOUND: components that are kept ready in a process that runs for long. What is not kept is made again.
+/// BOUND: components that a long-lived process keeps ready. Beyond it, components are dropped and made ready again when needed.
 const PREPARED_MAX: usize = 16;
 
-/// A component that is ready, or is being made ready. A second caller waits for the first, and compiles nothing.
+/// A component that is ready, or is being made ready. A second caller waits for the first one and does not compile.
 type ComponentSlot = Arc<Mutex<Option<Prepared>>>;
 
 impl ComponentCache {
@@ -41,7 +41,7 @@ impl ComponentCache {
         })
     }
 
-    /// The stack is the engine's, not the run's: one engine for each size that is configured.
+    /// An engine for this stack size. The size belongs to the engine and not to the run, so there is one engine for each configured size.
     fn engine(&self, stack_bytes: u64) -> Result<Engine, RunError> {
         let mut engines = held(&self.engines);
         if let Some(engine) = engines.get(&stack_bytes) {
@@ -52,7 +52,9 @@ impl ComponentCache {
         Ok(engine)
     }
 
-    /// SECURITY: a host lives as long as anybody runs something in its home, and each component that is kept ready has its code in memory.
+    /// The slot of a component, which is added if there is none.
+    ///
+    /// SECURITY: a host lives as long as any run is active in its home, and each component that is kept ready has its code in memory.
     fn slot(&self, of: (Digest, u64)) -> ComponentSlot {
         let mut prepared = held(&self.prepared);
         if prepared.len() >= PREPARED_MAX && !prepared.contains_key(&of) {
@@ -62,13 +64,13 @@ impl ComponentCache {
         Arc::clone(prepared.entry(of).or_default())
     }
 
-    /// A component that was made ready before. Never blocks: one that is being made ready just now is not ready.
+    /// A component that is ready. Never blocks: a component that is just being made ready does not count.
     pub(crate) fn ready(&self, digest: Digest, stack_bytes: u64) -> Option<Prepared> {
         let slot = held(&self.prepared).get(&(digest, stack_bytes)).cloned()?;
         slot.try_lock().ok()?.clone()
     }
 
-    /// A component of the home, compiled where it must be. Blocks while it compiles.
+    /// Makes a component of the home ready, and compiles it if necessary. Blocks while it compiles.
     pub(crate) fn prepare(&self, digest: Digest, limits: &Limits) -> Result<Prepared, RunError> {
         let stack_bytes = limits.stack_bytes;
         let slot = self.slot((digest, stack_bytes));
@@ -90,8 +92,8 @@ impl ComponentCache {
     }
 }
 
-/// The key under which compiled components are authenticated; made on first use. Two makers at once: the first one's stays. One of
-/// another length is what a crash has left of the making of it, and is made anew: all it costs is compiling again.
+/// The key that authenticates compiled components. It is made on first use; if two processes make it at once, the first one's key stays. A
+/// key of another length was left by a crash while it was made, and is replaced: this only costs compiling again.
 fn cache_key(path: &Path) -> Result<[u8; 32], RunError> {
     if let Some(key) = read_cache_key(path)? {
         return Ok(key);

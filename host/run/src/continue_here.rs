@@ -1,4 +1,4 @@
-//! Going on with a run whose host went away, for the client that had started it.
+//! Continues a run whose host went away, for the client that had started it.
 
 use vocabulary::{Principal, RunId};
 
@@ -11,22 +11,22 @@ use crate::running::Running;
 
 /// What became of a run whose host went away.
 pub enum TakenOver {
-    /// It goes on here, or tells its end. The guest begins once [`Running::go`] says so.
+    /// It continues here, or reports its end. The guest begins once [`Running::go`] is called.
     Running(Running),
-    /// Nothing of it has left the host, and it can't go on. It may begin anew.
+    /// It can't be continued, and none of its acts has left the host. So it may begin anew.
     Anew {
-        /// Whether it is open on the record. Then it is to be closed first.
+        /// Whether it is open on the record. If so, it must be closed first.
         is_on_record: bool,
     },
 }
 
 impl LocalHost {
-    /// Goes on with a run that another process had, as far as its record goes. One that has ended meanwhile tells its end.
+    /// Continues a run of another process from the end of its record. A run that has ended meanwhile reports its end.
     ///
-    /// INVARIANT: a run may begin anew only if nothing of it can have left the host.
+    /// INVARIANT: a run may begin anew only if none of its acts can have left the host.
     ///
     /// # Errors
-    /// As [`LocalHost::resume`]; a run that goes on already.
+    /// As [`LocalHost::resume`]; a run that is running already.
     pub async fn continue_here(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<TakenOver, RunError> {
         let anew = TakenOver::Anew { is_on_record: true };
         match self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.durable, open.asked))) {
@@ -43,7 +43,7 @@ impl LocalHost {
         }
     }
 
-    /// The error where a run can't go on, and can't begin anew.
+    /// The error for a run that can be neither continued nor begun anew.
     pub fn not_kept(run: RunId, is_on_record: bool) -> RunError {
         if is_on_record { RunError::Load { run, cause: gate::LoadError::NotKept } } else { RunError::NoSuchRun(run) }
     }
@@ -60,7 +60,7 @@ impl LocalHost {
     }
 }
 
-/// A run that tells nothing but its end.
+/// A run that has ended: its only event after `Opened` is its end.
 fn told(run: RunId, report: RunReport) -> Running {
     let (running, sender, _) = Running::elsewhere(run);
     sender.tell(RunEvent::Closed { report: Box::new(report) });

@@ -1,4 +1,4 @@
-//! Runs that were cut off. Only one caller at a time may resume, settle or end a run. A run that can't be resumed can still be ended.
+//! Runs that were cut off. Only one caller at a time may resume, settle or end such a run. A run that can't be resumed can still be ended.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use crate::err::{RunError, chain};
 use crate::local_host::LocalHost;
 use crate::place::held;
 
-/// That nobody else goes on with this run, settles or ends it, meanwhile.
+/// While this value exists, no other caller can resume, settle or end the run.
 pub(crate) struct Taken {
     host: LocalHost,
     run: RunId,
@@ -23,7 +23,7 @@ impl Drop for Taken {
 }
 
 impl LocalHost {
-    /// Takes a run that has not ended and does not go on.
+    /// Takes a run that is open and not running.
     pub(crate) fn take_cut_off(&self, run: RunId) -> Result<Taken, RunError> {
         if !held(&self.inner.taken).insert(run) {
             return Err(RunError::Taken(run));
@@ -38,18 +38,18 @@ impl LocalHost {
         Ok(taken)
     }
 
-    /// Ends a run: one that goes on is told to; one that was cut off is closed on the record, with the reason why it could not have gone on,
-    /// where that is plain. Needs nothing but the fold of the log. Whether there was something to end.
+    /// Ends a run. A running one gets the order to end. One that was cut off is closed on the record, with the reason why it could not have
+    /// been resumed, if that is plain. This needs only the ledger. Returns whether there was a run to end.
     ///
     /// # Errors
-    /// [`RunError::Unsettled`] where a person's word on an act is missing; the record can't be written.
+    /// [`RunError::Unsettled`] if an act needs to be settled first; the record can't be written.
     pub async fn end(&self, run: RunId, stopping: Stopping) -> Result<bool, RunError> {
         if self.stop(run, &stopping) {
             return Ok(true);
         }
         let _taken = match self.take_cut_off(run) {
             Ok(taken) => taken,
-            // It began to go on just now.
+            // Another caller has just resumed it.
             Err(RunError::Running(_)) => return Ok(self.stop(run, &stopping)),
             Err(RunError::NoSuchRun(_)) => return Ok(false),
             Err(err) => return Err(err),
@@ -67,13 +67,13 @@ impl LocalHost {
         Ok(true)
     }
 
-    /// Why a run can't go on, as far as that can be seen without rebuilding it.
+    /// Why a run can't be resumed, as far as this can be seen without a rebuild.
     fn obstacle(&self, run: RunId, open: &OpenRun) -> Option<String> {
         if !open.durable {
-            return Some("what it saw was not kept, since it was not to be durable".to_owned());
+            return Some("what it saw was not kept, because it was not started as durable".to_owned());
         }
         if !open.kept {
-            return Some("what it saw was not kept, since it was more than `payload-bytes`".to_owned());
+            return Some("what it saw was not kept, because it was more than `payload-bytes`".to_owned());
         }
         let header = match self.header(run) {
             Ok(header) => header,
@@ -86,7 +86,7 @@ impl LocalHost {
         component.or_else(mount).or_else(grant)
     }
 
-    /// What a run was opened with. Reads one record.
+    /// The header of a run: what it was opened with. Reads one record.
     fn header(&self, run: RunId) -> Result<RunHeader, Box<dyn Error>> {
         let reader = self.inner.journal.reader()?;
         let part = gate::runs(&reader)?.into_iter().find(|part| part.run == run).ok_or(RunError::NoSuchRun(run))?;
@@ -94,5 +94,5 @@ impl LocalHost {
     }
 }
 
-/// BOUND: bytes of the reason on the record.
+/// BOUND: length of the reason on the record, in bytes.
 const OBSTACLE_BYTES_MAX: usize = 512;

@@ -1,4 +1,4 @@
-//! Why a run does not start, or can't be gone on with.
+//! Why a run does not start, or can't be continued.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 use journal::PruneError;
 use vocabulary::{RunId, UnknownAct, exit};
 
-/// What goes wrong around a run; what goes wrong inside is its [`vocabulary::Outcome`].
+/// An error around a run. An error inside a run is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Another process holds the home.
     #[error("the home `{}` is held by another process", .0.display())]
     Held(PathBuf),
-    /// A home of another form than this program's.
+    /// The home has another form than this program uses.
     #[error(transparent)]
     Form(#[from] home::FormError),
     /// The record can't be opened, or is not what it should be.
@@ -22,22 +22,20 @@ pub enum RunError {
     /// The record can't be written any more.
     #[error("the record can't be written, so nothing further is done")]
     RecordBroken {
-        /// Which run was under way and is on the record, if one was.
+        /// The run that was under way and is on the record, if there was one.
         run: Option<RunId>,
-        /// Which file, which step, and why.
+        /// The file, the step that failed, and the reason.
         #[source]
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The beginning of the record can't be taken away.
-    #[error("nothing of the record was taken away")]
+    /// The beginning of the record can't be removed.
+    #[error("nothing was removed from the record")]
     Prune(#[source] Box<PruneError>),
-    /// A run was put on hold after the record was read that says what may go.
-    #[error("run `{0}` was put on hold just now: nothing was taken away; say it again")]
+    /// A run was put on hold after the caller had read the record and chosen what to remove.
+    #[error("run `{0}` was put on hold just now, so nothing was removed; run the command again")]
     HeldMeanwhile(RunId),
-    /// The run was taken away while somebody put it on hold.
-    #[error(
-        "run `{0}` is not on hold: it was taken away just now, with the beginning of the record (`bailiwick audit show --kind pruned`)"
-    )]
+    /// The run was pruned while somebody put it on hold.
+    #[error("run `{0}` is not on hold: it was removed just now, with the beginning of the record (`bailiwick audit show --kind pruned`)")]
     PrunedMeanwhile(RunId),
     /// The record can't be read.
     #[error("the record can't be read")]
@@ -45,29 +43,29 @@ pub enum RunError {
     /// A run can't be rebuilt.
     #[error("run `{run}` can't be rebuilt")]
     Load {
-        /// Which.
+        /// The run.
         run: RunId,
-        /// Why.
+        /// Why not.
         #[source]
         cause: gate::LoadError,
     },
-    /// A record that stands where it can't.
+    /// A record is at a place where it can't be.
     #[error("the record is out of order")]
     Order(#[from] gate::OrderFault),
-    /// What says that the home was put back from a backup is damaged.
-    #[error("`{}` is damaged: it says from which backup this home was put back", .0.display())]
+    /// The file which says that the home was restored from a backup is damaged.
+    #[error("`{}` is damaged: this file says from which backup the home was restored", .0.display())]
     MarkDamaged(PathBuf),
     /// The home can't be written.
     #[error("could not use `{}`", path.display())]
     Home {
-        /// Which file of it.
+        /// The file in the home.
         path: PathBuf,
-        /// Why.
+        /// What the system said.
         #[source]
         cause: io::Error,
     },
-    /// The component is not in the home.
-    #[error("the component can't be taken from the home")]
+    /// The home has no usable copy of the component.
+    #[error("the component can't be read from the home")]
     Store(#[from] package::store::StoreError),
     /// The component can't be run.
     #[error(transparent)]
@@ -78,113 +76,113 @@ pub enum RunError {
     /// The network can't be set up as configured.
     #[error("the network can't be set up as configured")]
     Network(#[source] net::SetupError),
-    /// Too much input.
+    /// The input is larger than `input-bytes`.
     #[error("the input has {bytes} bytes; `input-bytes` allows {max}")]
     InputTooLarge {
-        /// How many.
+        /// Bytes of the input.
         bytes: u64,
-        /// How many there may be.
+        /// Bytes that are allowed.
         max: u64,
     },
-    /// Input that is not JSON.
+    /// The input is not JSON.
     #[error("the input is not JSON: {0}")]
     InputNotJson(String),
-    /// Input that is not of the agent's schema.
+    /// The input does not fit the agent's schema.
     #[error("the input does not fit the agent's schema: {0}")]
     InputUnfit(String),
-    /// A grant that can't be meant.
-    #[error("a grant can't be meant: {0}")]
+    /// A grant makes no sense.
+    #[error("a grant makes no sense: {0}")]
     Grant(policy::grants::GrantProblem),
-    /// A run that did not come to an end of its own.
-    #[error("run `{0}` did not come to an end of its own: there is nothing to compare another one with")]
+    /// The run was ended by something other than its agent.
+    #[error("run `{0}` did not end by itself, so there is no end to compare another run with")]
     NoEnd(RunId),
-    /// Nobody knows this run.
-    #[error("there is no run `{0}` that is open; see `bailiwick ps`")]
+    /// No open run has this id.
+    #[error("there is no open run `{0}`; see `bailiwick ps`")]
     NoSuchRun(RunId),
-    /// Leases of a run that was cut off: nothing is under way under them.
-    #[error("run `{0}` does not go on just now, so it has no lease that could be ended; `bailiwick stop {0}` closes it")]
+    /// The run was cut off, so nothing is under way under its leases.
+    #[error("run `{0}` is not running, so it has no lease that could be ended; `bailiwick stop {0}` closes the run")]
     NotGoingHere(RunId),
-    /// A credential that names its agents, and the one that is to use it is none of them.
-    #[error("the credential `{credential}` is for other agents, or for another component of this one: {digest}")]
+    /// A credential names the agents that may use it, and this agent is not one of them.
+    #[error("the credential `{credential}` is not for this agent, or not for its component {digest}")]
     CredentialOfOthers {
-        /// Its name.
+        /// Name of the credential.
         credential: String,
-        /// Of the component that is to use it.
+        /// Digest of the component that would use it.
         digest: vocabulary::Digest,
     },
-    /// A credential whose value would be sent where its owner does not allow it.
+    /// A value of a credential would be sent to a place that its owner does not allow.
     #[error("{0}")]
     Destination(policy::destination::OutsideError),
-    /// The run goes on already.
+    /// The run is running already.
     #[error("run `{0}` is running")]
     Running(RunId),
-    /// Another command is about to go on with the run, to settle something in it, or to end it.
-    #[error("another command is just going on with run `{0}`, or ending it")]
+    /// Another command is about to resume the run, to settle something in it, or to end it.
+    #[error("another command is just resuming, settling or ending run `{0}`")]
     Taken(RunId),
-    /// The run was open in a copy of the home that was put back.
+    /// The run was open in the copy from which the home was restored.
     #[error(
-        "run `{0}` was open in a copy of the home that was put back: what it did after the copy was made is not known here, and may be done again"
+        "run `{0}` was open in the copy that was restored: what it did after the copy was made is unknown here, and a resume may repeat it"
     )]
     Restored(RunId),
-    /// Several acts of which nobody knows, and one word.
+    /// Several acts have an unknown outcome, and a settlement does not say which of them it is about.
     #[error(
-        "nobody knows of several acts of run `{run}` whether they happened: {}; say which with `--op {}`, or `--all`",
+        "it is unknown whether several acts of run `{run}` happened: {}; choose with `--op {}`, or settle them with `--all`",
         list(acts),
         ops(acts)
     )]
     SettleWhich {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// The acts.
+        /// The acts with an unknown outcome.
         acts: Vec<UnknownAct>,
     },
-    /// A word where none is missing.
-    #[error("no act of run `{0}` waits for a word")]
+    /// A settlement for a run in which no act needs one.
+    #[error("no act of run `{0}` needs to be settled")]
     NothingToSettle(RunId),
-    /// A word on an act that needs none.
-    #[error("op {op} of run `{run}` needs no word: {why}")]
+    /// A settlement of an act that needs none.
+    #[error("op {op} of run `{run}` can't be settled: {why}")]
     NeedsNoWord {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Which act.
+        /// Number of the operation.
         op: u64,
-        /// Why.
+        /// Why it needs no settlement.
         why: String,
     },
-    /// A word against an earlier one.
+    /// A settlement that contradicts an earlier one.
     #[error(
-        "that op {op} of run `{run}` did {}happen was said at {} UTC by {}; a word is not taken back",
-        if said.did { "" } else { "not " }, vocabulary::utc(said.at), said.by
+        "op {op} of run `{run}` was settled as {} at {} UTC by {}; this can't be changed",
+        if said.did { "happened" } else { "not happened" }, vocabulary::utc(said.at), said.by
     )]
     SaidOtherwise {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Which act.
+        /// Number of the operation.
         op: u64,
-        /// The earlier word.
+        /// The earlier settlement.
         said: gate::Said,
     },
-    /// A run can't go on or be closed before somebody has said what became of an act.
-    #[error("nobody knows of run `{run}` whether this happened: {}", list(acts))]
+    /// A run can't be resumed or closed before a person has settled an act.
+    #[error("it is unknown whether this happened in run `{run}`: {}", list(acts))]
     Unsettled {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// The acts.
+        /// The acts with an unknown outcome.
         acts: Vec<UnknownAct>,
     },
-    /// A run did something else than its record says; it was left as it was.
-    #[error("run `{run}` can't go on: {divergence}")]
+    /// The rebuilt run differs from its record. The run was left as it was.
+    #[error("run `{run}` can't be resumed: {divergence}")]
     Diverged {
-        /// Which run.
+        /// The run.
         run: RunId,
-        /// Where.
+        /// The first difference.
         divergence: vocabulary::Divergence,
     },
-    /// The key of the compiled components is not what it should be.
+    /// The key of the component cache has the wrong length, or other users can read it.
     #[error("`{}` is not a key that only its owner can read", .0.display())]
     CacheKey(PathBuf),
-    /// The host is about to leave.
-    #[error("the process that holds the home is just leaving")]
+    /// The host is leaving the home.
+    #[error("the process that holds the home is just leaving it; run the command again")]
     Leaving,
     /// The system gave no random numbers.
     #[error("the system gave no random numbers")]
@@ -233,7 +231,7 @@ impl RunError {
                 PruneError::Fault(_) | PruneError::Unrecorded(_) => exit::RECORD,
             },
             Self::RecordBroken { .. } => exit::RECORD,
-            // Nothing is known to be wrong with the record.
+            // The record can't be reached. Nothing says that it is damaged.
             Self::Record(_) | Self::Read(_) | Self::Load { .. } if is_out_of_reach(self) => exit::HOST,
             Self::Record(_) | Self::Read(_) | Self::Order(_) => exit::RECORD,
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => exit::USAGE,
@@ -262,16 +260,16 @@ impl RunError {
         }
     }
 
-    /// What to do next about a file system, rights, or a record that could not be written; nothing for anything else.
+    /// What to do next about a file system, rights, or a record that could not be written; `None` for all other errors.
     pub fn help(&self) -> Option<String> {
         let mend = journal::trouble_of(self).map(home::Trouble::mend);
         match self {
             Self::MarkDamaged(_) => Some(
-                "`bailiwick audit accept-rollback` takes the home as it is: runs that were open in it then wait for `resume RUN --restored`, or `stop`"
+                "`bailiwick audit accept-rollback` takes the home as it is; its open runs then wait for `resume RUN --restored`, or `stop`"
                     .to_owned(),
             ),
             Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
-            _ => mend.map(|mend| format!("{mend}, then say this again")),
+            _ => mend.map(|mend| format!("{mend}, then run the command again")),
         }
     }
 
@@ -281,18 +279,18 @@ impl RunError {
     }
 }
 
-/// Whether the record only can't be reached: for want of rights or of descriptors.
+/// Whether the record is merely out of reach: rights or file descriptors are missing, or a part was pruned meanwhile.
 fn is_out_of_reach(err: &RunError) -> bool {
     let cause = journal::trouble_of(err).map(home::Trouble::cause);
     matches!(cause, Some(home::Cause::Permission | home::Cause::OpenFiles)) || journal::is_pruned(err)
 }
 
-/// What to do when the record can't be written. A run that is on the record is resumed: started again, it would ask everything again.
+/// What to do when the record can't be written. A run that is on the record is to be resumed, because a new run would repeat all its asks.
 pub(crate) fn next_step(mend: Option<String>, run: Option<RunId>) -> String {
     let first = mend.map_or_else(String::new, |mend| format!("{mend}, then "));
     match run {
-        Some(run) => format!("{first}`bailiwick resume {run}`; a new run would do again what this one did"),
-        None => format!("{first}say this again"),
+        Some(run) => format!("{first}`bailiwick resume {run}`; a new run would repeat what this one did"),
+        None => format!("{first}run the command again"),
     }
 }
 
@@ -315,7 +313,7 @@ fn list(acts: &[UnknownAct]) -> String {
     acts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Operations as `--op` takes them.
+/// The numbers of the operations, in the form that `--op` takes.
 fn ops(acts: &[UnknownAct]) -> String {
     acts.iter().map(|act| act.op.to_string()).collect::<Vec<_>>().join(",")
 }

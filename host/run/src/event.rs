@@ -1,4 +1,4 @@
-//! The events of a run while it goes on. They are for display, on this terminal or at the other end of the control socket.
+//! The events of an active run. They are for display, on this terminal or at the other end of the control socket.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,67 +12,67 @@ use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 use crate::place::held;
 use crate::report::RunReport;
 
-/// One thing told. Crosses the control socket tagged from outside: a tag within would make serde read maps with numbers for keys as text.
+/// One event. It crosses the control socket externally tagged: with an internal tag, serde would read maps with numeric keys as text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEvent {
-    /// The run has an id.
+    /// The run was opened.
     Opened {
-        /// Which.
+        /// The id of the run.
         run: RunId,
     },
-    /// The agent said a line or reported a finding.
+    /// The agent printed a line or reported a finding.
     Said {
-        /// What.
+        /// The line or the finding.
         claim: Claim,
     },
-    /// How far the agent says it is; only the newest is told.
+    /// The agent reported progress. Only the newest progress is sent.
     Progress {
-        /// How far.
+        /// The newest progress.
         progress: ClaimedProgress,
     },
-    /// Something was refused.
+    /// An ask was refused.
     Refused {
-        /// What.
+        /// The ask.
         ask: AskedFor,
-        /// Why.
+        /// The reason for the refusal.
         reason: Reason,
     },
-    /// It ended.
+    /// The run ended.
     Closed {
-        /// How, and what the record shows.
+        /// How it ended, and what the record shows.
         report: Box<RunReport>,
     },
-    /// It could not be run.
+    /// The run failed with an error of the host.
     Failed {
-        /// The exit code that says so.
+        /// The exit code for this error.
         exit: u8,
         /// The error with its causes.
         message: String,
-        /// What to do next, where that is plain.
+        /// What to do next, if that is known.
         help: Option<String>,
     },
     /// The process that ran it went away, and the run has not ended. It can be continued
     /// ([`crate::LocalHost::continue_here`]).
     Left {},
-    /// The process that runs it does not answer any more. The run may go on when it does.
+    /// The process that runs it does not answer any more. The run may continue if the process answers again.
     Lost {
-        /// Who does not answer, and for how long.
+        /// Which process does not answer, and for how long.
         message: String,
     },
 }
 
-/// BOUND: bytes of a run's events that may wait for the listener. A guest that says more waits for the listener. Refusals beyond it are not
-/// reported one by one, because the record and the report have them.
+/// BOUND: bytes of a run's events that may wait for the listener. Beyond it, a guest that prints more waits for the listener, and refusals
+/// are not reported one by one, because the record and the report have them.
 const TOLD_BYTES_MAX: usize = 1 << 20;
-/// Bytes that each event counts, besides its text.
+/// Bytes that each event counts for, besides its text.
 const EVENT_BYTES: usize = 256;
 
-/// Bytes that wait for the listener.
+/// How many bytes wait for the listener.
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
-    /// Who waits for room.
+    /// Wakes the task that waits for room.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -94,7 +94,7 @@ impl Waiting {
     }
 }
 
-/// The events, in order.
+/// The receiver of a run's events, in order.
 pub struct Events {
     told: mpsc::UnboundedReceiver<(RunEvent, usize)>,
     progress: watch::Receiver<Option<ClaimedProgress>>,
@@ -102,7 +102,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next one; `None` after the last.
+    /// The next event; `None` after the last one.
     pub async fn next(&mut self) -> Option<RunEvent> {
         loop {
             tokio::select! {
@@ -131,14 +131,14 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        // Nobody listens any more, so nobody has to wait.
+        // There is no listener any more, so no sender has to wait for one.
         self.told.close();
         self.waiting.bytes.store(0, Ordering::Release);
         self.waiting.wake();
     }
 }
 
-/// The other end: what the gate tells.
+/// The sender of a run's events, for the gate.
 pub struct EventSender {
     told: mpsc::UnboundedSender<(RunEvent, usize)>,
     progress: watch::Sender<Option<ClaimedProgress>>,
@@ -154,7 +154,7 @@ pub(crate) fn channel() -> (EventSender, Events) {
 }
 
 impl EventSender {
-    /// Tells what another process told: progress goes into its slot. What becomes of that process is not for it to say.
+    /// Passes on an event from another process. `Left` and `Lost` are dropped, because only this side can tell what became of that process.
     pub fn pass_on(&self, event: RunEvent) {
         match event {
             RunEvent::Progress { progress } => {
@@ -165,19 +165,19 @@ impl EventSender {
         }
     }
 
-    /// Whether there is room for more, or nobody listens any more.
+    /// Whether there is room for more events, or no listener any more.
     pub fn has_room(&self) -> bool {
         !self.waiting.is_full() || self.told.is_closed()
     }
 
-    /// Tells; when nobody listens any more, nothing is lost: the record has it.
+    /// Sends an event. If there is no listener any more, nothing is lost, because the record has it.
     pub fn tell(&self, event: RunEvent) {
         let bytes = event.bytes();
         self.waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
         let _ = self.told.send((event, bytes));
     }
 
-    /// Ready once there is room for more, or nobody listens any more.
+    /// Ready once there is room for more events, or no listener any more.
     pub fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
         if self.has_room() {
             return Poll::Ready(());
@@ -189,7 +189,7 @@ impl EventSender {
 }
 
 impl RunEvent {
-    /// The bytes that it counts while it waits. The end of a run is bounded where it is made, and never waits for room.
+    /// The bytes that the event counts for while it waits. The end of a run is bounded where it is made, and never waits for room.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Said { claim: Claim::Stderr(text) | Claim::Stdout(text) } => text.as_str().len(),

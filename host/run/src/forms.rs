@@ -1,9 +1,9 @@
-//! The forms of a home that this version of the program makes and uses.
+//! The forms of home, record, keys and vault that this version of the program writes and uses.
 
 use home::KnownForms;
 
-/// BOUND for older programs: a form that is raised here keeps them away from every home that this version has used. Then `needs` is this
-/// version, and a home of the form before is kept in `tests/homes`.
+/// BOUND for older programs: raising a form here locks them out of every home that this version has used. Whoever raises one sets `needs`
+/// to this version, and keeps a home of the earlier form in `tests/homes`.
 pub const FORMS: KnownForms = KnownForms {
     home: 1,
     parts: &[("record", vocabulary::record::VERSION), ("keys", journal::KEYS_FORM), ("vault", vault::VAULT_FORM)],
@@ -11,7 +11,7 @@ pub const FORMS: KnownForms = KnownForms {
     needs: "0.1.0",
 };
 
-/// The forms as a host says them to its clients: both must have the same.
+/// The forms as text, which a host sends to its clients. Both must have the same.
 pub fn spoken_forms() -> String {
     let parts = FORMS.parts.iter().map(|(name, form)| format!(", {name} {form}"));
     std::iter::once(format!("home {}", FORMS.home)).chain(parts).collect()

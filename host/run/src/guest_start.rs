@@ -1,4 +1,4 @@
-//! What a guest is started with.
+//! The values that a guest is started with.
 
 use std::any::Any;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sandbox::{CredentialInfo, Prepared, Start};
 use vocabulary::SafeText;
 use vocabulary::record::EngineRef;
 
-/// What runs here call themselves on the record.
+/// How the record names the engine and the host of runs in this process.
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
     EngineRef {
         host: SafeText::new(env!("CARGO_PKG_VERSION"), 32),
@@ -18,7 +18,7 @@ pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
     }
 }
 
-/// What a guest is started with, from what its run was opened with: the same for the first time and for every rebuild.
+/// The values that a guest is started with, from the header of its run. They are the same for the first start and for every rebuild.
 pub(crate) fn start_of(header: &RunHeader) -> Start {
     let spec = &header.spec;
     let name = spec.agent.name.as_str().to_owned();
@@ -33,7 +33,7 @@ pub(crate) fn start_of(header: &RunHeader) -> Start {
     }
 }
 
-/// What was granted, and placeholders for credentials: the same whenever the run is rebuilt.
+/// The environment variables: those that were granted, and placeholders for credentials. They are the same for every rebuild.
 fn env(header: &RunHeader) -> Vec<(String, String)> {
     let grants = &header.spec.grants;
     let placeholders = header.placeholders();
@@ -54,7 +54,7 @@ fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -
     }
 }
 
-/// The world that went in, with its own type back.
+/// Casts the world that `sandbox` returns to its concrete type.
 pub(crate) fn world_back(world: Box<dyn vocabulary::World>) -> Option<Box<RunWorld<Live>>> {
     (world as Box<dyn Any>).downcast().ok()
 }

@@ -1,7 +1,7 @@
-//! Leaving a home although runs go on in it: others go on with them.
+//! Leaves a home while runs are active in it, and lets other processes continue them.
 //!
-//! A run is its record, so another process goes on where the record ends. What is under way is given some time to be answered, so that as
-//! little as possible has to be asked again or settled by a person. Nothing is written that would end a run.
+//! A run is its record, so another process can continue where the record ends. Acts under way get some time to be answered, so that as few
+//! as possible have to be repeated or settled by a person. No record is written that would end a run.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::local_host::LocalHost;
 use crate::now::now;
 use crate::place::held;
 
-/// BOUND: how long a host that leaves waits for answers under way.
+/// BOUND: how long a leaving host waits for answers to acts under way.
 pub const ANSWERS_MAX: Duration = Duration::from_secs(5);
-/// BOUND: how long it waits for the disk after that.
+/// BOUND: how long it then waits for the disk.
 const DISK_MAX: Duration = Duration::from_secs(5);
-/// How often it looks.
+/// How often it checks whether acts are still under way.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What becomes of a run whose guest has ended although the run has not.
+/// Why a guest has ended although its run has not.
 pub(crate) enum Left {
-    /// This process asks nothing more for any run: another one continues it.
+    /// This process is leaving the home and asks nothing more for any run. Another process continues the run.
     ByThisProcess,
-    /// It was taken out of memory.
+    /// The run was unloaded from memory.
     Unloaded,
 }
 
-/// `None` if the run ends with its guest.
+/// Whether a guest has ended although its run has not. `None` if the run ends with its guest.
 pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
     match &ended.stop {
         Some(Stop::Leaving) if !is_leaving => Some(Left::Unloaded),
@@ -51,27 +51,27 @@ pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
 }
 
 impl LocalHost {
-    /// Whether the home is being left while runs go on.
+    /// Whether the host is leaving the home while runs are active.
     pub(crate) fn is_leaving(&self) -> bool {
         self.inner.leaving.load(Ordering::Acquire)
     }
 
-    /// The home is about to be left without ending the runs that go on here: from now on nobody comes in and nothing is asked.
+    /// Prepares to leave the home without ending the active runs: from now on no run or client is admitted and no run may ask for anything.
     pub fn ask_no_more(&self) {
         self.inner.leaving.store(true, Ordering::Release);
         self.shut();
         held(&self.inner.going).values().for_each(|going| going.live.ask_no_more());
     }
 
-    /// Leaves the home without ending the runs that go on here, once [`LocalHost::ask_no_more`] was called. Answers under way are waited for, but
-    /// not for longer than [`ANSWERS_MAX`]. Returns the runs that others may go on with.
+    /// Leaves the home without ending the active runs. Waits for answers to acts under way, at most [`ANSWERS_MAX`]. Returns the runs that
+    /// other processes may continue.
     ///
-    /// The caller ends the process next: what is still under way here ends with it.
+    /// The caller ends the process next, and acts that are still under way end with it.
     ///
     /// # Errors
     /// The record can't be written, or the disk does not answer.
     pub async fn hand_over(&self) -> Result<Vec<(RunId, SafeText)>, RunError> {
-        // Also those that were just being started.
+        // Once more, for runs that were just being started.
         self.ask_no_more();
         let began = now();
         while began.elapsed() < ANSWERS_MAX && held(&self.inner.going).values().any(|going| going.live.is_under_way()) {

@@ -1,7 +1,8 @@
 //! The life of a run: from an order to its end, resumed after a crash, rebuilt for an auditor, ended from outside.
 //!
-//! One process holds a home: its [`LocalHost`] has the journal, the gate and the engines. Room `service` speaks to it for callers. What may be done is decided in `gate`, done in `broker`, and what a guest is
-//! belongs to `sandbox`: this room puts them together, and takes them apart again.
+//! One process holds a home: its [`LocalHost`] has the journal, the gate and the engines. Room `service` calls it on behalf of callers.
+//! Room `gate` decides what may be done, `broker` does it, and `sandbox` runs the guest. This room puts these three together for each run,
+//! and takes them apart at its end.
 
 mod backup;
 mod bound;

@@ -1,4 +1,4 @@
-//! What the process that holds a home has: the journal, the gate, engines, components, the network, and the runs that go on.
+//! The state of the process that holds a home: the journal, the gate, engines, components, the network, and the active runs.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::place::{HomePlace, HostOptions, held, private};
 use crate::report::BrokenRecord;
 use crate::running::order_end;
 
-/// The one that holds a home. Cheap to clone.
+/// The host in this process, which holds a home. Cheap to clone.
 #[derive(Clone)]
 pub struct LocalHost {
     pub(crate) inner: Arc<Inner>,
@@ -36,32 +36,32 @@ pub(crate) struct Inner {
     vault: vault::Vault,
     networks: Mutex<HashMap<NetworkOrder, Network>>,
     pub(crate) going: Mutex<HashMap<RunId, LiveRun>>,
-    /// How many runs and conversations go on. The host leaves when there are none.
+    /// How many runs and client connections are active. The host leaves the home when there are none.
     attendance: watch::Sender<Attendance>,
     /// Open runs without their key.
     pub(crate) lacking: Vec<RunId>,
-    /// Runs that were cut off, and that somebody is about to go on with or to end.
+    /// Runs that were cut off, and that a caller is about to resume, settle or end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
-    /// Who says what is kept and who takes away wait for each other.
+    /// Callers that put a run on hold and callers that prune wait for each other.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     /// When this process took the home.
     pub(crate) began: tokio::time::Instant,
-    /// The home is being left while runs go on ([`LocalHost::hand_over`]).
+    /// The host is leaving the home while runs are active ([`LocalHost::hand_over`]).
     pub(crate) leaving: AtomicBool,
-    /// Decisions that a configuration is trusted once, which are on the record and were not used yet: its path, the digest of its bytes, and of what they
-    /// allow.
+    /// Decisions to trust a configuration once that are on the record and were not used yet: its path, the digest of its bytes, and the
+    /// digest of its authority.
     pub(crate) trusted_once: Mutex<HashSet<(String, Digest, Digest)>>,
 }
 
-/// Who is still here.
+/// How many runs and client connections keep the host from leaving the home.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attendance {
     count: usize,
-    /// Nobody comes in any more.
+    /// New runs and clients are no longer admitted.
     is_closed: bool,
 }
 
-/// That something goes on which the host of the home has to wait for.
+/// While this value exists, the host does not leave the home: a run or a client connection is active.
 pub struct Attending(LocalHost);
 
 impl Drop for Attending {
@@ -70,21 +70,21 @@ impl Drop for Attending {
     }
 }
 
-/// A run that goes on.
+/// A run that is running in this process.
 pub(crate) struct LiveRun {
     pub(crate) agent: SafeText,
     pub(crate) live: LiveHandle,
     pub(crate) stop: watch::Sender<Option<Stopping>>,
 }
 
-/// BOUND: networks that are kept ready in a process that runs for long. What is not kept is made again.
+/// BOUND: networks that a long-lived process keeps ready. Beyond it, networks are dropped and made again when needed.
 const NETWORKS_MAX: usize = 16;
 
 impl LocalHost {
-    /// Takes the home, makes it where there is none, and folds what its snapshot lacks.
+    /// Takes the home, creates it if there is none, and folds the records that its snapshot lacks.
     ///
     /// # Errors
-    /// [`RunError::Held`] when another process has it; a record that is not what it should be.
+    /// [`RunError::Held`] when another process holds the home; a record that can't be used.
     pub fn open(place: &HomePlace, options: &HostOptions) -> Result<Self, RunError> {
         // Before anything else: a home of a newer form is not touched.
         home::form(&place.home, &FORMS)?;
@@ -102,7 +102,7 @@ impl LocalHost {
         let clock = Arc::new(SystemClock::new());
         let change = ledger.clock_change(&ClockMark::of(&*clock));
         if let Some(change) = &change {
-            // Until this process ends, nothing lasts longer or begins earlier for it.
+            // Until this process ends, this change of the clock does not make anything last longer or begin earlier.
             clock.expect(change.was);
         }
         let gate = Gate::new(Arc::new(journal.clone()), Arc::clone(&clock) as Arc<dyn vocabulary::Clock>, ledger);
@@ -141,19 +141,19 @@ impl LocalHost {
         Ok(host)
     }
 
-    /// Where it is.
+    /// Where the home is.
     pub fn place(&self) -> &HomePlace {
         &self.inner.place
     }
 
-    /// Runs that go on here, with their agents.
+    /// The runs that are running in this process, with their agents.
     pub fn going(&self) -> Vec<(RunId, SafeText)> {
         let mut going: Vec<_> = held(&self.inner.going).iter().map(|(run, going)| (*run, going.agent.clone())).collect();
         going.sort();
         going
     }
 
-    /// Tells a run to end; whether there is such a run.
+    /// Orders a run to end. Returns whether such a run is running here.
     pub fn stop(&self, run: RunId, stopping: &Stopping) -> bool {
         match held(&self.inner.going).get(&run) {
             Some(going) => {
@@ -164,7 +164,7 @@ impl LocalHost {
         }
     }
 
-    /// Keeps the home held until what is returned is dropped; nothing, when it is about to be left.
+    /// Keeps the home held until the returned value is dropped. Returns `None` if the host is about to leave the home.
     pub fn attend(&self) -> Option<Attending> {
         let came_in = self.inner.attendance.send_if_modified(|attendance| {
             attendance.count += usize::from(!attendance.is_closed);
@@ -173,14 +173,14 @@ impl LocalHost {
         came_in.then(|| Attending(self.clone()))
     }
 
-    /// Returns when no run goes on and nobody is spoken to.
+    /// Returns when no run and no client connection is active.
     pub async fn idle(&self) {
         let mut attendance = self.inner.attendance.subscribe();
         // The sender lives as long as this host.
         let _ = attendance.wait_for(|attendance| attendance.count == 0).await;
     }
 
-    /// From now on nobody comes in any more.
+    /// From now on no new run or client is admitted.
     pub(crate) fn shut(&self) {
         self.inner.attendance.send_modify(|attendance| attendance.is_closed = true);
     }
@@ -190,7 +190,7 @@ impl LocalHost {
         self.inner.journal.disk_wait().map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
     }
 
-    /// The same as [`LocalHost::idle`], and from then on nobody comes in any more.
+    /// As [`LocalHost::idle`]; from then on no new run or client is admitted.
     pub async fn empty(&self) {
         loop {
             self.idle().await;
@@ -204,7 +204,7 @@ impl LocalHost {
         }
     }
 
-    /// Leaves the home in order: a snapshot, so that the next opening reads nothing twice.
+    /// Leaves the home in order: writes a snapshot, so that the next opening reads no record twice.
     ///
     /// # Errors
     /// The record can't be written.
@@ -216,16 +216,16 @@ impl LocalHost {
         Ok(())
     }
 
-    /// The error of a record that broke, with what the journal knows of it.
+    /// The error for a broken record, with the cause that the journal has kept.
     pub(crate) fn record_broken(&self, run: Option<RunId>) -> RunError {
         let cause: Arc<dyn std::error::Error + Send + Sync> = match self.inner.journal.broken() {
             Some(broken) => Arc::new(broken),
-            None => Arc::new(std::io::Error::other("a record was not taken")),
+            None => Arc::new(std::io::Error::other("the journal did not accept a record")),
         };
         RunError::RecordBroken { run, cause }
     }
 
-    /// The same for a report. A run of which nothing is on the record has not begun.
+    /// The same for a report. A run without any record has not begun, so it can't be resumed.
     pub(crate) fn told_broken(&self, run: RunId, is_on_record: bool) -> BrokenRecord {
         let err = self.record_broken(is_on_record.then_some(run));
         let why = std::error::Error::source(&err).map(chain).unwrap_or_default();
@@ -244,7 +244,7 @@ impl LocalHost {
         self.inner.vault.clone()
     }
 
-    /// The network as an agent's configuration has it. Connections are not shared: each run gets a pool of its own.
+    /// The network with the name servers and certificates of this order. Connections are not shared: each run gets its own pool.
     pub(crate) fn network(&self, order: &NetworkOrder) -> Result<Network, RunError> {
         if let Some(network) = held(&self.inner.networks).get(order) {
             return Ok(network.clone());
@@ -261,14 +261,14 @@ impl LocalHost {
     }
 }
 
-/// Removes what processes that were killed, or that met a full disk, have left aside in the folders of a home.
+/// Removes temporary files that processes left in the folders of a home when they were killed or the disk was full.
 fn sweep(home: &Path) {
     for folder in [home.to_owned(), home.join("cache"), home.join("components")] {
         home::sweep(&folder, |_| true);
     }
 }
 
-/// The vault of a home. Opens nothing.
+/// The vault of a home. Opens no file.
 pub fn local_vault(place: &HomePlace, passphrase_file: Option<&Path>) -> vault::Local {
     let local = vault::Local::new(&place.home);
     match passphrase_file {
@@ -282,14 +282,14 @@ pub fn clock_now() -> ClockMark {
     ClockMark::of(&SystemClock::new())
 }
 
-/// The ledger: what the snapshot has, and what came after it.
+/// The ledger, from the snapshot and the records after it.
 fn fold(reader: &Reader, opened: &journal::OpenedLog) -> Result<Ledger, RunError> {
     let kept = opened.snapshot.as_deref().and_then(Ledger::from_snapshot);
     let (mut ledger, records) = match kept {
         Some(ledger) => (ledger, reader.records_from(opened.unfolded)),
         None => (Ledger::new(), reader.records()),
     };
-    // A run that began in a part that was taken away has ended. It can't be folded without its beginning.
+    // A run that began in a part that was pruned has ended. It can't be folded without its beginning.
     let cut: HashSet<RunId> = reader.cut_runs().filter(|run| *run != journal::log_run()).collect();
     for record in records {
         let record = record?;

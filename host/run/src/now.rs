@@ -1,4 +1,4 @@
-//! The clock by which is waited.
+//! The clock for measuring how long something takes.
 
 use tokio::time::Instant;
 

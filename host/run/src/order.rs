@@ -1,4 +1,4 @@
-//! What is to be run, with everything resolved.
+//! The order to run an agent, with everything resolved.
 
 use std::net::SocketAddr;
 
@@ -7,47 +7,47 @@ use vocabulary::{Digest, Grants, Limits};
 
 use crate::err::RunError;
 
-/// One run to be started. The component is in the home's store already.
+/// The order to start one run. The component is in the home's store already.
 ///
-/// SECURITY: it has no form in which it could be sent. A host makes it out of what is trusted in its home, so nobody can send grants.
+/// SECURITY: this type can't be serialised. A host makes it from what is trusted in its home, so no caller can send grants.
 #[derive(Clone, Debug)]
 pub struct RunOrder {
-    /// What.
+    /// The agent and its component.
     pub agent: AgentRef,
     /// Arguments of a command, without its name.
     pub args: Vec<String>,
-    /// The configuration it was resolved from.
+    /// Digest of the configuration from which it was resolved.
     pub config: Option<Digest>,
-    /// Whether it is to be resumable though it only looks.
+    /// Whether the run is to be resumable although it only reads.
     pub durable: bool,
-    /// What is effective: declared ∩ granted.
+    /// The effective grants: declared ∩ granted.
     pub grants: Grants,
     /// JSON for an agent, text for a command's standard input.
     pub input: String,
-    /// Of the manifest, where it has one.
+    /// The schema of the input from the manifest, if it has one.
     pub input_schema: Option<serde_json::Value>,
     /// Whether the input must be JSON.
     pub is_agent: bool,
-    /// Resolved.
+    /// The limits, with defaults filled in.
     pub limits: Limits,
-    /// How names are resolved and whom TLS trusts.
+    /// The name servers and the certificates that TLS trusts.
     pub network: NetworkOrder,
 }
 
-/// How names are resolved and whom TLS trusts.
+/// The name servers and the certificates that TLS trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NetworkOrder {
-    /// Name servers; the system's where there are none.
+    /// Name servers. If there are none, those of the system are used.
     pub resolvers: Vec<SocketAddr>,
-    /// Certificates beside the public roots, as read from their files.
+    /// Certificates that are trusted besides the public roots, as read from their files.
     pub roots: Vec<Vec<u8>>,
 }
 
 impl RunOrder {
-    /// Grants that make no sense are refused, no matter who sent them.
+    /// Checks that the grants make sense, and that each credential may be used by this agent.
     ///
     /// # Errors
-    /// The first that is wrong.
+    /// The first grant that is wrong.
     pub fn check_grants(&self) -> Result<(), RunError> {
         let name = self.agent.name.as_str();
         let is_his =
@@ -58,10 +58,10 @@ impl RunOrder {
         policy::grants::check(&self.grants).into_iter().next().map_or(Ok(()), |problem| Err(RunError::Grant(problem)))
     }
 
-    /// Holds the input against its bound and its schema.
+    /// Checks the input against its limit and its schema.
     ///
     /// # Errors
-    /// Input that is too large, not JSON, or not of the schema.
+    /// Input that is too large, not JSON, or does not fit the schema.
     pub fn check_input(&self) -> Result<(), RunError> {
         let bytes = u64::try_from(self.input.len()).unwrap_or(u64::MAX);
         if bytes > self.limits.input_bytes {
@@ -73,7 +73,7 @@ impl RunOrder {
         let input: serde_json::Value = serde_json::from_str(&self.input).map_err(|err| RunError::InputNotJson(err.to_string()))?;
         let Some(schema) = &self.input_schema else { return Ok(()) };
         let validator =
-            jsonschema::validator_for(schema).map_err(|err| RunError::InputUnfit(format!("the schema itself is broken: {err}")))?;
+            jsonschema::validator_for(schema).map_err(|err| RunError::InputUnfit(format!("the schema itself is invalid: {err}")))?;
         match validator.iter_errors(&input).next() {
             None => Ok(()),
             Some(err) => {

@@ -1,4 +1,4 @@
-//! Where a home is, and what a host of it is made with.
+//! Where a home is, and the options of a host.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,9 @@ use crate::err::RunError;
 /// Where a home and its second state are.
 #[derive(Clone, Debug)]
 pub struct HomePlace {
-    /// Journal, components, keys.
+    /// The folder of the home: journal, components, keys.
     pub home: PathBuf,
-    /// The folder of second state.
+    /// The folder of the second state.
     pub state: PathBuf,
 }
 
@@ -20,20 +20,20 @@ impl HomePlace {
     }
 }
 
-/// What a host is made with.
+/// The options of a host.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
     /// The program that is started to compile, and its arguments before the size.
     pub compiler: (PathBuf, Vec<String>),
-    /// How the record is opened.
+    /// The options with which the journal is opened.
     pub journal: journal::Options,
     /// How many runs may be inside an engine at once.
     pub slots: u32,
-    /// The file with the passphrase of the vault, should it be sealed under one.
+    /// The file with the passphrase of the vault, if the vault is sealed under one.
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// What a lock guards. A task that panicked while it had the lock has not left it half changed: each change is one step.
+/// Locks a mutex, even if a task panicked while it held the lock: each change under it is one step, so nothing is half changed.
 pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The users of this machine: who this process is.
+//! The users of this machine, and the user of this process.
 
 use rustix::process::geteuid;
 use vocabulary::Principal;

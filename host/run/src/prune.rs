@@ -1,4 +1,4 @@
-//! Orders about what is kept: taking the beginning of the record away, forgetting what old runs have sealed, legal holds. Each is on the
+//! Orders about what is kept: removing the beginning of the record, forgetting what old runs have sealed, legal holds. Each order is on the
 //! record before anything is changed.
 
 use std::collections::HashSet;
@@ -14,71 +14,71 @@ use vocabulary::{Principal, RunId, SafeText};
 use crate::err::RunError;
 use crate::local_host::LocalHost;
 
-/// BOUND: bytes of a path or a reason on the record.
+/// BOUND: length of a path or a reason on the record, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// What is to be taken away. Who gives the order has read the record, and has decided.
+/// What is to be removed. The caller has read the record and decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PruneOrder {
-    /// How many records the log had when it was read. Whoever was put on hold since is kept.
+    /// How many records the log had when the caller read it. If a run was put on hold since, the order is refused.
     pub read: u64,
-    /// The beginning of the record.
+    /// The part of the record to remove; `None` if all of it is kept.
     pub record: Option<PruneRecord>,
-    /// What runs have sealed.
+    /// The runs whose payloads are forgotten; `None` if all payloads are kept.
     pub payloads: Option<PrunePayloads>,
 }
 
-/// The beginning of the record.
+/// The beginning of the record, which is to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PruneRecord {
     /// The first segment that stays.
     pub until: u32,
-    /// The folder in which the rest is archived; without one it is dropped.
+    /// The folder in which the segments before it are archived. If it is `None`, they are deleted.
     pub to: Option<PathBuf>,
-    /// When the first and the last of its records were made, milliseconds since 1970.
+    /// When the first of the removed records was made, in milliseconds since 1970.
     pub from_ms: Option<u64>,
-    /// See there.
+    /// When the last of the removed records was made, in milliseconds since 1970.
     pub to_ms: Option<u64>,
 }
 
-/// What runs have sealed.
+/// The runs whose sealed payloads are to be forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrunePayloads {
-    /// They were recorded last before this moment.
+    /// These runs made their last record before this moment, in milliseconds since 1970.
     pub before_ms: u64,
-    /// Which: they have ended.
+    /// The runs. All of them have ended.
     pub runs: HashSet<RunId>,
 }
 
-/// What was taken away.
+/// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneDone {
-    /// How many runs had something sealed that is forgotten now.
+    /// How many runs had payloads that are forgotten now.
     pub forgotten: u64,
-    /// Bytes of the record.
+    /// Bytes of the record that were removed.
     pub bytes: u64,
-    /// How many records there were before the cut, from the very first on.
+    /// Index of the first record that is left: how many records the log had before it.
     pub size: Option<u64>,
 }
 
-/// A person's word on a run that is to be kept, or need not be kept any longer.
+/// A person's decision that a run is to be kept, or need not be kept any longer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldSaid {
-    /// Which.
+    /// The run.
     pub run: RunId,
-    /// Why it is kept; without a reason it is no longer kept.
+    /// Why it is kept. `None` lifts the hold.
     pub reason: Option<String>,
 }
 
 impl LocalHost {
-    /// Takes away what the order names, on the record. `progress` hears of each segment, and says whether that goes on.
+    /// Removes what the order names, and records it. `progress` is called for each segment, and `Break` ends the removal.
     ///
     /// # Errors
-    /// The record can't be written, or what would be taken away is not whole, or is still needed.
+    /// The record can't be written; what would be removed is not whole, or is still needed.
     pub async fn prune(
         &self,
         order: PruneOrder,
@@ -92,7 +92,7 @@ impl LocalHost {
             done.forgotten = self.forget(payloads, by.clone()).await?;
         }
         let Some(record) = order.record else { return Ok(done) };
-        // The ledger is kept first: it can't be made again from what is left.
+        // The ledger is saved first: it can't be rebuilt from the records that are left.
         self.inner.gate.snapshot(gate::BookSnapshot::Always)?;
         self.inner.journal.durable().await.map_err(gate::RecordBroken::new)?;
         let (journal, at) = (self.inner.journal.clone(), self.inner.clock.unix_ms());
@@ -118,7 +118,7 @@ impl LocalHost {
         Ok(done)
     }
 
-    /// Who gave the order has read the record up to here, and can't know what was put on hold since.
+    /// Refuses an order if a run was put on hold after the caller read the record.
     fn held_since(&self, read: u64) -> Result<(), RunError> {
         let reader = self.inner.journal.reader()?;
         for record in reader.records_from_index(read)? {
@@ -139,7 +139,7 @@ impl LocalHost {
         Ok(forgotten)
     }
 
-    /// Removes compiled components and builds that nothing has used for long. They can be made again, so if this fails, nothing is lost.
+    /// Removes compiled components and builds that were not used for a long time. They can be made again, so a failure here loses nothing.
     pub(crate) fn age_out(&self) {
         let Ok(settings) = package::settings::Settings::of(&self.inner.place.home) else { return };
         let now_s = self.inner.clock.unix_ms() / 1000;
@@ -148,13 +148,13 @@ impl LocalHost {
         package::build::age_out(&self.inner.place.at("build"), before_s);
     }
 
-    /// Puts a run on hold, or ends that; durable when this returns.
+    /// Puts a run on hold, or lifts the hold. Durable when this returns.
     ///
     /// # Errors
     /// The run is not on the record, or the record can't be written.
     pub async fn record_hold(&self, said: &HoldSaid, by: &Principal) -> Result<(), RunError> {
         let _keeping = self.inner.keeping.lock().await;
-        // Who says so has seen the run on the record. It may have been taken away since.
+        // The caller has seen the run on the record. It may have been pruned since.
         let (reader, run) = (self.inner.journal.reader()?.believing(), said.run);
         let runs = tokio::task::spawn_blocking(move || gate::runs(&reader)).await;
         let runs = runs.map_err(|_| RunError::TaskLost("looks for the run"))??;

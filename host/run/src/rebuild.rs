@@ -1,4 +1,4 @@
-//! Runs a recorded run again without any effect, and says whether it is what happened.
+//! Runs a recorded run again without any effect, and reports whether it does the same as its record.
 
 use std::sync::Arc;
 
@@ -16,25 +16,25 @@ use crate::place::{HomePlace, HostOptions};
 /// What is to be rebuilt.
 #[derive(Clone, Debug)]
 pub struct Rebuilding {
-    /// Which run.
+    /// The run.
     pub run: RunId,
-    /// Another component to put in its place, which is in the home's store.
+    /// Another component to run in place of the recorded one. It must be in the home's store.
     pub with: Option<Digest>,
 }
 
-/// What came of it.
+/// The result of a rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// The first place that differs; none where it is identical as far as the record goes.
+    /// The first place that differs; `None` if the rebuild is identical as far as the record reaches.
     pub divergence: Option<Divergence>,
-    /// How the recorded run ended; none for one that was cut off.
+    /// How the recorded run ended; `None` if it was cut off.
     pub outcome: Option<Outcome>,
 }
 
-/// Rebuilds a run. Needs no lock; looks at mounts again where what the run read was not kept.
+/// Rebuilds a run. Needs no lock. Looks at mounts again if what the run read was not kept.
 ///
 /// # Errors
-/// A run that is not there or can't be rebuilt; a component that can't be run.
+/// A run that does not exist or can't be rebuilt; a component that can't be run.
 pub async fn rebuild(place: &HomePlace, options: &HostOptions, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
     let recorded = load(&journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?, rebuilding.run)?;
     let (digest, limits) = component_of(&recorded, rebuilding);
@@ -50,10 +50,10 @@ pub(crate) async fn prepared(place: &HomePlace, options: &HostOptions, digest: D
 }
 
 impl LocalHost {
-    /// As [`rebuild`], with the engines and components that are here already.
+    /// As [`rebuild`], with the engines and components that this host has ready.
     ///
     /// # Errors
-    /// As there.
+    /// As [`rebuild`].
     pub async fn rebuild(&self, rebuilding: &Rebuilding) -> Result<Rebuilt, RunError> {
         let recorded = load(&self.inner.journal.reader()?, rebuilding.run)?;
         let (digest, limits) = component_of(&recorded, rebuilding);
@@ -74,7 +74,7 @@ fn component_of(recorded: &Recorded, rebuilding: &Rebuilding) -> (Digest, Limits
 pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebuilt, RunError> {
     let header = recorded.header().clone();
     let recorded_outcome = recorded.closed().map(|closed| closed.outcome.clone());
-    // What was kept is looked at in the record; a folder that is gone since is not missed.
+    // If what the run saw was kept, looks are answered from the record. Then the mounts need not exist any more.
     let mounts = if header.spec.durable && recorded.is_kept() { Mounts::default() } else { Mounts::open(&header.spec.grants)? };
     let clock = Arc::new(SystemClock::new());
     let broker = Arc::new(Broker::for_audit(Arc::clone(&header.spec), &header.seed, mounts));

@@ -9,25 +9,25 @@ use vocabulary::{Digest, Finding, Limits, Outcome, Principal, RunId, RunSpec};
 
 use crate::err::RunError;
 
-/// How a run ended and what it touched; the form of `run --json`.
+/// How a run ended and what it touched. This is the form of `run --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
-    /// Which run.
+    /// The id of the run.
     pub run: RunId,
-    /// What ran.
+    /// The agent that ran.
     pub agent: AgentRef,
     /// Who started it.
     pub by: Principal,
-    /// How it ended.
+    /// How the run ended.
     pub outcome: Outcome,
-    /// Why the record could not be written, if it could not. The evidence then counts only what is on the record.
+    /// Why the record could not be written, if it could not. In that case the evidence counts only what is on the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<BrokenRecord>,
-    /// Milliseconds it computed or waited inside a host call.
+    /// Milliseconds that the agent computed or waited inside a host call.
     pub active_ms: u64,
-    /// Milliseconds it waited for people.
+    /// Milliseconds that the run waited for people.
     pub waited_ms: u64,
-    /// What the agent says: unverified.
+    /// What the agent says. Unverified.
     pub claims: Claims,
     /// What the host recorded.
     pub evidence: Evidence,
@@ -42,14 +42,14 @@ pub struct BrokenRecord {
     pub help: String,
 }
 
-/// What the agent says.
+/// What the agent claims.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Claims {
-    /// What it returned: JSON of an agent, text of a command.
+    /// The output: JSON from an agent, text from a command.
     pub output: Option<serde_json::Value>,
-    /// What it found.
+    /// The findings that it reported.
     pub findings: Vec<Finding>,
-    /// Findings for which there was no room here. The record has them.
+    /// How many more findings there are than this report has room for. The record has them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_more: u64,
 }
@@ -61,21 +61,21 @@ fn is_zero(number: &u64) -> bool {
 /// What the host recorded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Files, hosts, credentials.
+    /// The files, hosts and credentials that the run touched.
     pub touched: Touched,
-    /// Granted mounts, as guest paths.
+    /// The granted mounts, as guest paths.
     pub mounts: Vec<String>,
     /// Whether any request was granted.
     pub http_granted: bool,
-    /// What people allowed; none before there are approvals.
+    /// The approvals of people. Always empty, because no rule asks for approval yet.
     pub approvals: Vec<String>,
-    /// Resolved.
+    /// The limits of the run, with defaults filled in.
     pub limits: Limits,
-    /// Largest linear memory, in bytes.
+    /// The largest size of its linear memory, in bytes.
     pub peak_memory: u64,
-    /// Whether the run could have been resumed to its end.
+    /// Whether the run could have been resumed up to its end.
     pub resumable: bool,
-    /// Where in the record.
+    /// Where the run is in the record.
     pub record: RecordEvidence,
 }
 
@@ -85,21 +85,21 @@ pub struct RecordEvidence {
     /// Changes of the machine's clock since the run was opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clock_changes: Vec<ClockChanged>,
-    /// Index of its first record.
+    /// Index of the run's first record in the log.
     pub first: u64,
-    /// Index of its last record.
+    /// Index of the run's last record in the log.
     pub last: u64,
-    /// Records of the run.
+    /// How many records the run has.
     pub entries: u64,
-    /// Records in the log, then.
+    /// How many records the log had when this report was made.
     pub size: u64,
-    /// Root over them.
+    /// The root over these records.
     pub root: Option<Digest>,
-    /// The signed note over them.
+    /// The signed note over these records.
     pub checkpoint: Option<String>,
 }
 
-/// The report of a run that has ended, from its record alone. `None` if it has not ended.
+/// The report of a run that has ended, made from its record alone. `None` if the run has not ended.
 ///
 /// # Errors
 /// The record can't be read.
@@ -126,10 +126,10 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
 }
 
 impl Evidence {
-    /// Of a run with these grants: what it touched, its largest memory, and whether it could have been resumed to its end.
+    /// The evidence of a run: what it touched, its largest memory, whether it could have been resumed up to its end, and its record.
     pub(crate) fn new(spec: &RunSpec, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
         Self {
-            // A run whose record broke has acts that are under way for ever.
+            // If the record broke, acts stay under way on the record and are never settled.
             touched: touched.ended(),
             mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
             http_granted: !spec.grants.http.is_empty(),
@@ -143,33 +143,33 @@ impl Evidence {
 }
 
 impl RecordEvidence {
-    /// The log as it is now.
+    /// The size, root and checkpoint of the log as it is now.
     pub(crate) fn now(journal: &Journal) -> Self {
         Self { size: journal.size(), root: Some(journal.root()), checkpoint: journal.checkpoint(), ..Self::default() }
     }
 }
 
-/// What a guest returned, as it is shown.
+/// The output of a guest, as a report shows it.
 pub(crate) fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option<serde_json::Value> {
     let text = String::from_utf8_lossy(&output?).into_owned();
     match entry {
-        // An agent that returns something else than JSON has still said something.
+        // If an agent returns something other than JSON, the report shows it as text.
         EntryPoint::Agent => Some(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
         EntryPoint::Command => Some(serde_json::Value::String(text)),
     }
 }
 
-/// Reads what a run's records add up to, among the first `size` of the log: for one that was resumed, since this process has not written all
-/// of them, and for one whose record broke.
+/// Reads what a run's records add up to, among the first `size` of the log: for one that was resumed, since this process has not written
+/// all of them, and for one whose record broke.
 pub(crate) fn read_sum(reader: &journal::Reader, run: RunId, size: u64) -> Result<Sum, RunError> {
     let mut sum = Sum::default();
     for record in reader.of_run(run) {
         let record = record?;
-        // What lies behind was written and never acknowledged.
+        // Records from here on were written and never acknowledged.
         if record.at.index >= size {
             break;
         }
-        // A kind of a later version touches nothing that this one knows how to name.
+        // A record of a later version touches nothing that this version can name.
         if let Ok(body) = Record::parse(&record.body) {
             sum.take(run, record.seq, record.at.index, &body);
         }

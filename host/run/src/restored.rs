@@ -1,4 +1,5 @@
-//! Homes that were put back from a copy: what was open in the copy does not go on as if nothing had happened since.
+//! Homes that were restored from a copy. Runs that were open in the copy are not resumed before a person releases them, because they may
+//! have continued after the copy was made.
 
 use vocabulary::Clock as _;
 use vocabulary::record::{Record, RecordKind, Restored, RunReleased, VERSION};
@@ -10,8 +11,8 @@ use crate::local_host::LocalHost;
 use crate::principal::own_principal;
 
 impl LocalHost {
-    /// Puts it on the record that the home came from a backup, if it did and that is not there yet: if the backup had no keys. From then on,
-    /// runs that were open in it need a word before they go on.
+    /// Records that the home was restored from a backup, if it was and this is not on the record yet (because the backup had no keys). From
+    /// then on, runs that were open in it must be released by a person before they are resumed.
     pub(crate) fn note_restored(&self) -> Result<(), RunError> {
         let place = &self.inner.place;
         let Some(mark) = backup::mark(place, &self.inner.journal.log().to_string())? else { return Ok(()) };
@@ -30,10 +31,11 @@ impl LocalHost {
         backup::unmark(place)
     }
 
-    /// Lets a run go on that was open in a copy which was put back: a person's word, durable on the record when this returns.
+    /// Releases a run that was open in a restored copy, so that it can be resumed. The person's decision is durable on the record when this
+    /// returns. A run that needs no release is left as it is.
     ///
     /// # Errors
-    /// No such run is open, it needs no such word, or the record can't be written.
+    /// No such run is open, or the record can't be written.
     pub async fn release(&self, run: RunId, by: &Principal) -> Result<(), RunError> {
         match self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| open.restored)) {
             None => return Err(RunError::NoSuchRun(run)),
@@ -45,7 +47,7 @@ impl LocalHost {
         Ok(self.inner.gate.append_log(&record.into())?.durable.await?)
     }
 
-    /// Runs that are open and whose key is not here: the home is a copy that was made in another order than the one in which it was written.
+    /// Open runs whose key is missing: the home is a copy, and its files were not copied in the order in which they were written.
     pub fn lacking(&self) -> &[RunId] {
         &self.inner.lacking
     }

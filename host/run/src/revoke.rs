@@ -1,4 +1,4 @@
-//! Credentials of a home: that a value was changed goes onto the record, and leases are ended while their runs go on.
+//! Credentials of a home: records changes of their values, and ends leases of active runs.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::Clock as _;
@@ -9,15 +9,15 @@ use crate::err::RunError;
 use crate::local_host::LocalHost;
 use crate::place::held;
 
-/// Which leases are to be ended: those for which everything that is said here is true.
+/// Which leases are to be ended: those that match every field that is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revoking {
-    /// Of runs of this agent.
+    /// Only leases of runs of this agent.
     pub agent: Option<String>,
-    /// Of this credential.
+    /// Only leases of this credential.
     pub credential: Option<String>,
-    /// Of this run.
+    /// Only leases of this run.
     pub run: Option<RunId>,
 }
 
@@ -25,22 +25,22 @@ pub struct Revoking {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialWord {
-    /// What.
+    /// The kind of change.
     pub change: CredentialChange,
-    /// Its name.
+    /// Name of the credential.
     pub credential: String,
     /// Where its value may be sent from now on, if that was set.
     pub destinations: Vec<SafeText>,
-    /// The value's, where there is one.
+    /// Version of the value, if there is a value.
     pub version: Option<u64>,
 }
 
 impl LocalHost {
-    /// Ends leases of runs that go on here; gives what was ended, as `RUN/NAME`. What is asked under them from now on is refused, what streams
-    /// under them is cut, what is connected under them is closed.
+    /// Ends leases of runs that are running here, and returns them as `RUN/NAME`. From now on asks under these leases are refused, answers
+    /// that stream under them are cut, and their connections are closed.
     ///
     /// # Errors
-    /// A run that does not go on here; a record that can't be written.
+    /// A run that is not running here; a record that can't be written.
     pub fn revoke(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
         let going = held(&self.inner.going);
         if let Some(run) = revoking.run
@@ -59,8 +59,8 @@ impl LocalHost {
         Ok(ended)
     }
 
-    /// Ends leases, and puts it on the record where a credential itself was taken back: in one, since the end of a lease may be the end of the last run
-    /// for which the home is held.
+    /// Ends leases, and records the revocation if a credential itself was revoked. Both happen in one call, because the last run for which
+    /// the home is held may end with its lease.
     ///
     /// # Errors
     /// As [`LocalHost::revoke`] and [`LocalHost::record_credential`].
@@ -72,7 +72,7 @@ impl LocalHost {
         Ok(ended)
     }
 
-    /// Puts it on the record what was done with the value of a credential; durable when this returns.
+    /// Records what was done with the value of a credential. Durable when this returns.
     ///
     /// # Errors
     /// The record can't be written.
@@ -80,7 +80,7 @@ impl LocalHost {
         Ok(self.inner.gate.append_log(&word.record(by, self.inner.clock.unix_ms()))?.durable.await?)
     }
 
-    /// Puts it on the record that the vault was sealed under another key; durable when this returns.
+    /// Records that the vault was sealed under another key. Durable when this returns.
     ///
     /// # Errors
     /// The record can't be written.
@@ -95,7 +95,7 @@ pub fn sealed_record(under: SealedUnder, by: &Principal, at: u64) -> Record {
 }
 
 impl CredentialWord {
-    /// The record of it.
+    /// The record of this change.
     pub fn record(&self, by: &Principal, at: u64) -> Record {
         CredentialChanged {
             at,

@@ -1,4 +1,4 @@
-//! One run, from its order to its end on the record.
+//! The life of one run, from its order to its end on the record.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
 use crate::running::Running;
 
-/// The run's place among those that go on. It is given up however the run's task ends.
+/// The run's entry among the active runs. It is removed when the run's task ends, in whatever way.
 struct Launch {
     host: LocalHost,
     run: RunId,
@@ -30,7 +30,7 @@ struct Launch {
 }
 
 impl Launch {
-    /// Keeps its place until this process ends, and tells nobody that it has ended, since it has not.
+    /// Keeps the entry until this process ends. No end is reported, because the run has not ended.
     async fn kept_to_the_end(self) {
         pending::<()>().await;
     }
@@ -42,7 +42,7 @@ impl Drop for Launch {
     }
 }
 
-/// What a run begins or goes on with.
+/// What a run is started or resumed with.
 struct Parts {
     prepared: Prepared,
     gate: RunGate,
@@ -50,7 +50,7 @@ struct Parts {
     begun: Begun,
 }
 
-/// Everything that one run needs to go on by itself.
+/// Everything that the task of one run needs.
 struct RunTask {
     host: LocalHost,
     prepared: Prepared,
@@ -63,7 +63,7 @@ struct RunTask {
     gone: oneshot::Receiver<()>,
 }
 
-/// Whether this process has seen the run from its start; if not, how long it went on before.
+/// Whether this process has started the run, or for how long the run was active before this process resumed it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begun {
     Here,
@@ -71,19 +71,19 @@ enum Begun {
 }
 
 impl LocalHost {
-    /// Starts a run. Returns when `run-opened` has its place; what follows is told by events. Compiling, where it must be, happens
-    /// before that.
+    /// Starts a run. The component is compiled first, if necessary. Returns when `run-opened` has its place on the record; events report
+    /// what follows.
     ///
     /// # Errors
-    /// Whatever keeps it from starting; nothing is on the record then.
+    /// Anything that keeps the run from starting. In that case it has no record.
     pub async fn start(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         self.open_run(order, by).await.map(Running::gone_ahead)
     }
 
-    /// The same, but the guest begins only once [`Running::go`] says so.
+    /// As [`LocalHost::start`], but the guest begins only once [`Running::go`] is called.
     ///
     /// # Errors
-    /// As there.
+    /// As [`LocalHost::start`].
     pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         order.check_grants()?;
         order.check_input()?;
@@ -114,21 +114,21 @@ impl LocalHost {
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (sender, events)))
     }
 
-    /// Goes on with a run that was cut off: answers from the record first.
+    /// Resumes a run that was cut off: its record answers first.
     ///
     /// # Errors
-    /// A run that is not open, goes on already, or can't be rebuilt; [`RunError::Unsettled`] where acts are known to wait for a person's word.
+    /// A run that is not open, is running already, or can't be rebuilt; [`RunError::Unsettled`] if acts are known to need a settlement.
     pub async fn resume(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         self.open_again(run, by, network).await.map(Running::gone_ahead)
     }
 
-    /// The same, but the guest begins only once [`Running::go`] says so.
+    /// As [`LocalHost::resume`], but the guest begins only once [`Running::go`] is called.
     ///
     /// # Errors
-    /// As there.
+    /// As [`LocalHost::resume`].
     pub async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
         let _taken = self.take_cut_off(run)?;
-        // SECURITY: what it did after the copy was made may have happened, and nothing here knows of it.
+        // SECURITY: the run may have done more after the copy was made, and this record does not show it.
         if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
             return Err(RunError::Restored(run));
         }
@@ -136,7 +136,7 @@ impl LocalHost {
         self.check_settled(run)?;
         let recorded = self.recorded(run).await?;
         let header = recorded.header().clone();
-        // Before anything is written: a run that can't go on is left as it is.
+        // Checked before anything is written, so that a run that can't be resumed is left as it is.
         if !recorded.is_kept() || !header.spec.durable {
             return Err(load(gate::LoadError::NotKept));
         }
@@ -157,7 +157,7 @@ impl LocalHost {
         Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (sender, events)))
     }
 
-    /// The live world of a run, with what its permits lead to.
+    /// The live world of a run, with the broker that carries out its permits.
     fn live_world(&self, gate: &RunGate, mounts: Mounts, network: Option<net::Network>) -> Live {
         let runtime = tokio::runtime::Handle::current();
         let header = gate.header();
@@ -190,7 +190,7 @@ impl LocalHost {
         let (stop, stopped) = watch::channel(None);
         let agent = gate.header().spec.agent.name.clone();
         held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: stop.clone() });
-        // It was being prepared when the home began to be left.
+        // The host may have begun to leave the home while this run was being prepared.
         if self.is_leaving() {
             world.live().handle().ask_no_more();
         }
@@ -203,7 +203,7 @@ impl LocalHost {
         Running::new(run, events, stop).waiting(go)
     }
 
-    /// A run's records, read where nobody waits for it.
+    /// Reads a run's records on a thread that may block.
     pub(crate) async fn recorded(&self, run: RunId) -> Result<Recorded, RunError> {
         let reader = self.inner.journal.reader()?.proving();
         let loaded = tokio::task::spawn_blocking(move || Recorded::load(&reader, run)).await;
@@ -218,7 +218,7 @@ fn new_run_id(unix_ns: u64) -> Result<RunId, RunError> {
     Ok(RunId::from_parts(unix_ns / 1_000_000, random))
 }
 
-/// Whether anything is granted for which a connection may be needed.
+/// Whether any grant may need a connection.
 fn needs_network(grants: &vocabulary::Grants) -> bool {
     !grants.http.is_empty() || !grants.may.is_empty()
 }
@@ -229,32 +229,32 @@ impl RunTask {
         let told = match self.until_closed().await {
             Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
             Ok(None) => RunEvent::Left {},
-            // It has not ended: another process goes on with it, which the end of this one tells its client.
+            // The run has not ended, and another process continues it. Its client notices that when this process ends.
             Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
             Err(err) => RunEvent::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
         };
-        // The place is freed before the end is reported, because a listener may start the next run at once.
+        // The entry is removed before the end is reported, because a listener may start the next run at once.
         drop(entry);
         let is_due = host.inner.journal.wants_snapshot();
         // If a snapshot fails, the journal breaks, and the next run notices that.
         let _ = host.inner.gate.snapshot(BookSnapshot::IfWanted);
         sender.tell(told);
         if is_due {
-            // With this, later readers do not have to wait. If it is not finished, a later reader does it.
+            // This saves later readers from waiting. If it does not finish, a later reader does the rest.
             drop(tokio::task::spawn_blocking(move || host.index()));
         }
     }
 
-    /// `None` if the run was taken out of memory before it ended.
+    /// Returns the report of the run; `None` if the run was unloaded from memory before it ended.
     async fn until_closed(mut self) -> Result<Option<RunReport>, RunError> {
-        // Nobody to say so means nobody who waits for it. Then the run is about to be stopped.
+        // If the sender was dropped, nobody waits for the run, and it is about to be stopped.
         let _ = (&mut self.gone).await;
         let header = self.gate.header().clone();
         let entry = self.prepared.entry();
         let (handle, finishing) = (self.world.live().handle(), self.world.live().handle());
         let mut stopped = self.stopped.clone();
         let stop = async move {
-            // A sender that is gone asks for nothing any more.
+            // If the sender is gone, no order can come any more.
             match stopped.wait_for(Option::is_some).await.map(|stopping| stopping.clone()) {
                 Ok(Some(stopping)) => {
                     handle.stop();
@@ -267,31 +267,31 @@ impl RunTask {
         let start = Start { spent, ..start_of(&header) };
         let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
         match ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving())) {
-            // What is under way goes on as long as this process is there, with the world that `ended` holds.
+            // `ended` holds the world. So acts under way continue as long as this process exists.
             Some(Left::ByThisProcess) => pending::<()>().await,
             Some(Left::Unloaded) => return self.gate.flush().map(|()| None).map_err(|_| self.host.record_broken(Some(header.run))),
             None => {}
         }
         finishing.finished().await;
         let ended = ended?;
-        // It stays as it is: under the engine and on the files that it began with, it may go on yet.
+        // The run stays open: with the engine and the files that it began with, it may still be resumed.
         if let Some(Stop::Diverged(divergence)) = ended.stop {
             return Err(RunError::Diverged { run: header.run, divergence: *divergence });
         }
         let closing = Self::closing(&self.host, &self.gate, ended).await?;
         let sum = match self.begun {
             Begun::Here if closing.0.outcome != Outcome::RecordBroken => self.gate.take_sum(),
-            // What this process has written of it is not all of it, or is not all on the record.
+            // This process has not written all records of the run, or not all that it wrote is on the record.
             Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
         };
         Ok(Some(report(&self.host, &self.gate, closing, entry, sum)))
     }
 
-    /// Puts the end on the record, unless the run can't have one yet.
+    /// Records the end of the run, unless the run has to stay open.
     async fn closing(host: &LocalHost, gate: &RunGate, ended: RunEnded) -> Result<(Closing, gate::Tally), RunError> {
         let RunEnded { mut outcome, output, peak_memory, active, world, .. } = ended;
         let Some(mut world) = world_back(world) else { return Err(RunError::TaskLost("runs the guest")) };
-        // A run that was cut off from outside, or by a limit, may end anywhere in its record: only the guest's own end is held against it.
+        // A run that was ended from outside or by a limit may end anywhere in its record. Only the guest's own end is compared with it.
         let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
         if by_itself && let Err(stop) = world.ended() {
             outcome = match stop {
@@ -312,7 +312,7 @@ impl RunTask {
         let output = (!output.is_empty() || outcome == Outcome::Done).then_some(output);
         let closing = Closing { active_ms, outcome, output, peak_memory };
         match closing.outcome {
-            // It stays open on the record: it can be resumed, or settled.
+            // The run stays open on the record: it can be resumed or settled.
             Outcome::RecordBroken | Outcome::Unsettled { .. } => Ok((closing, gate::Tally::default())),
             _ => match gate.close(closing.clone()).await {
                 Ok(tally) => Ok((closing, tally)),
@@ -322,12 +322,12 @@ impl RunTask {
     }
 }
 
-/// A run, if anything of it is on the record: only then can it be resumed.
+/// The run's id if the run has any record. Only then can it be resumed.
 async fn on_record(host: &LocalHost, run: RunId) -> Option<RunId> {
     sum_on_record(host, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
 }
 
-/// What the record has of a run.
+/// What the records of a run add up to.
 async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
     let (reader, size) = (host.inner.journal.reader()?, host.inner.journal.size());
     let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;

@@ -1,15 +1,15 @@
-//! A run that was started, as its caller has it.
+//! A caller's handle of a run that was started.
 
 use tokio::sync::{oneshot, watch};
 use vocabulary::{RunId, Stopping};
 
 use crate::event::{self, EventSender, Events, RunEvent};
 
-/// A run that was started: what it tells, and how to end it.
+/// A run that was started: its events, and how to end it.
 pub struct Running {
-    /// Which.
+    /// The id of the run.
     pub run: RunId,
-    /// Its events. [`RunEvent::Closed`], [`RunEvent::Failed`], [`RunEvent::Left`] or [`RunEvent::Lost`] is the last.
+    /// Its events. The last one is [`RunEvent::Closed`], [`RunEvent::Failed`], [`RunEvent::Left`] or [`RunEvent::Lost`].
     pub events: Events,
     stop: watch::Sender<Option<Stopping>>,
     /// Lets the guest begin.
@@ -21,12 +21,12 @@ impl Running {
         Self { run, events, stop, go: None }
     }
 
-    /// A run whose guest waits for this.
+    /// Makes the guest wait until [`Running::go`] sends on this channel.
     pub(crate) fn waiting(self, go: oneshot::Sender<()>) -> Self {
         Self { go: Some(go), ..self }
     }
 
-    /// A run that another process has. Returns the end to which its events are passed on, and what says that it is to end.
+    /// A run in another process. Returns also the sender for its events, and the receiver of the order to end it.
     pub fn elsewhere(run: RunId) -> (Self, EventSender, watch::Receiver<Option<Stopping>>) {
         let (sender, events) = event::channel();
         sender.tell(RunEvent::Opened { run });
@@ -34,28 +34,28 @@ impl Running {
         (Self::new(run, events, stop), sender, stopped)
     }
 
-    /// Lets the guest begin, if it has not.
+    /// Lets the guest begin, if it has not begun.
     pub fn go(&mut self) {
-        // A run that has ended before it began does not hear it.
+        // The receiver is gone if the run ended before its guest began.
         if let Some(go) = self.go.take() {
             let _ = go.send(());
         }
     }
 
-    /// The same, for a caller that hands it on.
+    /// As [`Running::go`], for use in a chain of calls.
     #[must_use]
     pub fn gone_ahead(mut self) -> Self {
         self.go();
         self
     }
 
-    /// Tells it to end. The first order counts: whoever goes away after one has not ended the run by that.
+    /// Orders the run to end. The first order counts: if the client goes away after an order, that is not recorded as the reason.
     pub fn stop(&self, stopping: Stopping) {
         order_end(&self.stop, stopping);
     }
 }
 
-/// Orders a run to end, unless it was ordered before.
+/// Orders a run to end, unless there was an order before.
 pub(crate) fn order_end(stop: &watch::Sender<Option<Stopping>>, stopping: Stopping) {
     stop.send_if_modified(|order| {
         let is_first = order.is_none();

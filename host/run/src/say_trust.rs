@@ -1,4 +1,4 @@
-//! Puts a person's decision about a configuration or one of its agents on the record of the home.
+//! Records a person's decision about a configuration or one of its agents.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::Clock as _;
@@ -9,10 +9,11 @@ use crate::err::RunError;
 use crate::local_host::LocalHost;
 use crate::place::held;
 
-/// BOUND: bytes of a path on the record.
+/// BOUND: length of a path on the record, in bytes.
 const PATH_BYTES_MAX: usize = 1024;
 
-/// BOUND: decisions for once that a process remembers until they are used. What is not remembered is recorded again.
+/// BOUND: decisions to trust a configuration once that a process remembers until they are used. One that is not remembered is recorded
+/// again.
 const ONCE_MAX: usize = 1024;
 
 /// A person's decision about a configuration.
@@ -31,36 +32,36 @@ pub struct TrustSaid {
 pub enum TrustChange {
     /// The configuration may be used.
     Trusted {
-        /// Of everything that it may cause.
+        /// Digest of everything that it may cause.
         authority: Digest,
-        /// Of its bytes.
+        /// Digest of its bytes.
         config: Digest,
-        /// Whether it is for one command only.
+        /// Whether the decision is for one command only.
         once: bool,
     },
     /// The configuration may no longer be used.
     Untrusted {
-        /// Of its bytes, as they were trusted.
+        /// Digest of its bytes, as they were trusted.
         config: Digest,
     },
     /// The agent is accepted as it is.
     Accepted {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
-        /// Of everything that is accepted.
+        /// Digest of everything that is accepted.
         authority: Digest,
     },
-    /// The acceptance of the agent is taken back.
+    /// The acceptance of the agent is withdrawn.
     Unaccepted {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
-        /// The digest of everything that had been accepted. Absent if this home does not know it.
+        /// Digest of everything that had been accepted. Absent if this home does not know it.
         authority: Option<Digest>,
     },
 }
 
 impl LocalHost {
-    /// Puts it on the record; durable when this returns.
+    /// Records the decision. Durable when this returns.
     ///
     /// # Errors
     /// The record can't be written.
@@ -77,17 +78,17 @@ impl LocalHost {
         Ok(())
     }
 
-    /// Uses up a decision of a person that a configuration is trusted once. Returns whether this process has put one on the record that was not used
-    /// before.
+    /// Uses up a person's decision to trust a configuration once. Returns whether this process has recorded one that was not used yet.
     ///
-    /// SECURITY: it is for one run, of these bytes in this place and all that they allow, and is gone once the configuration is no longer trusted.
+    /// SECURITY: the decision covers one run, with these bytes, in this place, and with this authority. It is dropped when the
+    /// configuration is no longer trusted.
     pub fn use_trust_once(&self, path: &str, config: Digest, authority: Digest) -> bool {
         held(&self.inner.trusted_once).remove(&(path.to_owned(), config, authority))
     }
 }
 
 impl TrustSaid {
-    /// The record of it.
+    /// The record of this decision.
     pub fn record(&self, by: &Principal, at: u64) -> Record {
         record(self, by.clone(), at)
     }

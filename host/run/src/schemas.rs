@@ -1,6 +1,6 @@
-//! Asks a component that was just built for the schemas of its input and output, in a world that has nothing and records nothing.
+//! Asks a component that was just built for the schemas of its input and output, in a world that grants nothing and records nothing.
 //!
-//! The only way in which something runs here off the record: it can reach nothing, so there is nothing to be recorded.
+//! This is the only way in which a guest runs off the record. It can reach nothing, so there is nothing to record.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use vocabulary::{
 use crate::err::RunError;
 use crate::place::{HomePlace, HostOptions};
 
-/// BOUND: an agent made with the SDK answers at once.
+/// BOUND: milliseconds that a component may compute. An agent made with the SDK answers at once.
 const ACTIVE_MS_MAX: u64 = 20_000;
-/// BOUND: operations of a component that does something else than answering.
+/// BOUND: operations of a component that does something other than answer.
 const OPS_MAX: u64 = 1000;
 
-/// What an agent answers to [`package::build::SCHEMAS_INPUT`]; `None` for a command, and for an agent that gives no answer.
+/// The answer of an agent to [`package::build::SCHEMAS_INPUT`]; `None` for a command, and for an agent that does not answer.
 ///
 /// # Errors
 /// A component that can't be compiled or linked.
@@ -43,7 +43,7 @@ pub async fn schemas(place: &HomePlace, options: &HostOptions, component: Vec<u8
     Ok((ended.outcome == Outcome::Done).then(|| String::from_utf8_lossy(&ended.output).into_owned()))
 }
 
-/// Compiled for this once: under a key that is forgotten, in a folder that goes.
+/// Compiles the component for this one use: under a key that is then forgotten, in a folder that is then removed.
 fn prepare(
     folder: PathBuf,
     (program, arguments): (PathBuf, Vec<String>),
@@ -59,11 +59,11 @@ fn prepare(
 }
 
 fn remove(folder: &std::path::Path) {
-    // What stays is of no use, and can't be loaded: its key is gone.
+    // A folder that can't be removed is harmless: its key is gone, so nothing in it can be loaded.
     let _ = std::fs::remove_dir_all(folder);
 }
 
-/// A world without anything in it. Time stands still but for the guest's own timers.
+/// A world that grants nothing. Time stands still except for the guest's own timers and clock jumps.
 #[derive(Default)]
 struct NoWorld {
     mono_ns: u64,

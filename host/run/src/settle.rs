@@ -1,4 +1,4 @@
-//! A person's word on acts of which nobody knows whether they happened, in a run that was cut off. It is kept on the record as it is said.
+//! A person's statement of whether acts with an unknown outcome happened, in a run that was cut off. It is recorded exactly as it was made.
 
 use gate::{OpenAct, OpenRun, Said, Stage};
 use serde::{Deserialize, Serialize};
@@ -8,44 +8,44 @@ use vocabulary::{Principal, RunId, UnknownAct};
 use crate::err::RunError;
 use crate::local_host::LocalHost;
 
-/// A person's word.
+/// A person's statement of whether acts with an unknown outcome happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
-    /// On which acts.
+    /// The acts that it is about.
     pub acts: Which,
     /// Whether they happened.
     pub did: bool,
 }
 
-/// The acts that a word is on.
+/// The acts that a settlement is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
-    /// The only one that waits for a word. Where several do, it is an error.
+    /// The only act that needs to be settled. If there are several, it is an error.
     Only,
-    /// Each that waits for a word.
+    /// Every act that needs to be settled.
     All,
-    /// These operations.
+    /// The operations with these numbers.
     Ops(Vec<u64>),
 }
 
-/// What a word did.
+/// The result of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettleReport {
-    /// Acts that it was on, those with the same word before it too.
+    /// The acts that it was about, including acts that had the same settlement before.
     pub settled: Vec<UnknownAct>,
-    /// Acts that still wait for a word.
+    /// The acts that still need to be settled.
     pub left: Vec<UnknownAct>,
 }
 
 impl LocalHost {
-    /// Keeps a person's word: it is on the record when this returns, whether or not other acts still wait for one, and whether or not the run
-    /// can go on. Nothing is rebuilt. Where one of the acts can't be settled so, the whole word is refused.
+    /// Records a person's settlement. It is durable when this returns, even if other acts still need to be settled and even if the run
+    /// can't be resumed. Nothing is rebuilt. If one of the acts can't be settled this way, the whole settlement is refused.
     ///
     /// # Errors
-    /// A run that goes on or is not open; acts that need no word, or have another one; several acts where one is meant.
+    /// The run is running or is not open; an act needs no settlement, or has a different one; several acts need one and one act is meant.
     pub async fn settle(&self, run: RunId, word: &Settlement, by: &Principal) -> Result<SettleReport, RunError> {
         let _taken = self.take_cut_off(run)?;
         let open = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).cloned()).ok_or(RunError::NoSuchRun(run))?;
@@ -53,7 +53,7 @@ impl LocalHost {
         let settled = match &word.acts {
             Which::Ops(ops) => ops.iter().map(|op| self.named(run, &open, *op, word.did)).collect::<Result<_, _>>()?,
             Which::Only | Which::All if unsettled.is_empty() => return Err(RunError::NothingToSettle(run)),
-            // SECURITY: one word never settles acts that the person may not have been asked about.
+            // SECURITY: one settlement never covers acts that the person may not have been asked about.
             Which::Only if unsettled.len() > 1 => return Err(RunError::SettleWhich { run, acts: unsettled }),
             Which::Only | Which::All => unsettled.clone(),
         };
@@ -66,15 +66,15 @@ impl LocalHost {
         Ok(SettleReport { settled, left })
     }
 
-    /// Whether acts are on the record as unknown, and nobody has said yet what became of them. Where the record does not say so, a rebuild
-    /// finds out which acts wait for a word.
+    /// Returns an error if acts are on the record as unknown and not settled yet. Where the record does not say so, a rebuild finds out
+    /// which acts need to be settled.
     pub(crate) fn check_settled(&self, run: RunId) -> Result<(), RunError> {
         let is_said_unknown = |open: &OpenRun| open.pending.values().any(|act| act.stage == Stage::Unknown && act.is_unsettled());
         let acts = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).filter(|open| is_said_unknown(open)).map(OpenRun::unsettled));
         acts.map_or(Ok(()), |acts| Err(RunError::Unsettled { run, acts }))
     }
 
-    /// An act that a person names, if a word on it can be kept or is there already.
+    /// An act that a person names, if it can be settled or has the same settlement already.
     fn named(&self, run: RunId, open: &OpenRun, op: u64, did: bool) -> Result<UnknownAct, RunError> {
         let act = |pending: &OpenAct| UnknownAct { op, what: pending.ask.resource.line() };
         match open.pending.get(&op) {
@@ -87,7 +87,7 @@ impl LocalHost {
         }
     }
 
-    /// Why an act needs no word, in words.
+    /// Why an act needs no settlement, in words.
     fn why_no_word(&self, run: RunId, open: &OpenRun, op: u64) -> Result<String, RunError> {
         if op == 0 || op > open.last_op {
             return Ok(format!("the run has no such act: its last is op {}", open.last_op));
@@ -96,11 +96,11 @@ impl LocalHost {
             let what = &pending.ask.resource;
             return Ok(match pending.stage {
                 Stage::Answered => format!("it happened: the answer to {what} had begun"),
-                Stage::Asked | Stage::Unknown => format!("{what} changes nothing, and is simply asked again"),
+                Stage::Asked | Stage::Unknown => format!("{what} changes nothing, and is asked again on resume"),
             });
         }
         let reader = self.inner.journal.reader()?;
-        let mut why = "it was no act, but a timer".to_owned();
+        let mut why = "it was a timer and not an act".to_owned();
         for record in reader.of_run(run) {
             match Record::parse(&record?.body) {
                 Ok(Record::Answered(answered)) if answered.op == op => why = answered_words(answered.class(), answered.status()),
@@ -122,8 +122,8 @@ fn answered_words(outcome: AnswerClass, status: Option<u16>) -> String {
         (AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed, _) => {
             "it was refused: it never left the host".to_owned()
         }
-        (AnswerClass::Failed, _) => "it failed, and the agent was told so".to_owned(),
-        (AnswerClass::Unknown, _) => "the agent was told that it may have happened, and has gone on".to_owned(),
-        (AnswerClass::Abandoned, _) => "the agent gave it up".to_owned(),
+        (AnswerClass::Failed, _) => "it failed, and the agent got the failure".to_owned(),
+        (AnswerClass::Unknown, _) => "the agent learned that it may have happened, and continued".to_owned(),
+        (AnswerClass::Abandoned, _) => "the agent abandoned it".to_owned(),
     }
 }

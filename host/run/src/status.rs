@@ -1,4 +1,4 @@
-//! How the process that holds a home is doing: what goes on in it, how its record and its disk keep up, and what it takes of the machine.
+//! The status of the process that holds a home: its active runs, how its record and its disk keep up, and what it uses of the machine.
 
 use gate::Stage;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::place::held;
 /// The answer to `status`, and its form as JSON. A later version may add fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The number of the process.
+    /// The process id of the host.
     pub pid: u32,
     /// The version of its program.
     pub version: String,
@@ -19,20 +19,20 @@ pub struct Status {
     pub forms: String,
     /// Milliseconds since it took the home.
     pub uptime_ms: u64,
-    /// Runs that go on in it, the oldest first.
+    /// Its active runs, the oldest first.
     pub runs: Vec<RunStatus>,
-    /// The record.
+    /// How the record keeps up.
     pub record: RecordStatus,
-    /// The disk of the home.
+    /// How the disk of the home answers.
     pub disk: DiskStatus,
-    /// What it takes of the machine.
+    /// What the process uses of the machine.
     pub machine: MachineStatus,
 }
 
-/// A run that goes on.
+/// An active run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStatus {
-    /// Which.
+    /// The id of the run.
     pub run: RunId,
     /// The agent's name.
     pub agent: SafeText,
@@ -44,7 +44,7 @@ pub struct RunStatus {
     pub is_ending: bool,
     /// Acts that were permitted so far.
     pub asked: u64,
-    /// Acts that have an intent on the record and no answer, and requests of the host's own for it.
+    /// Acts that have an intent on the record and no answer, and host requests for this run.
     pub in_flight: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct RecordStatus {
     pub queued_batches: u64,
     /// Bytes that are not on the disk yet.
     pub queued_bytes: u64,
-    /// Why nothing more can be recorded, if so.
+    /// Why nothing more can be recorded; `None` if the record works.
     pub broken: Option<String>,
 }
 
@@ -66,31 +66,31 @@ pub struct RecordStatus {
 pub struct DiskStatus {
     /// How long the batch that is being written has been waiting, in milliseconds; 0 if none is.
     pub waiting_ms: u64,
-    /// Batches since it took the home.
+    /// Batches that were written since the process took the home.
     pub batches: u64,
-    /// Half of the batches took no longer, in microseconds.
+    /// The median time of a batch, in microseconds.
     pub p50_us: u64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile, in microseconds.
     pub p99_us: u64,
-    /// The longest.
+    /// The longest time, in microseconds.
     pub max_us: u64,
 }
 
-/// What a process takes of the machine.
+/// What a process uses of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineStatus {
-    /// Memory that it has in use (RSS), in bytes.
+    /// Resident memory (RSS), in bytes.
     pub memory_bytes: u64,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub descriptors: u64,
-    /// How many it may have.
+    /// How many file descriptors the process may have open; `None` if there is no limit.
     pub descriptors_max: Option<u64>,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
 }
 
 impl LocalHost {
-    /// How this process is doing. Waits for nothing.
+    /// The status of this process. Does not wait for anything.
     pub fn status(&self) -> Status {
         let inner = &self.inner;
         let (queued, times) = (inner.journal.queued(), inner.journal.disk_times());
@@ -144,7 +144,7 @@ impl LocalHost {
 }
 
 impl MachineStatus {
-    /// Of this process, as proc(5) has it. What can't be read is 0.
+    /// The figures of this process, from proc(5). A figure that can't be read is 0.
     #[expect(clippy::disallowed_methods, reason = "door: what the system says of this process")]
     fn own() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Links a compiled component against what is served, once; every run is instantiated from that.
+//! Links a compiled component once against what is served. Every run is instantiated from the result.
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem, ResultType, Type};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
@@ -19,7 +19,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Checks every import against what is served, by name and shape.
+    /// Checks every import against what is served, by name and type.
     ///
     /// # Errors
     /// An import that is not served, or no entry point.
@@ -38,7 +38,7 @@ impl Prepared {
         self.engine.profile()
     }
 
-    /// How it is entered.
+    /// The component's entry point.
     pub fn entry(&self) -> EntryPoint {
         self.entry
     }
@@ -51,7 +51,7 @@ fn entry_point(engine: &Engine, component: &Component) -> Option<(EntryPoint, Co
             let ComponentItem::ComponentInstance(interface) = item.ty else { return None };
             Some((name.to_owned(), interface.get_export(&engine.inner, "run")?.ty))
         })?;
-        // A function of that name and of another type is none that could be called.
+        // A function of that name with another type can't be called.
         let ComponentItem::ComponentFunc(run) = run else { return None };
         let instance = component.get_export_index(None, &name)?;
         is_it(&run).then(|| component.get_export_index(Some(&instance), "run")).flatten()

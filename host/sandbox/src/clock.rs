@@ -1,7 +1,7 @@
-//! The clock as a guest sees it: it stands still between releases, but for a tick that each look adds.
+//! The clock as a guest sees it: it stands still between releases, except for a tick that each read adds.
 
-/// BOUND: looks at the clock without anything else happening before it jumps to real time; doubles with each jump, so that
-/// a guest that spins fills neither the record nor the host's time.
+/// BOUND: number of clock reads without a release before the clock jumps to real time. It doubles with each jump, so that a guest that
+/// spins fills neither the record nor the host's time.
 const READS_BEFORE_JUMP: u64 = 1000;
 const LOOKS_BEFORE_JUMP_MAX: u64 = 1 << 20;
 
@@ -18,24 +18,24 @@ impl GuestClock {
         Self { released_ns: mono_ns, ticks: 0, reads: 0, patience: READS_BEFORE_JUMP }
     }
 
-    /// What the guest last saw, without looking again: what timers are measured against.
+    /// The time that the guest saw last. This is not a read of the clock. Timers are measured against this time.
     pub(crate) fn current_ns(&self) -> u64 {
         self.released_ns.saturating_add(self.ticks)
     }
 
-    /// One look: a tick later than the one before.
+    /// Reads the clock: the time is one tick later than at the last read.
     pub(crate) fn read_ns(&mut self) -> u64 {
         self.ticks += 1;
         self.reads += 1;
         self.current_ns()
     }
 
-    /// Whether the guest has looked so often that the clock must jump first.
+    /// Whether the guest has read the clock so often that it must jump first.
     pub(crate) fn is_spun_on(&self) -> bool {
         self.reads >= self.patience
     }
 
-    /// Something was released: the clock is there now, and never goes back.
+    /// Moves the clock to the time of a release. It never goes back.
     pub(crate) fn release(&mut self, mono_ns: u64, jumped: bool) {
         self.released_ns = mono_ns.max(self.current_ns());
         self.ticks = 0;

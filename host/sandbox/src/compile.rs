@@ -1,8 +1,8 @@
-//! Compiles a component in a process of its own, which may do nothing but compute.
+//! Compiles a component in a separate process, which can only compute.
 //!
-//! The compiler is not hardened against what it compiles (its maintainers say so). So it runs in a child process that can't open, connect
-//! or start anything. The size of the component, a limit of the run and the memory of the machine bound the child's memory and time. Nobody
-//! can check its result, so the result is kept only under the home's key (see `cache`).
+//! The compiler is not hardened against what it compiles (its maintainers say so). So it runs in a child process that can't open files,
+//! connect, or start other processes. The child's memory and time are bounded by the size of the component, a limit of the run and the
+//! memory of the machine. Its result can't be checked, so it is kept only under the home's key (see `cache`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -18,17 +18,17 @@ use crate::engine;
 use crate::guest_threads::compute_as_others;
 use crate::machine::available_bytes;
 
-/// BOUND: memory and processor seconds of the child: a floor, and so much more for each byte of the component.
+/// BOUND: memory and processor seconds of the child: a minimum, and an amount for each byte of the component.
 const MEMORY_FLOOR: u64 = 2 << 30;
 const MEMORY_PER_BYTE: u64 = 200;
 /// The part of its address space that the child reserves and never touches: stacks of threads, arenas of the allocator.
 const RESERVED_UNUSED: u64 = 1 << 30;
 const SECONDS_FLOOR: u64 = 30;
 const BYTES_PER_SECOND: u64 = 100 << 10;
-/// BOUND: what the child may give back: a floor, and so much for each byte. What is usual is three to ten times as much.
+/// BOUND: bytes that the child may return: a minimum, and this many for each byte of the component. Three to ten are usual.
 const COMPILED_FLOOR: u64 = 64 << 20;
 const COMPILED_PER_BYTE: u64 = 64;
-/// BOUND: of what the child says when it fails.
+/// BOUND: bytes of the child's message when it fails.
 const COMPLAINT_BYTES_MAX: u64 = 8 << 10;
 
 /// How much memory the child may use, and what bounds it.
@@ -43,7 +43,7 @@ fn seconds_max(bytes: u64) -> u64 {
     SECONDS_FLOOR + bytes / BYTES_PER_SECOND
 }
 
-/// Starts `program` with `arguments`, whose `main` must do nothing but call [`compile_child`], and hands it the component.
+/// Starts `program` with `arguments`, whose `main` must only call [`compile_child`], and passes the component to it.
 #[expect(clippy::disallowed_methods, reason = "door: the compiler's child process")]
 pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limit: u64) -> Result<Vec<u8>, CompileError> {
     let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
@@ -52,7 +52,7 @@ pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limi
         .args(arguments)
         .args([bytes.to_string(), memory.to_string()])
         .env_clear()
-        // Ctrl-C at the terminal of this process is not for a component that somebody else waits for.
+        // Ctrl-C at the terminal of this process must not end the compiling of a component that another client waits for.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -68,26 +68,26 @@ pub(crate) fn compile(program: &Path, arguments: &[&str], component: &[u8], limi
         CompileError::Stopped { how, bytes, memory_mib, bound, seconds }
     };
     if compiled.len() as u64 > compiled_max {
-        return Err(stopped(format!("it gave back more than {} MiB", compiled_max >> 20)));
+        return Err(stopped(format!("it returned more than {} MiB", compiled_max >> 20)));
     }
     if status.success() {
         return Ok(compiled);
     }
     if status.code() == Some(1) {
-        // The child says the whole error; its own words are enough.
+        // The child prints the whole error, so its message is enough.
         let words = complaint.trim().trim_start_matches(REFUSED);
         return Err(CompileError::Refused(vocabulary::SafeText::new(words, 2048)));
     }
     Err(stopped(status.to_string()))
 }
 
-/// What the child wrote: at most one byte more than it may, and its complaint.
+/// Writes the component to the child, and reads the compiled component and the error message. At most one byte more than allowed is read.
 fn speak(child: &mut Child, component: &[u8], compiled_max: u64) -> io::Result<(Vec<u8>, String)> {
     let (Some(mut to), Some(mut from), Some(complaints)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("a pipe to the compiler is missing"));
     };
     std::thread::scope(|scope| {
-        // A child that dies early closes its end: that shows in its status, not here.
+        // If the child dies early, this write fails. The child's status says why.
         scope.spawn(move || {
             let _ = to.write_all(component);
         });
@@ -99,7 +99,7 @@ fn speak(child: &mut Child, component: &[u8], compiled_max: u64) -> io::Result<(
         let mut compiled = Vec::new();
         let read = from.by_ref().take(compiled_max.saturating_add(1)).read_to_end(&mut compiled);
         if read.is_err() || compiled.len() as u64 > compiled_max {
-            // It may go on writing for ever, and the threads above wait for it; that it is gone already is no fault.
+            // The child might write without end, and the threads above wait for it. It is not an error if it has ended already.
             let _ = child.kill();
         }
         read?;
@@ -107,14 +107,14 @@ fn speak(child: &mut Child, component: &[u8], compiled_max: u64) -> io::Result<(
     })
 }
 
-/// The child's whole life: shuts itself in, reads a component from standard input, writes the compiled one to standard output.
+/// The whole work of the child: restricts itself, reads a component from standard input, and writes the compiled one to standard output.
 ///
 /// # Errors
-/// What the compiler or the system said; the caller prints it on standard error and exits with 1.
+/// An error of the compiler or of the system. The caller prints it on standard error and exits with 1.
 pub fn compile_child(component_bytes: u64, memory_bytes: u64) -> Result<(), CompileError> {
     compute_as_others();
     limit_self(component_bytes, memory_bytes)?;
-    // The engine is made first: it asks the system about the machine, and then never again.
+    // The engine is made first, because making it needs system calls that are denied later.
     let engine = engine::compiler().map_err(|err| CompileError::Jail(format!("{err:#}")))?;
     shut_self_in()?;
     let mut component = Vec::new();
@@ -136,9 +136,9 @@ fn limit_self(component_bytes: u64, memory_bytes: u64) -> Result<(), CompileErro
     limit(Resource::Fsize, 0)
 }
 
-/// Lets through what computing with threads needs; everything else fails with EPERM.
+/// Allows only the system calls that computing with threads needs. All others fail with EPERM.
 fn shut_self_in() -> Result<(), CompileError> {
-    // x86-64 numbers where the names differ between architectures would go wrong: libc's constants are used.
+    // The constants of libc are used, because the numbers differ between architectures.
     const NEEDED: &[libc::c_long] = &[
         libc::SYS_read,
         libc::SYS_write,

@@ -1,11 +1,11 @@
-//! Runs a build tool in a process that reaches only what the tool was given.
+//! Contained builds: runs a build tool in a process that reaches only what the tool needs.
 //!
 //! A build runs the code of the agent's author: build scripts, procedural macros, imported modules. Two processes of this program stand
 //! between it and the operator. The keeper is the first process of a new session. When its parent goes away, it ends everything in that
 //! session. The worker gives up all its rights (`calls`, Landlock, limits, capabilities) and then becomes the tool.
 //!
-//! INVARIANT: nothing of the tool runs before every restriction holds. If a restriction can't be applied, the tool is not run. The one
-//! exception is Landlock on a kernel without it: there [`landlock`] says so, and the caller reports it.
+//! INVARIANT: the tool does not run before every restriction holds. If a restriction can't be applied, the tool is not run. The one
+//! exception is a kernel without Landlock: there [`landlock`] returns `None`, and the caller reports it.
 
 use std::io::{self, Read as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -22,10 +22,10 @@ use vocabulary::{BuildLimits, ContainedBuild};
 
 mod calls;
 
-/// The Landlock version whose rights are asked for. On an older kernel the rights that it knows are used.
+/// The Landlock version whose rights are requested. An older kernel applies the rights that it knows.
 const ABI_MAX: ABI = ABI::V6;
-/// System files without which no tool starts. From `/etc` only what the program loader reads. From `/proc` only what says how large the
-/// machine is, since the files of other processes there hold their environment.
+/// System files without which no tool starts. Of `/etc`, these are only files that the program loader reads. Of `/proc`, they are only
+/// files about the size of the machine, because other files there have the environments of other processes.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",
@@ -47,22 +47,22 @@ const SYSTEM: &[&str] = &[
     "/proc/stat",
     "/sys/devices/system/cpu",
 ];
-/// The device to which anybody may write, and which keeps nothing.
+/// The device to which any process may write, and which keeps nothing.
 const SINK: &str = "/dev/null";
 
-/// A tool was not started.
+/// Why a tool was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainedBuildError {
     /// The order to start a tool is not understood.
-    #[error("the order for the tool is not of a known form")]
+    #[error("the order for the tool can't be read")]
     Order(#[source] serde_json::Error),
     /// A process could not be started or waited for.
     #[error("the tool could not be started")]
     Process(#[source] io::Error),
-    /// A restriction does not hold.
+    /// A restriction could not be applied.
     #[error("the tool can't be contained: {what}")]
     Open {
-        /// Which one.
+        /// Which restriction does not hold.
         what: &'static str,
         /// What the system said.
         #[source]
@@ -97,8 +97,8 @@ fn ruleset() -> Ruleset {
     Ruleset::default().set_compatibility(CompatLevel::HardRequirement)
 }
 
-/// The keeper's whole life: it starts `verb` of this program with the same order, in a session of its own, and returns how it ended. It
-/// ends the session when its standard input closes, which its parent holds.
+/// The whole work of the keeper. It makes a new session, starts `verb` of this program with the same order in it, and returns the exit code
+/// of that process. Its parent holds the other end of its standard input. When that closes, the keeper ends the session.
 ///
 /// # Errors
 /// A process that can't be started.
@@ -112,12 +112,12 @@ pub fn keep_contained_build(verb: &str, order: &str) -> Result<u8, ContainedBuil
         let _ = kill_current_process_group(Signal::KILL);
     });
     let status = worker.wait().map_err(ContainedBuildError::Process)?;
-    // The exit code of a shell is used, because a process can't report another process's signal as its own.
+    // A signal is reported as a shell reports it, because a process can't end with the signal of another process.
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
-/// The worker's whole life: it restricts itself, and becomes the tool. It returns only if that failed.
+/// The whole work of the worker: it restricts itself and becomes the tool. It returns only if that failed.
 pub fn work(order: &str) -> ContainedBuildError {
     let contained_build: ContainedBuild = match serde_json::from_str(order) {
         Ok(contained_build) => contained_build,
@@ -131,7 +131,7 @@ pub fn work(order: &str) -> ContainedBuildError {
 
 fn contain(contained_build: &ContainedBuild) -> Result<(), ContainedBuildError> {
     limit(&contained_build.limits)?;
-    // SECURITY: a process of root keeps the user id, and loses the rights that come with it.
+    // SECURITY: a process of root keeps its user id, but loses the rights that come with it.
     let none = CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
     set_capabilities(None, none).map_err(open("capabilities are not given up"))?;
     restrict_files(contained_build)?;
@@ -147,14 +147,15 @@ fn limit(limits: &BuildLimits) -> Result<(), ContainedBuildError> {
         (Resource::Nproc, processes),
         (Resource::Core, 0),
     ] {
-        // If the limit is lower already, it stays.
+        // A limit that is already lower stays.
         let most = rustix::process::getrlimit(what).maximum.map_or(most, |maximum| maximum.min(most));
         setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) }).map_err(open("limits are not set"))?;
     }
     Ok(())
 }
 
-/// Landlock: only what is listed can be read, started or changed; no port, no abstract socket and no process outside can be reached.
+/// Applies Landlock: only what is listed can be read, started or changed. No port, no abstract socket and no process outside can be
+/// reached.
 fn restrict_files(contained_build: &ContainedBuild) -> Result<(), ContainedBuildError> {
     let readable = AccessFs::from_read(ABI_MAX);
     let system = SYSTEM.iter().map(Path::new);

@@ -1,4 +1,4 @@
-//! Requests in the making: their body is held here until it is finished, for only then is there an ask.
+//! Drafts: requests that the guest is making. Their body is held here until it is finished. Only then is there an ask.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use vocabulary::{HttpAsk, HttpFault, OpId, Stop};
 
 use crate::holding::{Account, BytesGuard};
 
-/// One request in the making.
+/// The number of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DraftId(u64);
 
@@ -15,12 +15,12 @@ struct RequestDraft {
     held: BytesGuard,
     /// Whether the guest took the body's handle, and has not finished it yet.
     open: bool,
-    /// What it asked for with `handle`, waiting for the body.
+    /// The ask of `handle`, which waits for the body.
     handled: Option<HttpAsk>,
     sent: Option<Result<OpId, HttpFault>>,
 }
 
-/// All of a run's.
+/// All drafts of a run.
 #[derive(Default)]
 pub(crate) struct Drafts {
     next: u64,
@@ -35,14 +35,14 @@ impl Drafts {
         id
     }
 
-    /// The guest took the body: it must finish it.
+    /// The guest took the body's handle, so it must finish the body.
     pub(crate) fn take_body(&mut self, id: DraftId) {
         if let Some(draft) = self.all.get_mut(&id) {
             draft.open = true;
         }
     }
 
-    /// More of the body; `false` when it was closed already.
+    /// Adds bytes to the body. Returns `false` if the body was closed already.
     pub(crate) fn write(&mut self, id: DraftId, bytes: &[u8], bytes_max: u64) -> Result<bool, Stop> {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.open) else { return Ok(false) };
         let total = u64::try_from(draft.body.len() + bytes.len()).unwrap_or(u64::MAX);
@@ -54,30 +54,30 @@ impl Drafts {
         Ok(true)
     }
 
-    /// The guest called `handle`, for an ask of so many bytes without its body; the ask, if nothing is missing.
+    /// The guest called `handle`, with an ask that has `bytes` bytes without its body. Returns the ask if it is complete.
     pub(crate) fn handle(&mut self, id: DraftId, ask: HttpAsk, bytes: usize) -> Result<Option<HttpAsk>, Stop> {
         let Some(draft) = self.all.get_mut(&id) else { return Ok(None) };
-        // SECURITY: a request that waits for its body is counted as held, like the body.
+        // SECURITY: a request that waits for its body counts as held memory, like the body.
         draft.held.grow(bytes)?;
         draft.handled = Some(ask);
         Ok(draft.complete())
     }
 
-    /// The guest finished the body; the ask, if nothing is missing.
+    /// The guest finished the body. Returns the ask if it is complete.
     pub(crate) fn finish(&mut self, id: DraftId) -> Option<HttpAsk> {
         let draft = self.all.get_mut(&id)?;
         draft.open = false;
         draft.complete()
     }
 
-    /// It became an operation.
+    /// The draft became an operation.
     pub(crate) fn send(&mut self, id: DraftId, op: OpId) {
         if let Some(draft) = self.all.get_mut(&id) {
             draft.sent = Some(Ok(op));
         }
     }
 
-    /// It never will; `true` where that is new.
+    /// The draft will never become an operation. Returns `true` if this was not known before.
     pub(crate) fn fail(&mut self, id: DraftId, fault: HttpFault) -> bool {
         let Some(draft) = self.all.get_mut(&id).filter(|draft| draft.sent.is_none()) else { return false };
         draft.sent = Some(Err(fault));
@@ -86,12 +86,12 @@ impl Drafts {
         true
     }
 
-    /// What became of it.
+    /// What became of the draft; `None` if it is not sent yet.
     pub(crate) fn sent(&self, id: DraftId) -> Option<Result<OpId, HttpFault>> {
         self.all.get(&id).map_or(Some(Err(HttpFault::Denied)), |draft| draft.sent)
     }
 
-    /// The guest dropped its future response, so nobody asks for this one any more.
+    /// The guest dropped the future response, so the draft is not needed any more.
     pub(crate) fn close(&mut self, id: DraftId) {
         self.all.remove(&id);
     }
@@ -107,7 +107,7 @@ impl RequestDraft {
         Some(ask)
     }
 
-    /// Returns the body. It is no longer counted as held.
+    /// Takes the body, which no longer counts as held memory.
     fn let_go(&mut self) -> Vec<u8> {
         self.held.shrink(usize::MAX);
         self.handled = None;

@@ -1,4 +1,4 @@
-//! The engine: its profile, its pool, and the ticker that lets guests take turns.
+//! The engine: its profile, its pool, and the ticker that makes guests take turns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,59 +13,60 @@ use crate::guest_threads::guest_threads;
 
 /// How long a guest computes before others get their turn.
 const TICK: Duration = Duration::from_millis(1);
-/// A ticker that has not ticked for so long is dead, however busy the machine is.
+/// A ticker that has not ticked for this long is dead, however busy the machine is.
 const TICKER_SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How many slots are cleaned together.
+/// How many slots of the pool are cleaned together.
 const DECOMMIT_BATCH: u32 = 8;
-/// 4 GiB of address space a memory, so that bounds are checked by the page tables.
+/// Each memory reserves 4 GiB of address space, so that the page tables check bounds.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 
-/// What one run may take of the pool. The pool holds this for each of its runs, so that none finds it empty because of another.
+/// What one run may take from the pool. The pool has this much for each of its runs, so that no run finds it empty because of another run.
 #[derive(Clone, Copy, Debug)]
 pub struct Footprint {
-    /// Core instances; at least what the limit `instances` may be set to.
+    /// Number of core instances. It is at least the largest value of the limit `instances`.
     pub instances: u32,
-    /// Linear memories; each reserves 4 GiB of address space and more.
+    /// Number of linear memories. Each reserves at least 4 GiB of address space.
     pub memories: u32,
-    /// Tables; each reserves 8 MiB of address space.
+    /// Number of tables. Each reserves 8 MiB of address space.
     pub tables: u32,
 }
 
 impl Default for Footprint {
     /// - 128 instances, the largest value of the limit.
     /// - 16 memories: one for each part of a composed component.
-    /// - 128 tables: one an instance.
+    /// - 128 tables: one for each instance.
     fn default() -> Self {
         Self { instances: 128, memories: 16, tables: 128 }
     }
 }
 
-/// What can be chosen about an engine; everything else is the profile.
+/// The options of an engine. Everything else is fixed by the profile.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// What one run may take.
+    /// What one run may take from the pool.
     pub footprint: Footprint,
-    /// How many runs may be inside at once; more wait their turn.
+    /// How many runs may be inside the engine at once. Further runs wait.
     pub slots: u32,
-    /// The guest's call stack, in bytes.
+    /// The size of a guest's call stack, in bytes.
     pub stack_bytes: u64,
 }
 
 impl Default for EngineOptions {
-    /// - The footprint of any component.
-    /// - 64 slots: a person's machine.
-    /// - The stack of the limits' table.
+    /// - The default footprint, which is enough for any component.
+    /// - 64 slots, enough for one person's machine.
+    /// - The stack size that is the default of its limit.
     fn default() -> Self {
         Self { footprint: Footprint::default(), slots: 64, stack_bytes: vocabulary::Limits::default().stack_bytes }
     }
 }
 
-/// The settings that decide what a component may contain, how it computes, and whether a compiled one fits.
+/// The settings that determine what a component may contain, how it computes, and whether a compiled component fits.
 ///
-/// On: Cranelift, signals-based traps, guard pages before memories, epoch interruption, NaN canonicalisation, SIMD, bulk
-/// memory, multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::inspect` refuses them), 64-bit
+/// On: Cranelift, signals-based traps, guard pages before memories, epoch interruption, NaN canonicalisation, SIMD, bulk memory,
+/// multi-value, reference types, extended constants. Off: threads, several memories in a module (`package::inspect` refuses them), 64-bit
 /// memories, relaxed SIMD, tail calls, GC, exceptions, stack switching, wide arithmetic, custom page sizes, everything asynchronous of the
-/// component model (`concurrency_support`: a plain host call costs half without it), backtraces with the tables that only they need, core dumps.
+/// component model (`concurrency_support`: a plain host call costs half without it), backtraces with the tables that only they need, core
+/// dumps.
 fn config(stack_bytes: u64) -> Config {
     let mut config = Config::new();
     config
@@ -91,21 +92,21 @@ fn config(stack_bytes: u64) -> Config {
         .wasm_custom_page_sizes(false)
         .compiler_inlining(Inlining::No)
         .max_wasm_stack(usize::try_from(stack_bytes).unwrap_or(512 << 10))
-        // BOUND: what is left of a fibre's stack for the host's own code; an overflow there would end the process.
+        // BOUND: the host's own code has 1.5 MiB of a fibre's stack. An overflow there would end the process.
         .async_stack_size(usize::try_from(stack_bytes).unwrap_or(512 << 10) + (1536 << 10))
         .async_stack_zeroing(true);
     config
 }
 
-/// An engine that compiles and never runs: no pool, no ticker.
+/// An engine that only compiles: it has no pool and no ticker.
 pub(crate) fn compiler() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&config(EngineOptions::default().stack_bytes))
 }
 
-/// 16 hexadecimal digits that stand for everything on which a compiled component depends.
+/// The profile: 16 hexadecimal digits that identify everything on which a compiled component depends.
 ///
 /// # Errors
-/// When no engine can be made at all.
+/// No engine can be made at all.
 pub fn profile() -> Result<String, SandboxError> {
     let engine = compiler().map_err(|err| SandboxError::Engine(err.into()))?;
     Ok(profile_of(&engine))
@@ -129,7 +130,7 @@ pub(crate) fn profile_of(engine: &wasmtime::Engine) -> String {
 fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let batch = DECOMMIT_BATCH.min(slots);
-    // Slots that wait to be cleaned, or that a thread is cleaning now, belong to no run. Runs that were let in find other slots.
+    // Slots that wait to be cleaned, or that a thread is just cleaning, can't be used. So the pool has more slots than runs.
     let cores = thread::available_parallelism().map_or(2, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX).max(2));
     // There are as many guest threads at the front as at the back, and substitutes for threads that are in long calls.
     let threads = cores.saturating_mul(3);
@@ -148,8 +149,8 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
         .table_elements(1_000_000)
         .max_memory_size(usize::try_from(MEMORY_RESERVATION).unwrap_or(usize::MAX))
         .max_unused_warm_slots(100.min(slots))
-        // Each return of memory to the system interrupts every core that runs a guest: several slots are returned together. A slot is
-        // not used again before it was.
+        // Each return of memory to the system interrupts every core that runs a guest, so several slots are returned together. A slot is
+        // not used again before it was returned.
         .decommit_batch_size(usize::try_from(batch).unwrap_or(1));
     pool
 }
@@ -158,7 +159,7 @@ fn pool(slots: u32, footprint: Footprint) -> PoolingAllocationConfig {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: wasmtime::Engine,
-    /// Worked out once: it goes onto the record of every run.
+    /// Computed once, because the record of every run has it.
     profile: Arc<str>,
     slots: Arc<Semaphore>,
     ticker: Arc<Ticker>,
@@ -183,7 +184,7 @@ impl Engine {
         &self.profile
     }
 
-    /// A place in the pool, waited for in turn.
+    /// Waits for a slot in the pool. Callers are served in order.
     pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, SandboxError> {
         if !self.ticker.is_alive() {
             return Err(SandboxError::TickerStopped);
@@ -192,7 +193,7 @@ impl Engine {
     }
 }
 
-/// Advances the epoch. Without it a guest that loops could never be interrupted, so nothing runs when it is dead.
+/// Advances the epoch. Without it, a guest that loops could never be interrupted, so no guest runs if the ticker is dead.
 struct Ticker {
     started: Instant,
     ticked_ms: Arc<AtomicU64>,
@@ -206,7 +207,7 @@ impl Ticker {
         let ticked_ms = Arc::new(AtomicU64::new(0));
         let alive = Arc::new(());
         let (shared, watch) = (Arc::clone(&ticked_ms), Arc::downgrade(&alive));
-        // A thread that can't be started never ticks, and is found dead by the first run.
+        // If the thread can't be started, the ticker never ticks, and the first run finds it dead.
         let _ = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
             while watch.strong_count() > 0 {
                 thread::sleep(TICK);

@@ -1,15 +1,15 @@
-//! Which limit of a run the engine has met, where only its words say so.
+//! Finds out which limit of a run the engine has reached, where only the engine's message says so.
 //!
-//! The engine has no types for these errors: in wasmtime 48 each is a plain message (`bail!` in `vm/component/handle_table.rs`, `store.rs` and
-//! `component/func/options.rs`). So the messages are read here, and nowhere else. Tests with guests that meet each of these limits fail when
-//! another version of the engine says it in other words (`tests/it/entered.rs`, `tests/it/limits.rs`).
+//! The engine has no types for these errors: in wasmtime 48 each is a plain message (`bail!` in `vm/component/handle_table.rs`, `store.rs`
+//! and `component/func/options.rs`). So this file reads the messages, and no other file does. Tests with guests that meet each of these
+//! limits fail when another version of the engine says it in other words (`tests/it/entered.rs`, `tests/it/limits.rs`).
 
 use vocabulary::Limit;
 use wasmtime::Trap;
 
-/// The limit that an error of the engine is about; `call_limit` is the one that bounds what is handed over in one call.
+/// The limit that an error of the engine is about. `call_limit` is the limit that bounds the bytes of one call.
 ///
-/// SECURITY: only the innermost message is read. Around it stand names of the guest's own functions.
+/// SECURITY: only the innermost message is read. The messages around it contain names of the guest's own functions.
 pub(crate) fn limit_met(err: &wasmtime::Error, call_limit: Limit) -> Option<Limit> {
     match err.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return Some(Limit::Stack),

@@ -1,4 +1,4 @@
-//! One run of a guest, from its first instruction to its end.
+//! Runs a guest from its first instruction to its end.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,23 +20,23 @@ use crate::guest::Guest;
 use crate::guest_threads::guest_threads;
 use crate::start::{EntryPoint, Start};
 
-/// How it ended, with the world that was handed in.
+/// How a guest ended, with the world that was passed in.
 pub struct RunEnded {
-    /// How.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why the world ended it, where it did.
+    /// Why the world ended the guest, if it did.
     pub stop: Option<Stop>,
     /// What the agent returned or the command printed.
     pub output: Bytes,
-    /// Largest sum of linear memories, in bytes.
+    /// The largest sum of all linear memories, in bytes.
     pub peak_memory: u64,
-    /// How long it was inside.
+    /// For how long the guest was inside the engine.
     pub active: Duration,
     /// The world, to be closed by its owner.
     pub world: Box<dyn World>,
 }
 
-/// `failure` of `types.wit`.
+/// The record `failure` of `types.wit`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 struct GuestFailure {
@@ -44,12 +44,11 @@ struct GuestFailure {
     message: String,
 }
 
-/// Runs a guest until it returns, traps, hits a limit, or `stop` resolves (to who ordered it). The guest computes on the
-/// guest threads. The caller's runtime only waits for it.
+/// Runs a guest until it returns, traps, reaches a limit, or `stop` resolves to the order to end. The guest computes on the guest threads.
+/// The caller's runtime only waits for it.
 ///
 /// # Errors
-/// Only if nothing could run at all, or if the host's own code failed. The world is lost then, so nothing but its opening may have been
-/// recorded before.
+/// Only if the guest could not run at all, or if the host's own code failed. In both cases the world is lost.
 #[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
 pub async fn enter(
     prepared: &Prepared,
@@ -69,7 +68,7 @@ pub async fn enter(
     let active_max = Duration::from_millis(start.limits.active_timeout_ms).saturating_sub(spent);
     let (_, call_limit) = bytes_a_call(prepared.entry, &start.limits);
     let guest = Guest::new(world, start, prepared.entry);
-    // The guest also ends if the caller goes away: then this is dropped.
+    // The guest also ends if the caller goes away, because this sender is dropped then.
     let (cut_off, is_cut_off) = oneshot::channel::<()>();
     let (ended, mut end) = oneshot::channel();
     let used_up = Arc::new(AtomicBool::new(false));
@@ -88,10 +87,10 @@ pub async fn enter(
     finish(end, cut, (spent, entered.elapsed(), call_limit))
 }
 
-/// What is left of a guest that is over: its data, and what it returned unless it was cut off.
+/// What is left of a guest that has ended: its data, and what it returned unless it was cut off.
 type GuestEnd = (Guest, Option<wasmtime::Result<Returned>>);
 
-/// The guest's own life. Its slot in the pool becomes free once everything that it had from the pool is free.
+/// The future that runs the guest. Its slot in the pool becomes free after everything that it took from the pool is free.
 async fn inside(
     prepared: Prepared,
     guest: Guest,
@@ -146,14 +145,14 @@ fn never_entered(world: Box<dyn World>, stopping: Stopping) -> RunEnded {
     RunEnded { outcome, stop, output: Bytes::new(), peak_memory: 0, active: Duration::ZERO, world }
 }
 
-/// What ends a call from outside.
+/// The reason why a call is ended from outside.
 enum CutShort {
     Stopped(Stopping),
     ActiveTime,
 }
 
-/// What the engine lets a guest hand over in one call, and which limit says so. An agent's answer is handed over like that too: where
-/// more is allowed for it, that holds for all of the agent's calls, since the engine knows but one number.
+/// How many bytes a guest may pass to the host in one call, and the limit that bounds it. An agent's output is passed in the same way. If
+/// more is allowed for the output, this applies to all calls of the agent, because the engine has only one number.
 fn bytes_a_call(entry: EntryPoint, limits: &Limits) -> (u64, Limit) {
     match entry {
         EntryPoint::Agent if limits.output_bytes > limits.hostcall_bytes => (limits.output_bytes, Limit::OutputBytes),
@@ -206,16 +205,17 @@ fn judge(returned: Returned, guest: &mut Guest) -> Judged {
     }
 }
 
-/// How a run ends that the world, or a limit in here, has stopped.
+/// The outcome of a run that the world, or a limit in this room, has stopped.
 fn outcome_of(stop: &Stop) -> Outcome {
     match stop {
         Stop::Limit(name) => limit(*name),
         Stop::RecordBroken => Outcome::RecordBroken,
-        // None of these is how a run ends: an order comes with a name, and what has not ended, or is only compared, is not closed.
+        // A run does not end in one of these ways. An order to end has its own outcome, and a run that has not ended or is only compared
+        // with its record is not closed.
         Stop::Ordered | Stop::Leaving | Stop::Ended | Stop::RecordEnds => {
             Outcome::HostFailed { message: SafeText::new(&stop.to_string(), 64) }
         }
-        // Which, only the gate knows.
+        // Only the gate knows which acts these are.
         Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
         Stop::Diverged(divergence) => Outcome::HostFailed { message: SafeText::new(&divergence.to_string(), 4096) },
         Stop::Stuck => Outcome::Trapped { message: SafeText::new(&stop.to_string(), 256) },
@@ -239,7 +239,7 @@ fn explain(err: &wasmtime::Error, guest: &mut Guest, call_limit: Limit) -> Judge
     (trapped(err, guest), None, Bytes::new())
 }
 
-/// The trap in the engine's words, and the guest's own last ones where it panicked: they name file and line.
+/// The trap in the engine's words. If the guest panicked, its own last message is added, which names file and line.
 fn trapped(err: &wasmtime::Error, guest: &Guest) -> Outcome {
     let trap = err.downcast_ref::<Trap>().map_or_else(|| err.root_cause().to_string(), ToString::to_string);
     let last = String::from_utf8_lossy(&guest.last_words);

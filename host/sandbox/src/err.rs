@@ -4,42 +4,42 @@ use std::io;
 
 use crate::compile_error::CompileError;
 
-/// What goes wrong between a component's bytes and its first instruction.
+/// An error between a component's bytes and its first instruction.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The engine could not be made: too little address space, most likely.
+    /// The engine could not be created; the most likely cause is too little address space.
     #[error("the engine could not be started")]
     Engine(#[source] EngineFault),
-    /// The compiler refused it, or was stopped at one of its limits.
+    /// The compiler refused the component, or was stopped at one of its limits.
     #[error("the component could not be compiled")]
     Compile(#[from] CompileError),
     /// The compiled component could not be kept or read back.
     #[error("the cache of compiled components at `{path}` could not be used")]
     Cache {
-        /// Which file.
+        /// The file in the cache.
         path: String,
-        /// What the system says.
+        /// What the system said.
         #[source]
         cause: io::Error,
     },
-    /// An import that nothing here serves, or serves in another shape.
+    /// This host does not serve an import, or serves it with another type.
     #[error("the component can't be linked: {what}")]
     Link {
-        /// Names the import.
+        /// The engine's message, which names the import.
         what: String,
     },
-    /// Neither of the two ways in.
-    #[error("the component exports neither `bailiwick:agent/agent` nor `wasi:cli/run`, with a `run` of its own type")]
+    /// The component has neither of the two entry points.
+    #[error("the component exports neither `bailiwick:agent/agent` nor `wasi:cli/run` with a `run` of the right type")]
     NoEntryPoint,
-    /// The thread that lets guests take turns is dead: nothing may run.
-    #[error("the epoch ticker of this host has stopped; nothing is run without it")]
+    /// The thread that makes guests take turns has ended, so no guest may run.
+    #[error("the epoch ticker of this host has stopped; no guest can run without it")]
     TickerStopped,
-    /// The guest's thread returned nothing: the host's own code failed, or no thread could be started.
-    #[error("the run ended inside the host without a result; its record says how far it came")]
+    /// The guest's thread returned no result: the host's own code failed, or no thread could be started.
+    #[error("the run ended inside the host without a result; its record shows how far it came")]
     Lost,
 }
 
-/// wasmtime's own error, which is not a `std::error::Error`, in text.
+/// The text of wasmtime's own error, which is not a `std::error::Error`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineFault(pub(crate) String);

@@ -1,4 +1,4 @@
-//! What a store holds for its guest, and the one rule of waiting.
+//! The data of a guest's store, and how a guest waits.
 
 use std::future::poll_fn;
 
@@ -16,7 +16,7 @@ use crate::ops::Ops;
 use crate::printed::PrintedLines;
 use crate::start::{CredentialInfo, EntryPoint, Start};
 
-/// BOUND: how much of what a guest last wrote to standard error is kept to explain a trap.
+/// BOUND: how many of the last bytes on standard error are kept to explain a trap.
 const LAST_WORDS_BYTES: usize = 2048;
 
 /// The data of a store.
@@ -36,7 +36,7 @@ pub(crate) struct Guest {
     pub(crate) mounts: Vec<String>,
     pub(crate) credentials: Vec<CredentialInfo>,
     pub(crate) stdin: Bytes,
-    /// An agent's input, until it is handed over.
+    /// An agent's input, until it is passed to the agent.
     pub(crate) input_text: String,
     /// What a command printed: its output.
     pub(crate) printed: Vec<u8>,
@@ -80,13 +80,13 @@ impl Guest {
         }
     }
 
-    /// Takes in a release: the only way in which anything a guest can see changes without its own doing.
+    /// Applies a release. This is the only way in which anything that a guest can see changes without its own action.
     pub(crate) fn take(&mut self, release: Release) -> Result<(), Stop> {
         self.clock.release(release.mono_ns, release.event == GuestEvent::Clock);
         self.ops.release(release.op, release.event)
     }
 
-    /// A look that does not wait: releases at most one event.
+    /// Polls the world without waiting. At most one event is released.
     pub(crate) fn poll_world(&mut self) -> Result<(), Stop> {
         if let Some(release) = self.world.poll()? {
             self.take(release)?;
@@ -94,7 +94,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits until something holds, letting go of one event after the other.
+    /// Waits until the condition holds. Events are released one after the other meanwhile.
     pub(crate) async fn wait_until(&mut self, holds: impl Fn(&Self) -> bool) -> Result<(), Stop> {
         while !holds(self) {
             let release = poll_fn(|ctx| self.world.poll_release(ctx)).await?;
@@ -103,38 +103,38 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits until the listener has room for more of what is said. The guest sees nothing of it but that time passes.
+    /// Waits until the listener has room for more claims. The guest can only notice that time passes.
     pub(crate) async fn heard(&mut self) {
         poll_fn(|ctx| self.world.poll_heard(ctx)).await;
     }
 
-    /// The guest drops an operation. The rest of it is broken off.
+    /// The guest drops an operation. The rest of the operation is abandoned.
     pub(crate) fn let_go(&mut self, op: OpId) -> Result<(), Stop> {
         if self.ops.close(op) { self.world.abandon(op) } else { Ok(()) }
     }
 
-    /// Puts an object into the table; a full table ends the run.
+    /// Puts an object into the table. A full table ends the run.
     pub(crate) fn push<T: Send + 'static>(&mut self, object: T) -> Result<Resource<T>, Stop> {
         self.table.push(object).map_err(|_| Stop::Limit(vocabulary::Limit::Handles))
     }
 
-    /// Something that nothing can allow.
+    /// Refuses an ask that no grant can allow, and has that recorded.
     pub(crate) fn refuse(&mut self, function: Function, what: &str, malformed: bool) -> Result<(), Stop> {
         self.world.refuse(ClosedAsk { function, what: SafeText::new(what, 512), malformed })
     }
 
-    /// One more file in use.
+    /// Counts one more use of a file.
     pub(crate) fn hold_file(&mut self, file: FileId) {
         *self.files.entry(file).or_insert(0) += 1;
     }
 
-    /// Counts what is said; past the limit the run ends.
+    /// Counts printed bytes. Beyond the limit the run ends.
     pub(crate) fn count_said(&mut self, bytes: usize) -> Result<(), Stop> {
         self.said_bytes = self.said_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         if self.said_bytes > self.limits.log_bytes { Err(Stop::Limit(vocabulary::Limit::LogBytes)) } else { Ok(()) }
     }
 
-    /// Bytes for standard output: a command's output, or lines said.
+    /// Takes bytes for standard output: the output of a command, or lines that an agent prints.
     pub(crate) fn print_out(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         if !self.stdout_is_output {
             self.count_said(bytes.len())?;
@@ -149,7 +149,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Bytes for standard error: lines said.
+    /// Takes bytes for standard error, which become printed lines.
     pub(crate) fn print_err(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         self.count_said(bytes.len())?;
         self.last_words.extend_from_slice(bytes);
@@ -161,7 +161,7 @@ impl Guest {
         stderr.push(bytes, |line| world.say(Claim::Stderr(SafeText::from_bytes(line, LINE_MAX))))
     }
 
-    /// Says the lines that were never ended; at the end of a run.
+    /// Passes on the last lines if they have no end. To be called at the end of a run.
     pub(crate) fn say_open_lines(&mut self) -> Result<(), Stop> {
         if let Some(line) = self.stdout.take_open() {
             self.world.say(Claim::Stdout(SafeText::from_bytes(&line, LINE_MAX)))?;

@@ -1,4 +1,4 @@
-//! The threads on which guests compute. The threads that do input and output are the caller's runtime, and no guest ever runs on those.
+//! The threads on which guests compute. The threads of the caller's runtime do input and output, and no guest ever runs on those.
 //!
 //! A guest that was woken goes to the front, to threads of ordinary priority. A guest that has used up its slice goes to the back, to
 //! threads that the system runs after others. At each place, the guest that has recently computed least comes first. What a guest may do,
@@ -21,7 +21,7 @@ pub(crate) use self::thread::compute_as_others;
 use self::job::{GuestFuture, Job, Turn};
 use self::thread::{Thread, cpu_of, stand_back};
 
-/// A front thread that has been with one guest for this long is in a long host call. It goes to the back.
+/// A front thread that has been with one guest for this long is in a long host call. It is moved to the back.
 const FRONT_STUCK: Duration = Duration::from_millis(3);
 /// A back thread that has been with one guest for this long no longer counts as serving the queue.
 const BACK_STUCK: Duration = Duration::from_millis(20);
@@ -61,7 +61,7 @@ type Queue = BTreeMap<(u64, u64), Arc<Job>>;
 struct Worker {
     place: ThreadPlace,
     thread: Option<Thread>,
-    /// Since when it has been with one guest, and what it had computed then.
+    /// Since when it has been with its current guest, and how much it had computed by then.
     with: Option<(Instant, Duration)>,
 }
 
@@ -84,7 +84,7 @@ impl State {
         self.workers.values().filter(move |worker| worker.place == place)
     }
 
-    /// Threads of a place that serve its queue or soon will.
+    /// The number of threads of a place that serve its queue or soon will.
     fn serving(&self, place: ThreadPlace, now: Instant) -> usize {
         self.at(place).filter(|worker| !worker.is_stuck(now)).count()
     }
@@ -111,7 +111,7 @@ impl GuestThreads {
         Self::with_cores(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
     }
 
-    /// With so many threads at each place.
+    /// Guest threads with this many threads at each place.
     fn with_cores(cores: usize) -> Self {
         Self { state: Mutex::default(), front: Condvar::new(), back: Condvar::new(), cores, began: now() }
     }
@@ -127,8 +127,8 @@ impl GuestThreads {
         }
     }
 
-    /// Runs a guest to its end, in the context of the caller's runtime. `used_up` is set whenever the guest gives up its turn because its slice
-    /// is used up.
+    /// Runs a guest to its end, in the context of the caller's runtime. `used_up` is set whenever the guest yields because its slice is
+    /// used up.
     pub(crate) fn start(&'static self, guest: GuestFuture, used_up: Arc<AtomicBool>) -> Arc<Job> {
         let job = Job::new(guest, used_up, now());
         self.queue(Arc::clone(&job), Turn::Woken);
@@ -148,7 +148,7 @@ impl GuestThreads {
         self.bell(place).notify_one();
     }
 
-    /// Starts a thread for a place where more wait than there are idle threads, and fewer threads serve than there are cores.
+    /// Starts a thread for a place if more guests wait there than threads are idle, and fewer threads serve than there are cores.
     fn staff(&'static self, state: &mut State, place: ThreadPlace, now: Instant) {
         if state.queue(place).len() <= state.idle(place) || state.serving(place, now) >= self.cores {
             return;
@@ -162,7 +162,7 @@ impl GuestThreads {
         }
     }
 
-    /// The system gives no thread and there is none. A guest that waits for its turn would wait for ever, so it is ended instead.
+    /// The system can't start a thread and there is none. A guest that waits for its turn would wait without end, so it is ended instead.
     fn without_threads(&self, state: &mut State, place: ThreadPlace) {
         if state.at(place).next().is_none() {
             let left = std::mem::take(state.queue(place));
@@ -182,7 +182,7 @@ impl GuestThreads {
             let Some(worker) = state.workers.get_mut(&id) else { return };
             let place = worker.place;
             worker.with = None;
-            // A surplus thread ends: it was a substitute, or has got one.
+            // A surplus thread ends: it was a substitute, or a substitute was started for it.
             if state.at(place).count() > self.cores && state.idle(place) > 1 && state.queue(place).is_empty() {
                 state.workers.remove(&id);
                 return;

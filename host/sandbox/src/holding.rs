@@ -1,14 +1,14 @@
-//! What the host keeps in memory on a guest's behalf, counted together: request bodies in the making, answers not yet read, header
-//! fields, listings. Each alone has a limit of its own; without this one a guest could have thousands of each at once.
+//! Counts together what the host keeps in memory for a guest: request bodies that are being made, answers that are not read yet, header
+//! fields, listings. Each of these has its own limit. Without the common limit, a guest could have thousands of each at once.
 //!
-//! INVARIANT: what is counted is given back when the thing that it was counted for is dropped, however that comes about.
+//! INVARIANT: when a counted thing is dropped, for any reason, its bytes no longer count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vocabulary::{Header, Stop};
 
-/// One run's account. Cheap to clone; all clones are the same account.
+/// The account of one run. Cheap to clone; all clones are the same account.
 #[derive(Clone)]
 pub(crate) struct Account(Arc<SharedCount>);
 
@@ -22,12 +22,12 @@ impl Account {
         Self(Arc::new(SharedCount { bytes_max, bytes: AtomicU64::new(0) }))
     }
 
-    /// To be grown as the thing grows.
+    /// A guard for no bytes, which is to be grown later.
     pub(crate) fn nothing(&self) -> BytesGuard {
         BytesGuard { account: self.clone(), bytes: 0 }
     }
 
-    /// Counts so many bytes for as long as what is returned lives.
+    /// Counts this number of bytes for as long as the returned guard lives.
     pub(crate) fn hold(&self, bytes: usize) -> Result<BytesGuard, Stop> {
         let mut holding = self.nothing();
         holding.grow(bytes)?;
@@ -35,18 +35,18 @@ impl Account {
     }
 }
 
-/// Bytes that are counted as long as this lives; kept inside the thing that has them.
+/// Counts bytes as long as it lives. It is kept inside the thing that has the bytes.
 pub(crate) struct BytesGuard {
     account: Account,
     bytes: u64,
 }
 
 impl BytesGuard {
-    /// Past the limit, the run ends.
+    /// Counts further bytes. If that exceeds the limit, the run ends.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Stop> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let SharedCount { bytes_max, bytes: all } = &*self.account.0;
-        // One guest's calls come one after the other, so nobody else counts in between.
+        // The calls of one guest come one after the other, so the count can't change in between.
         if all.load(Ordering::Relaxed).saturating_add(bytes) > *bytes_max {
             return Err(Stop::Limit(vocabulary::Limit::HeldBytes));
         }
@@ -61,7 +61,7 @@ impl BytesGuard {
         self.bytes -= bytes;
     }
 
-    /// Counts this many from now on.
+    /// Counts this number of bytes from now on.
     pub(crate) fn set(&mut self, bytes: usize) -> Result<(), Stop> {
         let now = usize::try_from(self.bytes).unwrap_or(usize::MAX);
         if bytes > now {
@@ -79,7 +79,7 @@ impl Drop for BytesGuard {
     }
 }
 
-/// What fields count for: their text, and what each costs besides.
+/// The bytes that header fields count for: their text, and what each field costs besides.
 pub(crate) fn size(entries: &[Header]) -> usize {
     entries.iter().map(|header| header.name.len() + header.value.len() + size_of::<Header>()).sum()
 }

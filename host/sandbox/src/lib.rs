@@ -1,11 +1,11 @@
-//! Runs one untrusted component, and gives it nothing but what a [`vocabulary::World`] answers.
+//! Runs one untrusted component, and gives it only what a [`vocabulary::World`] answers.
 //!
-//! Admission, the engine and its profile, every limit, and our own side of WASI 0.2: clocks, randomness, streams, pollables,
-//! descriptors, HTTP. It knows no grants and no record: what may be done is decided behind the door. It opens no file but
-//! the cache of compiled components and no socket at all.
+//! This room has the linking of components, the engine and its profile, every limit, and our own side of WASI 0.2: clocks, randomness,
+//! streams, pollables, descriptors, HTTP. It knows neither grants nor the record: what may be done is decided behind the trait `Door`. It
+//! opens no files except the cache of compiled components, and no sockets.
 //!
-//! INVARIANT: what a guest can observe changes only by its own doing and by a release of the world. There is no clock, no
-//! task and no channel in here that a guest could see the timing of.
+//! INVARIANT: what a guest can observe changes only by its own actions and by releases of the world. There is no clock, task or channel in
+//! this room whose timing a guest could see.
 
 mod admit;
 mod cache;

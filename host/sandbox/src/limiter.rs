@@ -1,16 +1,16 @@
-//! Memory and tables of all instances of a run together: growing past the limit ends the run.
+//! Limits the memory and tables of all instances of a run together. Growing beyond the limit ends the run.
 
 use vocabulary::{Limits, Stop};
 use wasmtime::ResourceLimiter;
 
-/// Counts what the engine is about to hand out.
+/// Counts what the engine is about to allocate.
 pub(crate) struct Limiter {
     memory_max: u64,
     tables_max: u64,
     instances_max: usize,
     memory: u64,
     tables: u64,
-    /// Largest sum of linear memories, in bytes.
+    /// The largest sum of all linear memories, in bytes.
     pub(crate) peak_memory: u64,
 }
 

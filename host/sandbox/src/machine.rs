@@ -1,9 +1,9 @@
-//! How much memory this machine has left for one more process.
+//! Finds out how much memory this machine has left for one more process.
 
 use std::path::Path;
 
-/// How much memory may be allocated now: the smallest of what the system counts as available, and what is left in each control group of
-/// this process. `None` if the system does not say.
+/// How many bytes of memory may be allocated now: the least of what the system counts as available and what is left in each control group
+/// of this process. `None` if the system does not report it.
 pub(crate) fn available_bytes() -> Option<u64> {
     let of_machine = read("/proc/meminfo").as_deref().and_then(available_of);
     let group = read("/proc/self/cgroup").as_deref().and_then(group_of);
@@ -28,13 +28,13 @@ fn group_of(cgroup: &str) -> Option<String> {
     cgroup.lines().find_map(|line| line.strip_prefix("0::/")).map(str::to_owned)
 }
 
-/// What is left of the memory of a group and of those above it.
+/// How much memory is left in a group and in each group above it.
 fn left_of_groups(group: &str) -> Vec<u64> {
     let mut left = Vec::new();
     let mut folder = Path::new("/sys/fs/cgroup").join(group);
     while folder.starts_with("/sys/fs/cgroup") {
         let number = |name: &str| read(folder.join(name))?.trim().parse::<u64>().ok();
-        // A group without a limit says `max`, which is no number.
+        // A group without a limit has `max` here, which is not a number.
         left.extend(number("memory.max").zip(number("memory.current")).map(|(max, current)| max.saturating_sub(current)));
         if !folder.pop() {
             break;

@@ -1,4 +1,4 @@
-//! What has been released of each operation, and what the guest has not taken yet.
+//! What was released of each operation, and what the guest has not taken yet.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,9 +16,9 @@ pub(crate) struct Op {
     /// The answer to an act that is answered in one piece, or why there is none.
     pub(crate) answer: Option<Result<Answer, Fault>>,
     pub(crate) fired: bool,
-    /// Of everything that was released and not taken.
+    /// Counts everything that was released and not taken.
     pub(crate) held: BytesGuard,
-    /// Of what is being sent.
+    /// Counts what is being sent.
     sent: Option<BytesGuard>,
 }
 
@@ -32,7 +32,7 @@ impl Ops {
         self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, answer: None, fired: false, held, sent: None });
     }
 
-    /// Counts what is sent for an operation, until part of its answer is there or the guest drops the operation.
+    /// Counts what is sent for an operation, until a part of its answer has come or the guest drops the operation.
     pub(crate) fn holds(&mut self, op: OpId, sent: BytesGuard) {
         if let Some(op) = self.0.get_mut(&op) {
             op.sent = Some(sent);
@@ -47,12 +47,12 @@ impl Ops {
         self.0.get_mut(&op)
     }
 
-    /// Forgets it; whether more could still have come.
+    /// Forgets an operation. Returns whether more events could still have come for it.
     pub(crate) fn close(&mut self, op: OpId) -> bool {
         self.0.remove(&op).is_some_and(|op| op.end.is_none() && op.answer.is_none() && !op.fired)
     }
 
-    /// Takes in a release. A release for an operation that the guest has dropped changes nothing.
+    /// Applies a release. A release for an operation that the guest has dropped changes nothing.
     pub(crate) fn release(&mut self, op: OpId, event: GuestEvent) -> Result<(), Stop> {
         let Some(op) = self.0.get_mut(&op) else { return Ok(()) };
         op.sent = None;

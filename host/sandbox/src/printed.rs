@@ -1,15 +1,15 @@
-//! What a guest prints, cut into lines before it is said.
+//! Cuts what a guest prints into lines.
 
 use vocabulary::LINE_BYTES_MAX;
 
-/// Collects bytes until a line is whole, or as long as a line may be.
+/// Collects bytes until a line is complete, or has the largest allowed length.
 #[derive(Default)]
 pub(crate) struct PrintedLines {
     open: Vec<u8>,
 }
 
 impl PrintedLines {
-    /// Takes bytes; calls `line` for each line that is whole now.
+    /// Adds bytes, and calls `line` for each line that is now complete.
     pub(crate) fn push<E>(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         while !bytes.is_empty() {
             let room = LINE_BYTES_MAX.saturating_sub(self.open.len());
@@ -28,7 +28,7 @@ impl PrintedLines {
         Ok(())
     }
 
-    /// The line that was never ended, if there is one.
+    /// Takes the last line if it has no end.
     pub(crate) fn take_open(&mut self) -> Option<Vec<u8>> {
         (!self.open.is_empty()).then(|| std::mem::take(&mut self.open))
     }

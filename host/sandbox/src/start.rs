@@ -1,11 +1,11 @@
-//! What a guest is started with, and which way in it has.
+//! The values that a guest is started with, and its entry point.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use vocabulary::Limits;
 
-/// Which of the two ways in a component has.
+/// Which of the two entry points a component has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryPoint {
     /// `bailiwick:agent/agent#run`: JSON in, JSON out.
@@ -14,34 +14,34 @@ pub enum EntryPoint {
     Command,
 }
 
-/// What a guest is started with; all of it was decided elsewhere.
+/// The values that a guest is started with. All of them were decided in other rooms.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Arguments, the first of which is the program's name by custom.
+    /// The arguments. By convention the first one is the program's name.
     pub args: Vec<String>,
-    /// What may be done with which credentials.
+    /// The credentials that the guest may use, and for what.
     pub credentials: Vec<CredentialInfo>,
-    /// Granted variables.
+    /// The environment variables.
     pub env: Vec<(String, String)>,
-    /// JSON for an agent, standard input for a command.
+    /// JSON for an agent, or standard input for a command.
     pub input: Bytes,
-    /// Resolved.
+    /// The limits, with defaults filled in.
     pub limits: Limits,
-    /// Guest paths of the mounts; the first is file 1, and so on.
+    /// The guest paths of the mounts. The first one is file 1, and so on.
     pub mounts: Vec<String>,
-    /// How long the run was inside before, in another process: it counts against `active-timeout`.
+    /// For how long the run was inside the engine earlier, in other processes. This counts against `active-timeout`.
     pub spent: Duration,
 }
 
-/// A credential that a guest may do something with; never a value.
+/// A credential that a guest may use, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialInfo {
-    /// Host patterns.
+    /// Patterns of the servers to which it may be sent.
     pub hosts: Vec<String>,
-    /// In one word.
+    /// How it is placed into a request, in one word.
     pub kind: &'static str,
-    /// `send`, `identify`, `rotate`.
+    /// What the guest may do with it: `send`, `identify`, `rotate`.
     pub may: Vec<&'static str>,
-    /// As configured.
+    /// Its name in the configuration.
     pub name: String,
 }

@@ -1,4 +1,4 @@
-//! Compares an agent with what was accepted of it: the digests of the two authorities.
+//! Compares an agent with what was accepted: the digests of the two authorities.
 
 use package::build::{self, Change, ListingChange, SourcePin};
 use package::lock::AcceptanceLock;
@@ -10,12 +10,12 @@ use crate::component::{Obtained, build_cache};
 use crate::configured::{Configured, held};
 use crate::err::ServiceError;
 
-/// BOUND: files that are named one by one.
+/// BOUND: how many files are listed one by one.
 const FILES_MAX: usize = 20;
 
 impl Configured {
-    /// Compares a component that is about to run with what was accepted and with what was trusted, if it was not built here. A folder of
-    /// source was compared with what was accepted before it was built.
+    /// Compares a component that is about to run with what was accepted and with what was trusted, if the component was not built here. For
+    /// a component that was built here, its source was compared before the build.
     pub fn hold(&self, place: &HomePlace, trusted: &Trusted, name: &str, obtained: &Obtained) -> Result<(), ServiceError> {
         let ComponentSource::File(_) = &self.agent(name)?.component else { return Ok(()) };
         let now = held(self.authority(name)?, Some(&HeldComponent::of(&obtained.component)));
@@ -24,10 +24,10 @@ impl Configured {
     }
 }
 
-/// Compares everything that an agent may cause with what was accepted of it, if anything was.
+/// Compares everything that an agent may cause with what was accepted, if the agent was accepted.
 ///
-/// SECURITY: the lock is in a folder where others may write. The home remembers what was accepted in it, so a missing or changed entry is
-/// noticed.
+/// SECURITY: the lock is in a folder where other users may write. The home remembers what was accepted in it, so a missing or changed entry
+/// in the lock is noticed.
 fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authority) -> Result<(), ServiceError> {
     let config = &configured.authored.file;
     let lock = AcceptanceLock::load(config)?;
@@ -47,12 +47,12 @@ fn check(configured: &Configured, place: &HomePlace, agent: &str, now: &Authorit
     Ok(())
 }
 
-/// Which files of a folder of source are other than those that were accepted, a line each: known where it was built here.
+/// Which source files differ from the accepted ones, one line each. This is known only if the accepted source was built here last.
 fn files(configured: &Configured, place: &HomePlace, agent: &str, was: &Authority) -> Option<Vec<String>> {
     let ComponentSource::Folder(folder) = &configured.agent(agent).ok()?.component else { return None };
     let changes = build::changes(folder, &build_cache(place), was.source()?).ok()?;
     let Some(changes) = changes else {
-        return Some(vec!["which files are other is not known here: what was accepted was not built here last".to_owned()]);
+        return Some(vec!["which files differ is not known here: the last build here was not of the accepted source".to_owned()]);
     };
     let line = |it: &ListingChange| match it.change {
         Change::Added => format!("+ file {}", it.path),
@@ -64,8 +64,8 @@ fn files(configured: &Configured, place: &HomePlace, agent: &str, was: &Authorit
     Some(changes.iter().take(FILES_MAX).map(line).chain(more).collect())
 }
 
-/// Compares a folder of source with what was accepted of its agent, before anything of it is built or run. Returns the pin that the build
-/// must match: the copied source is compared with it once more.
+/// Compares a folder of source with the accepted authority of its agent, before any of it is built or run. Returns the pin that the build
+/// must match: the copied source is compared with the pin once more.
 pub fn check_before_build(configured: &Configured, place: &HomePlace, agent: &str) -> Result<Option<SourcePin>, ServiceError> {
     let ComponentSource::Folder(_) = &configured.agent(agent)?.component else { return Ok(None) };
     let config = &configured.authored.file;

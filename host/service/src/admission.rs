@@ -1,4 +1,4 @@
-//! From what a caller names to a run that may start: everything that grants something is read here, in the host.
+//! Turns what a caller names into a run that may start. The host itself reads here everything that grants something.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ use crate::configured::{Configured, TrustWord};
 use crate::err::ServiceError;
 use crate::request::{Call, ConfigRef, RunRequest, Trust};
 
-/// A run that may start: what was asked for, and what the host made of it. Only [`admit`] and the host itself make one.
+/// A run that may start: the request, and the order that the host made from it. Only [`admit`] and the host itself make one.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     request: RunRequest,
     order: RunOrder,
-    /// Whether this process has put on the record already that the configuration is trusted for once.
+    /// Whether this process has already recorded that the configuration is trusted for one run.
     is_recorded: bool,
 }
 
 impl Admitted {
-    /// What was asked for. This is all that another process is told.
+    /// The request. This is all that another process gets.
     pub fn request(&self) -> &RunRequest {
         &self.request
     }
@@ -35,7 +35,7 @@ impl Admitted {
         &self.order
     }
 
-    /// The same, after [`crate::Host::record_trust`] has put on the record that the configuration is trusted for once.
+    /// The same, after [`crate::Host::record_trust`] has recorded that the configuration is trusted for one run.
     #[must_use]
     pub fn recorded(self) -> Self {
         Self { is_recorded: true, ..self }
@@ -45,17 +45,17 @@ impl Admitted {
         self.is_recorded
     }
 
-    /// The JSON schema of its input, where it has one.
+    /// The JSON schema of its input, if it has one.
     pub fn input_schema(&self) -> Option<&serde_json::Value> {
         self.order.input_schema.as_ref()
     }
 
-    /// What it is given.
+    /// The input of the run.
     pub fn input(&self) -> &str {
         &self.request.call.input
     }
 
-    /// The same with another input.
+    /// The same run with another input.
     #[must_use]
     pub fn with_input(&self, input: String) -> Self {
         let mut other = self.clone();
@@ -73,10 +73,10 @@ impl Admitted {
     }
 }
 
-/// Admits an agent of a configuration that may be used. Its component is compared with what was trusted and accepted.
+/// Admits an agent of a trusted configuration. Its component is compared with what was trusted and accepted.
 ///
 /// # Errors
-/// The component is not the one that was trusted or accepted, the agent wants what nobody granted, the engagement is not there.
+/// The component is not the trusted or accepted one; the agent needs something that was not granted; there is no such engagement.
 pub fn admit(
     place: &HomePlace,
     configured: &Configured,
@@ -109,15 +109,15 @@ pub fn admit(
     Ok(Admitted { request: RunRequest { agent: name.to_owned(), call, component, config, trust }, order, is_recorded: false })
 }
 
-/// The name servers and the certificates that TLS accepts, as they were trusted.
+/// The name servers and the certificates for TLS, as the trusted configuration has them.
 fn network(configured: &Configured) -> NetworkOrder {
     let network = &configured.resolved.network;
     NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }
 
-/// Finds out what a caller in another process means, and whether it may run. The caller has built the component already, so nothing is built here.
+/// Resolves and admits what a caller in another process names. The caller has built the component already, so nothing is built here.
 ///
-/// SECURITY: a caller names things, and this reads them: what it says of them counts only where it makes the host refuse.
+/// SECURITY: a caller only names things, and this function reads them. What the caller says about them can only make the host refuse.
 ///
 /// # Errors
 /// The configuration is not trusted or not the one that the caller means; its component is not the one that the caller means; the agent is not
@@ -127,9 +127,10 @@ pub(crate) async fn resolve(place: &HomePlace, request: RunRequest) -> Result<Ad
     reading(move || resolve_here(&place, request)).await
 }
 
-/// Reads configurations and components on a thread that may wait.
+/// Reads configurations and components on a thread that may block.
 ///
-/// BOUND: so many at once. A caller that goes away does not end it, and the threads that may wait are also those of the vault, of builds and of the record.
+/// BOUND: [`READING_MAX`] at once. Reading continues after its caller has gone away, and the vault, builds and the record need the same
+/// threads.
 async fn reading<T: Send + 'static>(read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static) -> Result<T, ServiceError> {
     static PLACES: Semaphore = Semaphore::const_new(READING_MAX);
     let place = PLACES.acquire().await.map_err(|_| ServiceError::TaskLost("reads the configuration"))?;
@@ -141,7 +142,7 @@ async fn reading<T: Send + 'static>(read: impl FnOnce() -> Result<T, ServiceErro
     done.await.unwrap_or(Err(ServiceError::TaskLost("reads the configuration")))
 }
 
-/// How many configurations of callers are read at once.
+/// How many requests of callers are read at once.
 const READING_MAX: usize = 8;
 
 fn resolve_here(place: &HomePlace, request: RunRequest) -> Result<Admitted, ServiceError> {
@@ -157,7 +158,7 @@ fn resolve_here(place: &HomePlace, request: RunRequest) -> Result<Admitted, Serv
     Ok(admitted)
 }
 
-/// The configuration that a caller in another process means. Only its own bytes are read.
+/// Reads the file of the configuration that a caller in another process names, and nothing else.
 fn named(config: &ConfigRef) -> Result<Authored, ServiceError> {
     if !config.path.is_absolute() {
         return Err(ServiceError::NotAbsolute(config.path.clone()));
@@ -169,10 +170,10 @@ fn named(config: &ConfigRef) -> Result<Authored, ServiceError> {
     Ok(authored)
 }
 
-/// The same, understood.
+/// Reads and resolves the configuration.
 ///
-/// SECURITY: to understand a file means to read what it names, which may be much. So a file that was never trusted in its place is not understood, unless
-/// the caller says that it has just looked at it.
+/// SECURITY: resolving a file means reading what it names, which may be much. So a file that was never trusted in its place is not
+/// resolved, unless the caller says that it has just looked at it.
 fn load(place: &HomePlace, config: &ConfigRef, trust: Trust) -> Result<Configured, ServiceError> {
     let authored = named(config)?;
     if trust == Trust::Listed && !trust::is_listed(&place.home, &authored)? {
@@ -192,7 +193,7 @@ fn trusted(place: &HomePlace, configured: &Configured, name: &str, trust: Trust)
     }
 }
 
-/// The component of an agent, which must be there as it is: a file, or what was built of its folder.
+/// The component of an agent, which must exist and be up to date: a file, or the build of its folder.
 fn ready(place: &HomePlace, configured: &Configured, name: &str) -> Result<Obtained, ServiceError> {
     let folder = match &configured.agent(name)?.component {
         ComponentSource::File(file) => return Obtained::read(place, file),
@@ -204,11 +205,12 @@ fn ready(place: &HomePlace, configured: &Configured, name: &str) -> Result<Obtai
     Obtained::built(place, &built)
 }
 
-/// The name servers and certificates for a run that is resumed. They are not on the record. They come from the configuration that the run was started
-/// with, if it still allows what was trusted for the run, or from one that is trusted now. Otherwise the system's are used.
+/// The name servers and certificates for a run that is resumed. They are not on the record. They come from the configuration that the run
+/// was started with, if it still allows what was trusted for the run, or from one that is trusted now. Otherwise those of the system are
+/// used.
 ///
 /// # Errors
-/// The configuration is not the one that the caller means, or can't be read; nor can the record.
+/// The configuration is not the one that the caller named, or can't be read; the record can't be read.
 pub(crate) async fn network_of(place: &HomePlace, run: RunId, config: Option<&ConfigRef>) -> Result<NetworkOrder, ServiceError> {
     let Some(config) = config.cloned() else { return Ok(NetworkOrder::default()) };
     let place = place.clone();
@@ -230,7 +232,7 @@ fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<Net
     Ok(if is_listed || was_trusted()? { network(&configured) } else { NetworkOrder::default() })
 }
 
-/// What a run was opened with, according to the record.
+/// The record that opened a run.
 fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceError> {
     let Some(first) = journal::Reader::open(&place.home)?.of_run(run).next() else { return Ok(None) };
     match Record::parse(&first?.body) {
@@ -239,7 +241,7 @@ fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceErr
     }
 }
 
-/// Whether this configuration, with what it allows now and with the component of the run, was trusted for one command according to the record.
+/// Whether the record shows that this configuration, with what it allows now and with the component of the run, was trusted.
 fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -> Result<bool, ServiceError> {
     let agent = opened.agent.name.as_str();
     let mut components = BTreeMap::new();
@@ -258,7 +260,7 @@ fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -
     Ok(is_trusted)
 }
 
-/// Whether a configuration is trusted after this record of the log. A later decision takes an earlier one back.
+/// Whether a configuration is trusted after this record of the log. A later decision replaces an earlier one.
 fn trusted_after(before: bool, record: &Record, config: Digest, authority: Digest) -> bool {
     match record {
         Record::ConfigTrusted(trusted) => before || (trusted.config, trusted.authority) == (config, authority),

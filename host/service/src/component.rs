@@ -1,4 +1,4 @@
-//! From an agent of a configuration that may be used to a component that may be run: builds, inspects and admits it.
+//! Turns an agent of a trusted configuration into a component that may be run: builds, inspects and admits it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,14 @@ use vocabulary::{Digest, Grants, Means, SafeText};
 
 use crate::err::ServiceError;
 
-/// A component in hand, whole, and callable as far as can be seen from outside.
+/// A component that was read and inspected. It is complete, and its imports and exports allow it to run.
 pub struct Obtained {
     bytes: Vec<u8>,
-    /// What it says of itself.
+    /// The inspected component: its kind, imports and manifest.
     pub component: Component,
-    /// Where it lies.
+    /// The file from which it was read.
     pub file: PathBuf,
-    /// Whether the home has it.
+    /// Whether the home's store has it already.
     is_kept: bool,
     /// What it was built from. `None` for a component that was not built here.
     pub pin: Option<SourcePin>,
@@ -30,20 +30,20 @@ impl Obtained {
         Ok(Self { bytes, component, file, is_kept, pin: None })
     }
 
-    /// What a build left in the home.
+    /// Reads the result of a build.
     pub(crate) fn built(place: &HomePlace, frozen: &Frozen) -> Result<Self, ServiceError> {
         Ok(Self { pin: Some(frozen.pin.clone()), ..Self::new(place, frozen.read()?, frozen.file.clone())? })
     }
 
-    /// A component from a file, which is never built.
+    /// Reads a component from a file. Nothing is built.
     ///
     /// # Errors
-    /// A file that can't be read, or is no component that can run here.
+    /// A file that can't be read, or is not a component that can run here.
     pub fn read(place: &HomePlace, file: &Path) -> Result<Self, ServiceError> {
         Self::new(place, package::component::read(file).map_err(package::ConfigError::File)?, file.to_owned())
     }
 
-    /// Puts it into the home, to run it and to replay it.
+    /// Puts the component into the home's store, to run it and to replay it.
     ///
     /// # Errors
     /// The home can't be written.
@@ -54,22 +54,22 @@ impl Obtained {
         Ok(self.component.digest)
     }
 
-    /// What is effective of the agent's grants.
+    /// Admits the agent, and returns its effective grants.
     ///
     /// # Errors
-    /// Why it is not admitted.
+    /// Why the agent is not admitted.
     pub fn admit(&self, name: &str, agent: &ResolvedAgent) -> Result<Effective, ServiceError> {
         let effective = package::effective(self.component.manifest.as_ref(), &self.component.imports, &agent.grants);
         effective.map_err(|reasons| refused(name, reasons))
     }
 
-    /// Under this name.
+    /// The reference to this component on the record, under this name of an agent.
     pub fn reference(&self, name: &str) -> AgentRef {
         let version = self.component.manifest.as_ref().map_or("-", |manifest| &manifest.version);
         AgentRef { digest: self.component.digest, name: SafeText::new(name, 64), version: SafeText::new(version, 64) }
     }
 
-    /// Whether it takes and gives JSON. A command takes and gives text.
+    /// Whether the component is an agent, which takes and returns JSON. A command takes and returns text.
     pub fn is_agent(&self) -> bool {
         self.component.kind == ComponentKind::Agent
     }
@@ -79,7 +79,7 @@ fn refused(name: &str, reasons: Vec<Refused>) -> ServiceError {
     ServiceError::NotAdmitted { agent: name.to_owned(), reasons }
 }
 
-/// Checks whether an agent in a folder will be admitted, as far as its `agent.toml` says. So nothing is built that would be refused.
+/// Checks from its `agent.toml` whether an agent in a folder will be admitted, so that nothing is built that would be refused.
 ///
 /// # Errors
 /// Why it is not admitted.
@@ -89,38 +89,38 @@ pub fn admit_early(name: &str, agent: &ResolvedAgent) -> Result<(), ServiceError
     package::effective(Some(&manifest), &[], &agent.grants).map(drop).map_err(|reasons| refused(name, reasons))
 }
 
-/// Where built components are kept.
+/// The folder of the home in which built components are kept.
 pub fn build_cache(place: &HomePlace) -> PathBuf {
     place.home.join("build")
 }
 
-/// What building needs besides the source.
+/// What a build needs besides the source.
 pub struct Workbench<'a> {
     /// The home.
     pub place: &'a HomePlace,
-    /// How a component is asked for its schemas.
+    /// The options of the host that asks a component for its schemas.
     pub options: HostOptions,
-    /// How build tools are started.
+    /// The program that starts build tools.
     pub helper: Helper,
-    /// What was accepted of the source. The build must match it.
+    /// The pin of the accepted source, which the build must match.
     pub expected: Option<&'a SourcePin>,
 }
 
-/// Hears of a build, and may end it.
+/// Shows the progress of a build, and may end it.
 pub trait BuildProgress {
-    /// A step begins, which may take long.
+    /// Shows that a step begins, which may take long.
     fn step(&mut self, text: &str);
-    /// Something that a person should know.
+    /// Shows something that a person should know.
     fn note(&mut self, text: &str);
-    /// A line of a tool.
+    /// Shows a line that a build tool printed.
     fn tool(&mut self, line: &str);
-    /// The build failed: what the tools said last is worth reading.
+    /// Shows the last lines of the build tools, because the build failed.
     fn show_tail(&mut self);
-    /// By what the build is to be ended, if it is.
+    /// How the build is to be ended; `None` if it is not to be ended.
     fn ended_by(&mut self) -> Option<Means>;
 }
 
-/// The component of an agent, built where its source changed.
+/// The component of an agent. It is built if its source has changed.
 ///
 /// # Errors
 /// A component that can't be read, built or run.
@@ -139,13 +139,13 @@ pub async fn obtain(
         Built::Raw(raw) => raw,
     };
     let inspected = package::inspect(raw.component()).map_err(|cause| ServiceError::Component { what: name.to_owned(), cause })?;
-    // What imports that which nobody serves would not even start; granted or not is asked later.
+    // A component with imports that this host does not serve would not start. Whether they are granted is checked later.
     package::effective(None, &inspected.imports, &Grants::default()).map_err(|reasons| refused(name, reasons))?;
     progress.step(&format!("asking {name} for its schemas"));
     let answer = run::schemas(bench.place, &bench.options, raw.component().to_vec(), &agent.limits).await?;
     let schemas = answer.and_then(|answer| Schemas::parse(&answer).ok());
     if schemas.is_none() && inspected.kind == ComponentKind::Agent {
-        progress.note(&format!("note: {name} tells no schemas, so its input is not checked before it runs"));
+        progress.note(&format!("note: {name} declares no schemas, so its input is not checked before it runs"));
     }
     let frozen = raw.freeze(schemas)?;
     Obtained::built(bench.place, &frozen)
@@ -159,17 +159,17 @@ fn build(
 ) -> Result<Built, ServiceError> {
     let cache = build_cache(bench.place);
     let order = Order { folder, cache: &cache, trusted, expected: bench.expected, helper: &bench.helper };
-    // What is accepted is built from nothing. Where the last build was of the same source and did not begin so, it is built once more.
+    // An accepted source is built from nothing. If its last build reused files of an earlier source, it is built once more.
     let is_once_more = || bench.expected.is_some_and(|pin| matches!(package::build::changes(folder, &cache, pin.source), Ok(Some(_))));
     let (mut begun, mut ended_by) = (false, None);
-    // Both closures below speak to it, one after the other.
+    // Both closures below use it, one after the other.
     let progress = std::cell::RefCell::new(progress);
     let mut say = |line: &str| {
         let mut progress = progress.borrow_mut();
         if !std::mem::replace(&mut begun, true) {
             progress.step(&format!("building {name}"));
             if is_once_more() {
-                progress.note(&format!("note: {name} is built once more, from nothing: its last build had what an earlier source left"));
+                progress.note(&format!("note: {name} is rebuilt from nothing: its last build had files that an earlier source left"));
             }
             if sandbox::landlock().is_none() {
                 progress.note(&format!("note: this kernel has no Landlock, so the build of {name} may read and write what you may"));
@@ -181,7 +181,7 @@ fn build(
         ended_by = ended_by.or_else(|| progress.borrow_mut().ended_by());
         ended_by.is_some()
     };
-    // This thread is blocked as long as a tool runs. Others continue.
+    // This thread is blocked while a tool runs. Other threads continue.
     let built = tokio::task::block_in_place(|| package::build::build(&order, &mut BuildWatcher { say: &mut say, stop: &mut stop }));
     match (built, ended_by) {
         (Err(BuildError::Stopped), Some(means)) => Err(ServiceError::EndedEarly { means }),

@@ -1,4 +1,4 @@
-//! A configuration that was read, and the proof that it may be used.
+//! A configuration that was read, and the proof that it is trusted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,20 +12,20 @@ use crate::err::ServiceError;
 use crate::recording::now_s;
 use crate::request::ConfigRef;
 
-/// A configuration that was read. Whether it may be used is another question.
+/// A configuration that was read. It does not follow that it is trusted.
 pub struct Configured {
-    /// As it was written.
+    /// The file as it was written.
     pub authored: Authored,
-    /// As it is understood.
+    /// The configuration with everything resolved.
     pub resolved: Resolved,
     /// Everything that it may cause.
     pub whole: Whole,
-    /// How paths are written for people: from the folder of the file.
+    /// How paths are shown to people: relative to the folder of the file.
     pub spelling: Spelling,
 }
 
 impl Configured {
-    /// The file that was named, or the nearest one.
+    /// Reads the named file, or the nearest configuration if none is named.
     pub fn load(named: Option<&Path>, place: &HomePlace) -> Result<Self, ServiceError> {
         let file = match named {
             Some(file) => file.to_owned(),
@@ -34,20 +34,20 @@ impl Configured {
         Self::of(config::read(&file)?, place)
     }
 
-    /// A file that was read.
+    /// Resolves a file that was read.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first fault in the file.
     pub fn of(authored: Authored, place: &HomePlace) -> Result<Self, ServiceError> {
         let resolved = authored.resolve(&place.home)?;
         let whole = Whole::of(&resolved)?;
         Ok(Self { spelling: Spelling::from_folder_of(&authored.file), authored, resolved, whole })
     }
 
-    /// The proof that it may be used: it was trusted before, or is trusted now, with these components.
+    /// The proof that the configuration is trusted: it was trusted before, or it is trusted now with these components.
     ///
     /// # Errors
-    /// It is not trusted, or the list of what is trusted can't be used.
+    /// It is not trusted, or the list of trusted files can't be used.
     pub fn proof(&self, place: &HomePlace, word: TrustWord, components: BTreeMap<String, HeldComponent>) -> Result<Proof, ServiceError> {
         match word {
             TrustWord::SaidBefore => Ok(Proof { trusted: trust::check(&place.home, &self.authored, &self.whole)?, to_record: None }),
@@ -59,7 +59,7 @@ impl Configured {
         }
     }
 
-    /// As a caller names it to a host in another process.
+    /// The reference by which a caller names it to a host in another process.
     pub fn reference(&self) -> ConfigRef {
         ConfigRef { digest: self.authored.digest, path: self.authored.file.clone() }
     }
@@ -78,19 +78,19 @@ impl Configured {
         agents.iter().filter_map(component).collect()
     }
 
-    /// An agent that may be started today.
+    /// The agent of this name, if it may be started today.
     pub fn agent(&self, name: &str) -> Result<&ResolvedAgent, ServiceError> {
         Ok(self.resolved.agent(name, now_s())?)
     }
 
-    /// Everything that an agent may cause. There is one for each agent of the file.
+    /// Everything that an agent of the file may cause.
     pub fn authority(&self, name: &str) -> Result<&Authority, ServiceError> {
         let absent = || ServiceError::NotAnAgent { name: name.to_owned() };
         self.whole.agents.get(name).ok_or_else(absent)
     }
 }
 
-/// The same authority, with this as its only component.
+/// The same authority, restricted to this component if there is one.
 pub fn held(authority: &Authority, component: Option<&HeldComponent>) -> Authority {
     match component {
         Some(held) => authority.clone().held_to_component(held.digest, held.imports.clone()),
@@ -98,26 +98,26 @@ pub fn held(authority: &Authority, component: Option<&HeldComponent>) -> Authori
     }
 }
 
-/// Where the trust comes from.
+/// Where the trust in a configuration comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustWord {
-    /// `--trust`.
+    /// From the flag `--trust`, for one run.
     ThisOnce,
-    /// The list in the home.
+    /// From the list in the home.
     SaidBefore,
 }
 
 impl TrustWord {
-    /// As the flag `--trust` says.
+    /// The value for the flag `--trust`.
     pub fn of_flag(trust: bool) -> Self {
         if trust { Self::ThisOnce } else { Self::SaidBefore }
     }
 }
 
-/// The proof that a configuration may be used, and what must still be put on the record about it.
+/// The proof that a configuration is trusted, and what must still be recorded about it.
 pub struct Proof {
     /// The proof.
     pub trusted: Trusted,
-    /// What must be on the record before anything is built or run.
+    /// What must be recorded before anything is built or run.
     pub to_record: Option<TrustSaid>,
 }

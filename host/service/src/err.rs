@@ -1,4 +1,4 @@
-//! Why a host does not do what a caller wants.
+//! Why a host does not do what a caller requests.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use package::{ConfigError, Difference, Refused, TrustError};
 use run::RunError;
 use vocabulary::{Digest, Means, exit, safe};
 
-/// Anything that keeps a host from doing what a caller wants.
+/// Why a host does not do what a caller requests.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The configuration can't be used.
@@ -29,47 +29,47 @@ pub enum ServiceError {
     /// The lock beside the configuration can't be used.
     #[error(transparent)]
     Lock(#[from] package::lock::LockError),
-    /// What is named as a component can't run here.
+    /// The named component can't run here.
     #[error("`{}` can't run here", safe(what))]
     Component {
-        /// Which file or agent.
+        /// The file or the agent.
         what: String,
         /// Why not.
         #[source]
         cause: package::ComponentError,
     },
-    /// The agent wants something that nobody granted, or that nobody serves.
+    /// The agent needs something that was not granted, or that this host does not serve.
     #[error("agent `{agent}` is not admitted")]
     NotAdmitted {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
-        /// Why.
+        /// Each reason for the refusal.
         reasons: Vec<Refused>,
     },
-    /// The agent may cause something else than what was accepted.
+    /// The agent's authority differs from the accepted one.
     #[error("agent `{agent}` is not what was accepted by {} on {} UTC", safe(by), vocabulary::utc(when.saturating_mul(1000)))]
     NotAccepted {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
         /// Who accepted it.
         by: String,
-        /// Seconds since 1970.
+        /// When it was accepted, in seconds since 1970.
         when: u64,
-        /// What is different.
+        /// How the two authorities differ.
         difference: Box<Difference>,
-        /// Which files of its source are different, where that is known here, a line each.
+        /// Which files of its source differ, one line each, if that is known here.
         files: Vec<String>,
     },
     /// The home remembers an acceptance that the lock does not have.
     #[error("agent `{agent}` was accepted in this home, and `bailiwick.lock` has no entry for it any more")]
     AcceptanceGone {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
     },
     /// The lock and the home remember different acceptances.
     #[error("the entry of agent `{agent}` in `bailiwick.lock` is not the one that was accepted in this home")]
     AcceptedElsewhere {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
     },
     /// The configuration has no agent of this name.
@@ -81,59 +81,59 @@ pub enum ServiceError {
     /// An agent takes JSON, and no arguments.
     #[error("arguments are for a command; `{agent}` is an agent, which takes `--input`")]
     ArgumentsForAgent {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
     },
-    /// A caller in another process named a configuration by a path that means something else here.
+    /// A caller in another process named a configuration by a relative path, which has no meaning in this process.
     #[error("`{}` is not an absolute path", safe(&.0.to_string_lossy()))]
     NotAbsolute(PathBuf),
-    /// A caller in another process named a configuration that nobody has trusted.
+    /// A caller in another process named a configuration that is not trusted.
     #[error("`{}` ({digest}) is not trusted", safe(&path.to_string_lossy()))]
     NotListed {
-        /// Which file.
+        /// The configuration file.
         path: PathBuf,
-        /// Of its bytes.
+        /// Digest of its bytes.
         digest: Digest,
     },
     /// The configuration was changed after the caller had read it.
-    #[error("`{}` was changed since it was read: it is {now} now, and the request is for {asked}", safe(&path.to_string_lossy()))]
+    #[error("`{}` was changed since it was read: its digest is {now} now, and the request is for {asked}", safe(&path.to_string_lossy()))]
     ConfigChanged {
-        /// Which file.
+        /// The configuration file.
         path: PathBuf,
         /// The digest that the caller named.
         asked: Digest,
-        /// The digest that it has.
+        /// The digest that the file has now.
         now: Digest,
     },
-    /// The configuration allows something else than what the caller had looked at.
+    /// The authority of the configuration differs from what the caller looked at.
     #[error("`{}` allows something else now than when it was trusted for this run", safe(&path.to_string_lossy()))]
     AuthorityChanged {
-        /// Which file.
+        /// The configuration file.
         path: PathBuf,
     },
     /// The agent's source was changed after the caller had built it.
     #[error("the source of agent `{agent}` was changed since it was built")]
     NotBuilt {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
     },
-    /// The configuration leads to another component than the one that the caller means.
+    /// The configuration leads to another component than the one that the caller named.
     #[error("the component of agent `{agent}` is {now} now, and the request is for {asked}")]
     OtherComponent {
-        /// Its name.
+        /// Name of the agent.
         agent: String,
         /// The component that the caller named.
         asked: Digest,
         /// The component that the configuration leads to.
         now: Digest,
     },
-    /// The caller ended it before it began.
+    /// The caller ended the run before it began.
     #[error("ended by {means} before it began")]
     EndedEarly {
-        /// By which means.
+        /// How the caller ended it.
         means: Means,
     },
-    /// The run or the record.
+    /// An error of the run or of the record.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The record can't be read.
@@ -142,36 +142,36 @@ pub enum ServiceError {
     /// The host is another version of the program, which does not understand this one.
     #[error("bailiwick {theirs} holds the home, and this is bailiwick {own}: they don't understand each other")]
     OtherVersion {
-        /// Its version.
+        /// Version of the host.
         theirs: String,
-        /// Of this program.
+        /// Version of this program.
         own: &'static str,
     },
-    /// The host said no, in words of its own.
+    /// The host in another process refused the request, and sent its own message.
     #[error("{message}")]
     Refused {
-        /// The exit code that says so.
+        /// The exit code for this refusal.
         exit: u8,
-        /// Why.
+        /// The host's message.
         message: String,
-        /// What to do next, where that is plain.
+        /// What to do next, if the host knows it.
         help: Option<String>,
     },
-    /// The host answered something that is no answer to what was asked.
-    #[error("the process that holds the home gave an answer that was not expected: {}", safe(.0))]
+    /// The host's answer does not belong to the request.
+    #[error("the process that holds the home sent an unexpected answer: {}", safe(.0))]
     Unexpected(String),
-    /// The host can't be spoken to, and waiting would not help.
+    /// The host can't be reached, and waiting would not help.
     #[error("{other} holds the home `{}`, and can't be spoken to", home.display())]
     Unspoken {
-        /// Who.
+        /// The process that holds the home.
         other: home::Other,
-        /// Which home.
+        /// The home.
         home: PathBuf,
         /// Why not.
         #[source]
         cause: io::Error,
     },
-    /// The host went away before it had answered.
+    /// The host closed the connection before it had answered.
     #[error("{0}, which held the home, went away before it had answered")]
     HostGone(home::Other),
     /// The host did not answer in time.
@@ -183,7 +183,7 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// The exit code that says so to a shell.
+    /// The exit code for this error.
     pub fn exit(&self) -> u8 {
         run::fair_exit(self, self.exit_by_kind())
     }
@@ -205,37 +205,37 @@ impl ServiceError {
         }
     }
 
-    /// What to do next, where that is plain.
+    /// What to do next, if that is known.
     pub fn help(&self) -> Option<String> {
         let mend = || journal::trouble_of(self).map(home::Trouble::mend);
         let plain = match self {
             Self::Run(err) => return err.help(),
             Self::Refused { help, .. } => return help.clone(),
-            _ if mend().is_some() => return mend().map(|mend| format!("{mend}, then say this again")),
+            _ if mend().is_some() => return mend().map(|mend| format!("{mend}, then run the command again")),
             Self::Config(ConfigError::Absent(_)) => {
-                "`bailiwick init` writes a first one; or go to a folder that has one, or say `--config FILE`"
+                "`bailiwick init` writes a first one; or change to a folder that has one, or give `--config FILE`"
             }
             Self::NotListed { .. } | Self::Trust(TrustError::Untrusted(_)) => {
-                "read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for this once"
+                "read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for one run"
             }
             Self::Trust(TrustError::OtherComponent(_)) => {
                 "`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`"
             }
-            Self::AcceptanceGone { .. } => "see who took it out; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`",
-            Self::AcceptedElsewhere { .. } => "see who changed it; then `bailiwick accept AGENT` accepts it as it is now",
-            Self::NotAccepted { .. } | Self::Build(BuildError::Unexpected { .. }) => {
-                "look at what is different, then `bailiwick accept AGENT`"
+            Self::AcceptanceGone { .. } => "find out who removed the entry; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`",
+            Self::AcceptedElsewhere { .. } => {
+                "find out who changed the entry; then `bailiwick accept AGENT` accepts the agent as it is now"
             }
-            Self::NotAdmitted { .. } => "`bailiwick inspect AGENT` shows what it declares, what it was granted and what is left",
+            Self::NotAccepted { .. } | Self::Build(BuildError::Unexpected { .. }) => "check the differences, then `bailiwick accept AGENT`",
+            Self::NotAdmitted { .. } => "`bailiwick inspect AGENT` shows what it declares, what it was granted and what both allow",
             Self::Build(BuildError::LeadsOut { .. } | BuildError::Outside { .. }) => {
-                "a build reads its project and nothing else: the agent's folder, its workspace, what lies beside `bailiwick.toml`"
+                "a build reads only its project: the agent's folder, its workspace, and what lies beside `bailiwick.toml`"
             }
             Self::Build(BuildError::NoTool { .. } | BuildError::NotFound(_)) => {
                 "agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py"
             }
             Self::ArgumentsForAgent { .. } => "bailiwick run AGENT --input '{\"root\": \"/src\"}'",
             Self::ConfigChanged { .. } | Self::AuthorityChanged { .. } | Self::NotBuilt { .. } | Self::OtherComponent { .. } => {
-                "see what was changed, then say this again"
+                "check what was changed, then run the command again"
             }
             Self::OtherVersion { .. } => {
                 "wait until its runs have ended (that version's `bailiwick ps`), or use that version; one version at a time can hold a home"
@@ -251,7 +251,7 @@ impl ServiceError {
     }
 }
 
-/// An error in what somebody wrote has another exit code than a tool that is missing or fails.
+/// The exit code of a build that failed: an error in the source has another one than a tool that is missing or fails.
 fn build_exit(err: &BuildError) -> u8 {
     match err {
         BuildError::Component(_) | BuildError::Freeze(_) | BuildError::Unexpected { .. } => exit::REFUSED,

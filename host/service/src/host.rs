@@ -1,4 +1,4 @@
-//! What every host does, wherever it is.
+//! The trait of every host, in this process or in another one.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -12,29 +12,30 @@ use crate::admission::Admitted;
 use crate::err::ServiceError;
 use crate::request::{Continuation, ResumeRequest};
 
-/// What is being done for a caller.
+/// The future of a request of a caller.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> + Send + 'a>>;
 
-/// Hears of each step of pruning: its name, and how many percent of it are done. `Break` ends it where that is still possible.
+/// Is called with each step of pruning: its name, and how many percent of it are done. `Break` ends the pruning if that is still possible.
 pub type PruneProgress = Box<dyn FnMut(&str, u32) -> ControlFlow<()> + Send>;
 
-/// The process that can change something in a home, for one caller: this process, or another one behind the control socket. Whoever calls is known by
-/// the kernel: no method takes a name.
+/// The process that can change a home, as one caller sees it: this process, or another one behind the control socket. The kernel says which
+/// user the caller is, so no method takes a name.
 pub trait Host: Send + Sync {
     /// Starts a run. Returns when `run-opened` has its place on the record. The agent begins once [`Running::go`] is called.
     ///
     /// # Errors
-    /// Anything that keeps the run from starting. Then nothing of it is on the record.
+    /// Anything that keeps the run from starting. In that case it has no record.
     fn start<'a>(&'a self, run: &'a Admitted) -> Doing<'a, Running>;
 
     /// Resumes a run that was cut off: its record answers first. The agent begins once [`Running::go`] is called.
     ///
     /// # Errors
-    /// A run that is not open, is running, or can't be rebuilt; acts that wait for a person's word.
+    /// A run that is not open, is running, or can't be rebuilt; acts that a person has to settle first.
     fn resume<'a>(&'a self, request: &'a ResumeRequest) -> Doing<'a, Running>;
 
-    /// Continues a run of this caller whose host is gone ([`run::RunEvent::Left`]). A run of which nothing has left the machine and nothing was kept begins
-    /// anew, and has another id then. A run that has ended meanwhile reports its end. The agent begins once [`Running::go`] is called.
+    /// Continues a run of this caller whose host is gone ([`run::RunEvent::Left`]). If none of its acts has left the machine and
+    /// what it saw was not kept, it begins anew with another id. A run that has ended meanwhile reports its end. The agent begins once
+    /// [`Running::go`] is called.
     ///
     /// # Errors
     /// As [`Host::resume`] and [`Host::start`].
@@ -43,16 +44,16 @@ pub trait Host: Send + Sync {
     /// Ends a run. Returns whether there was one to end.
     ///
     /// # Errors
-    /// Acts that wait for a person's word; a record that can't be written.
+    /// Acts that a person has to settle first; a record that can't be written.
     fn stop(&self, run: RunId) -> Doing<'_, bool>;
 
-    /// Puts a person's word on acts of a run on the record.
+    /// Records a person's settlement of acts of a run.
     ///
     /// # Errors
-    /// Acts that need no word, or have another one.
+    /// Acts that need no settlement, or have a different one.
     fn settle(&self, run: RunId, word: Settlement) -> Doing<'_, SettleReport>;
 
-    /// Lets a run go on that was open in a copy of the home which was put back.
+    /// Releases a run that was open in the copy from which the home was restored, so that it can be resumed.
     ///
     /// # Errors
     /// A run that is not open.
@@ -64,43 +65,43 @@ pub trait Host: Send + Sync {
     /// A host that does not answer.
     fn going(&self) -> Doing<'_, Vec<(RunId, SafeText)>>;
 
-    /// How the host is doing.
+    /// The status of the host.
     ///
     /// # Errors
     /// A host that does not answer.
     fn status(&self) -> Doing<'_, Status>;
 
-    /// Puts a decision about a configuration or an agent on the record.
+    /// Records a decision about a configuration or an agent.
     ///
     /// # Errors
     /// A record that can't be written.
     fn record_trust(&self, said: TrustSaid) -> Doing<'_, ()>;
 
-    /// Puts it on the record that a run is kept, or no longer kept.
+    /// Records that a run is put on hold, or that its hold is lifted.
     ///
     /// # Errors
     /// A run that was pruned meanwhile; a record that can't be written.
     fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()>;
 
-    /// Puts a change of a credential on the record.
+    /// Records a change of a credential.
     ///
     /// # Errors
     /// A record that can't be written.
     fn record_credential(&self, word: CredentialWord) -> Doing<'_, ()>;
 
-    /// Puts it on the record that the vault is sealed under another key.
+    /// Records that the vault is sealed under another key.
     ///
     /// # Errors
     /// A record that can't be written.
     fn record_sealed(&self, under: SealedUnder) -> Doing<'_, ()>;
 
-    /// Ends leases of runs that are running, and puts the revocation of a credential on the record. Returns the leases that ended, as `RUN/NAME`.
+    /// Ends leases of active runs, and records the revocation of a credential. Returns the leases that ended, as `RUN/NAME`.
     ///
     /// # Errors
     /// A run that is not running here; a record that can't be written.
     fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> Doing<'_, Vec<SafeText>>;
 
-    /// Takes the beginning of the record away. `progress` is called only by a host in this process.
+    /// Removes the beginning of the record. `progress` is called only by a host in this process.
     ///
     /// # Errors
     /// See [`run::RunError::Prune`].

@@ -1,4 +1,4 @@
-//! The host of the home: this process, or another one that it speaks to.
+//! The host of the home: this process, or another one behind the control socket.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -18,11 +18,11 @@ use crate::wait::{Wait, holder};
 /// The longest pause between two tries to take the home.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
 
-/// The one that can change something in a home, and how to speak to it.
+/// The host of a home, and how to reach it.
 pub enum HostHandle {
-    /// This process, which also serves the others.
+    /// This process, which also serves other processes.
     Here(Session, HostSocket),
-    /// Another one.
+    /// Another process.
     There(HostClient),
 }
 
@@ -37,17 +37,18 @@ impl Deref for HostHandle {
     }
 }
 
-/// Keeps the control socket open.
+/// Keeps the control socket open until it is dropped.
 pub struct HostSocket(#[expect(dead_code, reason = "held for its drop")] Server);
 
-/// Speaks to the other process.
+/// A client of the host in another process.
 pub struct HostClient(Client);
 
 impl HostHandle {
-    /// Takes the home, or finds who has it. Says for whom it waits, and gives up after a time ([`home::Patience`]).
+    /// Takes the home, or connects to the process that holds it. Reports which process it waits for, and gives up after a time
+    /// ([`home::Patience`]).
     ///
     /// # Errors
-    /// A home that can't be used, or whose host can't be spoken to.
+    /// A home that can't be used, or whose host can't be reached.
     pub async fn find(place: &HomePlace, options: &HostOptions) -> Result<Self, ServiceError> {
         let mut wait = Wait::begin();
         let mut pause = PAUSE;
@@ -65,13 +66,13 @@ impl HostHandle {
                 Ok(client) => return Ok(Self::There(HostClient(client))),
                 Err(unreached) => again(&home, unreached, &mut wait)?,
             }
-            // It may be just leaving, or not be serving yet.
+            // The host may be just leaving the home, or not serving yet.
             tokio::time::sleep(pause).await;
             pause = PAUSE_MAX.min(pause * 2);
         }
     }
 
-    /// Finds the host of a home whose host went away. It may be this process now.
+    /// Finds the new host of a home after its host went away. This process may become the host.
     ///
     /// # Errors
     /// As [`HostHandle::find`].
@@ -83,7 +84,7 @@ impl HostHandle {
         Ok(())
     }
 
-    /// The number of the process that holds the home, where it is known.
+    /// The id of the process that holds the home, if it is known.
     pub fn pid(&self) -> Option<u32> {
         match self {
             Self::Here(..) => Some(std::process::id()),
@@ -91,7 +92,8 @@ impl HostHandle {
         }
     }
 
-    /// Leaves the home. A host first waits for the runs of others and until their clients have the end, and leaves the home in order.
+    /// Leaves the home. If this process is the host, it first waits until the runs of other clients have ended and these clients have the
+    /// result.
     ///
     /// # Errors
     /// The record can't be written.
@@ -106,24 +108,24 @@ impl HostHandle {
         }
     }
 
-    /// The process that holds a home, as the system describes it: it is not asked. `None` where nobody holds it.
+    /// The process that holds a home, as the system describes it, without asking that process. `None` if the home is free.
     #[must_use]
     pub fn seen(place: &HomePlace) -> Option<Other> {
         holder(&place.home)
     }
 
-    /// Asks who holds a home, without taking it; `None` where nobody does.
+    /// Connects to the process that holds a home, without taking the home. `None` if the home is free.
     ///
     /// # Errors
-    /// Somebody holds it and can't be spoken to.
+    /// A process holds the home and can't be reached.
     pub async fn ask(place: &HomePlace) -> Result<Option<Self>, ServiceError> {
         Self::ask_within(place, patience().max_or(WAIT_MAX)).await
     }
 
-    /// The same, for a caller that has no more time than this.
+    /// As [`HostHandle::ask`], for a caller that waits at most this long.
     ///
     /// # Errors
-    /// As there.
+    /// As [`HostHandle::ask`].
     pub async fn ask_within(place: &HomePlace, max: Duration) -> Result<Option<Self>, ServiceError> {
         let mut wait = Wait::of(max);
         loop {
@@ -139,14 +141,14 @@ impl HostHandle {
     }
 }
 
-/// Opens the home on a thread of its own: reading a long record, or a disk that does not answer, must not keep signals from being heard.
+/// Opens the home on a separate thread: a long record, or a disk that does not answer, must not delay the handling of signals.
 async fn open(place: &HomePlace, options: &HostOptions) -> Result<LocalHost, RunError> {
     let (place, options) = (place.clone(), options.clone());
     let opened = tokio::task::spawn_blocking(move || LocalHost::open(&place, &options)).await;
     opened.unwrap_or(Err(RunError::TaskLost("opens the home")))
 }
 
-/// Whether it makes sense to try once more.
+/// Returns an error if it makes no sense to try again.
 fn again(home: &Path, unreached: Unreached, wait: &mut Wait) -> Result<(), ServiceError> {
     let other = || holder(home).unwrap_or_default();
     let unspoken = |cause| ServiceError::Unspoken { other: other(), home: home.to_owned(), cause };
@@ -154,7 +156,7 @@ fn again(home: &Path, unreached: Unreached, wait: &mut Wait) -> Result<(), Servi
         Unreached::GaveUp(gave_up) => Err(gave_up.into()),
         Unreached::OtherVersion(err) => Err(err),
         Unreached::Never(cause) => Err(unspoken(cause)),
-        // The reason says more than that time has passed.
+        // The cause says more than the error that the time is over.
         Unreached::NotYet(cause) => wait.check(&other).map_err(|_| unspoken(cause)),
     }
 }

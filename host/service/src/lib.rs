@@ -1,10 +1,10 @@
-//! What a host does for its callers: finds the host of a home or becomes it, admits what a caller names, starts, continues and ends runs, and puts
-//! decisions of people on the record.
+//! What a host does for its callers. It finds the host of a home or becomes the host, admits what a caller names, starts, continues and
+//! ends runs, and records the decisions of people.
 //!
-//! A caller is a verb of the program, an API or a tool. It speaks to a [`Host`], which is in this process ([`Session`]) or behind the control socket
-//! ([`HostClient`]). A caller names what it wants: a configuration by path and digest, an agent, an input ([`RunRequest`]). The host finds out by itself
-//! what that may do, from configurations that are trusted in its home. Grants, limits, name servers and certificates never come from a caller in another
-//! process.
+//! A caller is a verb of the program, an API or a tool. It speaks to a [`Host`], which is in this process ([`Session`]) or behind the
+//! control socket ([`HostClient`]). A caller names what it requests: a configuration by path and digest, an agent, an input
+//! ([`RunRequest`]). The host finds out by itself what that may do, from configurations that are trusted in its home. Grants, limits, name
+//! servers and certificates never come from a caller in another process.
 
 mod acceptance;
 mod admission;

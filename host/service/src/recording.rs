@@ -1,4 +1,4 @@
-//! A change that an operator makes: noted, put on the record, made. `run::Note` says what becomes of it whenever it is cut off.
+//! A change that an operator makes: it is noted, recorded, and then made. `run::Note` says what becomes of it if it is cut off.
 
 use std::io;
 use std::sync::Mutex;
@@ -9,38 +9,38 @@ use vocabulary::record::Record;
 
 use crate::err::ServiceError;
 
-/// One change, while it is made.
+/// One change that is being made.
 pub struct Recording<'a> {
     place: &'a HomePlace,
     note: Mutex<Option<Note>>,
-    /// Why it was not recorded.
+    /// Why the change was not recorded.
     failed: Mutex<Option<ServiceError>>,
 }
 
-/// Seconds since 1970.
+/// The time in seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "door: the clock of people")]
 pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Milliseconds since 1970, to the second.
+/// The time in milliseconds since 1970, rounded down to seconds.
 pub fn now_ms() -> u64 {
     now_s().saturating_mul(1000)
 }
 
 impl<'a> Recording<'a> {
-    /// A change in this home.
+    /// Begins a change in this home.
     pub fn new(place: &'a HomePlace) -> Self {
         Self { place, note: Mutex::new(None), failed: Mutex::new(None) }
     }
 
-    /// Under the lock of what is to be changed, just before it is: notes the change and puts it on the record.
+    /// Notes the change and records it. To be called under the lock of what is to be changed, just before the change.
     ///
     /// # Errors
-    /// Neither may be missing: then nothing may be changed. [`Recording::ended`] says why.
+    /// The change could not be noted or recorded. Then nothing may be changed. [`Recording::ended`] returns the reason.
     pub fn made(&self, record: &Record, files: &[FileChange<'_>], say: impl Future<Output = Result<(), ServiceError>>) -> io::Result<()> {
         let note = self.noted(First::Record, record, files)?;
-        // The rooms below call from a thread that may wait: their locks are the system's.
+        // The rooms below call this on a thread that may block, because they hold locks of the system.
         let said = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(say));
         match said {
             Ok(()) => {
@@ -48,17 +48,17 @@ impl<'a> Recording<'a> {
                 Ok(())
             }
             Err(err) => {
-                // It may be on the record nevertheless, when the host died just now. The next opening finds out.
+                // The change may still be on the record, if the host died just now. The next opening finds out.
                 drop(note);
                 Err(self.fails(err))
             }
         }
     }
 
-    /// The same for a change whose record is made after it.
+    /// As [`Recording::made`], for a change whose record is made after the change.
     ///
     /// # Errors
-    /// It could not be noted.
+    /// The change could not be noted.
     pub fn owed(&self, record: &Record, files: &[FileChange<'_>]) -> io::Result<()> {
         *held(&self.note) = Some(self.noted(First::Files, record, files)?);
         Ok(())
@@ -70,20 +70,20 @@ impl<'a> Recording<'a> {
 
     fn fails(&self, err: impl Into<ServiceError>) -> io::Error {
         *held(&self.failed) = Some(err.into());
-        io::Error::other("it could not be put on the record")
+        io::Error::other("the change could not be recorded")
     }
 
-    /// What came of it.
+    /// The result of the change.
     ///
     /// # Errors
-    /// Without its record, the change was not made. With its record and without the change, the next opening of the home makes it.
+    /// If the change was not recorded, it was not made. If it was recorded and not made, the next opening of the home makes it.
     pub fn ended<T, E>(&self, changed: Result<T, E>) -> Result<T, NotMade<E>> {
         if let Some(failed) = held(&self.failed).take() {
             return Err(NotMade::NotRecorded(Box::new(failed)));
         }
         match (changed, held(&self.note).take()) {
             (Ok(value), Some(note)) => {
-                // A note that stays is read by the next opening, which finds everything done.
+                // If the note stays, the next opening finds everything done and removes it.
                 let _ = note.done();
                 Ok(value)
             }

@@ -1,33 +1,33 @@
-//! What a caller asks a host to run. It names things, and grants nothing.
+//! Requests of callers to start or continue a run. They name things and grant nothing.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, RunId};
 
-/// A run that a caller wants.
+/// A request to start a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// The agent's name in the configuration.
     pub agent: String,
-    /// What the agent is given.
+    /// The input of the agent, and how it is run.
     pub call: Call,
-    /// The component that the caller means. The host refuses the request where the configuration leads to another one.
+    /// Digest of the component that the caller means. The host refuses the request if the configuration leads to another one.
     pub component: Digest,
-    /// The configuration that grants it something.
+    /// The configuration that contains the agent.
     pub config: ConfigRef,
     /// Why the configuration may be used.
     pub trust: Trust,
 }
 
-/// A configuration, by its place and its bytes.
+/// A configuration, named by its path and the digest of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigRef {
-    /// Of all bytes of the file. The host refuses the request where the file has other bytes.
+    /// Digest of all bytes of the file. The host refuses the request if the file has other bytes.
     pub digest: Digest,
-    /// Absolute.
+    /// The absolute path of the file.
     pub path: PathBuf,
 }
 
@@ -37,15 +37,15 @@ pub struct ConfigRef {
 pub enum Trust {
     /// It is in the home's list of trusted files.
     Listed,
-    /// The caller trusts it for this run only. The host puts that on the record in the caller's name.
+    /// The caller trusts it for this run only. The host records that in the caller's name.
     Once {
-        /// The digest of everything that the file allowed when the caller looked at it. The host refuses the request where the file allows
+        /// Digest of everything that the file allowed when the caller looked at it. The host refuses the request if the file allows
         /// something else.
         authority: Digest,
     },
 }
 
-/// What an agent is called with.
+/// The input of a run, and how it is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
@@ -53,28 +53,28 @@ pub struct Call {
     pub args: Vec<String>,
     /// Whether the run is to be resumable although it only reads.
     pub durable: bool,
-    /// An engagement of the configuration, which bounds everything that is asked.
+    /// The name of an engagement in the configuration, which bounds everything that the run may ask for.
     pub engagement: Option<String>,
-    /// JSON for an agent, text for the standard input of a command.
+    /// JSON for an agent, or text for the standard input of a command.
     pub input: String,
 }
 
-/// A run that was cut off and that a caller wants to continue.
+/// A request to resume a run that was cut off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
-    /// The configuration with the name servers and certificates. The host uses it only if it is trusted, or if the run was started with it. Absent where
-    /// the caller has none: then the system's are used.
+    /// The configuration with the name servers and certificates. The host uses it only if it is trusted, or if the run was started with it.
+    /// If it is absent, those of the system are used.
     pub config: Option<ConfigRef>,
-    /// Which run.
+    /// The run.
     pub run: RunId,
 }
 
-/// How a caller goes on with its run after the host that had it is gone: as it was begun.
+/// How a run was begun. A caller needs this to continue its run after the host is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Continuation {
-    /// The run was started by this request. Where nothing of it has left the machine, it may be started once more.
+    /// The run was started by this request. If none of its acts has left the machine, it may be started once more.
     Started(Box<RunRequest>),
     /// The run was resumed.
     Resumed {

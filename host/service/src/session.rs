@@ -12,9 +12,9 @@ use crate::err::ServiceError;
 use crate::host::{Doing, Host, PruneProgress};
 use crate::request::{Continuation, ResumeRequest, RunRequest, Trust};
 
-/// What one caller can have done by the host in this process.
+/// One caller's access to the host in this process.
 ///
-/// SECURITY: `by` comes from the process itself or from the kernel, never from what a caller wrote.
+/// SECURITY: `by` comes from this process itself or from the kernel, never from what a caller wrote.
 #[derive(Clone)]
 pub struct Session {
     host: LocalHost,
@@ -22,20 +22,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// For this caller.
+    /// A session of this caller.
     pub fn new(host: LocalHost, by: Principal) -> Self {
         Self { host, by }
     }
 
-    /// The host.
+    /// The host in this process.
     pub fn local(&self) -> &LocalHost {
         &self.host
     }
 
-    /// Starts what a caller in another process named.
+    /// Starts the run that a caller in another process requests.
     ///
     /// # Errors
-    /// What it named is not trusted, not what it meant, or can't start.
+    /// The configuration is not trusted, the component is not the one that the caller means, or the run can't start.
     pub(crate) async fn start_named(&self, request: RunRequest) -> Result<Running, ServiceError> {
         let admitted = admission::resolve(self.host.place(), request).await?;
         self.open(&admitted).await
@@ -50,8 +50,8 @@ impl Session {
         Ok(self.host.open_run(admitted.order().clone(), self.by.clone()).await?)
     }
 
-    /// Before anything runs under a configuration that is trusted once, that stands on the record. A client that had to build something first has put it
-    /// there already, for one run.
+    /// Records that a configuration is trusted once, before anything runs under it. A client that had to build something first has already
+    /// recorded this for one run.
     async fn record_once(&self, request: &RunRequest, authority: vocabulary::Digest) -> Result<(), ServiceError> {
         let (config, path) = (request.config.digest, request.config.path.to_string_lossy().into_owned());
         if self.host.use_trust_once(&path, config, authority) {
@@ -65,8 +65,8 @@ impl Session {
 
     async fn begin_again(&self, run: RunId, as_begun: &Continuation) -> Result<Running, ServiceError> {
         let network = match admission::network_of(self.host.place(), run, as_begun.config()).await {
-            // A configuration that is gone or was changed since does not end a run that was begun under it. It goes on as one does that is resumed
-            // without any.
+            // If the configuration is gone or was changed, a run that was begun under it still continues, like one that is resumed without
+            // a configuration.
             Err(ServiceError::Config(_) | ServiceError::ConfigChanged { .. }) => NetworkOrder::default(),
             network => network?,
         };

@@ -1,7 +1,7 @@
-//! The control socket: how a second process on the same home gets its verbs done by the first.
+//! The control socket: a second process on the same home sends its verbs to the process that holds the home.
 //!
-//! One JSON document a line, both ways. Only processes of the same user are spoken to: the socket lies in a folder that is theirs
-//! alone, and the peer's credentials are checked as well.
+//! Each line is one JSON document, in both directions. Only processes of the same user are served: the socket lies in a folder that only
+//! this user can enter, and the peer's credentials are checked as well.
 
 pub(crate) mod client;
 pub(crate) mod lines;
@@ -20,12 +20,12 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::wait::SOCKET;
 
-/// How long is waited before a host that is coming or going is tried again.
+/// How long a client waits before it tries again to reach a host that is taking or leaving the home.
 pub(crate) const PAUSE: Duration = Duration::from_millis(10);
-/// How often a host says that it goes on.
+/// How often a host reports that it is alive.
 pub(crate) const BEAT: Duration = Duration::from_millis(250);
 
-/// A path to the socket that is short whatever the home's is: the address of a socket holds 108 bytes.
+/// A short path to the socket, even if the home's path is long: the address of a socket holds 108 bytes.
 struct ShortPath {
     path: PathBuf,
     _folder: OwnedFd,

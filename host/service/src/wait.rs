@@ -1,4 +1,4 @@
-//! Waits for the process that holds the home: says for whom, and gives up after a time ([`home::Patience`]).
+//! Waits for the process that holds the home. Reports which process that is, and gives up after a time ([`home::Patience`]).
 
 use std::future::Future;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The name of the control socket in a home.
 pub(crate) const SOCKET: &str = "host.sock";
 
-/// What the one for whom is waited does.
+/// What the process that is waited for does, for messages.
 const HOLDS: &str = "holds the home";
 
 /// One wait, which may consist of several tries.
@@ -28,7 +28,7 @@ impl Wait {
         Self::of(patience().max_or(WAIT_MAX))
     }
 
-    /// A wait of at most this long.
+    /// A wait of at most this duration.
     pub(crate) fn of(max: Duration) -> Self {
         Self { began: now(), max, is_told: false }
     }
@@ -37,7 +37,7 @@ impl Wait {
         self.max
     }
 
-    /// Waits for this. Says for whom once it takes a while.
+    /// Waits until the future is done. If that takes a while, reports which process it waits for.
     ///
     /// # Errors
     /// The time is over.
@@ -53,7 +53,7 @@ impl Wait {
         }
     }
 
-    /// Says for whom is waited, once it is due.
+    /// Reports which process is waited for, once that is due.
     ///
     /// # Errors
     /// The time is over.
@@ -73,8 +73,8 @@ pub(crate) fn gave_up(other: Other, what: &str, after: Duration) -> GaveUp {
     GaveUp::TimedOut { other, what: what.to_owned(), after }
 }
 
-/// Who holds a home, as far as that can be seen without asking; `None` if nobody does. If it can't be seen, somebody holds it whose number
-/// is not known.
+/// The process that holds a home, as far as this can be seen without asking it; `None` if the home is free. If the lock can't be read, the
+/// holder is an unknown process.
 pub(crate) fn holder(home: &Path) -> Option<Other> {
     journal::lock_files(home).iter().find_map(|file| match inspect_lock(file) {
         Ok(LockState::Free) => None,
@@ -83,12 +83,13 @@ pub(crate) fn holder(home: &Path) -> Option<Other> {
     })
 }
 
-/// A host makes its socket when it takes the home. That says more than when the process was started.
+/// Adds since when a process holds the home. A host makes its socket when it takes the home, so the age of the socket says more than the
+/// start of the process.
 pub(crate) fn since(home: &Path, other: Other) -> Other {
     let made = std::fs::symlink_metadata(home.join(SOCKET)).and_then(|found| found.modified());
     let made_s = made.ok().and_then(|made: SystemTime| made.duration_since(UNIX_EPOCH).ok()).map(|since| since.as_secs());
     let since_s = match (other.since_s, made_s) {
-        // A socket that is older than its process is left over from another one.
+        // A socket that is older than the process was left by an earlier host.
         (Some(started), Some(made)) => Some(started.max(made)),
         (started, made) => started.or(made),
     };

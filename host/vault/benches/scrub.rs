@@ -1,7 +1,7 @@
 //! Searches a body in pieces of 64 KiB for 20 secrets, and compares that with copying the same pieces. The bodies are text, bodies that are
 //! encoded throughout, and the worst body that a server could send: many values one after the other, each without its last letters. The
-//! benchmark also searches the same text with 5,000 values that were made for single requests. It measures how long it takes to add and
-//! remove one value, and how much memory the values take.
+//! benchmark also searches the same text with 5,000 values that were made for single requests. It measures the time to add and remove one
+//! value, and the memory of the values.
 //!
 //! `cargo bench -p vault --bench scrub [-- PART OF A NAME]`
 #![expect(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement, run by hand")]

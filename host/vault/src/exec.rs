@@ -1,4 +1,5 @@
-//! Values that a program prints, started for them: no shell, little of the host's environment, bounded in time and in what is read.
+//! Values that a program prints. The host starts the program without a shell and with little of its environment. Its time and its output
+//! are bounded.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -19,51 +20,52 @@ use zeroize::Zeroizing;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 use key::pinned::check_pinned;
 
-/// BOUND: how long a program may take. It is killed then, with all that it has started in its process group.
+/// BOUND: how long a program may run. After that, it is killed with every process of its process group.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// BOUND: how long a value is kept and given out without the program being asked again.
+/// BOUND: how long a value is kept and used before the program is started again.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// BOUND: bytes that are read of what a program prints: a value, and one line end.
+/// BOUND: bytes of a program's output that are read: a value and one line end.
 const OUTPUT_BYTES_MAX: usize = VALUE_BYTES_MAX + 2;
-/// Of the host's environment, what programs that keep secrets look for; and what begins with `XDG_`. Nothing else is handed on.
+/// The variables of the host's environment that programs which keep secrets need. Variables that begin with `XDG_` are passed on too. No
+/// others are.
 const HANDED_ON: [&str; 4] = ["PATH", "HOME", "USER", "LANG"];
 
-/// A program gave no value. Nothing that it printed is in here.
+/// A program gave no value. The error contains nothing that the program printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {
-    /// It would be another one, depending on who looks for it and where.
-    #[error("a program is named by its whole path")]
+    /// Its path is relative, so it would depend on the caller's folder which program is started.
+    #[error("a program must be named by its absolute path")]
     NotAbsolute,
-    /// The program, or a file among its arguments, is not what was trusted, or can't be compared with it.
-    #[error("it is not what was trusted, or others can change it: {0}")]
+    /// The program, or a file among its arguments, differs from what was trusted, or can't be compared with it.
+    #[error("it differs from what was trusted, or others can change it: {0}")]
     Changed(io::ErrorKind),
-    /// It could not be started.
+    /// The program could not be started.
     #[error("it could not be started: {0}")]
     NotStarted(io::ErrorKind),
-    /// What it prints could not be read.
-    #[error("what it prints could not be read: {0}")]
+    /// The output could not be read.
+    #[error("its output could not be read: {0}")]
     Unread(io::ErrorKind),
-    /// It took too long, and was killed.
-    #[error("it was not done after {} s, and was killed", PATIENCE.as_secs())]
+    /// The program took too long, and was killed.
+    #[error("it did not end within {} s, and was killed", PATIENCE.as_secs())]
     TimedOut,
-    /// It printed more than a value can be, and was killed.
+    /// The program printed more than a value can have, and was killed.
     #[error("it printed more than {VALUE_BYTES_MAX} bytes, and was killed")]
     TooLong,
-    /// It said that it failed.
-    #[error("it ended with {0}")]
+    /// The program exited with a status that means failure.
+    #[error("it exited with status {0}")]
     Failed(i32),
-    /// It was killed, and not by us.
+    /// The program was killed, but not by this host.
     #[error("it was killed")]
     Killed,
-    /// What it printed is no secret.
-    #[error("what it printed is no secret")]
+    /// The output can't be a secret.
+    #[error("what it printed can't be a secret")]
     Unfit(#[source] UnfitError),
 }
 
-/// What programs printed last, by the name of the binding. Each is asked once at a time, however many wait for it.
+/// The last outputs of programs, by the name of the binding. Each program runs once at a time, however many callers wait for it.
 ///
-/// To start a process for each request is slow, and some of these programs ask a server, or their user: so a value is kept for a minute. It is
-/// overwritten when it is revoked, when another takes its place, and with the vault.
+/// Starting a process for each request is slow, and some of these programs query a server or their user. So a value is kept for a minute.
+/// It is overwritten when it is revoked, when another value replaces it, and when the vault is dropped.
 #[derive(Default)]
 pub(crate) struct Printed(Mutex<HashMap<String, Arc<ProgramSlot>>>);
 
@@ -72,14 +74,15 @@ pub(crate) struct Printed(Mutex<HashMap<String, Arc<ProgramSlot>>>);
 pub(crate) struct Recipe {
     /// The program as it was named, and its arguments.
     pub(crate) command: Vec<String>,
-    /// The files that it consists of, the program itself first, as they were when they were trusted. Empty if no configuration named it.
+    /// The files that it consists of, with the program itself first, as they were when they were trusted. Empty if no configuration named
+    /// it.
     pub(crate) pinned: Vec<PinnedFile>,
 }
 
 /// The slot of one binding. Each recipe has its own slot.
 struct ProgramSlot {
     recipe: Recipe,
-    /// How often it was asked to the end.
+    /// How often the program was run to its end.
     asked: AtomicU64,
     last: tokio::sync::Mutex<Option<(Result<Secret, ExecError>, Instant)>>,
 }
@@ -114,7 +117,7 @@ impl Printed {
         let mut last = slot.last.lock().await;
         match &*last {
             Some((Ok(value), at)) if now().saturating_duration_since(*at) < KEPT_FOR => return Ok(value.clone()),
-            // It failed while this caller waited. Callers that wait for a program that hangs must not each wait for it again.
+            // The program failed while this caller waited. If a program hangs, callers must not wait for it one after the other.
             Some((Err(err), _)) if slot.asked.load(Ordering::Acquire) > asked => return Err(*err),
             _ => *last = None,
         }
@@ -128,19 +131,19 @@ impl Printed {
     }
 }
 
-/// A child and all that is in its process group; killed where it is dropped before its end.
+/// A child and its process group. The group is killed if this value is dropped before the child has ended.
 struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The process keeps its number until its end was collected, so no other process has that number meanwhile.
+        // The process id can't be reused before the process was waited for.
         if let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-/// What it prints to its end, which is that of the last one that holds its standard output.
+/// Reads the output to its end, which comes when the last process that holds the standard output has ended.
 async fn output(recipe: &Recipe, too_late: impl Future<Output = ()>) -> Result<Zeroizing<Vec<u8>>, ExecError> {
     let pinned = recipe.pinned.clone();
     let checked = tokio::task::spawn_blocking(move || check_pinned(&pinned)).await.map_err(|_| ExecError::Killed)?;
@@ -159,8 +162,8 @@ fn start(recipe: &Recipe) -> Result<Child, ExecError> {
     if !program.starts_with('/') {
         return Err(ExecError::NotAbsolute);
     }
-    // What the program prints beside the value is meant for a terminal, and may hold the value too. So nobody sees it. The real path is
-    // started, so that a link that was put there later is not followed. The program sees the name that was configured.
+    // Standard error is meant for a terminal and may contain the value too, so it is discarded. The real path is started, so that a link
+    // that was put there later is not followed. The program sees the name that was configured.
     let real = recipe.pinned.first().map_or(Path::new(program), |pinned| &pinned.path);
     let mut command = Command::new(real);
     command.arg0(program).args(arguments).env_clear().envs(environment()).current_dir("/");
@@ -175,7 +178,7 @@ fn environment() -> impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString
 
 async fn read(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, ExecError> {
     let mut stdout = child.stdout.take().ok_or(ExecError::Unread(io::ErrorKind::BrokenPipe))?;
-    // Room for all of it and one byte more: a buffer that grows leaves copies behind.
+    // There is room for the whole output and one more byte, because a buffer that grows leaves copies behind.
     let mut printed = Zeroizing::new(vec![0; OUTPUT_BYTES_MAX + 1]);
     let mut length = 0;
     loop {
@@ -228,7 +231,7 @@ mod tests {
         assert_eq!(printed("echo correct-horse; echo loud-noise >&2").await, Ok(b"correct-horse\n".to_vec()));
         assert_eq!(printed("echo correct-horse; exit 3").await, Err(ExecError::Failed(3)));
         assert_eq!(printed("echo correct-horse; kill -9 $$").await, Err(ExecError::Killed));
-        assert_eq!(printed("pwd").await, Ok(b"/\n".to_vec()), "nowhere in particular");
+        assert_eq!(printed("pwd").await, Ok(b"/\n".to_vec()), "a folder that is the same for every program");
         let started = |program: &str| start(&recipe([program, "-c"])).map(|_| ());
         for program in ["sh", "./sh", "../bin/sh", "", " /bin/sh"] {
             assert_eq!(started(program), Err(ExecError::NotAbsolute), "{program:?}");
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(*output(&as_it_is, std::future::pending()).await.unwrap(), b"$HOME; `id` *\n", "no shell is between");
     }
 
-    /// This same binary once more, with something on its standard input.
+    /// Runs this same binary again, with data on its standard input.
     #[tokio::test]
     async fn what_is_on_the_standard_input_of_the_host_is_not_for_a_program() {
         const PART: &str = "BAILIWICK_TEST_INPUT";
@@ -274,7 +277,7 @@ mod tests {
         }
     }
 
-    /// Not the program alone: what it started holds the other end of a pipe, too.
+    /// Not only the program is killed: a process that it started holds the other end of a pipe, too.
     #[tokio::test]
     async fn a_program_that_never_ends_is_killed_with_all_that_it_has_started() {
         let folder = tempfile::tempdir().unwrap();
@@ -298,10 +301,10 @@ mod tests {
             if dropped {
                 tokio::select! { _ = output(&command, std::future::pending()) => unreachable!(), () = too_late => {} }
             } else {
-                let ended = tokio::time::timeout(PATIENCE, output(&command, too_late)).await.expect("it is not waited for");
+                let ended = tokio::time::timeout(PATIENCE, output(&command, too_late)).await.expect("nobody waits for it");
                 assert_eq!(ended.err(), Some(ExecError::TimedOut));
             }
-            let line = tokio::time::timeout(PATIENCE, is_dead).await.expect("what it has started is dead too");
+            let line = tokio::time::timeout(PATIENCE, is_dead).await.expect("the process that it started is dead too");
             assert_eq!(line.unwrap(), "started\n");
         }
     }
@@ -341,6 +344,6 @@ mod tests {
         assert_eq!(printed.value("b", &failing).await.err(), Some(ExecError::Failed(1)));
         let wants = sh("echo x >> \"$1\"; exit 1", &[&count]);
         assert!(printed.value("a", &wants).await.is_err() && printed.value("a", &wants).await.is_err());
-        assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), 4, "a failure is not kept for those who ask later");
+        assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), 4, "a failure is not kept for later callers");
     }
 }

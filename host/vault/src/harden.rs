@@ -1,35 +1,36 @@
-//! What the process that holds secrets gives up, so that none of its memory comes to be a file or somebody else's.
+//! Restricts the process that holds secrets, so that none of its memory is written to a file or read by another process.
 //!
-//! What is not done: pages with secrets are not locked, so where a machine swaps, a value may come to be on its swap. Locking them one by one would
-//! keep out the least part: a value also stands in the header field it goes along in, in the buffers of TLS and in what the scrubber looks with, which
-//! are other libraries' memory; and the kernel doesn't count locks, so that letting go of one secret would unlock the page of its neighbour. Locking
-//! everything (`mlockall`) counts the address space that the engine reserves for guests, terabytes, against a limit of some megabytes. What helps is
-//! the operator's: no swap for the host (`MemorySwapMax=0` in its systemd unit, `memory.swap.max` in its cgroup), or a swap that is encrypted.
+//! Pages with secrets are not locked. So on a machine that swaps, a value may be written to its swap. Locking the pages one by one would
+//! protect only a small part: a value is also in the header field that carries it, in the buffers of TLS and in the scrubber's tables,
+//! which belong to other libraries. The kernel does not count locks either, so dropping one secret would unlock the page of its neighbour.
+//! Locking everything (`mlockall`) would count the terabytes of address space that the engine reserves for guests against a limit of some
+//! megabytes. The operator can help: no swap for the host (`MemorySwapMax=0` in its systemd unit, `memory.swap.max` in its cgroup), or an
+//! encrypted swap.
 
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, set_dumpable_behavior, setrlimit};
 
-/// What could not be given up.
+/// A restriction that could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unhardened {
     /// A core file may still be written.
-    #[error("core files could not be ruled out: {0}")]
+    #[error("core files could not be disabled: {0}")]
     CoreFiles(Errno),
     /// Another process of the same user may still read this one's memory.
-    #[error("other processes could not be kept from reading this one's memory: {0}")]
+    #[error("other processes could not be prevented from reading this one's memory: {0}")]
     Memory(Errno),
 }
 
-/// To be called once, before there is a secret. From then on a host that is aborted leaves no core file, nor do programs that it starts; and no other
-/// process of its user can attach to it or read its memory in `/proc`, unless it may do so with any process (`CAP_SYS_PTRACE`). The same goes for a
-/// debugger. Programs that it starts can be attached to as before.
+/// Sets the restrictions. Call it once, before there is a secret. Afterwards a host that is aborted leaves no core file, and neither do
+/// programs that it starts. No other process of its user, such as a debugger, can attach to it or read its memory in `/proc`, unless that
+/// process may do so with any process (`CAP_SYS_PTRACE`). Programs that the host starts can be attached to as before.
 ///
-/// What could not be had is given back; the rest holds. From prctl(2), `PR_SET_DUMPABLE`, and core(5).
+/// Returns the restrictions that could not be set; the others hold. From prctl(2), `PR_SET_DUMPABLE`, and core(5).
 pub fn harden() -> Vec<Unhardened> {
     [core_files().err().map(Unhardened::CoreFiles), memory().err().map(Unhardened::Memory)].into_iter().flatten().collect()
 }
 
-/// SECURITY: the hard limit too, or whoever runs in this process could raise it again.
+/// SECURITY: this also sets the hard limit. Otherwise any code in this process could raise the limit again.
 fn core_files() -> Result<(), Errno> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)?;
@@ -51,10 +52,10 @@ mod tests {
 
     use super::*;
 
-    /// Says whether the child is hardened before it aborts.
+    /// The variable that says whether the child is hardened before it aborts.
     const PART: &str = "BAILIWICK_TEST_HARDEN";
 
-    /// This same binary, which plays its part in that folder, where core files may be of any size.
+    /// Runs this same binary again as the child, in a folder in which core files may have any size.
     fn aborted(part: &str, folder: &Path) -> Output {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "ulimit -c unlimited || ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"", "sh"]);
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(output.status.signal(), Some(6));
         assert!(!output.status.core_dumped() && files(hardened.path()) == 0);
 
-        // Without it there is one, or this test says nothing here.
+        // Without hardening there is a core file. Otherwise this test proves nothing here.
         let output = aborted("bare", bare.path());
         assert!(String::from_utf8_lossy(&output.stdout).contains(" Dumpable, "));
         if !output.status.core_dumped() {

@@ -1,11 +1,11 @@
-//! Secret values: where they are kept, how they go along with a request, and how they are taken out of what comes back.
+//! Secret values: where they are kept, how they are placed into requests, and how they are removed from answers.
 //!
-//! INVARIANT: a value leaves this room in four ways only: placed into a request that a permit is held for ([`place()`]), in a request for a token at
-//! the endpoint that is bound to it ([`oauth`]), at the server that lets the host in with it ([`remote`]), or as a digest that nobody can make
-//! without the home's key. A [`Secret`] has no form in which it could be printed, compared or written down by accident.
+//! INVARIANT: a value leaves this room in four ways only: placed into a request that has a permit ([`place()`]), in a request for a token
+//! to the endpoint that is bound to it ([`oauth`]), in a request to the server at which the host logs in with it ([`remote`]), or as a
+//! digest that can't be computed without the home's key. The type [`Secret`] can't be printed, compared or serialized by accident.
 //!
-//! What this can't do: a server that gives a value back in a form of its own (reversed, encrypted, a letter at a time) is not seen through. What
-//! keeps a value from such a server is where it may go at all.
+//! What this room can't do: it does not recognise a value that a server returns in a form of its own (reversed, encrypted, one letter at a
+//! time). Only the list of hosts to which a value may go protects it from such a server.
 
 mod exec;
 mod harden;

@@ -1,4 +1,4 @@
-//! How a token is asked for, and what comes back (RFC 6749). Nothing is sent here.
+//! Token requests and their answers (RFC 6749). Nothing is sent here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -11,27 +11,27 @@ use zeroize::Zeroizing;
 use crate::place::percent;
 use crate::secret::Secret;
 
-/// BOUND: what an endpoint may answer; a token, and a refresh token, of 4,096 bytes each, and what is around them.
+/// BOUND: bytes of an endpoint's answer: a token and a refresh token of 4,096 bytes each, and the rest of the object.
 pub const TOKEN_ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// What an endpoint says of a request that it does not grant (section 5.2). No other word of its answer is given on: it may hold what was sent.
+/// The error codes of an endpoint (section 5.2). No other text of its answer is passed on, because it may contain what was sent.
 const CODES: &[&str] =
     &["invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"];
 
-/// What an endpoint gave out.
+/// What an endpoint issued.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// For requests, by [`crate::bearer`].
+    /// The access token, for [`crate::bearer`].
     pub access: Secret,
-    /// In place of the one that was sent, where there is one.
+    /// The new refresh token. `None` if the old one stays valid.
     pub refresh: Option<Secret>,
-    /// How long the access token is good, in seconds, where the endpoint says so.
+    /// For how many seconds the access token is valid. `None` if the endpoint does not say so.
     pub expires_in_s: Option<u64>,
 }
 
 impl Token {
-    /// How many seconds the access token lets somebody in: as the endpoint says, or as the token itself says if it is a JWT (RFC 9068),
-    /// whichever is longer. `None` if neither says it.
+    /// For how many seconds the access token gives access: as the endpoint says, or as the token itself says if it is a JWT (RFC 9068),
+    /// whichever is longer. `None` if neither says so.
     pub fn lives_s(&self, now_s: u64) -> Option<u64> {
         #[derive(Deserialize)]
         struct Claims {
@@ -48,32 +48,33 @@ impl Token {
     }
 }
 
-/// There is no token. Says nothing of what was sent or came back, but a code of RFC 6749.
+/// There is no token. The error says nothing about what was sent or received, except for a code of RFC 6749.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The endpoint says no.
+    /// The endpoint refused.
     #[error("the endpoint gave no token (status {status}{})", .code.map(|code| format!(", `{code}`")).unwrap_or_default())]
     Refused {
-        /// Of the answer.
+        /// The status of the answer.
         status: u16,
-        /// One of section 5.2.
+        /// The error code, if it is one of section 5.2.
         code: Option<&'static str>,
     },
-    /// More than a token needs.
+    /// The answer is longer than a token needs.
     #[error("the endpoint's answer has more than {TOKEN_ANSWER_BYTES_MAX} bytes")]
     Long,
-    /// No object of section 5.1.
-    #[error("the endpoint's answer is not one of RFC 6749")]
+    /// The answer is not an object of section 5.1.
+    #[error("the endpoint's answer does not have the form of RFC 6749")]
     Malformed,
-    /// A kind of token that has to be used in another way.
+    /// The token is of a kind that is used in another way.
     #[error("the endpoint's token is not a bearer token")]
     NotBearer,
-    /// A token that can't go into a header, or be found in what comes back.
-    #[error("the endpoint's token can't be kept apart: it has 8 to 4,096 visible characters of ASCII")]
+    /// The token can't be sent in a header, or can't be found in answers.
+    #[error("the endpoint's token can't be used: it must have 8 to 4,096 visible ASCII characters")]
     Unfit,
 }
 
-/// The fields and the body of a `POST` to the endpoint: section 4.4 with the client's secret as `Basic` (section 2.3.1), or section 6 as a public client.
+/// The headers and the body of a `POST` to the endpoint: section 4.4 with the client's secret as `Basic` (section 2.3.1), or section 6 as a
+/// public client.
 pub fn token_request(secret: &Secret, oauth2: &Oauth2) -> (Vec<Header>, Bytes) {
     let id = percent(oauth2.client_id.as_bytes());
     let value = percent(secret.expose());
@@ -100,7 +101,7 @@ pub fn token_request(secret: &Secret, oauth2: &Oauth2) -> (Vec<Header>, Bytes) {
     (headers, Bytes::from(body))
 }
 
-/// What an endpoint answered: a token with status 200, or why there is none.
+/// Reads an endpoint's answer: a token with status 200, or the reason why there is none.
 ///
 /// # Errors
 /// See [`TokenError`].
@@ -118,7 +119,7 @@ pub fn token_answer(status: u16, body: &[u8]) -> Result<Token, TokenError> {
     }
 }
 
-/// Sections 5.1 and 5.2. A field that is there twice is an error.
+/// The object of sections 5.1 and 5.2. A field that occurs twice is an error.
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Option<Hidden>,
@@ -161,7 +162,7 @@ impl<'de> Deserialize<'de> for Hidden {
     }
 }
 
-/// A number, or as some endpoints have it, its digits as text.
+/// A number, or its digits as text, which some endpoints send.
 struct Seconds(u64);
 
 impl<'de> Deserialize<'de> for Seconds {
@@ -210,12 +211,12 @@ mod tests {
         let (headers, body) = request(OauthGrant::ClientCredentials, "s6BhdRkqt3", None, "7Fjfp0ZBr1KtDRbnfVdmIw");
         assert_eq!(headers, [accept, kind, "authorization: Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"]);
         assert_eq!(body, "grant_type=client_credentials");
-        // `a%3Ab:c%3A%2525%20d`: a colon of the id is none of the pair.
+        // `a%3Ab:c%3A%2525%20d`: a colon in the id does not separate the pair.
         let (headers, body) = request(OauthGrant::ClientCredentials, "a:b", Some("read write&"), "c:%25 dddd");
         assert_eq!(headers.last().unwrap(), "authorization: Basic YSUzQWI6YyUzQSUyNTI1JTIwZGRkZA==");
         assert_eq!(body, "grant_type=client_credentials&scope=read%20write%26");
         let (headers, body) = request(OauthGrant::Refresh, "s6&x=y", Some("read"), "tGzv3JOkF0XG5Qx2TlKWIA&a=b");
-        assert_eq!(headers, [accept, kind], "a public client shows nothing else");
+        assert_eq!(headers, [accept, kind], "a public client sends no other header");
         assert_eq!(body, "grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA%26a%3Db&client_id=s6%26x%3Dy&scope=read");
     }
 

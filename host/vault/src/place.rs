@@ -1,7 +1,7 @@
-//! Where a secret goes in a request, and what is made with it there.
+//! Places a secret, or what is made from it, into a request.
 //!
-//! INVARIANT: nothing goes in beside a thing of the guest's own by the same name, in whatever spelling a server may fold into it. Policy refuses some of
-//! that before; here it is refused again, and for all placements.
+//! INVARIANT: nothing is placed into a request that has a field of the same name already, in any spelling that a server may fold into it.
+//! Policy refuses some of these requests earlier. Here they are refused for all placements.
 
 mod body;
 mod encode;
@@ -21,85 +21,87 @@ use zeroize::Zeroizing;
 pub(crate) use self::encode::percent;
 use crate::secret::{Secret, VALUE_BYTES_MIN};
 
-/// A request on its way out, whole, before what says how it is framed has been set (`host`, `content-length`).
+/// A complete request that is about to be sent, before its framing (`host`, `content-length`) is set.
 pub struct Outgoing<'a> {
     /// The method.
     pub method: &'a Method,
-    /// Where to; path and query are sent as they stand here.
+    /// The target. Its path and query are sent as they are here.
     pub target: &'a mut HttpTarget,
-    /// The guest's own, and what the host has added so far.
+    /// The guest's headers, and those that the host has added so far.
     pub headers: &'a mut Vec<Header>,
     /// The whole body.
     pub body: &'a mut Bytes,
 }
 
-/// What a request now holds.
+/// What a request contains after a value was placed.
 #[derive(Debug, Default)]
 pub struct Placed {
-    /// What was made with the secret, and must be taken out of what comes back as the secret itself must: tokens, signatures.
+    /// What was made with the secret: tokens and signatures. They must be removed from answers just as the secret itself.
     pub made: Vec<Secret>,
 }
 
 impl Placed {
-    /// A value that was written otherwise than it is: a server may give back what it was sent in hexadecimal, or in base 64. One that is too long for that
-    /// is looked for as it is.
+    /// A value that is sent in another form than its own. A server may return what it got in hexadecimal or base 64. A value that is too
+    /// long for that is searched for as it is.
     fn written(value: &[u8], written: &[u8]) -> Self {
         let other = (value != written).then(|| Secret::new(written.to_vec()).ok());
         Self { made: other.flatten().into_iter().collect() }
     }
 }
 
-/// The value can't go where its binding says. Says nothing of the value.
+/// The value can't be placed as its binding says. The error says nothing about the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
-    /// A header field of HTTP/1 has visible ASCII.
+    /// The value is not visible ASCII, as a header field of HTTP/1 requires.
     #[error("a value that is not ASCII can't go into a header")]
     NotAscii,
-    /// JSON is UTF-8.
+    /// The value is not UTF-8, as JSON requires.
     #[error("a value that is not UTF-8 can't go into JSON")]
     NotText,
-    /// The guest has set what the host sets. By the name in the binding, never by what the guest wrote.
-    #[error("the request has a `{0}` of its own")]
+    /// The guest has set what the host sets. The name is that of the binding, never what the guest wrote.
+    #[error("the request already has a `{0}`")]
     Taken(String),
-    /// Fewer segments than the number in the binding.
+    /// The path has fewer segments than the number in the binding.
     #[error("the path of the request has too few segments")]
     FewSegments,
-    /// What stands before or after the value would not stay in its segment.
-    #[error("what stands beside the value in the path is not of letters that stay there")]
+    /// The text before or after the value would not stay in its segment.
+    #[error("the text beside the value in the path has characters that could end the segment")]
     Segment,
-    /// Path, query, or a token that was made.
+    /// The path, the query or the token that was made is too long.
     #[error("with the value in it, the request would be too long")]
     Long,
-    /// No form, or more than one type, or one in another character set.
-    #[error("the body is no form: it has one content type, `application/x-www-form-urlencoded`, in UTF-8")]
+    /// The body is not a form, or the request has more than one content type, or one with another character set.
+    #[error("the body is not a form with the one content type `application/x-www-form-urlencoded` in UTF-8")]
     NotForm,
-    /// No JSON, or not an object, or more than one.
-    #[error("the body is not one JSON object: it has one content type, `application/json` or one in `+json`, in UTF-8")]
+    /// The body is not JSON, or not an object, or more than one value.
+    #[error("the body is not one JSON object with the one content type `application/json` or `…+json` in UTF-8")]
     NotJson,
-    /// A name in a packed body can't be seen.
-    #[error("the body is packed (`content-encoding`), and what is in it can't be seen")]
+    /// The body is packed, so its names can't be checked.
+    #[error("the body is packed (`content-encoding`), so its contents can't be checked")]
     Packed,
-    /// `{body}` not once, or another word in braces.
-    #[error("what is to be signed has `{{body}}` once, and no other words in braces than `{{timestamp}}`, `{{method}}` and `{{path}}`")]
+    /// The template does not have `{body}` exactly once, or it has another word in braces.
+    #[error(
+        "the template to sign must have `{{body}}` once, and no other words in braces but `{{timestamp}}`, `{{method}}` and `{{path}}`"
+    )]
     Template,
-    /// The host sets `iat` and `exp`.
-    #[error("the claims of a token have no `iat` and `exp`, and its life is of 1 to 3,600 s")]
+    /// The claims have `iat` or `exp`, which the host sets, or the lifetime is out of range.
+    #[error("the claims of a token must not have `iat` or `exp`, and its lifetime must be 1 to 3,600 s")]
     Claims,
-    /// Another kind of key, or none.
-    #[error("the value is no private key for this signature: it is one PEM block, in PKCS#8 or, for RSA, in PKCS#1")]
+    /// The value is another kind of key, or not a key.
+    #[error("the value is not a private key for this signature; it must be one PEM block, in PKCS#8 or, for RSA, in PKCS#1")]
     Key,
-    /// The system gave no random bytes.
+    /// The system gave no random numbers.
     #[error("no signature could be made")]
     Unsigned,
-    /// The value is not what is sent: [`crate::oauth::token_request`], then [`bearer`].
+    /// The value itself is not sent. Use [`crate::oauth::token_request`], then [`bearer`].
     #[error("a token has to be obtained first")]
     NoToken,
 }
 
-/// Puts a value into a request, or signs the request with it. After an error the request may be half changed, and is not to be sent.
+/// Puts a value into a request, or signs the request with it. After an error the request may be changed in part, and must not be sent.
 ///
 /// # Errors
-/// A value that can't go there, a request that has something of its own there, a binding that can't be meant.
+/// A value that can't be placed there, a request that has the same field already, a binding that makes no sense.
 pub fn place(secret: &Secret, placement: &Placement, request: &mut Outgoing<'_>, now_unix_s: u64) -> Result<Placed, PlaceError> {
     let value = secret.expose();
     match placement {
@@ -123,7 +125,7 @@ pub fn place(secret: &Secret, placement: &Placement, request: &mut Outgoing<'_>,
         Placement::Sigv4(sigv4) => return sigv4::place(value, sigv4, request, now_unix_s),
         Placement::Hmac(hmac) => return hmac::place(value, hmac, request, now_unix_s),
         Placement::Jwt(jwt) => return jwt::place(secret, jwt, request, now_unix_s),
-        // SECURITY: the value is for the endpoint that gives out tokens, and for nobody else.
+        // SECURITY: the value is only for the endpoint that issues tokens.
         Placement::Oauth2(_) => return Err(PlaceError::NoToken),
     }
     Ok(Placed::default())
@@ -137,7 +139,7 @@ pub fn bearer(token: &Secret, headers: &mut Vec<Header>) -> Result<(), PlaceErro
     set_header(headers, "authorization", &[b"Bearer ", token.expose()])
 }
 
-/// Whether two names of headers are one to servers that can't tell `-` from `_` (CGI, WSGI).
+/// Whether two header names are the same for servers that can't tell `-` from `_` (CGI, WSGI).
 fn alike(one: &str, other: &str) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     one.len() == other.len() && one.bytes().map(fold).eq(other.bytes().map(fold))
@@ -147,7 +149,7 @@ fn check_free(headers: &[Header], name: &str) -> Result<(), PlaceError> {
     if headers.iter().any(|header| alike(&header.name, name)) { Err(PlaceError::Taken(name.to_owned())) } else { Ok(()) }
 }
 
-/// Adds a field that is not there yet, from the parts of its value.
+/// Adds a header that is not there yet. Its value is the concatenation of `parts`.
 fn set_header(headers: &mut Vec<Header>, name: &str, parts: &[&[u8]]) -> Result<(), PlaceError> {
     check_free(headers, name)?;
     if parts.iter().copied().flatten().any(|byte| !byte.is_ascii() || byte.is_ascii_control()) {
@@ -157,7 +159,7 @@ fn set_header(headers: &mut Vec<Header>, name: &str, parts: &[&[u8]]) -> Result<
     Ok(())
 }
 
-/// What comes back is looked through for it, where it is long enough not to be found by chance.
+/// Something that was made with a secret, to be searched for in answers. `None` if it is so short that it could occur by chance.
 fn made(value: &[u8]) -> Result<Option<Secret>, PlaceError> {
     if value.len() < VALUE_BYTES_MIN {
         return Ok(None);
@@ -187,11 +189,12 @@ fn query(value: &[u8], name: &str, request: &mut Outgoing<'_>) -> Result<(), Pla
     Ok(())
 }
 
-/// A segment of its own, before the guest's segment of this number. The path `/` has one, which is empty.
+/// Inserts a segment before the guest's segment of this number. The path `/` has one segment, which is empty.
 ///
-/// SECURITY: a value can't end its segment or begin another, whatever is in it; nor can it become `.` or `..`, since it has eight bytes at least.
+/// SECURITY: a value can't end its segment or begin another, whatever it contains. It can't become `.` or `..` either, because it has at
+/// least eight bytes.
 fn path(value: &[u8], segment: u32, (before, after): (&str, &str), target: &mut HttpTarget) -> Result<(), PlaceError> {
-    // Of RFC 3986, `pchar` without what is written by its number, and without the `;` at which some servers end a segment.
+    // `pchar` of RFC 3986 without percent-encoding, and without `;`, at which some servers end a segment.
     let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
     if !before.bytes().chain(after.bytes()).all(stays) {
         return Err(PlaceError::Segment);

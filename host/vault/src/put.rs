@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
 
-/// A key in the session's key ring, for as long as this lives. `None`, and said so, where the kernel gives none.
+/// A key in the session's key ring that exists as long as this value. `None`, with a message, if the kernel has no key ring.
 pub(crate) struct Put(Key, KeyRing);
 
 impl Put {
@@ -24,7 +24,7 @@ impl Drop for Put {
     }
 }
 
-/// No other test, and no other run of this one, has it.
+/// A name that no other test, and no other run of this test, has.
 pub(crate) fn own(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }

@@ -1,13 +1,13 @@
-//! The values of a whole home that could still let somebody in. Each has its credential, the hosts where it could, and the time until which
-//! it could.
+//! The values of a whole home that could still give access to a host. Each has its credential, the hosts to which it could give access, and
+//! the time at which it expires.
 //!
-//! A run looks in answers for the values that could let somebody in at a host that the run can reach. Values that were obtained or made
-//! (tokens, signatures), and values that were replaced in the vault, are kept sealed in the home until they expire, so the next process
-//! looks for them as well. It also looks for values that are in the vault now. Values from other sources are held in memory only: the home
-//! keeps no copy of what its operator keeps elsewhere on purpose.
+//! A run searches answers for the values that could give access to a host that the run can reach. It searches for values that were obtained
+//! or made (tokens, signatures) and for values that were replaced in the vault; these are kept sealed in the home until they expire, so
+//! that the next process searches for them as well. It also searches for the present values of the vault. Values from other sources are in
+//! memory only: the home must not keep a copy of what its operator keeps elsewhere on purpose.
 //!
-//! - INVARIANT: no value is forgotten before it has expired. If there is no more room, no other value is made.
-//! - INVARIANT: a caller that only asks which values there are never waits for the disk or for another process.
+//! - INVARIANT: no value is forgotten before it has expired. If there is no room left, no further value is made.
+//! - INVARIANT: a caller that only reads the list never waits for the disk or for another process.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,24 +18,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::local::{DiskMark, KeptValue, Local, LocalError, Reader};
 use crate::outstanding::Outstanding;
 
-/// BOUND: values of one home that could let somebody in at the same time.
+/// BOUND: values of one home that could give access to a host at the same time.
 const VALUES_MAX: usize = 16_384;
 
-/// One value, with the number that it has in this process.
+/// One value, with its number in this process.
 #[derive(Clone, Debug)]
 pub struct Registered {
-    /// The number, counted from 1. A value that is noted again for a longer time gets a new number.
+    /// The number, counted from 1. A value that is added again for a longer time gets a new number.
     pub id: u64,
     /// The value.
     pub value: Arc<Outstanding>,
 }
 
-/// See the module. Cheap to share.
+/// The list of values. See the documentation of the module. Clones of the `Arc` that holds it share one list.
 pub struct Register {
     local: Local,
-    /// Held while a thread waits for the disk and for other processes. A caller that only asks which values there are does not take it.
+    /// Is held while a thread waits for the disk and for other processes. A caller that only reads the list does not take it.
     files: Mutex<RegisterFiles>,
-    /// Held for a moment only: no thread waits for anything while it holds this.
+    /// Is held only briefly: no thread waits for anything while it holds this lock.
     inner: Mutex<Inner>,
     last: AtomicU64,
     most: usize,
@@ -47,11 +47,11 @@ impl std::fmt::Debug for Register {
     }
 }
 
-/// How far the files of the home were read.
+/// How far the files of the home have been read.
 #[derive(Default)]
 struct RegisterFiles {
     live: Reader,
-    /// The file of the vault whose values were last taken in.
+    /// The state of the vault's file when its values were last read.
     vault: DiskMark,
 }
 
@@ -62,9 +62,9 @@ struct Inner {
     /// A hash of each credential and value, under a key of this process, with the number of the entry.
     known: BTreeSet<(u64, u64)>,
     hashes: RandomState,
-    /// When each entry expires that does, with its number.
+    /// The expiry time of each entry that has one, with its number.
     lapse: BTreeSet<(u64, u64)>,
-    /// How many entries each credential has.
+    /// The number of entries of each credential.
     counts: BTreeMap<String, usize>,
 }
 
@@ -82,12 +82,12 @@ impl Inner {
         alike.find(|(_, known)| is_it(known))
     }
 
-    /// Whether this value is known, for as long.
+    /// Whether this value is known for at least as long.
     fn knows(&self, value: &Outstanding) -> bool {
         self.same(value).is_some_and(|(_, known)| lasts(known.until_s) >= lasts(value.until_s))
     }
 
-    /// Adds the value, unless it is known already for as long. It replaces an entry of the same value that expires earlier.
+    /// Adds the value, unless it is known for at least as long. It replaces an entry of the same value that expires earlier.
     fn put(&mut self, value: Outstanding) {
         if self.knows(&value) {
             return;
@@ -122,9 +122,9 @@ impl Inner {
         }
     }
 
-    /// Whether there is room for these values, after entries that have expired were removed.
+    /// Checks that there is room for these values, after removing entries that have expired.
     ///
-    /// SECURITY: no run can use up the room of all others by having more and more values made under one credential.
+    /// SECURITY: a run that makes many values under one credential can't use up the room of all others.
     fn room(&mut self, new: &[Outstanding], most: usize, now_s: u64) -> Result<(), LocalError> {
         self.forget_lapsed(now_s);
         let share = most - most / 4;
@@ -138,12 +138,12 @@ fn lasts(until_s: Option<u64>) -> u64 {
 }
 
 impl Register {
-    /// For the home of this vault. Opens nothing.
+    /// The list for the home of this vault. Opens no file.
     pub fn new(local: Local) -> Self {
         Self::with_room(local, VALUES_MAX)
     }
 
-    /// The same, with room for that many values.
+    /// Like [`Register::new`], with room for `most` values.
     pub fn with_room(local: Local, most: usize) -> Self {
         Self { local, files: Mutex::default(), inner: Mutex::default(), last: AtomicU64::new(0), most }
     }
@@ -180,12 +180,12 @@ impl Register {
     /// Takes in what other processes of this home have kept, and what is in the vault. Waits for the disk.
     ///
     /// # Errors
-    /// What was kept, or the vault, does not open: then nobody knows which values to look for.
+    /// The kept values or the vault do not open. Then it is unknown which values to search for.
     pub fn refresh(&self, now_s: u64) -> Result<(), LocalError> {
         let mut files = self.files();
         let kept = self.local.live_read(&mut files.live)?;
         self.take_in(kept, now_s);
-        // SECURITY: another run of this home may have sent these values to a host that this run asks, in this process or an earlier one.
+        // SECURITY: another run of this home, in this process or an earlier one, may have sent these values to a host that this run asks.
         let values = self.local.values_since(&mut files.vault)?;
         self.put(values.into_iter().flatten());
         Ok(())
@@ -201,7 +201,7 @@ impl Register {
     /// Notes values before they leave the host. When this returns, those that are kept are on disk. Waits for the disk, unless all of them are noted already.
     ///
     /// # Errors
-    /// No room, or they can't be kept: then they must not leave.
+    /// There is no room, or the values can't be kept. Then they must not leave the host.
     pub fn note(&self, values: Vec<Outstanding>, now_s: u64) -> Result<(), LocalError> {
         if self.knows(&values) {
             return Ok(());
@@ -220,7 +220,7 @@ impl Register {
         };
         if !kept.is_empty() {
             let others = self.local.live_keep(&mut files.live, &kept, now_s);
-            // SECURITY: what other processes have added was read and is lost with the error: it is read again.
+            // SECURITY: values that other processes added were read, and are lost with this error. So they are read again the next time.
             let others = others.inspect_err(|_| files.live = Default::default())?;
             self.take_in(others, now_s);
         }
@@ -228,7 +228,7 @@ impl Register {
         Ok(())
     }
 
-    /// The number of the last value. It shows without waiting whether anything is new.
+    /// The number of the last value. With it a caller sees, without waiting, whether there are new values.
     pub fn last(&self) -> u64 {
         self.last.load(Ordering::Acquire)
     }

@@ -1,7 +1,7 @@
-//! How HashiCorp Vault and OpenBao are asked for a secret, and what they answer: requests and answers as bytes. Whoever has the network sends them.
+//! Requests to HashiCorp Vault and OpenBao for a secret, and their answers, as bytes. A caller that has the network sends them.
 //!
-//! The endpoints are those of their HTTP API (`/v1`): `auth/approle/login`, `auth/kubernetes/login`, and a read of the KV engine, version 1 or 2. No
-//! error has anything of an answer in it: a server may put what it was sent, or a secret, into its own.
+//! The endpoints are those of their HTTP API (`/v1`): `auth/approle/login`, `auth/kubernetes/login`, and a read of the KV engine, version 1
+//! or 2. No error contains any part of an answer: a server may put what it was sent, or a secret, into its error messages.
 
 use std::collections::BTreeMap;
 
@@ -12,71 +12,71 @@ use zeroize::Zeroizing;
 
 use crate::secret::{Secret, UnfitError};
 
-/// BOUND: bytes of an answer that is looked into. A secret of the KV engine has a megabyte at most by default.
+/// BOUND: bytes of an answer that are read. A secret of the KV engine has at most one megabyte by default.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// The server gave no secret. Nothing of its answer is in here.
+/// The server gave no secret. The error contains nothing of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// 400 to a log-in, 401 or 403: the credentials are wrong or have run out, or the policy of the server forbids it.
+    /// 400 to a log-in, 401 or 403: the credentials are wrong or have expired, or the policy of the server forbids it.
     #[error("the server refused (status {0})")]
     Refused(u16),
-    /// 404: nothing is there, or it was deleted.
+    /// 404: there is no such secret, or it was deleted.
     #[error("the server has no such secret")]
     Absent,
-    /// 429 and 473: it has too much to do, or is a standby.
-    #[error("the server can't answer just now (status {0})")]
+    /// 429 and 473: the server is overloaded, or is a standby.
+    #[error("the server can't answer now (status {0})")]
     Busy(u16),
-    /// 503: it is sealed, or being mended.
+    /// 503: the server is sealed, or in maintenance.
     #[error("the server is sealed or out of service")]
     Sealed,
-    /// Another status than 200.
+    /// The status is another one than 200.
     #[error("the server answered with status {0}")]
     Status(u16),
-    /// What it answered is not what its API says.
+    /// The answer does not have the form of the API.
     #[error("the answer of the server could not be understood")]
     Unread,
-    /// More than is looked into.
+    /// The answer is too long.
     #[error("the answer of the server has more than {ANSWER_BYTES_MAX} bytes")]
     TooLong,
-    /// The secret has no such field, or what is there is no text.
-    #[error("the secret has no field of that name that is a text")]
+    /// The secret has no such field, or the field is not text.
+    #[error("the secret has no text field of that name")]
     NoField,
-    /// The path could mean another one, or can't be sent.
-    #[error("the path of the secret has an empty segment, one of dots, or control characters")]
+    /// The path could be read as another one, or can't be sent.
+    #[error("the path of the secret has an empty segment, `.`, `..`, or control characters")]
     Path,
-    /// What the host shows to be let in is not UTF-8, or can't stand in a header.
-    #[error("what lets the host in is not the text that it has to be")]
+    /// The host's log-in secret is not UTF-8, or can't be a header.
+    #[error("the host's log-in secret for the server is not UTF-8, or can't be sent in a header")]
     Login,
-    /// What is there is no secret.
+    /// The field's value can't be a secret.
     #[error(transparent)]
     Unfit(#[from] UnfitError),
 }
 
-/// What the host was let in with.
+/// The result of a log-in.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// For `X-Vault-Token`.
+    /// The value for `X-Vault-Token`.
     pub token: Secret,
-    /// How many seconds it lasts; 0 where it does not end.
+    /// For how many seconds the token is valid. 0 if it does not expire.
     pub lease_s: u64,
 }
 
-/// A log-in: a `POST` of JSON.
+/// A log-in: a `POST` with JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LoginRequest {
-    /// Where to.
+    /// The path.
     pub path: &'static str,
-    /// Has the secret in it.
+    /// The body, which contains the secret.
     pub body: LoginBody,
 }
 
-/// The body of a log-in: overwritten when it is dropped, and unprintable.
+/// The body of a log-in. It is overwritten when it is dropped, and can't be printed.
 #[derive(PartialEq, Eq)]
 pub struct LoginBody(Zeroizing<Vec<u8>>);
 
 impl LoginBody {
-    /// For the connection that it goes out on. Whoever calls it must not keep it.
+    /// The bytes, for the connection on which the body is sent. A caller must not keep them.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -88,11 +88,11 @@ impl std::fmt::Debug for LoginBody {
     }
 }
 
-/// The log-in; `None` where what is in the file is the token itself ([`crate::login_secret`] reads it). The methods are
-/// at the places that they have by default.
+/// The log-in request. `None` if the file contains the token itself ([`crate::login_secret`] reads it). The auth methods are expected at
+/// their default paths.
 ///
 /// # Errors
-/// [`RemoteError::Login`] for a secret that is no UTF-8: JSON has no other.
+/// [`RemoteError::Login`] if the secret is not UTF-8, as JSON requires.
 pub fn login_request(login: &VaultLogin, shown: &Secret) -> Result<Option<LoginRequest>, RemoteError> {
     let (path, role, role_name, shown_name) = match login {
         VaultLogin::Token { .. } => return Ok(None),
@@ -100,7 +100,7 @@ pub fn login_request(login: &VaultLogin, shown: &Secret) -> Result<Option<LoginR
         VaultLogin::Kubernetes { role, .. } => ("/v1/auth/kubernetes/login", role, "role", "jwt"),
     };
     let shown = std::str::from_utf8(shown.expose()).map_err(|_| RemoteError::Login)?;
-    // Room for all of it, each byte escaped: a buffer that grows leaves copies behind.
+    // There is room for all of it with each byte escaped, because a buffer that grows leaves copies behind.
     let mut body = Zeroizing::new(Vec::with_capacity(6 * (role.len() + shown.len()) + 64));
     let members = BTreeMap::from([(role_name, role.as_str()), (shown_name, shown)]);
     serde_json::to_writer(&mut *body, &members).map_err(|_| RemoteError::Login)?;
@@ -120,10 +120,10 @@ struct LoginAuth<'a> {
     lease_duration: u64,
 }
 
-/// What a log-in was answered with.
+/// Reads the answer to a log-in.
 ///
 /// # Errors
-/// The host was not let in, or what it was given is no token.
+/// The log-in failed, or the answer has no token.
 pub fn login_answer(status: u16, body: &[u8]) -> Result<Login, RemoteError> {
     const BAD_REQUEST: u16 = 400;
     let body =
@@ -133,11 +133,11 @@ pub fn login_answer(status: u16, body: &[u8]) -> Result<Login, RemoteError> {
     Ok(Login { token: token?, lease_s: auth.lease_duration })
 }
 
-/// What goes along with each request: the token, the namespace, and a mark that requests forged by way of a browser or a proxy don't have, which a
-/// server can be set to insist on.
+/// The headers of each request: the token, the namespace, and a header that requests forged through a browser or a proxy don't have. A
+/// server can be configured to require that header.
 ///
 /// # Errors
-/// [`RemoteError::Login`] for a token that can't stand in a header.
+/// [`RemoteError::Login`] if the token can't be sent in a header.
 pub fn headers(server: &VaultServer, token: Option<&Secret>) -> Result<Vec<Header>, RemoteError> {
     let header = |name: &str, value: &[u8]| Header { name: name.to_owned(), value: value.to_vec() };
     let mut headers = vec![header("x-vault-request", b"true")];
@@ -179,7 +179,7 @@ struct ReadAnswer<'a> {
     data: BTreeMap<String, &'a RawValue>,
 }
 
-/// By which an answer of version 2 of the KV engine is known.
+/// The part that only an answer of version 2 of the KV engine has.
 #[derive(Deserialize)]
 struct Metadata {
     #[serde(rename = "version")]
@@ -188,10 +188,10 @@ struct Metadata {
     _created_time: String,
 }
 
-/// The field of a secret that was read. In an answer of version 2 it is looked for in the secret only, and not beside it.
+/// The field of a secret that was read. In an answer of version 2 only the secret is searched for the field, not what is beside it.
 ///
 /// # Errors
-/// No secret, no such field, or one that is no secret here.
+/// There is no secret, no such field, or its value can't be a secret.
 pub fn read_answer(status: u16, body: &[u8], field: &str) -> Result<Secret, RemoteError> {
     let body = good(status, body)?;
     let unread = |_| RemoteError::Unread;
@@ -219,7 +219,7 @@ fn good(status: u16, body: &[u8]) -> Result<&[u8], RemoteError> {
     }
 }
 
-/// A JSON string as a secret; `None` where it is something else. By hand: a library's buffer for escapes would stay behind in memory.
+/// A JSON string as a secret. `None` if it is not a string. It is parsed here, because a library's buffer for escapes would stay in memory.
 fn text(json: &RawValue) -> Option<Result<Secret, UnfitError>> {
     let mut rest = json.get().strip_prefix('"')?.strip_suffix('"')?;
     let mut value = Zeroizing::new(Vec::with_capacity(rest.len()));
@@ -233,7 +233,7 @@ fn text(json: &RawValue) -> Option<Result<Secret, UnfitError>> {
     Some(Secret::of_text(std::mem::take(&mut *value)))
 }
 
-/// The character that an escape stands for (RFC 8259, section 7), and what is behind it.
+/// The character that an escape stands for (RFC 8259, section 7), and the text after it.
 fn unescaped(escaped: &str) -> Option<(char, &str)> {
     let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
     let mut characters = escaped.chars();
@@ -266,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    // As the API's documentation shows them, with values of our own.
+    // These are the answers in the API's documentation, with other values.
     const APPROLE: &str = r#"{"auth":{"renewable":true,"lease_duration":1200,"metadata":null,"token_policies":["default"],
         "accessor":"an-accessor","client_token":"a-token-of-the-server"},"warnings":null,"wrap_info":null,"data":null,
         "lease_duration":0,"renewable":false,"lease_id":""}"#;

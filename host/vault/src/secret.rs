@@ -4,50 +4,51 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-/// BOUND: a shorter one would be found by chance in what comes back, and be guessed.
+/// BOUND: a shorter value would occur in answers by chance, and could be guessed.
 pub const VALUE_BYTES_MIN: usize = 8;
-/// BOUND: servers take 8 KiB of a header. A private RSA key of 4,096 bits, the longest that signs here, has 3,188 bytes as [`Secret::of_text`] keeps it.
+/// BOUND: servers accept headers of 8 KiB. A private RSA key of 4,096 bits, the longest that signs here, has 3,188 bytes in the form of
+/// [`Secret::of_text`].
 pub const VALUE_BYTES_MAX: usize = 4096;
 
 /// The label of a private key in PKCS#8 (RFC 7468 section 10).
 pub(crate) const PKCS8: &str = "PRIVATE KEY";
 /// The label of a private RSA key in PKCS#1.
 pub(crate) const PKCS1: &str = "RSA PRIVATE KEY";
-/// What a private key begins with here.
+/// The prefix of a private key in the form of [`Secret::of_text`].
 const KEY_FRONT: &str = "pem:";
 
 /// A value that can't be a secret here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitError {
-    /// Too short to be taken out of what comes back.
-    #[error("a value has {VALUE_BYTES_MIN} bytes at least")]
+    /// The value is too short to be removed from answers.
+    #[error("a value must have at least {VALUE_BYTES_MIN} bytes")]
     Short,
-    /// Longer than it could be sent.
-    #[error("a value has {VALUE_BYTES_MAX} bytes at most")]
+    /// The value is too long to be sent.
+    #[error("a value must have at most {VALUE_BYTES_MAX} bytes")]
     Long,
-    /// A blank where servers take it away: what comes back would be another value.
-    #[error("a value neither begins nor ends with a blank")]
+    /// The value begins or ends with a blank. Servers remove it, so answers would contain another value.
+    #[error("a value must not begin or end with a blank")]
     Blank,
-    /// A line end, a NUL, or another byte that ends a header field.
-    #[error("a value holds no line ends and no control characters; is there one at its end?")]
+    /// The value has a line end, a NUL, or another byte that ends a header field.
+    #[error("a value must not contain line ends or control characters; is there one at its end?")]
     Control,
-    /// A PEM block of another kind, or more than one, or a broken one.
-    #[error("a private key is one PEM block, `PRIVATE KEY` or `RSA PRIVATE KEY`, not encrypted, and nothing else")]
+    /// The text is a PEM block of another kind, more than one, or a broken one.
+    #[error("a private key must be exactly one PEM block, `PRIVATE KEY` or `RSA PRIVATE KEY`, without encryption")]
     Pem,
-    /// A private key in a form of its own for elliptic curves.
-    #[error("a private key in `EC PRIVATE KEY` has to be converted: `openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW`")]
+    /// The text is a private key in the form that only elliptic curves have.
+    #[error("a private key in `EC PRIVATE KEY` must be converted first: `openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW`")]
     EcPem,
 }
 
-/// A secret: overwritten when it is dropped, and unprintable.
+/// A secret. It is overwritten when it is dropped, and can't be printed.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes a value over.
+    /// Makes a secret of a value.
     ///
     /// # Errors
-    /// One that could not go into a request, or be taken out of an answer.
+    /// A value that can't be put into a request, or be removed from an answer.
     pub fn new(value: Vec<u8>) -> Result<Self, UnfitError> {
         let value = Zeroizing::new(value);
         match value.len() {
@@ -59,7 +60,7 @@ impl Secret {
         }
     }
 
-    /// The value on a line: one line end at its end is a text editor's, or the return key's.
+    /// The value on a line. One line end at its end is removed, because it comes from a text editor or the return key.
     ///
     /// # Errors
     /// As [`Secret::new`].
@@ -74,7 +75,8 @@ impl Secret {
         Self::new(std::mem::take(&mut *line))
     }
 
-    /// A value in a text: a private key in a PEM block (RFC 7468), kept on one line as `pem:LABEL:BASE64`; anything else is a line of its own.
+    /// The value in a text. A private key in a PEM block (RFC 7468) is kept on one line as `pem:LABEL:BASE64`. Any other text must be one
+    /// line.
     ///
     /// # Errors
     /// As [`Secret::new`], and a PEM block that is not the private key of a signature.
@@ -86,39 +88,40 @@ impl Secret {
         Self::new(std::mem::take(&mut *line_of_pem(&text)?))
     }
 
-    /// The label and the DER of a private key that [`Secret::of_text`] has taken in.
+    /// The label and the DER of a private key in the form of [`Secret::of_text`].
     pub(crate) fn private_key(&self) -> Option<(&str, Zeroizing<Vec<u8>>)> {
         let (label, encoded) = str::from_utf8(&self.0).ok()?.strip_prefix(KEY_FRONT)?.split_once(':')?;
         Some((label, Zeroizing::new(STANDARD.decode(encoded).ok()?)))
     }
 
-    /// Whether both are the same value. For a value of one's own and its older self; nobody else can tell how long it took.
+    /// Whether both are the same value. The comparison is not in constant time. It is for a value and an older value of its owner, where
+    /// nobody else can measure the time.
     pub fn is(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 
-    /// Whether a value that somebody found is this one. Both are compared by hashes under a key that lives as long as this call: how long it takes says
-    /// nothing of how near the value came. Nothing is found where the system gives no random numbers.
+    /// Whether a value that somebody found is this one. Both are compared by hashes under a key that is random for each call, so the time
+    /// says nothing about how similar the values are. Returns false if the system gives no random numbers.
     pub fn is_value(&self, found: &[u8]) -> bool {
         let Ok(key) = ring::hmac::Key::generate(ring::hmac::HMAC_SHA256, &ring::rand::SystemRandom::new()) else { return false };
         let tag = ring::hmac::sign(&key, found);
         ring::hmac::verify(&key, &self.0, tag.as_ref()).is_ok()
     }
 
-    /// A new value of 256 random bits, as letters, digits, `-` and `_`; nothing, where the system gives no random numbers.
+    /// A new value of 256 random bits, as letters, digits, `-` and `_`. `None` if the system gives no random numbers.
     pub fn random() -> Option<Self> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bytes).ok()?;
         Self::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()).into_bytes()).ok()
     }
 
-    /// Only for what is in this room: whoever calls it must not keep it.
+    /// The bytes, only for code in this room. A caller must not keep them.
     pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Each buffer has room for all of it at once, so that none is left behind where it grew.
+/// Each buffer has room for the whole value at once, because a buffer that grows leaves copies behind.
 fn line_of_pem(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnfitError> {
     /// The first byte of a DER sequence, which each kind of private key is.
     const SEQUENCE: u8 = 0x30;

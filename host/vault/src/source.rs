@@ -1,4 +1,4 @@
-//! Where a value comes from, by its binding.
+//! Gets a value from the source that its binding names.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,46 +16,46 @@ use crate::local::{Local, LocalError, StoredSecret, VaultEntries, read_open};
 use crate::register::Register;
 use crate::secret::{Secret, UnfitError, VALUE_BYTES_MAX};
 
-/// There is no value. Nothing of one is in here.
+/// There is no value. The error contains nothing of a value.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The home's vault says no: to a value of its own, or to this name from whatever source.
+    /// The home's vault has no value of this name, or has the name as revoked, whatever its source.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// No such variable.
+    /// The variable is not set.
     #[error("the variable `{0}` is not set")]
     NoVariable(String),
     /// The file can't be read.
     #[error("could not read `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// The program gave none.
+    /// The program gave no value.
     #[error("`{}` gave no value", program.escape_debug())]
     Exec {
-        /// Its path, without arguments.
+        /// The path of the program, without arguments.
         program: String,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: ExecError,
     },
-    /// The kernel gave none.
+    /// The kernel gave no value.
     #[error("the key ring of the kernel gave no value: type `user`, description `{}`", description.escape_debug())]
     Keyring {
-        /// Of the key.
+        /// The description of the key.
         description: String,
-        /// Why not.
+        /// The reason.
         #[source]
         cause: KeyringError,
     },
-    /// It has to be fetched over the network, which this room does not use: `broker` does that, with [`crate::remote`].
-    #[error("the value is kept by a server")]
+    /// The value has to be fetched over the network, which this room does not use. `broker` does that, with [`crate::remote`].
+    #[error("the value is kept by a server, which was not asked")]
     Remote,
-    /// What is there is no secret.
+    /// The source's content can't be a secret.
     #[error(transparent)]
     Unfit(#[from] UnfitError),
     /// The runtime is shutting down.
@@ -64,7 +64,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether it is certain that there is no value that could be sent. Otherwise there may be a value that could not be fetched.
+    /// Whether there is certainly no value that could be sent. Otherwise there may be a value that could not be fetched.
     pub fn is_none(&self) -> bool {
         match self {
             Self::Local(LocalError::Absent(_) | LocalError::Revoked(_)) | Self::NoVariable(_) | Self::Unfit(_) => true,
@@ -75,14 +75,14 @@ impl SourceError {
     }
 }
 
-/// A value, just now.
+/// A value as it is now.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// See [`Secret`].
+    /// The value itself.
     pub secret: Secret,
-    /// Counts the values of this name, where the vault of the home is its source.
+    /// The version of the value, which counts the values of this name. `None` if its source is not the vault of the home.
     pub version: Option<u64>,
-    /// Where its owner lets it be sent, if its source is the vault of the home. `None` for other sources: the operator has trusted the
+    /// Where its owner allows it to be sent, if its source is the vault of the home. `None` for other sources: the operator trusts the
     /// configuration that names them.
     pub destinations: Option<Vec<Destination>>,
 }
@@ -90,13 +90,13 @@ pub struct Value {
 /// A value that is being read.
 type Reading<'a> = Pin<Box<dyn Future<Output = Result<Value, SourceError>> + Send + 'a>>;
 
-/// What values come from, one way or another. That a name was revoked is none of its concern: [`Vault::value`] has looked before.
+/// A source of values. It need not check whether a name was revoked: [`Vault::value`] does that first.
 trait Read: Send + Sync {
-    /// The value of the binding of this name, in its present state.
+    /// The present value of the binding of this name.
     fn read<'a>(&'a self, name: &'a str) -> Reading<'a>;
 }
 
-/// Everything that values come from. Clones share what is kept of programs' output, and the key that was made of a passphrase.
+/// All sources of values. Clones share the programs' output that is kept, and the key that was made from a passphrase.
 #[derive(Clone)]
 pub struct Vault {
     local: Local,
@@ -112,7 +112,7 @@ impl std::fmt::Debug for Vault {
 }
 
 impl From<Local> for Vault {
-    /// With the vault of a home, and the file of its passphrase.
+    /// Uses this vault of a home, and its passphrase file.
     fn from(local: Local) -> Self {
         let register = Arc::new(Register::new(local.clone()));
         Self { local, printed: Arc::default(), register, turns: Arc::default() }
@@ -120,7 +120,7 @@ impl From<Local> for Vault {
 }
 
 impl Vault {
-    /// Opens nothing.
+    /// Uses the vault of this home. Opens no file.
     pub fn new(home: &Path) -> Self {
         Local::new(home).into()
     }
@@ -130,7 +130,7 @@ impl Vault {
         &self.local
     }
 
-    /// The values of the home that could still let somebody in.
+    /// The values of the home that could still give access to a host.
     pub fn register(&self) -> &Arc<Register> {
         &self.register
     }
@@ -141,16 +141,17 @@ impl Vault {
         turn.lock_owned().await
     }
 
-    /// The value of a binding just now. Asked for each request, so that what was revoked is gone with the next one: a name that the home's vault
-    /// has as revoked has no value, whatever its source, and neither has any name while that vault does not open.
+    /// The present value of a binding. It is read for each request, so that a revocation takes effect with the next request. A name that
+    /// the home's vault has as revoked has no value, whatever its source. No name has a value while that vault does not open.
     ///
-    /// Waits for disks and programs without holding up the runtime, which has to have time and I/O enabled. What a program printed is kept for 60 s.
+    /// Waits for disks and programs without blocking the runtime, which must have time and I/O enabled. A program's output is kept for 60
+    /// s.
     ///
     /// # Errors
-    /// No value, for whatever reason. [`SourceError::Remote`] for [`Source::Vault`], once the name was found not to be revoked.
+    /// There is no value. [`SourceError::Remote`] for [`Source::Vault`], after the name was found not to be revoked.
     pub async fn value(&self, binding: &Binding) -> Result<Value, SourceError> {
         if binding.source == Source::Local {
-            // The one look tells both, whether it was revoked and what it is.
+            // One read shows both whether it was revoked and what its value is.
             return self.reader(binding).read(&binding.name).await;
         }
         if entries(&self.local).await?.is_revoked(&binding.name) {
@@ -175,10 +176,10 @@ impl Vault {
     }
 }
 
-/// What the host shows to log in at a server of HashiCorp Vault or OpenBao: the token itself, or the secret that it is exchanged for.
+/// What the host logs in with at a server of HashiCorp Vault or OpenBao: the token itself, or the secret that is exchanged for one.
 ///
 /// # Errors
-/// A file that can't be read, or has no secret in it.
+/// A file that can't be read, or that has no secret in it.
 pub async fn login_secret(login: &VaultLogin) -> Result<Secret, SourceError> {
     let (VaultLogin::Token { file } | VaultLogin::Approle { file, .. } | VaultLogin::Kubernetes { file, .. }) = login;
     let file = file.clone();
@@ -205,7 +206,7 @@ fn of_others(secret: Secret) -> Value {
     Value { secret, version: None, destinations: None }
 }
 
-/// A value as others write it.
+/// A value in the form in which other programs write it.
 fn text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Secret, UnfitError> {
     Secret::of_text(std::mem::take(&mut *bytes))
 }
@@ -231,7 +232,7 @@ impl Read for Variable {
     }
 }
 
-/// As Kubernetes and systemd hand them over.
+/// A file as Kubernetes and systemd provide it.
 struct InFile(PathBuf);
 
 impl Read for InFile {
@@ -241,7 +242,7 @@ impl Read for InFile {
     }
 }
 
-/// One byte more than a value with its line end has, so that a longer one is seen to be.
+/// Reads one byte more than a value with its line end can have, so that a longer one is detected.
 fn in_file(path: &Path) -> Result<Secret, SourceError> {
     let read = || {
         let file = pinned::open(path)?;
@@ -266,7 +267,8 @@ impl Read for Program {
     }
 }
 
-/// SECURITY: what programs keep for themselves in the key ring, the key of the home's vault too, has other descriptions: no binding names those.
+/// SECURITY: keys that programs keep for themselves in the key ring, such as the key of the home's vault, have other descriptions, which no
+/// binding can name.
 struct InKeyring(String);
 
 impl Read for InKeyring {
@@ -387,7 +389,7 @@ mod tests {
         std::fs::write(&path, "correct-horse").unwrap();
         let name = own("revoked-test");
         let put = Put::new(&format!("bailiwick:{name}"), b"correct-horse");
-        // Cargo sets it for each test.
+        // Cargo sets this variable for each test.
         let variable = Source::Env("CARGO_MANIFEST_DIR".to_owned());
         let program = Source::Exec(["/bin/echo", "correct-horse"].map(str::to_owned).to_vec());
         let mut sources = vec![variable, Source::File(path), program];
@@ -411,7 +413,7 @@ mod tests {
         }
         std::fs::write(home.path().join("vault"), "changed").unwrap();
         let unknown = vault.value(&binding(Source::Env("CARGO_MANIFEST_DIR".to_owned()))).await;
-        assert!(matches!(unknown, Err(SourceError::Local(LocalError::Sealed(_)))), "nobody knows what was revoked");
+        assert!(matches!(unknown, Err(SourceError::Local(LocalError::Sealed(_)))), "it is unknown what was revoked");
     }
 
     #[tokio::test]

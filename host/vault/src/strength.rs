@@ -1,43 +1,43 @@
-//! Estimates how many guesses are needed for a value by somebody who knows how it was made. It is a lower bound, based on what people
-//! choose.
+//! Estimates how many guesses an attacker needs for a value if they know how it was made. The estimate is a lower bound, based on how
+//! people choose values.
 //!
-//! It can't tell whether a value is in a list of leaked values, or is made from something that others know.
+//! It can't detect a value that is in a list of leaked values, or that is made from something that others know.
 
 use std::collections::BTreeSet;
 
 use crate::secret::Secret;
 
-/// With so many bits, nobody can guess a value by trying servers and requests.
+/// The number of bits from which a value can't be guessed by trying it at servers or in requests.
 pub const STRONG_BITS: u32 = 64;
 
-/// Bits of a letter in a word, or in text that reads like one: natural languages have about two.
+/// Bits of a letter in a word, or in text that reads like one. Natural languages have about two bits per letter.
 const WORD_LETTER_BITS: f64 = 2.2;
-/// Bits of a place that follows from the one before it: `aaaa`, `4567`, `zyx`.
+/// Bits of a character that follows from the one before it, as in `aaaa`, `4567` or `zyx`.
 const NEXT_BITS: f64 = 0.3;
-/// How many letters in a row are read as a word.
+/// How many letters in a row count as a word.
 const WORD_LETTERS_MIN: usize = 4;
 
 impl Secret {
-    /// About how many bits have to be guessed.
+    /// About how many bits of the value have to be guessed.
     pub fn strength_bits(&self) -> u32 {
-        // A private key is as strong as its kind, whatever its letters look like.
+        // The strength of a private key depends on its kind and not on its letters.
         if self.private_key().is_some() {
             return STRONG_BITS * 2;
         }
         let value = repeated(self.expose());
         let bits = runs(value).map(run_bits).sum::<f64>().min(alphabet_bits(value));
-        // It is rounded down, so a value near the limit is weak.
+        // The result is rounded down, so a value near the limit counts as weak.
         (0..=4096_u32).take_while(|whole| f64::from(*whole) <= bits).last().unwrap_or(0)
     }
 }
 
-/// The part that is repeated, if the value consists only of repetitions.
+/// The part that is repeated, if the value consists only of repetitions. Otherwise the value itself.
 fn repeated(value: &[u8]) -> &[u8] {
     let is_it = |part: &&[u8]| value.len().is_multiple_of(part.len()) && value.chunks(part.len()).all(|other| other == *part);
     (1..=value.len() / 2).filter_map(|length| value.get(..length)).find(is_it).unwrap_or(value)
 }
 
-/// Stretches of one kind: letters that read like a word, or anything else.
+/// The value in stretches of one kind: letters that read like a word, or anything else.
 fn runs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.chunk_by(|one, other| one.is_ascii_alphabetic() == other.is_ascii_alphabetic())
 }
@@ -49,7 +49,7 @@ fn run_bits(run: &[u8]) -> f64 {
     let first = run.first().map_or(0.0, |byte| byte_bits(*byte));
     let rest = run.windows(2).zip(std::iter::once(None).chain(run.windows(2).map(Some))).map(|(pair, before)| {
         let (step, before) = (step(pair), before.map(step));
-        // The same step as before, or none, or to a neighbour.
+        // A step is predictable if it is the same as the one before, or zero, or to a neighbouring letter.
         if step.abs() <= 1 && before.is_none_or(|before| before == step || before.abs() > 1) {
             NEXT_BITS
         } else {
@@ -66,7 +66,7 @@ fn step(pair: &[u8]) -> i16 {
     }
 }
 
-/// The bits of one letter that was chosen by chance among its kind.
+/// The bits of one character that was chosen at random among those of its kind.
 fn byte_bits(byte: u8) -> f64 {
     match byte {
         b'0'..=b'9' => 10_f64,
@@ -77,7 +77,7 @@ fn byte_bits(byte: u8) -> f64 {
     .log2()
 }
 
-/// All in one case except the first, with vowels among them, and never more than four consonants in a row.
+/// Whether all letters except the first have the same case, with vowels among them, and never more than four consonants in a row.
 fn reads_like_a_word(run: &[u8]) -> bool {
     let is_vowel = |byte: &u8| b"aeiouyAEIOUY".contains(byte);
     let rest = run.get(1..).unwrap_or_default();
@@ -87,10 +87,10 @@ fn reads_like_a_word(run: &[u8]) -> bool {
     run.len() >= WORD_LETTERS_MIN && run.iter().all(u8::is_ascii_alphabetic) && one_case && vowels * 5 >= run.len() && hardest <= 4
 }
 
-/// At most the bits that its letters allow, if they were in any order.
+/// At most as many bits as the number of different letters allows, whatever their order.
 fn alphabet_bits(value: &[u8]) -> f64 {
     let letters: BTreeSet<u8> = value.iter().copied().collect();
-    // The letters may have been chosen from a few more than occurred.
+    // The letters may have been chosen from a few more than those that occur.
     count(value.len()) * (count(letters.len()) + 2.0).log2()
 }
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn what_was_made_by_chance_is_strong() {
         for strong in [
-            // 128 bits in hexadecimal, a version 4 UUID, 20 letters and digits, as password managers and services make them.
+            // 128 bits in hexadecimal, a version 4 UUID, and 20 letters and digits, as password managers and services make them.
             "8f3a51d0c27e4b96a1f0d93b5c6e7781",
             "3f2b8c1e-94d7-4a06-b5e3-7c9a10d2f846",
             "kT9vQ2xLm7RzWc4HbN8y",
@@ -145,7 +145,7 @@ mod tests {
         ] {
             assert!(bits(strong) >= STRONG_BITS, "{strong}: {}", bits(strong));
         }
-        // The host's own.
+        // The values that the host itself makes.
         for _ in 0..64 {
             assert!(Secret::random().unwrap().strength_bits() >= 128);
         }

@@ -16,39 +16,39 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialAnswer {
-    /// Whose value it is, if it is one that the agent may ask for.
+    /// The credential that has this value, if it is one that the agent may ask for.
     Identified(Option<Identified>),
-    /// A new value was made, and waits to be set.
+    /// A new value was made, and is staged.
     Created {
-        /// The version that it will be.
+        /// The version that it will have.
         version: u64,
     },
-    /// The target was asked with the new value: to take it, or whether it takes it.
+    /// The target was asked with the new value: either to accept it, or whether it accepts it.
     Tried {
         /// Whether it answered with a status from 200 to 299.
         accepted: bool,
-        /// What it answered, if it did.
+        /// The status of the answer. `None` if there was no answer.
         status: Option<u16>,
     },
-    /// The new value is the credential's from now on.
+    /// The new value is in use from now on.
     Finished {
-        /// The version that it is.
+        /// The version of the new value.
         version: u64,
         /// Whether the target refused the old value afterwards.
         old_refused: bool,
-        /// What the target answered to the old value, if it did.
+        /// The status of the target's answer to the old value. `None` if there was no answer.
         status: Option<u16>,
     },
     /// Nothing was done.
     NotDone(NotDone),
 }
 
-/// A value that was identified.
+/// A credential whose value was identified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identified {
-    /// The credential.
+    /// The name of the credential.
     pub name: String,
-    /// Its version; 0 where its source does not count them.
+    /// The version of the value. 0 if its source does not count versions.
     pub version: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct Identified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotDone {
-    /// No new value waits.
+    /// No new value is staged.
     NoNewValue,
     /// The target does not accept the new value.
     NotAccepted,
@@ -78,7 +78,7 @@ impl fmt::Display for CredentialAnswer {
         match self {
             Self::Identified(Some(found)) => write!(f, "it is the value of `{}`, version {}", found.name, found.version),
             Self::Identified(None) => f.write_str("it is the value of no credential that the agent may ask for"),
-            Self::Created { version } => write!(f, "a new value waits, to be version {version}"),
+            Self::Created { version } => write!(f, "a new value is staged, as version {version}"),
             Self::Tried { accepted: true, status: got } => write!(f, "the target accepted it, {}", status(got)),
             Self::Tried { accepted: false, status: got } => write!(f, "the target did not accept it, {}", status(got)),
             Self::Finished { version, old_refused: true, status: got } => {
@@ -95,7 +95,7 @@ impl fmt::Display for CredentialAnswer {
 impl fmt::Display for NotDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoNewValue => "not done: no new value waits",
+            Self::NoNewValue => "not done: no new value is staged",
             Self::NotAccepted => "not done: the target does not accept the new value",
             Self::NoValue => "not done: the credential has no value",
         })

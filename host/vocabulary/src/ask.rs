@@ -1,4 +1,4 @@
-//! What a guest can ask of the world, after parsing: the only shapes in which a request reaches the gate.
+//! What a guest can ask of the world, after parsing. A request reaches the gate only in these forms.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,12 +12,12 @@ use crate::step::{CredentialAsk, CredentialStep};
 use crate::target::HttpTarget;
 use crate::text::SafeText;
 
-/// BOUND: of an ask of a file on the record, where its path is not known.
+/// BOUND: bytes of an ask of a file on the record, if its path is not known.
 const FILE_BYTES_MAX: usize = 1024;
 /// BOUND: of the line that says where an answer comes from.
 const SOURCE_BYTES_MAX: usize = 512;
 
-/// Acts leave the host and are durable before they begin; observations stay inside and are durable before the next act.
+/// Acts leave the host, and are durable before they begin. Observations stay inside, and are durable before the next act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskClass {
     /// Network, credentials, commits, approvals, other agents.
@@ -26,21 +26,21 @@ pub enum AskClass {
     Observation,
 }
 
-/// One thing asked for. Each variant that can be granted has its form in [`crate::Grants`].
+/// One ask. Each variant that can be granted has its form in [`crate::Grants`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Send one HTTP request.
+    /// Sends one HTTP request.
     Http(HttpAsk),
-    /// Do something with a credential besides sending it.
+    /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
-    /// Look at, or try to change, something in a mount.
+    /// Looks at something in a mount, or tries to change it.
     File(FileAsk),
-    /// Something no grant of this version can cover: it is asked so that it is refused in one place and recorded.
+    /// Something that no grant of this version can cover. It is asked so that it is refused in one place, and recorded.
     Closed(ClosedAsk),
 }
 
 impl Ask {
-    /// Act or observation.
+    /// Whether the ask is an act or an observation.
     pub fn class(&self) -> AskClass {
         match self {
             Self::Http(_) | Self::Credential(_) => AskClass::Act,
@@ -48,7 +48,7 @@ impl Ask {
         }
     }
 
-    /// The capability that a manifest declares and a configuration grants.
+    /// The capability of the ask, which a manifest declares and a configuration grants.
     pub fn capability(&self) -> Capability {
         self.function().capability()
     }
@@ -63,7 +63,7 @@ impl Ask {
         }
     }
 
-    /// What it is about, without what may be secret: for the record and for people.
+    /// What the ask is about, without anything that may be secret: for the record and for people.
     pub fn resource(&self) -> Resource {
         match self {
             Self::Http(http) => http.into(),
@@ -73,8 +73,8 @@ impl Ask {
         }
     }
 
-    /// Every byte of the ask in one unambiguous form (each field preceded by its length), for the parameter digest: two
-    /// asks are the same exactly if these bytes are.
+    /// Every byte of the ask in one unambiguous form (each field is preceded by its length), for the parameter digest. Two asks are the
+    /// same exactly if these bytes are the same.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut to = canonical_front(self.function());
         match self {
@@ -87,16 +87,16 @@ impl Ask {
     }
 }
 
-/// What leaves the host: the asks of [`AskClass::Act`].
+/// An ask that leaves the host: those of [`AskClass::Act`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Send one HTTP request.
+    /// Sends one HTTP request.
     Http(HttpAsk),
-    /// Do something with a credential besides sending it.
+    /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
 }
 
-/// What the canonical bytes of every ask begin with.
+/// The beginning of the canonical bytes of every ask.
 fn canonical_front(function: Function) -> Vec<u8> {
     let mut to = Vec::with_capacity(256);
     put(&mut to, function.capability().as_str().as_bytes());
@@ -105,7 +105,7 @@ fn canonical_front(function: Function) -> Vec<u8> {
 }
 
 impl Act {
-    /// Which kind of act it is.
+    /// The kind of the act.
     pub fn kind(&self) -> ActKind {
         match self {
             Self::Http(_) => ActKind::Http,
@@ -167,48 +167,48 @@ impl From<Act> for Ask {
     }
 }
 
-/// Whether an act may be made again of which nobody knows whether it happened.
+/// Whether an act may be repeated if it is unknown whether it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Repeat {
-    /// It changes nothing, or the same once more, so it is simply made again.
+    /// It changes nothing, or repeating it changes nothing more. So it is simply repeated.
     Safe,
-    /// Only if a person says that it did not happen.
+    /// It is repeated only if a person says that it did not happen.
     OnWord,
 }
 
-/// One header field as the guest set it: name in lower case, a token of RFC 9110; value without CR, LF, NUL.
+/// One header field as the guest set it. The name is a token of RFC 9110 in lower case. The value has no CR, LF or NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Lower case.
+    /// The name, in lower case.
     pub name: String,
-    /// Bytes as given.
+    /// The value, byte for byte.
     pub value: Vec<u8>,
 }
 
-/// One HTTP request, whole: it is asked when its body is finished.
+/// One complete HTTP request. The ask is made when its body is finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpAsk {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The target.
     pub target: HttpTarget,
-    /// In the order in which the guest set them.
+    /// The header fields, in the order in which the guest set them.
     pub headers: Vec<Header>,
-    /// The whole body; empty where there was none.
+    /// The whole body. Empty if there is none.
     pub body: Bytes,
-    /// What the guest wished for; the broker clamps it.
+    /// The time-outs that the guest asked for. The broker clamps them.
     pub timeouts: HttpTimeouts,
 }
 
-/// Time-outs in milliseconds, as the guest wished; `None` takes the host's.
+/// Time-outs in milliseconds, as the guest asked for them. `None` stands for the host's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HttpTimeouts {
-    /// Until the connection stands.
+    /// The time until the connection is established.
     pub connect_ms: Option<u64>,
-    /// Until the first byte of the answer.
+    /// The time until the first byte of the response.
     pub first_byte_ms: Option<u64>,
-    /// Between two pieces of the answer.
+    /// The time between two pieces of the response.
     pub between_bytes_ms: Option<u64>,
 }
 
@@ -230,7 +230,7 @@ impl HttpAsk {
         put(to, &self.body);
     }
 
-    /// The request of which these are the canonical bytes ([`Ask::canonical_bytes`]).
+    /// The request that has these canonical bytes ([`Ask::canonical_bytes`]).
     pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         if fields.next()? != b"http" {
@@ -254,7 +254,7 @@ impl HttpAsk {
     }
 }
 
-/// Fields, each preceded by its length.
+/// Reads fields, each of which is preceded by its length.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -270,14 +270,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A call that nothing can allow in this version, or words that could not be parsed into an ask.
+/// A call that nothing in this version can allow, or text that could not be parsed into an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedAsk {
-    /// Interface and function.
+    /// The interface and the function.
     pub function: Function,
-    /// What the guest said, bounded and escaped.
+    /// The guest's words, bounded and escaped.
     pub what: SafeText,
-    /// Whether it was not well formed, rather than not to be had.
+    /// Whether the words were not well formed. Otherwise they ask for something that is not available.
     pub malformed: bool,
 }
 

@@ -1,19 +1,19 @@
-//! The one way in which a value becomes the bytes that are hashed: canonical JSON (RFC 8785), without floats.
+//! The only way in which a value becomes the bytes that are hashed: canonical JSON (RFC 8785), without floats.
 //!
-//! Every type that goes onto the record declares its fields in alphabetical order, so that serialising it *is* its
-//! canonical form and costs no second pass. [`is_canonical`] is what tests hold every record against.
+//! Every type that is part of a record declares its fields in alphabetical order. So serialising it gives the canonical form without a
+//! second pass. Tests check every kind of record with [`is_canonical`].
 
 use serde::Serialize;
 
 /// The canonical bytes of a value whose fields are declared in alphabetical order.
 ///
-/// Returns an empty vector for a value that JSON can't hold (a map whose keys aren't text): no type of this crate is one,
-/// and an empty body is refused by the journal.
+/// Returns an empty vector for a value that JSON can't hold (a map whose keys are not text). No type of this crate is such a value, and the
+/// journal refuses an empty body.
 pub fn to_vec<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// The canonical bytes of any JSON; `None` for one that has a fraction, or a number that not every reader holds exactly.
+/// The canonical bytes of any JSON. `None` for JSON with a fraction, or with a number that not every reader holds exactly.
 pub fn of_json(value: &serde_json::Value) -> Option<Vec<u8>> {
     let mut text = String::new();
     write(value, &mut text).then(|| text.into_bytes())

@@ -1,13 +1,13 @@
-//! What an agent says. None of it is evidence, all of it is bounded and escaped before it is kept.
+//! What an agent says. None of it is evidence. All of it is bounded and escaped before it is kept.
 
 use serde::{Deserialize, Serialize};
 
 use crate::text::SafeText;
 
-/// BOUND: longest line kept whole, in bytes.
+/// BOUND: bytes of a line that are kept.
 pub const LINE_BYTES_MAX: usize = 8192;
 
-/// One thing said.
+/// One claim of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
@@ -15,9 +15,9 @@ pub enum Claim {
     Stderr(SafeText),
     /// A line on standard output, without its end.
     Stdout(SafeText),
-    /// Something found.
+    /// A finding.
     Finding(Box<Finding>),
-    /// How far it is.
+    /// The progress of the work.
     Progress(ClaimedProgress),
 }
 
@@ -46,11 +46,11 @@ impl Claim {
     }
 }
 
-/// How bad a finding is, by the agent's own judgement.
+/// The severity of a finding, as the agent rates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// For information.
+    /// Informational.
     Info,
     /// Low.
     Low,
@@ -62,47 +62,47 @@ pub enum Severity {
     Critical,
 }
 
-/// One finding, as `bailiwick:agent/findings` has it.
+/// One finding, as in `bailiwick:agent/findings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Digests of what it rests on.
+    /// Digests of what the finding is based on.
     pub evidence: Vec<SafeText>,
-    /// A redacted excerpt.
+    /// An excerpt without secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<SafeText>,
-    /// The same for the same finding in the next run.
+    /// An id that is the same for the same finding in the next run.
     pub fingerprint: SafeText,
-    /// Where.
+    /// The place of the finding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
-    /// The rule's id.
+    /// The id of the rule.
     pub rule: SafeText,
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
     /// Ids in shared taxonomies, as `scheme:id`.
     pub taxa: Vec<SafeText>,
-    /// One line.
+    /// A title of one line.
     pub title: SafeText,
 }
 
-/// Where something was found.
+/// The place where something was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// From 1; 0 for none.
+    /// The column, counted from 1. 0 if there is none.
     pub column: u32,
-    /// From 1; 0 for none.
+    /// The line, counted from 1. 0 if there is none.
     pub line: u32,
-    /// Path as the guest sees it, or URL.
+    /// The path as the guest sees it, or a URL.
     pub uri: SafeText,
 }
 
-/// How far an agent says it is.
+/// The progress of an agent's work, as the agent reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimedProgress {
-    /// So many.
+    /// The number of items that are done.
     pub done: u64,
-    /// Of so many; 0 where not known.
+    /// The number of all items. 0 if it is not known.
     pub total: u64,
-    /// Of what.
+    /// What the items are.
     pub what: SafeText,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// One tool, and everything that it may reach. What is not listed is not reachable: no other file, no network, no other process.
+/// One tool, and everything that it can reach. Nothing else is reachable: no other file, no network, no other process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContainedBuild {
@@ -16,11 +16,11 @@ pub struct ContainedBuild {
     pub read: Vec<PathBuf>,
     /// Folders that it may also change.
     pub write: Vec<PathBuf>,
-    /// What each of its processes may use.
+    /// Limits of each of its processes.
     pub limits: BuildLimits,
 }
 
-/// What each process of a build may use.
+/// Limits of each process of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuildLimits {

@@ -1,4 +1,4 @@
-//! Credentials as their operator bound them: where a value may go, in which form, and where it comes from. Never a value.
+//! Credentials as their operator bound them: where a value may be sent, in which form, and where it comes from. They never contain a value.
 
 use std::path::PathBuf;
 
@@ -13,48 +13,49 @@ use crate::step::CredentialStep;
 use crate::target::{HttpTarget, Scheme, https};
 use crate::until::Until;
 
-/// A credential as its operator bound it: where it may go and how, wherever it is granted. A grant and this must both cover a request.
+/// A credential as its operator bound it: where it may be sent and how, whatever the grants. A request must be covered both by a grant and
+/// by this binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Binding {
-    /// Lower-case letters, digits, hyphens.
+    /// The name: lower-case letters, digits, hyphens.
     pub name: String,
-    /// Who may use it; any agent that it is granted to, where empty.
+    /// The agents that may use it. If empty, every agent that it is granted to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentPin>,
-    /// The only environment in which it is used; any, where none is written.
+    /// The only environment in which it is used. `None` for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// To whom it may go; at least one.
+    /// The hosts to which it may be sent. There is at least one.
     pub hosts: Vec<HostPattern>,
-    /// With which methods; any, where empty.
+    /// The methods with which it may be sent. If empty, any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<Method>,
-    /// Who answers for it.
+    /// The person or team that is responsible for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// On which paths; any, where empty.
+    /// The paths to which it may be sent. If empty, any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPattern>,
-    /// The files that a program which prints the value consists of: the program itself, then files among its arguments. Each must still
-    /// have the same bytes.
+    /// The files that make up a program which prints the value: the program itself, then files among its arguments. Each must still have
+    /// the same bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<PinnedFile>,
-    /// Where it stands in a request.
+    /// Where the value is placed in a request.
     pub placement: Placement,
-    /// On which port; any, where none is written.
+    /// The port to which it may be sent. `None` for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// How fast it may be used, by all runs of a home together.
+    /// How often it may be used, by all runs of a home together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// After how many seconds its value must be another.
+    /// After how many seconds its value must be replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_every_s: Option<u64>,
-    /// How a new value is set at its target, where an agent may drive that.
+    /// How a new value is set at its target, if an agent may rotate it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
-    /// `https` where none is written: in clear text anybody on the way has it.
+    /// The scheme. The default is `https`, because in clear text anybody on the way can read the value.
     #[serde(default = "https")]
     pub scheme: Scheme,
     /// Where its value comes from.
@@ -67,13 +68,13 @@ pub struct Binding {
     pub uses: Option<u64>,
 }
 
-/// One agent: by its name in the configuration, and where written by the digest of its component too.
+/// One agent, by its name in the configuration and optionally by the digest of its component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AgentPin {
-    /// As configured.
+    /// The name in the configuration.
     pub name: String,
-    /// Of the component.
+    /// The digest of the component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
@@ -82,55 +83,55 @@ pub struct AgentPin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PinnedFile {
-    /// Of its bytes; absent where there was no such file.
+    /// The digest of its bytes. `None` if there was no such file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Where it is, without links.
+    /// The path of the file, without links.
     pub path: PathBuf,
 }
 
-/// Where a credential stands in a request, or what is made with it.
+/// Where a credential, or what is made with it, is placed in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Placement {
     /// `Authorization: Bearer VALUE`.
     Bearer,
-    /// `Authorization: Basic`, with this user's name.
+    /// `Authorization: Basic`, with this user name.
     Basic {
-        /// Without a colon.
+        /// The user name, without a colon.
         user: String,
     },
-    /// A header of its own.
+    /// A header that contains only the value.
     Header {
-        /// In lower case.
+        /// The name of the header, in lower case.
         name: String,
-        /// What stands before the value.
+        /// The text before the value.
         before: String,
-        /// What stands after it.
+        /// The text after the value.
         after: String,
     },
-    /// A name in the query.
+    /// A field of the query.
     Query {
-        /// Unreserved characters.
+        /// The name of the field, of unreserved characters.
         name: String,
     },
-    /// A segment of its own, put into the path before the one of this number.
+    /// A segment that is inserted into the path before the segment of this number.
     Path {
-        /// From 1; the guest's own path has at least as many.
+        /// The number, counted from 1. The guest's own path has at least as many segments.
         segment: u32,
-        /// What stands before the value in the segment.
+        /// The text before the value in the segment.
         before: String,
-        /// What stands after it.
+        /// The text after the value.
         after: String,
     },
     /// A field of a form, `application/x-www-form-urlencoded`.
     Form {
-        /// Unreserved characters.
+        /// The name of the field, of unreserved characters.
         name: String,
     },
     /// A field of the outermost object of a JSON body.
     Json {
-        /// As it is in the object.
+        /// The name of the field, as it is in the object.
         field: String,
     },
     /// AWS Signature Version 4, in `Authorization`. The value is the secret access key.
@@ -143,13 +144,13 @@ pub enum Placement {
     Oauth2(Box<Oauth2>),
 }
 
-/// How a new value is set at its target and tried there. The host sends these requests; an agent only says when.
+/// How a new value is set at its target and tested there. The host sends these requests; an agent only decides when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Rotation {
-    /// Sets the new value, under the old one.
+    /// The request that sets the new value. It is sent with the old value.
     pub set: RotationSet,
-    /// Answers with success under a value that is good, and with 401 or 403 under one that is not: a `GET` of this path.
+    /// The path of a `GET` that succeeds with a valid value, and is answered with 401 or 403 otherwise.
     pub test_path: String,
 }
 
@@ -157,11 +158,11 @@ pub struct Rotation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RotationSet {
-    /// `PUT`, `POST` or `PATCH`.
+    /// The method: `PUT`, `POST` or `PATCH`.
     pub method: Method,
-    /// Where to, at a host of the binding.
+    /// The path, at a host of the binding.
     pub path: String,
-    /// The JSON object that is sent; the new value goes into `field`.
+    /// The JSON object that is sent. The new value is put into `field`.
     pub body: String,
     /// The field for the new value.
     pub field: String,
@@ -173,12 +174,12 @@ pub struct RotationSet {
 pub enum May {
     /// Ask whether a value that it found is this one.
     Identify,
-    /// Drive its rotation.
+    /// Rotate it.
     Rotate,
 }
 
 impl May {
-    /// As written.
+    /// The word as people write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Identify => "identify",
@@ -193,13 +194,13 @@ impl May {
 pub enum Source {
     /// The vault of the home.
     Local,
-    /// A variable of the process that holds the home.
+    /// A variable of the host process.
     Env(String),
-    /// A file that is read for each use.
+    /// A file, which is read for each use.
     File(PathBuf),
-    /// What a command prints: its program, and its arguments.
+    /// The output of a command. These are the program and its arguments.
     Exec(Vec<String>),
-    /// The key ring of the kernel, by the description of a key.
+    /// The key ring of the kernel. This is the description of a key.
     Keyring(String),
     /// A field of a secret in HashiCorp Vault or OpenBao.
     Vault(Box<VaultSource>),
@@ -209,11 +210,11 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct VaultSource {
-    /// Of the server.
+    /// The server.
     pub server: VaultServer,
-    /// With its mount: `secret/data/app` in version 2 of the engine, `kv/app` in version 1.
+    /// The path with its mount: `secret/data/app` in version 2 of the engine, `kv/app` in version 1.
     pub path: String,
-    /// Of the secret.
+    /// The field of the secret.
     pub field: String,
 }
 
@@ -221,25 +222,25 @@ pub struct VaultSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct VaultServer {
-    /// Without a path.
+    /// The address, without a path.
     pub address: HttpTarget,
-    /// Private addresses that its name may have.
+    /// Private addresses to which its name may resolve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<ipnet::IpNet>,
-    /// How the host is let in.
+    /// How the host logs in.
     pub login: VaultLogin,
-    /// `X-Vault-Namespace`.
+    /// The value of `X-Vault-Namespace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// How the host is let in by a server of HashiCorp Vault or OpenBao.
+/// How the host logs in at a server of HashiCorp Vault or OpenBao.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum VaultLogin {
     /// A token in a file.
     Token {
-        /// Which.
+        /// The file.
         file: PathBuf,
     },
     /// AppRole.
@@ -259,7 +260,7 @@ pub enum VaultLogin {
 }
 
 impl Binding {
-    /// A binding with only what it must have: over TLS, to all of these hosts, for every agent that it is granted to.
+    /// A binding with only the fields that are required: over TLS, to all of these hosts, for every agent that it is granted to.
     pub fn new(name: &str, hosts: Vec<HostPattern>, placement: Placement, source: Source) -> Self {
         Self {
             name: name.to_owned(),
@@ -282,7 +283,7 @@ impl Binding {
         }
     }
 
-    /// Whether this is the credential of that name, and it may go there.
+    /// Whether this is the credential of that name, and it may be sent there.
     pub fn covers(&self, name: &str, method: &Method, target: &HttpTarget) -> bool {
         self.name == name
             && self.scheme == target.scheme
@@ -294,7 +295,7 @@ impl Binding {
 }
 
 impl Binding {
-    /// The other place that the value is sent to, besides the request itself: the endpoint that gives tokens for it.
+    /// The other place to which the value is sent: the endpoint that issues tokens for it.
     pub fn endpoint(&self) -> Option<&HttpTarget> {
         match &self.placement {
             Placement::Oauth2(oauth2) => Some(&oauth2.token),
@@ -311,7 +312,7 @@ impl Binding {
         }
     }
 
-    /// The requests that a step of its rotation makes, in order; nothing, where it does not say how.
+    /// The requests that a step of its rotation makes, in order. `None` if the binding has no rotation.
     pub fn requests(&self, step: &CredentialStep) -> Option<Vec<(Method, HttpTarget)>> {
         let rotation = self.rotation.as_ref()?;
         let host = self.hosts.iter().find_map(|host| match host {
@@ -329,14 +330,14 @@ impl Binding {
 }
 
 impl AgentPin {
-    /// Whether it is this agent.
+    /// Whether this is the given agent.
     pub fn is(&self, name: &str, digest: Digest) -> bool {
         self.name == name && self.digest.is_none_or(|pinned| pinned == digest)
     }
 }
 
 impl Placement {
-    /// In one word, as the configuration has it.
+    /// The kind in one word, as in the configuration.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bearer => "bearer",
@@ -355,7 +356,7 @@ impl Placement {
 }
 
 impl Source {
-    /// In one word, as the configuration has it.
+    /// The kind in one word, as in the configuration.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -368,10 +369,10 @@ impl Source {
     }
 }
 
-/// BOUND: bytes of a name of an agent or a credential.
+/// BOUND: bytes of the name of an agent or a credential.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Whether this is a name that an agent or a credential can have: lower-case letters, digits and hyphens, a letter first.
+/// Whether an agent or a credential can have this name: lower-case letters, digits and hyphens, a letter first.
 pub fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -15,11 +15,11 @@ impl Date {
     pub fn new(year: u64, month: u64, day: u64) -> Option<Self> {
         let could_be = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
         let date = Self { year, month, day };
-        // The 30th of February comes back as a day of March.
+        // The 30th of February, for example, becomes a day of March.
         (could_be && Self::of_day(date.days()) == date).then_some(date)
     }
 
-    /// The day that is so many days after 1970-01-01. By Howard Hinnant's `civil_from_days`.
+    /// The date `days` days after 1970-01-01. By Howard Hinnant's `civil_from_days`.
     pub fn of_day(days: u64) -> Self {
         let shifted = days.saturating_add(719_468);
         let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -31,7 +31,7 @@ impl Date {
         Self { year: year_of_era + era * 400 + u64::from(month <= 2), month, day }
     }
 
-    /// How many days it is after 1970-01-01. Years are counted from March, so that a leap day is the last of its year.
+    /// The number of days after 1970-01-01. Years are counted from March, so that a leap day is the last day of its year.
     pub fn days(self) -> u64 {
         let Self { year, month, day } = self;
         let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
@@ -39,14 +39,14 @@ impl Date {
         (years * 365 + leap_days + (153 * months + 2) / 5 + day - 1).saturating_sub(719_468)
     }
 
-    /// As in `20261231`.
+    /// The digits, as in `20261231`.
     pub fn digits(self) -> String {
         let Self { year, month, day } = self;
         format!("{year:04}{month:02}{day:02}")
     }
 }
 
-/// As in `2026-12-31`.
+/// Written as in `2026-12-31`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { year, month, day } = self;

@@ -1,4 +1,4 @@
-//! What the gate says to an ask, and why.
+//! The decisions on asks, and their reasons.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use crate::rule::{RateOf, Rule};
 use crate::scope::Rate;
 use crate::text::SafeText;
 
-/// Yes with its bounds, no with its reason, or only after a person has said yes.
+/// A permit with its bounds, a refusal with its reason, or a hold until a person has said yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The effect may happen, within these bounds.
     Permit(Bounds),
-    /// It may not.
+    /// The effect may not happen.
     Refuse(Reason),
-    /// It may happen once a person has said yes. No rule of this version says so, and nobody can be asked: it is refused as
+    /// The effect may happen once a person has said yes. No rule of this version decides so, and nobody can be asked. So it is refused with
     /// [`Reason::NobodyToAsk`].
     Hold(Hold),
 }
@@ -24,39 +24,39 @@ pub enum Decision {
 /// What may happen once a person has said yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Within which bounds it may happen then.
+    /// The bounds within which it may happen then.
     pub bounds: Bounds,
 }
 
-/// Which rule allowed it, and what the effect must still keep to.
+/// The rule that allowed the effect, and the bounds that the effect must keep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
-    /// Addresses beyond the public ones that the name may have.
+    /// Addresses besides the public ones to which the name may resolve.
     pub addresses: Vec<IpNet>,
-    /// The name of the credential that is sent with it.
+    /// The name of the credential that is sent with the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
-    /// Keys of which the server's must be one; any, where empty.
+    /// Public keys of which the server must have one. If empty, it may have any key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Digest>,
-    /// How often, by all runs of the agent in a home together.
+    /// How often this may be done, by all runs of the agent in a home together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Bytes of a body that comes back, where the rule says less than the run's limit.
+    /// The largest response body in bytes, if the rule allows less than the run's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
-    /// The rule.
+    /// The rule that allowed the effect.
     pub rule: Rule,
-    /// Until when it must have been begun, in seconds since 1970: the first end of what was granted. `None` where nothing of it ends.
+    /// The time by which the effect must begin, in seconds since 1970: the earliest end among the grants. `None` if no grant ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_s: Option<u64>,
 }
 
-/// Why not: for the operator's record. The guest is only ever told the interface's plain refusal.
+/// The reason for a refusal, for the operator's record. The guest only sees the plain refusal of the interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", content = "detail", rename_all = "kebab-case")]
 pub enum Reason {
-    /// No grant of this capability at all.
+    /// There is no grant of this capability.
     NothingGranted,
     /// No grant names this host.
     HostNotGranted,
@@ -68,77 +68,79 @@ pub enum Reason {
     MethodNotGranted,
     /// The host is granted, for other paths.
     PathNotGranted,
-    /// The grant that would cover it ended.
+    /// The grant that covers it has expired.
     GrantExpired,
-    /// The guest set a header that only the host may set; its name.
+    /// The guest set a header that only the host may set. The value is its name.
     HeaderNotYours(SafeText),
-    /// A header that needs a grant which names it; its name.
+    /// A header needs a grant that names it. The value is its name.
     HeaderNotGranted(SafeText),
-    /// A header names another resource, which is not granted; the header, and which.
+    /// A header names another resource, which is not granted. The value has the header and the resource.
     ResourceNotGranted(SafeText),
-    /// Something in the query, a header or the body that makes servers treat the request as another one; what it is.
+    /// Something in the query, a header or the body makes servers treat the request as another one. The value says what it is.
     ChangesMeaning(SafeText),
-    /// The grant names a credential that may not go to this host; its name.
+    /// The grant names a credential that may not be sent to this host. The value is its name.
     CredentialNotBound(SafeText),
-    /// The credential's last day is over; its name.
+    /// The last day of the credential is past. The value is its name.
     CredentialExpired(SafeText),
-    /// The credential is for another environment than the one the request would go to; which.
+    /// The credential is for another environment than the one that the request would go to. The value has both.
     CredentialElsewhere(AboutCredential),
-    /// The owner of its value allows it only at other places, or has not set any; its name, and the place of the request.
+    /// The owner of the value allows it only at other places, or has not set any place. The value has the credential's name and the place
+    /// of the request.
     CredentialOutside(AboutCredential),
-    /// The lease under which the run had it was ended; its name.
+    /// The run's lease of the credential was revoked. The value is its name.
     CredentialRevoked(SafeText),
-    /// There is no value for it: it was revoked, never set, or its source does not answer; its name.
+    /// The credential has no value: it was revoked or never set, or its source does not answer. The value is its name.
     CredentialUnavailable(SafeText),
-    /// It can't be put into this request; its name, and why.
+    /// The credential can't be put into this request. The value has its name and the reason.
     CredentialUnfit(AboutCredential),
-    /// Nothing lets the agent do this with the credential; its name.
+    /// The agent has no grant to do this with the credential. The value is its name.
     CredentialUseNotGranted(SafeText),
-    /// The guest chose a credential that no grant for this request names; its name.
+    /// The guest chose a credential that no grant for this request names. The value is its name.
     CredentialNotGranted(SafeText),
-    /// The stand-in for a credential where it does not belong; the credential's name.
+    /// The placeholder of a credential is in a place where it does not belong. The value is the credential's name.
     PlaceholderMisplaced(SafeText),
-    /// The request itself held a value of a credential; its name is not known.
+    /// The request itself contained the value of a credential. The name of that credential is not known.
     SecretInRequest,
-    /// A value for this credential would be one more than are looked for in answers; its name.
+    /// A new value for this credential would be one more than answers can be searched for. The value is its name.
     ValuesFull(SafeText),
-    /// Nobody knows which values an answer could hold, because the vault or its list can't be read or written. Which file, and why.
+    /// It is unknown which values an answer could contain, because the vault or its list can't be read or written. The value has the file
+    /// and the reason.
     ValuesUnknown(SafeText),
-    /// The engagement does not reach there, does not go that far, or has not begun or has ended; which of them.
+    /// The engagement does not reach this host, does not allow this act, has not begun, or has ended. The value says which.
     OutsideEngagement(SafeText),
-    /// The words could not be parsed into an ask; what was wrong.
+    /// The guest's words could not be parsed into an ask. The value says what was wrong.
     Malformed(SafeText),
-    /// The name has an address it may not have; which class of address.
+    /// The name resolves to an address that it may not have. The value is the class of the address.
     AddressNotGranted(SafeText),
-    /// The name, or the address behind it, belongs to a cloud's metadata service or to this host's own listeners.
+    /// The name, or its address, belongs to a cloud's metadata service or to this host's own listeners.
     AddressNever(SafeText),
-    /// The server's key is none of those that the grant names.
+    /// The server's key is not one of those that the grant names.
     KeyNotPinned,
-    /// The path leaves its mount.
+    /// The path leads out of its mount.
     LeavesMount,
-    /// Neither a regular file nor a directory.
+    /// The path is neither a regular file nor a directory.
     NotRegular,
-    /// The mount may be read only.
+    /// The mount is read-only.
     WriteNotGranted,
-    /// A bound would be passed; which.
+    /// A bound would be exceeded. The value says which.
     OverLimit(Bound),
     /// A person must say yes to it, and there is nobody to ask.
     NobodyToAsk,
-    /// Nothing in this version grants it.
+    /// No grant of this version can allow it.
     NotServed,
 }
 
-/// A credential, and what is wrong about it.
+/// A credential, and the problem with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AboutCredential {
-    /// Its name.
+    /// The name of the credential.
     pub name: SafeText,
-    /// In words that follow the name.
+    /// The problem, in words that follow the name.
     pub what: SafeText,
 }
 
 impl AboutCredential {
-    /// `what` follows the name, at most so many bytes of it.
+    /// `what` follows the name. At most `bytes_max` bytes of it are kept.
     pub fn new(name: &str, what: &str, bytes_max: usize) -> Self {
         Self { name: SafeText::new(name, 64), what: SafeText::new(what, bytes_max) }
     }
@@ -150,19 +152,19 @@ impl std::fmt::Display for AboutCredential {
     }
 }
 
-/// What bounds what is asked.
+/// A bound on asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bound {
     /// A limit of the run.
     Limit(Limit),
-    /// The bytes of a request that a rule allows; which rule.
+    /// The request bytes that a rule allows. The value is the rule.
     RequestBytes(Rule),
-    /// How often something may be done; of what.
+    /// How often something may be done. The value says what.
     Rate(RateOf),
-    /// How often a run may use a credential; its name.
+    /// How often a run may use a credential. The value is its name.
     Uses(SafeText),
-    /// How many addresses of a name are looked at.
+    /// How many addresses of a name are checked.
     Addresses,
 }
 
@@ -179,7 +181,7 @@ impl std::fmt::Display for Bound {
 }
 
 impl Reason {
-    /// The stable code, as on the record.
+    /// The stable code that is on the record.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NothingGranted => "nothing-granted",
@@ -234,34 +236,34 @@ impl std::fmt::Display for Reason {
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
             Self::HeaderNotGranted(name) => write!(f, "the grant does not name the header `{name}`"),
             Self::ResourceNotGranted(what) => write!(f, "a header names a resource that is not granted: {what}"),
-            Self::ChangesMeaning(what) => write!(f, "`{what}` would change what the request means, or for whom"),
+            Self::ChangesMeaning(what) => write!(f, "`{what}` would make servers treat the request as another one"),
             Self::CredentialNotBound(name) => write!(f, "the credential `{name}` may not go to this host"),
-            Self::CredentialExpired(name) => write!(f, "the last day of the credential `{name}` is over"),
+            Self::CredentialExpired(name) => write!(f, "the last day of the credential `{name}` is past"),
             Self::CredentialUnavailable(name) => {
-                write!(f, "the credential `{name}` has no value: revoked, never set, or its source does not answer")
+                write!(f, "the credential `{name}` has no value: it was revoked or never set, or its source does not answer")
             }
             Self::CredentialElsewhere(what) | Self::CredentialOutside(what) => write!(f, "the credential {what}"),
             Self::CredentialRevoked(name) => write!(f, "this run's lease of the credential `{name}` was revoked"),
             Self::CredentialUnfit(what) => write!(f, "the credential {what}"),
-            Self::CredentialUseNotGranted(name) => write!(f, "nothing lets this agent do that with a credential `{name}`"),
+            Self::CredentialUseNotGranted(name) => write!(f, "this agent has no grant to do that with a credential `{name}`"),
             Self::CredentialNotGranted(name) => write!(f, "no grant for this request names a credential `{name}`"),
-            Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` stands where its credential may not go"),
-            Self::SecretInRequest => f.write_str("the request held the value of a credential"),
+            Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` is in a place where its credential may not go"),
+            Self::SecretInRequest => f.write_str("the request contained the value of a credential"),
             Self::ValuesFull(name) => write!(
                 f,
-                "the credential `{name}` would be one value too many that could still let somebody in: no other is made until some have lapsed. What \
-                 is made for each request is kept for as long as it can be used, so a lower rate leaves room"
+                "too many values could still give access to a host, so none is made for the credential `{name}` until some have \
+                 expired. What is made for each request is kept for as long as it can be used, so a lower rate leaves room"
             ),
             Self::ValuesUnknown(why) => {
-                write!(f, "nobody knows which values of this home the answer could hold, so nothing is sent by any of its runs: {why}")
+                write!(f, "it is unknown which values of this home the answer could contain, so none of its runs sends anything: {why}")
             }
             Self::OutsideEngagement(what) => write!(f, "outside the engagement: {what}"),
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
-            Self::AddressNotGranted(class) => write!(f, "the name has an address that is not granted ({class})"),
-            Self::AddressNever(class) => write!(f, "an address that no grant can open ({class})"),
-            Self::KeyNotPinned => f.write_str("the server's key is none of those that the grant names"),
-            Self::LeavesMount => f.write_str("leaves its mount"),
-            Self::NotRegular => f.write_str("neither a regular file nor a directory"),
+            Self::AddressNotGranted(class) => write!(f, "the name resolves to an address that is not granted ({class})"),
+            Self::AddressNever(class) => write!(f, "no grant can allow this address ({class})"),
+            Self::KeyNotPinned => f.write_str("the server's key is not one of those that the grant names"),
+            Self::LeavesMount => f.write_str("the path leads out of its mount"),
+            Self::NotRegular => f.write_str("the path is neither a regular file nor a directory"),
             Self::WriteNotGranted => f.write_str("the mount may only be read"),
             Self::OverLimit(limit) => write!(f, "over the limit `{limit}`"),
             Self::NobodyToAsk => f.write_str("a person must say yes to it, and there is nobody to ask"),

@@ -1,4 +1,4 @@
-//! Where the value of a credential may be sent, as its owner says with the value: `https://api.example.com`,
+//! Where the value of a credential may be sent. Its owner sets this together with the value: `https://api.example.com`,
 //! `https://*.example.com:8443/api/**`.
 
 use std::fmt;
@@ -13,22 +13,22 @@ use crate::target::{HttpTarget, Scheme};
 
 /// BOUND: destinations of one value.
 pub const DESTINATIONS_MAX: usize = 32;
-/// BOUND: bytes of all destinations of one value, as they are written.
+/// BOUND: bytes of all destinations of one value, as people write them.
 pub const DESTINATIONS_BYTES_MAX: usize = 2048;
 
-/// One place: a scheme, hosts, a port, and optionally only some of their paths.
+/// One destination: a scheme, hosts, a port, and optionally only some of their paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     scheme: Scheme,
     host: HostPattern,
-    /// `None` for any port, which is written as `*`.
+    /// The port. `None` for any port, which is written as `*`.
     port: Option<u16>,
-    /// `None` for all paths, if no path is written.
+    /// The paths. `None` for all paths, if no path is written.
     path: Option<PathPattern>,
 }
 
 impl Destination {
-    /// Whether a request would go there.
+    /// Whether a request to this target goes to the destination.
     pub fn covers(&self, target: &HttpTarget) -> bool {
         self.scheme == target.scheme
             && self.host.matches(&target.host)
@@ -50,7 +50,8 @@ impl Destination {
             && self.path.as_ref().is_none_or(paths)
     }
 
-    /// The places to which a binding sends a value, the endpoint for its tokens too. The value's owner is asked to confirm them.
+    /// The destinations to which a binding sends a value, including the endpoint for its tokens. The value's owner is asked to confirm
+    /// them.
     pub fn of_binding(binding: &Binding) -> Vec<Self> {
         let port = binding.port.unwrap_or(binding.scheme.default_port());
         let paths: Vec<Option<PathPattern>> =
@@ -65,8 +66,9 @@ impl Destination {
         hosts.chain(binding.endpoint().map(Self::of_target)).collect()
     }
 
-    /// Where a value has to go so that requests of these grants can take it along: what a grant and the binding both cover, the endpoint for tokens, and
-    /// the requests of a rotation. Where no grant takes it along, or there are too many places, what the binding says.
+    /// The destinations that a value needs so that requests of these grants can carry it: what a grant and the binding both cover, the
+    /// endpoint for tokens, and the requests of a rotation. If no grant carries it, or there are too many destinations, these are the
+    /// destinations of the binding.
     pub fn of_grants(binding: &Binding, grants: &[&HttpGrant]) -> Vec<Self> {
         let mut places: Vec<Self> = grants.iter().flat_map(|grant| Self::of_grant(binding, grant)).collect();
         let steps = [CredentialStep::Set, CredentialStep::Test].into_iter().filter_map(|step| binding.requests(&step)).flatten();
@@ -92,7 +94,8 @@ impl Destination {
         if narrowed.len() > DESTINATIONS_MAX { Self::of_binding(binding) } else { narrowed }
     }
 
-    /// Where requests of one grant take a value along under a binding: nowhere, where the grant names another credential, or both have nothing in common.
+    /// The destinations to which requests of one grant carry a value under a binding. Empty if the grant names another credential, or if
+    /// the two have nothing in common.
     pub fn of_grant(binding: &Binding, grant: &HttpGrant) -> Vec<Self> {
         let port = grant.port();
         let is_there = grant.credential.as_ref() == Some(&binding.name)
@@ -128,7 +131,7 @@ impl Destination {
         }
     }
 
-    /// Whether everything that the other one covers is covered by this one. Where that is hard to tell, it is not.
+    /// Whether this destination covers everything that the other one covers. Returns false if that is hard to decide.
     pub fn covers_all_of(&self, other: &Self) -> bool {
         let paths = match (&self.path, &other.path) {
             (None, _) => true,
@@ -138,7 +141,7 @@ impl Destination {
         self.scheme == other.scheme && self.host.covers_all_of(&other.host) && (self.port.is_none() || self.port == other.port) && paths
     }
 
-    /// Whether something could go to both: not a promise that it can, but where it is false it can't.
+    /// Whether something could go to both. If this is false, nothing can. If it is true, something may.
     pub fn overlaps(&self, other: &Self) -> bool {
         let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
         let paths = self.path.as_ref().zip(other.path.as_ref()).is_none_or(|(one, other)| one.may_meet(other));
@@ -152,7 +155,7 @@ impl FromStr for Destination {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let bad = || {
             ParseError::new(
-                "a destination",
+                "a valid destination",
                 text,
                 "`https://HOST` or `http://HOST`, with `:PORT` and `/PATH/**` if needed; HOST may begin with `*.`",
             )
@@ -327,13 +330,9 @@ mod tests {
         assert_eq!(needs(&on("/api/v1/**"), &[grant("a.e.test", None, &["/api/**"])]), ["https://a.e.test/api/v1/**"]);
         assert_eq!(needs(&on("/**"), &[grant("*.a.e.test", None, &["/x"])]), ["https://*.a.e.test/x"]);
         let two = [grant("a.e.test", None, &["/x/y"]), grant("a.e.test", None, &["/x/**", "/x/**"]), grant("b.test", None, &["/**"])];
-        assert_eq!(
-            needs(&as_is, &two),
-            ["https://a.e.test/x/**"],
-            "what is in another place, and what the binding does not cover, is left out"
-        );
+        assert_eq!(needs(&as_is, &two), ["https://a.e.test/x/**"], "other places, and what the binding does not cover, are left out");
         let other = crate::HttpGrant { credential: None, ..grant("a.e.test", None, &["/**"]) };
-        assert_eq!(needs(&as_is, &[other]), ["https://*.e.test"], "where no grant takes it along, what the binding says");
+        assert_eq!(needs(&as_is, &[other]), ["https://*.e.test"], "if no grant carries it, the destinations of the binding");
         assert_eq!(needs(&|binding| binding.port = Some(1), &[grant("a.e.test", Some(2), &["/"])]), ["https://*.e.test:1"]);
     }
 }

@@ -1,46 +1,46 @@
-//! With which number the program ends: one table for scripts, the same for every verb.
+//! The exit codes of the program: one table for scripts, the same for every verb.
 
 use crate::{Means, Outcome};
 
-/// Done.
+/// Success.
 pub const DONE: u8 = 0;
 /// The host failed.
 pub const HOST: u8 = 1;
-/// Usage, configuration, not trusted.
+/// The command line or the configuration is wrong, or the configuration is not trusted.
 pub const USAGE: u8 = 2;
 /// The agent failed.
 pub const AGENT: u8 = 3;
-/// Refused: not admitted, or it failed after a refusal.
+/// The agent was not admitted, or it failed after a refusal.
 pub const REFUSED: u8 = 4;
 /// A limit was reached.
 pub const LIMIT: u8 = 5;
 /// The record is broken or can't be written.
 pub const RECORD: u8 = 6;
-/// An outcome is unknown and must be settled.
+/// The outcome of an act is unknown and must be settled.
 pub const UNSETTLED: u8 = 8;
-/// A replay did something else.
+/// A replay diverged from the record.
 pub const DIVERGED: u8 = 9;
-/// Findings at or above `--fail-on`.
+/// There are findings at or above `--fail-on`.
 pub const FINDINGS: u8 = 10;
-/// `status`: nobody holds the home.
+/// `status`: no process has the home.
 pub const IDLE: u8 = 11;
-/// SIGHUP.
+/// The program was ended by SIGHUP.
 pub const HUNG_UP: u8 = 129;
-/// Ctrl-C.
+/// The program was ended by Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
-/// SIGTERM, and `stop`.
+/// The program was ended by SIGTERM or `stop`.
 pub const TERMINATED: u8 = 143;
 
-/// Whether refusals that an agent survived count.
+/// Whether refusals that did not make the agent fail change the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// They are in the report.
+    /// They are only in the report.
     Lenient,
-    /// They are what the program ends with.
+    /// They set the exit code.
     Strict,
 }
 
-/// The number for how a run ended.
+/// The exit code for the outcome of a run.
 pub fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) -> u8 {
     match outcome {
         Outcome::Done if was_refused && strictness == Strictness::Strict => REFUSED,
@@ -55,7 +55,7 @@ pub fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) 
     }
 }
 
-/// The exit code for how a run, or what comes before a run, was ended.
+/// The exit code for an order that ended a run, or the work before a run.
 pub fn of_means(means: Means) -> u8 {
     match means {
         Means::CtrlC => INTERRUPTED,

@@ -1,17 +1,17 @@
-//! Why an act has no (more) answer, as far as a guest may know: one type for each capability, so that none borrows the words of another.
-//! The operator's record says more.
+//! Why an act has no answer, or no further one, as far as a guest may know. There is one type for each capability. The operator's record
+//! says more.
 
 use serde::{Deserialize, Serialize};
 
 use crate::function::ActKind;
 
-/// Why an act has no (more) answer: a variant of its capability.
+/// Why an act has no answer, or no further one, for each capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// Of a step with a credential.
+    /// The fault of a step with a credential.
     Credential(CredentialFault),
-    /// Of a request.
+    /// The fault of a request.
     Http(HttpFault),
 }
 
@@ -33,7 +33,7 @@ impl Fault {
         }
     }
 
-    /// A bound was reached: of how many may be under way, or of how often it may be done.
+    /// A bound was reached: on how many acts may be active, or on how often this may be done.
     pub fn over_limit(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => CredentialFault::OverLimit.into(),
@@ -41,7 +41,7 @@ impl Fault {
         }
     }
 
-    /// Its answer will not come, or not to its end. It may have happened.
+    /// The answer will not arrive, or not completely. The act may have happened.
     pub fn lost(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => CredentialFault::Lost.into(),
@@ -66,34 +66,34 @@ impl From<CredentialFault> for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialFault {
-    /// Refused, or it could not be done. The operator's record says which.
+    /// The step was refused, or could not be done. The operator's record says which.
     Denied,
-    /// Its answer is lost, and it may have happened.
+    /// The answer is lost, and the step may have happened.
     Lost,
-    /// A bound was reached: of how many acts may be under way, or of how often it may be done.
+    /// A bound was reached: on how many acts may be active, or on how often this may be done.
     OverLimit,
 }
 
-/// Why a request has no (more) response. Whether a name exists, or which address it has, is never among it.
+/// Why a request has no response, or no further part of one. It never reveals whether a name exists, or which address it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpFault {
-    /// Refused; the operator's record says why.
+    /// The request was refused. The operator's record has the reason.
     Denied,
-    /// It could not be reached: no name, no route, no listener, no TLS, for one plain word.
+    /// The server could not be reached. This one word stands for no name, no route, no listener and no TLS.
     Unreachable,
-    /// It took longer than it may.
+    /// The request took longer than it may.
     TimedOut,
-    /// The other side closed before the response was whole.
+    /// The server closed the connection before the response was complete.
     Incomplete,
-    /// What came was not HTTP.
+    /// The response was not HTTP.
     Protocol,
-    /// More header bytes than may come.
+    /// The response has more header bytes than it may have.
     HeadersTooLarge,
-    /// More body bytes than may come.
+    /// The response has more body bytes than it may have.
     BodyTooLarge,
-    /// The run has as many requests under way as it may.
+    /// The run has as many active requests as it may have.
     TooMany,
-    /// The guest waits for a response whose request it has not finished.
+    /// The guest waits for the response to a request that it has not finished.
     Unfinished,
 }

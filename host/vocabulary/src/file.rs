@@ -1,4 +1,4 @@
-//! What a guest can ask of a mount, and what it can be told.
+//! What a guest can ask of a mount, and the answers.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,95 +9,95 @@ use crate::ids::FileId;
 /// BOUND: longest path in a mount, in bytes (Linux's own `PATH_MAX`).
 pub const GUEST_PATH_BYTES_MAX: usize = 4096;
 
-/// A path relative to an open directory, as the guest said it: an allegation. Only the broker walks it, component by
-/// component, beneath the mount.
+/// A path relative to an open directory, as the guest wrote it. It is not trusted: only the broker walks it, component by component,
+/// beneath the mount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AskedPath(String);
 
 impl AskedPath {
-    /// Takes the guest's words; `None` when they can't be a path: empty, NUL inside, too long.
+    /// Takes the guest's text. `None` if it can't be a path: it is empty, contains a NUL, or is too long.
     pub fn new(text: &str) -> Option<Self> {
         (!text.is_empty() && text.len() <= GUEST_PATH_BYTES_MAX && !text.contains('\0')).then(|| Self(text.to_owned()))
     }
 
-    /// As said.
+    /// The path as the guest wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One look at a mount, or one try to change it.
+/// An ask to look at something in a mount, or to change it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileAsk {
-    /// Open for reading.
+    /// Opens a file or a directory for reading.
     Open(FileOpen),
-    /// Up to `len` bytes at `offset`.
+    /// Reads up to `len` bytes at `offset`.
     Read {
-        /// An open file.
+        /// The open file.
         file: FileId,
-        /// From the start of the file.
+        /// The offset from the start of the file.
         offset: u64,
         /// BOUND: the sandbox asks for at most 64 KiB at a time, so a guest's number never sizes an allocation.
         len: u32,
     },
-    /// What an open file or directory is.
+    /// Asks for the attributes of an open file or directory.
     Stat {
-        /// Which.
+        /// The open file or directory.
         file: FileId,
     },
-    /// What is at a path.
+    /// Asks for the attributes of what is at a path.
     StatAt {
-        /// An open directory.
+        /// The open directory.
         dir: FileId,
-        /// Beneath it.
+        /// The path beneath it.
         path: AskedPath,
         /// Whether a link at the end is followed.
         follow: bool,
     },
-    /// Everything in a directory, sorted by name.
+    /// Lists everything in a directory, sorted by name.
     List {
-        /// An open directory.
+        /// The open directory.
         dir: FileId,
     },
-    /// Where a link points.
+    /// Reads where a link points.
     ReadLink {
-        /// An open directory.
+        /// The open directory.
         dir: FileId,
-        /// Beneath it.
+        /// The path beneath it.
         path: AskedPath,
     },
-    /// The guest is done with it.
+    /// Closes a file or directory.
     Close {
-        /// Which.
+        /// The open file or directory.
         file: FileId,
     },
-    /// Any change: nothing in this version allows one, so it is refused and recorded.
+    /// Any change. Nothing in this version allows one, so it is refused and recorded.
     Change {
         /// The function of `wasi:filesystem/types` that was called.
         function: ChangeKind,
-        /// The directory or file it was called on.
+        /// The directory or file on which it was called.
         file: FileId,
-        /// Beneath it, where the function takes a path.
+        /// The path beneath it, if the function takes a path.
         path: Option<AskedPath>,
     },
 }
 
-/// How to open.
+/// The parameters of opening.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileOpen {
-    /// An open directory.
+    /// The open directory.
     pub dir: FileId,
-    /// Must be a directory.
+    /// Whether it must be a directory.
     pub directory: bool,
     /// Whether a link at the end is followed.
     pub follow: bool,
-    /// Beneath the directory.
+    /// The path beneath the directory.
     pub path: AskedPath,
 }
 
-/// The functions that change something.
+/// The functions that change a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
@@ -124,7 +124,7 @@ pub enum ChangeKind {
 }
 
 impl FileAsk {
-    /// The open file or directory on which it is asked.
+    /// The open file or directory that the ask refers to.
     pub fn on(&self) -> FileId {
         match self {
             Self::Open(open) => open.dir,
@@ -133,7 +133,7 @@ impl FileAsk {
         }
     }
 
-    /// The function of the interface through which this is asked.
+    /// The function of the interface through which the guest asked.
     pub fn function(&self) -> Function {
         match self {
             Self::Open(_) => Function::FileOpenAt,
@@ -158,7 +158,7 @@ impl FileAsk {
         }
     }
 
-    /// The ask in one line. The broker knows the names behind the numbers; this alone already tells two asks apart.
+    /// The ask on one line. The broker knows the names behind the numbers. Two different asks have different lines.
     pub fn resource(&self) -> String {
         match self {
             Self::Open(open) => format!("{}/{} follow={} directory={}", open.dir.0, open.path.as_str(), open.follow, open.directory),
@@ -172,39 +172,39 @@ impl FileAsk {
     }
 }
 
-/// What the guest is told.
+/// The answer to a [`FileAsk`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileAnswer {
-    /// It is open under this id.
+    /// The file or directory was opened under this id.
     Opened {
-        /// Counted in the order of opening.
+        /// The id, counted in the order of opening.
         file: FileId,
-        /// Regular file or directory: nothing else is ever opened.
+        /// The kind: a regular file or a directory. Nothing else is ever opened.
         kind: FileKind,
-        /// Where the file really is, as the guest would write it, if links led to another path than the one by which it was opened. This is
-        /// for the record; no guest is told.
+        /// The path of the file as the guest would write it, if links led to another path than the one by which it was opened. This is for
+        /// the record; the guest never sees it.
         real: Option<String>,
     },
-    /// Bytes; fewer than asked for only at the end; none at the end.
+    /// The bytes that were read. There are fewer than asked for only at the end of the file, and none after it.
     Bytes(Bytes),
-    /// What it is.
+    /// The attributes.
     Stat(FileStat),
-    /// Sorted by the bytes of the name, without `.` and `..`; names that are not UTF-8 are left out and counted.
+    /// The names in a directory, sorted by their bytes, without `.` and `..`. Names that are not UTF-8 are left out and counted.
     List {
-        /// What is there.
+        /// The names with their kinds.
         entries: Vec<DirEntry>,
         /// How many names were left out.
         unreadable: u64,
     },
-    /// Where the link points.
+    /// The target of the link.
     Link(String),
-    /// Closed.
+    /// The file or directory was closed.
     Closed,
-    /// It did not work, or was refused.
+    /// The ask failed, or was refused.
     Fault(FileFault),
 }
 
-/// Kinds of things in a directory. Only the first two can be opened.
+/// Kinds of directory entries. Only the first two can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
@@ -214,29 +214,29 @@ pub enum FileKind {
     Directory,
     /// A symbolic link.
     Link,
-    /// FIFO, socket, device.
+    /// A FIFO, a socket or a device.
     Other,
 }
 
-/// One name in a directory.
+/// One entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirEntry {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Its name.
     pub name: String,
 }
 
-/// Facts about a file, without anything that names the host's disk: inode and device are only ever part of `identity`.
+/// Attributes of a file. They reveal nothing about the host's disk: inode and device are only part of `identity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileStat {
-    /// Keyed with the run's seed: the same for the same object within a run, and tells nothing else.
+    /// A number that is the same for the same file within a run. It is keyed with the run's seed, so it reveals nothing else.
     pub identity: [u64; 2],
-    /// What it is.
+    /// The kind of file.
     pub kind: FileKind,
-    /// Last change of the content, nanoseconds since 1970, clamped to what the guest's type holds; 0 before 1970.
+    /// The last change of the contents, in nanoseconds since 1970, clamped to what the guest's type holds. 0 for times before 1970.
     pub modified_ns: u64,
-    /// Bytes; 0 for a directory.
+    /// The size in bytes. 0 for a directory.
     pub size: u64,
 }
 
@@ -244,23 +244,23 @@ pub struct FileStat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileFault {
-    /// Nothing there.
+    /// There is no such file or directory.
     NotFound,
-    /// A directory was needed.
+    /// The path is not a directory, but must be one.
     NotDirectory,
-    /// A file was needed.
+    /// The path is a directory, but must be a file.
     IsDirectory,
-    /// Refused: leaves the mount, is not a regular file or directory, or would change something.
+    /// The ask was refused: the path leads out of the mount or is not a regular file or directory, or the ask would change something.
     NotPermitted,
-    /// The operating system says the host may not.
+    /// The operating system denies the host access.
     Access,
-    /// Too many links on the way.
+    /// There are too many links on the way.
     Loop,
     /// A name or path is too long.
     NameTooLong,
-    /// The words were no path, or the number no open file.
+    /// The text is not a path, or the number is not that of an open file.
     Invalid,
-    /// The run has as many files open as it may.
+    /// The run has as many files open as it may have.
     TooManyOpen,
     /// The disk failed.
     Io,

@@ -1,4 +1,4 @@
-//! The capabilities, and the functions through which a guest asks: named once.
+//! The capabilities, and the functions through which a guest asks. Each name is defined once, here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::err::ParseError;
 
-/// The capabilities of acts: each has an answer, a fault and a settled record of its own.
+/// The capabilities of acts. Each has its own answer, fault and settled record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActKind {
     /// A step with a credential.
     Credential,
-    /// A request.
+    /// An HTTP request.
     Http,
 }
 
@@ -32,23 +32,23 @@ impl ActKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
-    /// Something done with credentials besides having them sent along.
+    /// Doing something with credentials besides sending them with requests.
     Credentials,
     /// Folders of the host.
     Files,
-    /// Requests.
+    /// HTTP requests.
     Http,
-    /// Looking up addresses of names. Nothing grants it.
+    /// Looking up addresses of names. It can't be granted.
     Names,
-    /// Connections of the guest's own. Nothing grants it.
+    /// Sockets that the guest opens itself. It can't be granted.
     Sockets,
 }
 
 impl Capability {
-    /// Those that an agent can declare and an operator can grant, in the order in which they are shown.
+    /// The capabilities that an agent can declare and an operator can grant, in the order in which they are shown.
     pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
 
-    /// Which kind of act it gives access to; `None` where what is asked under it is no act.
+    /// The kind of act that it gives access to. `None` if asks under it are not acts.
     pub const fn act(self) -> Option<ActKind> {
         match self {
             Self::Credentials => Some(ActKind::Credential),
@@ -57,7 +57,7 @@ impl Capability {
         }
     }
 
-    /// As written.
+    /// The name as people write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Credentials => "credentials",
@@ -78,7 +78,7 @@ impl fmt::Display for Capability {
 impl FromStr for Capability {
     type Err = ParseError;
 
-    /// Parses one that can be granted.
+    /// Parses the name of a capability that can be granted.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::GRANTABLE.iter().copied().find(|known| known.as_str() == text);
         known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http` or `credentials`"))
@@ -87,14 +87,14 @@ impl FromStr for Capability {
 
 macro_rules! functions {
     ($($(#[doc = $doc:literal])+ $variant:ident $capability:ident $name:literal;)+) => {
-        /// A function through which a guest asks: interface and name, as on the record.
+        /// A function through which a guest asks, with the interface and name that are on the record.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Function {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
         }
 
         impl Function {
-            /// Interface and name.
+            /// The interface and the name.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -106,14 +106,14 @@ macro_rules! functions {
                 self.as_str().rsplit('#').next().unwrap_or_default()
             }
 
-            /// What it gives access to.
+            /// The capability that it belongs to.
             pub const fn capability(self) -> Capability {
                 match self {
                     $(Self::$variant => Capability::$capability,)+
                 }
             }
 
-            /// Whether it is how a guest asks for a request.
+            /// Whether a guest sends HTTP requests through it.
             pub const fn is_request(self) -> bool {
                 matches!(self, Self::HttpHandle | Self::HttpFinish)
             }
@@ -125,19 +125,19 @@ macro_rules! functions {
 }
 
 functions! {
-    /// Asks whose value it is.
+    /// Asks which credential a value belongs to.
     CredentialIdentify Credentials "bailiwick:agent/credentials#identify";
     /// Makes a new value.
     RotationCreate Credentials "bailiwick:agent/credentials#rotation-create";
     /// Sets the new value at its target.
     RotationSet Credentials "bailiwick:agent/credentials#rotation-set";
-    /// Tries the new value.
+    /// Tests the new value at its target.
     RotationTest Credentials "bailiwick:agent/credentials#rotation-test";
-    /// Uses the new value from now on.
+    /// Makes the new value the one in use.
     RotationFinish Credentials "bailiwick:agent/credentials#rotation-finish";
     /// Closes a file or directory.
     FileDrop Files "wasi:filesystem/types#drop";
-    /// Opens one.
+    /// Opens a file or directory.
     FileOpenAt Files "wasi:filesystem/types#open-at";
     /// Reads from a file.
     FileRead Files "wasi:filesystem/types#read";
@@ -145,9 +145,9 @@ functions! {
     FileReadDirectory Files "wasi:filesystem/types#read-directory";
     /// Reads where a link points.
     FileReadlinkAt Files "wasi:filesystem/types#readlink-at";
-    /// Asks what an open file is.
+    /// Reads the attributes of an open file.
     FileStat Files "wasi:filesystem/types#stat";
-    /// Asks what is at a path.
+    /// Reads the attributes of what is at a path.
     FileStatAt Files "wasi:filesystem/types#stat-at";
     /// Writes to a file.
     FileWrite Files "wasi:filesystem/types#write";
@@ -171,9 +171,9 @@ functions! {
     HttpHandle Http "wasi:http/outgoing-handler#handle";
     /// Finishes the body of a request.
     HttpFinish Http "wasi:http/types#outgoing-body.finish";
-    /// The host dials for a request. No guest calls this.
+    /// The host dials for a request. Guests can't call this.
     NetDial Http "net#dial";
-    /// The host puts a credential into a request. No guest calls this.
+    /// The host places a credential into a request. Guests can't call this.
     VaultPlace Http "vault#place";
     /// Makes a TCP socket.
     TcpCreateSocket Sockets "wasi:sockets/tcp-create-socket#create-tcp-socket";

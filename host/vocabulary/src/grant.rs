@@ -1,4 +1,4 @@
-//! The form of a grant beside each ask: what the configuration holds, what `policy` matches, what a run is opened with.
+//! The grants that correspond to each kind of ask. The configuration holds them, `policy` matches them, and a run is opened with them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,103 +14,104 @@ use crate::scope::{Engagement, Environment, Rate};
 use crate::target::{Scheme, https};
 use crate::until::Until;
 
-/// Everything an operator granted to one agent. Empty is the default, and grants nothing.
+/// Everything that an operator granted to one agent. The default is empty, and grants nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Grants {
-    /// The credentials that are sent with requests, by name; never a value.
+    /// The credentials that are sent with requests, by name. They never contain a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Binding>,
-    /// What bounds every ask of a run that was started under it.
+    /// The engagement, which bounds every ask of a run that was started under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engagement: Option<Engagement>,
-    /// Environment variables the guest sees, in order of name; nothing else of the host's is seen.
+    /// The environment variables that the guest sees, in order of name. It sees no other variables of the host.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Which places belong together; what matches none is production.
+    /// The places of each environment. A place that belongs to no environment is production.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<Environment>,
-    /// Mounts, in the order in which they were written.
+    /// The mounts, in the order in which they were written.
     #[serde(default)]
     pub files: Vec<FilesGrant>,
-    /// Where requests may go.
+    /// The requests that are granted.
     #[serde(default)]
     pub http: Vec<HttpGrant>,
-    /// What may be done with credentials besides sending them, by the credential's name.
+    /// What the agent may do with credentials besides sending them, by the credential's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub may: BTreeMap<String, Vec<May>>,
-    /// Variables that hold an inert stand-in for a credential, and the credential's name.
+    /// Environment variables that hold a placeholder of a credential, each with the credential's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placeholders: BTreeMap<String, String>,
 }
 
-/// A folder of the host, under a name of the guest's.
+/// A folder of the host, with the path at which the guest sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FilesGrant {
-    /// Absolute path as the guest sees it.
+    /// The absolute path that the guest sees.
     pub guest: String,
-    /// The host's folder; relative to the configuration as written, absolute once resolved.
+    /// The host's folder. It is relative to the configuration as written, and absolute once resolved.
     pub host: PathBuf,
-    /// What may be done there.
+    /// What the guest may do there.
     pub mode: FilesMode,
 }
 
-/// What may be done in a mount.
+/// What a guest may do in a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FilesMode {
-    /// Look, never change.
+    /// Read only.
     Read,
 }
 
-/// Where requests of one kind may go.
+/// Requests of one kind that are granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpGrant {
-    /// The name of one of [`Grants::credentials`], which is sent with the request.
+    /// The name of one of [`Grants::credentials`] that is sent with the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
     /// Private, loopback and special addresses that a *name* may resolve to. Metadata addresses are never reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<IpNet>,
-    /// Headers that a request may have besides the ordinary ones, in lower case.
+    /// Headers, in lower case, that a request may have besides the ordinary ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
-    /// Which hosts.
+    /// The hosts.
     pub host: HostPattern,
-    /// Which methods; at least one.
+    /// The methods. There is at least one.
     pub methods: Vec<Method>,
-    /// Which paths; at least one.
+    /// The paths. There is at least one.
     pub paths: Vec<PathPattern>,
-    /// Which port; the scheme's own where none is written.
+    /// The port. `None` stands for the default port of the scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    /// `https` where none is written.
+    /// The scheme. The default is `https`.
     #[serde(default = "https")]
     pub scheme: Scheme,
-    /// The last day on which it is good.
+    /// The last day on which the grant is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
-    /// What bounds each request further.
+    /// Further bounds on each request.
     #[serde(default, skip_serializing_if = "HttpBounds::is_empty")]
     pub within: HttpBounds,
 }
 
-/// What bounds requests of one grant, beside the limits of the run.
+/// Bounds on requests of one grant, in addition to the limits of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpBounds {
-    /// SHA-256 of the subject public key info of servers' certificates: any of these, beside what TLS itself wants.
+    /// SHA-256 digests of the subject public key info of certificates. The server's key must be one of them, in addition to what TLS itself
+    /// requires.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Digest>,
-    /// How often, by all runs of the agent in a home together.
+    /// How often requests may be sent, by all runs of the agent in a home together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Bytes of a body that is sent.
+    /// The largest request body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_bytes: Option<u64>,
-    /// Bytes of a body that comes back.
+    /// The largest response body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
 }
@@ -122,7 +123,7 @@ impl HttpBounds {
 }
 
 impl HttpGrant {
-    /// The port that is covered.
+    /// The port that the grant covers.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(self.scheme.default_port())
     }

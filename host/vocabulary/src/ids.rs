@@ -1,4 +1,4 @@
-//! Names of things that are not text: runs, operations, digests.
+//! Identifiers that are not text: runs, operations, digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,15 +8,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::err::ParseError;
 
-/// One run of one agent. Sorts by the time it was opened: 48 bits of milliseconds since 1970, then 80 random bits,
-/// printed as 26 characters of Crockford's base 32 (the form known as ULID).
+/// The id of one run of one agent. Ids sort by the time at which the run was opened. An id has 48 bits of milliseconds since 1970, then 80
+/// random bits, and is printed as 26 characters of Crockford's base 32 (the form known as ULID).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u128);
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl RunId {
-    /// Makes an id from the time and ten random bytes; neither is read here.
+    /// Makes an id from a time and ten random bytes, which the caller provides.
     pub fn from_parts(unix_ms: u64, random: [u8; 10]) -> Self {
         let mut low = [0u8; 16];
         for (to, from) in low.iter_mut().skip(6).zip(random) {
@@ -35,7 +35,7 @@ impl RunId {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// Milliseconds since 1970 at which the run was opened.
+    /// When the run was opened, in milliseconds since 1970.
     pub fn unix_ms(self) -> u64 {
         u64::try_from(self.0 >> 80).unwrap_or(u64::MAX)
     }
@@ -119,7 +119,7 @@ impl Digest {
         str::from_utf8(&self.digits()).unwrap_or("?").to_owned()
     }
 
-    /// Every record has several: formatting byte by byte took half of the time that opening a run took.
+    /// Every record has several digests. Formatting them byte by byte took half of the time for opening a run.
     fn digits(&self) -> [u8; 64] {
         let mut digits = [b'0'; 64];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
@@ -176,8 +176,8 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// One operation of a run that is answered later: a request, a timer. Counted from 1 in the order in which the guest made
-/// them, so the number does not hang on the guest's own handles.
+/// The id of one operation of a run that is answered later, such as a request or a timer. It is counted from 1 in the order in which the
+/// guest made them, so it does not depend on the guest's own handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OpId(pub u64);
@@ -188,7 +188,7 @@ impl fmt::Display for OpId {
     }
 }
 
-/// An open file or directory of a run. Counted from 1 in the order of opening; mounts come first.
+/// The id of an open file or directory of a run. It is counted from 1 in the order of opening; mounts come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileId(pub u64);

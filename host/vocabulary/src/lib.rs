@@ -1,12 +1,12 @@
-//! The vocabulary of the host: pure values, and the two traits that are the only way out of the sandbox.
+//! The vocabulary of the host: plain values, and the two traits that are the only way out of the sandbox.
 //!
-//! Ids and digests, what can be asked and granted, what is decided and why, what comes back, what is said, what goes onto
-//! the record and in which canonical form. No I/O, no clock, no runtime, no engine: every other room speaks these words, so
-//! none of them may need another room to be understood. Deciding is `policy`'s, doing is `broker`'s, keeping is `journal`'s.
+//! These are ids and digests, what can be asked and granted, decisions and their reasons, answers, claims, and records with their canonical
+//! form. There is no I/O, no clock, no runtime and no engine here. Every other room uses these types, so none of them depends on another
+//! room. The room `policy` decides, `broker` acts, and `journal` keeps the record.
 //!
-//! # Words become values
+//! # Text becomes values
 //!
-//! What a guest or an operator wrote is parsed once, and what is not plainly one thing is no value:
+//! The text that a guest or an operator wrote is parsed once. Text that could be read in two ways is refused:
 //!
 //! ```
 //! use vocabulary::{Ask, AskClass, HttpAsk, HttpTarget, HttpTimeouts, Method, PathPattern};
@@ -15,16 +15,16 @@
 //! let target: HttpTarget = "https://api.example.com/users/7?token=abc".parse()?;
 //! assert_eq!((target.port, target.path.as_str()), (443, "/users/7"));
 //!
-//! // A host that some would read as an address, a path that leads upwards, a user before the host.
+//! These are a host that some programs read as an address, a path that leads upwards, and a user before the host.
 //! for odd in ["https://0x7f.1/", "https://api.example.com/a/../b", "https://me@api.example.com/"] {
 //!     assert!(odd.parse::<HttpTarget>().is_err());
 //! }
 //!
-//! // `*` is one part of a path, `**` any number of them.
+//! `*` matches within one segment of a path, `**` matches any number of segments.
 //! let pattern: PathPattern = "/users/*".parse()?;
 //! assert!(pattern.matches("/users/7") && !pattern.matches("/users/7/keys"));
 //!
-//! // An ask is what reaches the gate. On the record stands no value of a query.
+//! An ask is what reaches the gate. The record has no values of a query.
 //! let ask = Ask::Http(HttpAsk {
 //!     method: Method::new("GET")?,
 //!     target,
@@ -35,7 +35,7 @@
 //! assert_eq!(ask.class(), AskClass::Act);
 //! assert_eq!(ask.resource().to_string(), "GET https://api.example.com/users/7?token");
 //!
-//! // What is hashed has one form: sorted, without blanks, whole numbers only.
+//! What is hashed has exactly one form: sorted, without blanks, whole numbers only.
 //! assert_eq!(vocabulary::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
 //! # Ok(())
 //! # }

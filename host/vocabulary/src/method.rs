@@ -1,8 +1,8 @@
-//! Methods of requests.
+//! Methods of HTTP requests.
 
 use serde::{Deserialize, Serialize};
 
-/// A request method: a known one, or another token of RFC 9110 in upper case. `CONNECT` and `TRACE` can't be made.
+/// A request method: a known one, or another token of RFC 9110 in upper case. `CONNECT` and `TRACE` are not allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Method(String);
@@ -20,12 +20,13 @@ impl Method {
         Ok(Self(text.to_owned()))
     }
 
-    /// As sent.
+    /// The method as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// RFC 9110 section 9.2.1, as far as an interrupted ask is made again without a person: `GET` and `HEAD`.
+    /// Whether an interrupted request may be repeated without a person: only `GET` and `HEAD` among the safe methods of RFC 9110 section
+    /// 9.2.1.
     pub fn is_safe(&self) -> bool {
         matches!(self.0.as_str(), "GET" | "HEAD")
     }

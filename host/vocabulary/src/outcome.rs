@@ -8,12 +8,12 @@ use crate::limits::Limit;
 use crate::principal::Stopping;
 use crate::text::SafeText;
 
-/// An act of which nobody knows whether it happened.
+/// An act of which it is unknown whether it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownAct {
-    /// Its operation.
+    /// The number of its operation.
     pub op: u64,
-    /// What was asked: for a request, its method and URL.
+    /// What was asked. For a request, its method and URL.
     pub what: SafeText,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for UnknownAct {
     }
 }
 
-/// How a run ended; goes onto `run-closed` and decides the exit code.
+/// How a run ended. It is recorded in `run-closed`, and determines the exit code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -31,31 +31,31 @@ pub enum Outcome {
     Done,
     /// The agent said that it failed.
     Failed {
-        /// Its own short word.
+        /// The agent's own short word.
         code: SafeText,
-        /// Its own words.
+        /// The agent's own message.
         message: SafeText,
     },
-    /// The guest trapped: a bug of its own, or an escape attempt that met a wall.
+    /// The guest trapped because of a bug, or because an attempt to escape was stopped.
     Trapped {
-        /// What the engine says, and the guest's last words where it panicked.
+        /// The message of the engine, and the guest's last words if it panicked.
         message: SafeText,
     },
-    /// A limit was hit.
+    /// A limit was reached.
     Limit {
-        /// Which.
+        /// The limit.
         limit: Limit,
     },
-    /// Somebody ended it: `stop`, Ctrl-C, SIGTERM.
+    /// A user ended it with `stop`, Ctrl-C or SIGTERM.
     Stopped(Stopping),
-    /// Nobody knows whether these acts happened. A person must say it of each before the run can go on.
+    /// It is unknown whether these acts happened. A person must say so for each before the run can continue.
     Unsettled {
-        /// Which.
+        /// The acts.
         acts: Vec<UnknownAct>,
     },
     /// The record could not be written.
     RecordBroken,
-    /// A damaged part of the record was set aside, and the rest of the run with it: how it ended is not known here.
+    /// A damaged part of the record was set aside, with the rest of the run. How it ended is not known.
     SetAside,
     /// The host failed.
     HostFailed {
@@ -65,7 +65,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// In one word, as on the record.
+    /// The outcome in one word, as on the record.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",

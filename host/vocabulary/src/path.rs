@@ -1,14 +1,14 @@
-//! Which paths may be asked for: only those that every server reads as the same place.
+//! Which paths may be asked for: only those that every server reads in the same way.
 //!
 //! Nothing here rewrites a path. A spelling is refused if some server could fold it, decode it twice or cut it short, and so reach another
-//! place. An encoded slash may be asked for, since some APIs need one. [`crate::PathPattern`] ensures that a grant must name it.
+//! place. An encoded slash is allowed, because some APIs need one. [`crate::PathPattern`] ensures that a grant must name it.
 
 use crate::err::ParseError;
 
-/// BOUND: longest path of a request, in bytes; common servers stop at 8 KiB for the whole line.
+/// BOUND: bytes of the path of a request. Common servers accept 8 KiB for the whole request line.
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// SECURITY: characters that a lenient server turns into a slash, a backslash or a percent sign: by Unicode normalisation (NFKC), or by the
+/// SECURITY: characters that a lenient server turns into a slash, a backslash or a percent sign, by Unicode normalisation (NFKC) or by the
 /// "best fit" tables of Windows code pages.
 const LOOK_ALIKES: &[char] = &[
     '\u{A5}', '\u{20A9}', '\u{2044}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2215}', '\u{2216}', '\u{29F5}', '\u{29F8}',
@@ -36,17 +36,17 @@ pub(crate) fn check(path: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// A segment is judged as decoded, in both readings of an encoded slash: as a character of the segment, and as its end.
+/// A segment is checked after decoding, with both readings of an encoded slash: as a character of the segment, and as its end.
 fn check_segment(segment: &str) -> Result<(), &'static str> {
     let decoded = percent_decode(segment).ok_or("`%` only before two hexadecimal digits")?;
     if decoded.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
         return Err("no encoded backslash or control character");
     }
     if decoded.windows(3).any(is_overlong) || decoded.windows(2).any(is_overlong) {
-        return Err("no character in more bytes than it takes");
+        return Err("no character in an overlong encoding");
     }
     if decoded.windows(3).any(is_escape) || decoded.windows(6).any(is_wide_escape) {
-        return Err("nothing encoded twice");
+        return Err("nothing that is encoded twice");
     }
     for piece in decoded.split(|byte| *byte == b'/') {
         let piece = String::from_utf8_lossy(piece);
@@ -54,7 +54,7 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
             return Err("no character that some servers read as a slash, a backslash or `%`");
         }
         if is_dots(&piece) {
-            return Err("no `.` or `..` segment, in any spelling, nor with anything but a name behind it");
+            return Err("no `.` or `..` segment, in any spelling, and only a name after such dots");
         }
         if piece.starts_with(';') {
             return Err("a name before `;`");
@@ -63,8 +63,8 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// SECURITY: whether a segment may mean this folder or the one above it. Servers end a segment at `;`, `?`, `#` or a NUL, trim blanks and dots, drop
-/// bytes that are no UTF-8, and normalise dots of other scripts. So after dots at its beginning only a name may follow.
+/// SECURITY: whether a segment may mean this folder or the one above it. Servers end a segment at `;`, `?`, `#` or a NUL, trim blanks and
+/// dots, drop bytes that are not UTF-8, and normalise dots of other scripts. So only a name may follow dots at the beginning of a segment.
 fn is_dots(piece: &str) -> bool {
     let bare = piece.trim_start_matches(is_blank);
     let after = bare.trim_start_matches(is_dot);
@@ -86,13 +86,13 @@ fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || crate::is_misleading(letter) || matches!(letter, '+' | '\u{34F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFFD}')
 }
 
-/// An escape that a second decoding would read as one byte. It is looked for everywhere: a server that decodes twice may skip a `%` that
-/// stands alone.
+/// Whether these bytes are an escape that a second decoding would read as one byte. It is searched for everywhere: a server that decodes
+/// twice may skip a `%` that has no digits after it.
 fn is_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
-/// The same in the form of IIS: `%u002e`.
+/// Whether these bytes are an escape in the form of IIS: `%u002e`.
 fn is_wide_escape(bytes: &[u8]) -> bool {
     matches!(bytes, [b'%', b'u' | b'U', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit))
 }

@@ -8,12 +8,12 @@ use crate::path::percent_decode;
 use crate::target::{HostName, HttpTarget};
 use crate::until::Until;
 
-/// An exact host, or `*.suffix` for one or more labels before the suffix (never the suffix itself).
+/// An exact host, or `*.suffix`, which matches one or more labels before the suffix (never the suffix itself).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
-    /// This host and no other. A literal address is a grant for that address.
+    /// Exactly this host. A literal address is a grant for that address.
     Exact(HostName),
-    /// Any name that ends in a dot and this suffix.
+    /// Every name that ends with a dot and this suffix.
     Under(String),
 }
 
@@ -29,7 +29,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether every host that the other one covers is covered by this one.
+    /// Whether this pattern covers every host that the other one covers.
     pub fn covers_all_of(&self, other: &Self) -> bool {
         match (self, other) {
             (pattern, Self::Exact(host)) => pattern.matches(host),
@@ -40,7 +40,7 @@ impl HostPattern {
         }
     }
 
-    /// What both cover, which is one of the two; nothing, where they have no host in common.
+    /// The pattern of the hosts that both cover, which is one of the two. `None` if they have no host in common.
     pub fn both<'a>(&'a self, other: &'a Self) -> Option<&'a Self> {
         match (self.covers_all_of(other), other.covers_all_of(self)) {
             (true, _) => Some(other),
@@ -66,11 +66,11 @@ impl FromStr for HostPattern {
         let bad = || ParseError::new("a host pattern", text, "a host, or `*.` and a name of at least two labels");
         match text.strip_prefix("*.") {
             Some(suffix) => match suffix.parse::<HostName>().map_err(|_| bad())? {
-                // A wildcard over a whole top level is a slip, not a grant.
+                // A wildcard over a whole top-level domain is a mistake and not a grant.
                 HostName::Name(name) if name.contains('.') && name == suffix => Ok(Self::Under(name)),
                 HostName::Name(_) | HostName::V4(_) | HostName::V6(_) => Err(bad()),
             },
-            // People write what they mean: a name that would be folded to another is refused at load.
+            // A name that would be folded to another one is refused when the configuration is read, so that people write what they mean.
             None => match text.parse::<HostName>().map_err(|_| bad())? {
                 host if host.to_string() == text => Ok(Self::Exact(host)),
                 HostName::V6(address) if text.parse() == Ok(address) => Ok(Self::Exact(HostName::V6(address))),
@@ -89,27 +89,28 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A path, in which `*` stands for characters within one segment and a segment `**` for any number of whole segments.
+/// A path. `*` matches characters within one segment, and a segment `**` matches any number of whole segments.
 ///
-/// SECURITY: servers disagree whether an encoded slash ends a segment, and some end a path at an encoded `?` or `#`. So neither star
-/// matches `%2F`: a pattern covers a `%2F` only if it has one itself. A path with `%3F` or `%23` is covered if the part before it is
-/// covered too, or if the pattern itself has one.
+/// SECURITY: servers disagree whether an encoded slash ends a segment, and some end a path at an encoded `?` or `#`. So neither kind of
+/// star matches `%2F`: a pattern covers a `%2F` only if it contains one itself. A path with `%3F` or `%23` is covered only if the part
+/// before it is covered too, or if the pattern itself contains one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     text: String,
-    /// Bytes of whole segments before the first star: what every path that is covered begins with.
+    /// The number of bytes of whole segments before the first star. Every path that is covered begins with them.
     fixed: usize,
-    /// Whether it has an encoded character, which may be spelled in two ways.
+    /// Whether it has an encoded character that can be spelled in two ways.
     is_encoded: bool,
 }
 
 impl PathPattern {
-    /// Whether the path is covered. Case and percent-encoding count, except the case of `%2F`, `%3F` and `%23`: what is judged is what is
-    /// sent.
+    /// Whether the path is covered. Case and percent-encoding count, except for the case of `%2F`, `%3F` and `%23`, because the path is
+    /// judged as it is sent.
     ///
-    /// Nothing is allocated for a plain path, and only the last `**` is ever gone back to: a longer reach of an earlier one covers nothing more.
+    /// Nothing is allocated for a plain path. Matching only goes back to the last `**`, because a longer match of an earlier one covers
+    /// nothing more.
     pub fn matches(&self, path: &str) -> bool {
-        // Most of many patterns differ here, and are told apart at once.
+        // Most patterns differ from a path here, so this check comes first.
         if !self.is_encoded && !self.begins(path) {
             return false;
         }
@@ -122,15 +123,15 @@ impl PathPattern {
         self.covers(&path) && (is_named || cut.is_none_or(|end| path.get(..end).is_some_and(|front| self.covers(front))))
     }
 
-    /// Whether there may be a path that both cover. If this is false, there is certainly none. If it is true, there may be one.
+    /// Whether there may be a path that both patterns cover. If this is false, there is certainly none. If it is true, there may be one.
     pub fn may_meet(&self, other: &Self) -> bool {
         let (one, two) = (self.text.get(..self.fixed).unwrap_or_default(), other.text.get(..other.fixed).unwrap_or_default());
         one.starts_with(two) || two.starts_with(one)
     }
 
-    /// Whether every path that the other one covers is covered by this one. Where that is hard to tell, it is not.
+    /// Whether this pattern covers every path that the other one covers. Returns false if that is hard to decide.
     pub fn covers_all_of(&self, other: &Self) -> bool {
-        // A star of the other's stands for what no pattern names; `**` for no segment, for one, and for two.
+        // A star of the other pattern is replaced by a character that no pattern names, and `**` by no segment, one, and two.
         let as_path = |segments: &[&str]| {
             let parts = other.text.split('/').flat_map(|part| if part == "**" { segments.to_vec() } else { vec![part] });
             parts.collect::<Vec<_>>().join("/").replace('*', "\u{1}")
@@ -139,7 +140,7 @@ impl PathPattern {
         *self == *other || self.text == "/**" || path.iter().all(|path| self.matches(if path.is_empty() { "/" } else { path }))
     }
 
-    /// Of two patterns that may meet, the one that says more before its first star: everything that both cover is covered by it.
+    /// Of two patterns that may meet, the one with more text before its first star. It covers every path that both cover.
     pub fn narrower<'a>(&'a self, other: &'a Self) -> &'a Self {
         match (self.covers_all_of(other), other.covers_all_of(self)) {
             (true, false) => other,
@@ -184,16 +185,16 @@ impl PathPattern {
     }
 }
 
-/// A slash that is a character of its segment.
+/// An encoded slash, which is a character of its segment.
 const SLASH: &str = "%2F";
 
-/// The characters that may end a segment or a path, in one spelling.
+/// The path with the characters that may end a segment or a path in one spelling.
 fn one_spelling(path: &str) -> String {
     path.replace("%2f", SLASH).replace("%3f", "%3F")
 }
 
-/// `*` matches any run of characters without an encoded slash, everything else matches itself. This is linear: matching only ever goes back
-/// to the last star.
+/// `*` matches any run of characters without an encoded slash. Every other character matches itself. The time is linear, because matching
+/// only goes back to the last star.
 fn segment_matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
@@ -245,7 +246,7 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// What is kept and sent in the form in which people write it.
+/// Serializes types in the form in which people write them.
 macro_rules! written_as_text {
     ($($form:ty),+) => {$(
         impl serde::Serialize for $form {

@@ -1,26 +1,26 @@
-//! Who gave an order, as the kernel reports it, and by which means a run was ended.
+//! The user who gave an order, as the kernel reports it, and the means by which a run was ended.
 //!
-//! INVARIANT: a user id here comes from the process itself or from the credentials of a socket's peer, never from what a client wrote.
+//! INVARIANT: a user id here comes from the process itself or from the credentials of a socket's peer, never from data that a client sent.
 
 use serde::{Deserialize, Serialize};
 
 use crate::text::SafeText;
 
-/// BOUND: longest name of an account, in bytes; Linux itself allows 32.
+/// BOUND: bytes of the name of an account. Linux itself allows 32.
 const NAME_BYTES_MAX: usize = 64;
 
-/// A user of the machine: the id that the kernel knows, and the name that the machine's list of accounts has for it.
+/// A user of the machine: the user id that the kernel knows, and the name in the machine's list of accounts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
-    /// Absent where the list of accounts has no name for the id.
+    /// The name. `None` if the list of accounts has no name for the id.
     pub name: Option<SafeText>,
-    /// As the kernel knows it.
+    /// The user id of the kernel.
     pub uid: u32,
 }
 
 impl Principal {
-    /// A user id, and its name where there is one.
+    /// A user id, with its name if there is one.
     pub fn new(uid: u32, name: Option<&str>) -> Self {
         Self { name: name.map(|name| SafeText::new(name, NAME_BYTES_MAX)), uid }
     }
@@ -35,11 +35,11 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// Who changed something: a user of the machine, or an agent within its own run.
+/// The user or agent that changed something. An agent does so within its own run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Actor {
-    /// The agent's name, as configured.
+    /// An agent, by its name in the configuration.
     Agent(SafeText),
     /// A user of the machine.
     User(Principal),
@@ -54,7 +54,7 @@ impl std::fmt::Display for Actor {
     }
 }
 
-/// By which means a run was ended from outside.
+/// The means by which a run was ended from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Means {
@@ -66,25 +66,25 @@ pub enum Means {
     Sighup,
     /// `bailiwick stop`.
     Stop,
-    /// The client that had started the run went away.
+    /// The client that had started the run disconnected.
     ClientGone,
     /// Another shard of the same work could not begin.
     ShardFailed,
-    /// The process that ran it went away, and its client began it anew: it had only looked, and what it saw was not kept.
+    /// The host process ended, and its client started the run again: the run had made only observations, and these were not kept.
     HolderGone,
 }
 
 impl Means {
-    /// In words.
+    /// The means, in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CtrlC => "Ctrl-C",
             Self::Sigterm => "SIGTERM",
             Self::Sighup => "SIGHUP",
             Self::Stop => "`stop`",
-            Self::ClientGone => "its client went away",
+            Self::ClientGone => "its client disconnected",
             Self::ShardFailed => "another shard could not begin",
-            Self::HolderGone => "the process that ran it went away",
+            Self::HolderGone => "the process that ran it ended",
         }
     }
 }
@@ -99,9 +99,9 @@ impl std::fmt::Display for Means {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopping {
-    /// Who.
+    /// The user who gave it.
     pub by: Principal,
-    /// By which means.
+    /// The means by which it was given.
     pub means: Means,
 }
 

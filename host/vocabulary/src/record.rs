@@ -1,6 +1,6 @@
-//! What the record says: one body a kind, in canonical JSON, each with the version of its own form. Fields stand in alphabetical order, so
-//! that serialising is the canonical form (see [`crate::canon`]). A digest named `params`, `grants` or `seed` is keyed with the run's key:
-//! once the run is forgotten, the digest tells nothing any more.
+//! The bodies of records: one struct for each kind, in canonical JSON, each with the version of its form. Fields are in alphabetical order,
+//! so that serialising gives the canonical form (see [`crate::canon`]). A digest named `params`, `grants` or `seed` is keyed with the run's
+//! key: once the run is forgotten, nobody can test guesses against the digest.
 
 use std::net::SocketAddr;
 
@@ -34,371 +34,372 @@ pub use parts::{
 pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Settled};
 
 with_words! {
-    /// An act may begin: durable before it does.
+    /// An act may begin. The record is durable before the act begins.
     Asked {
-        /// Whether this intent repeats an earlier one of the same operation, after a crash.
+        /// Whether this intent repeats an earlier one of the same operation after a crash.
         again: bool,
         /// What was asked.
         ask: AskedFor,
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Within which bounds, by which rule.
+        /// The bounds and the rule of the permit.
         bounds: Bounds,
-        /// `asked`.
+        /// The kind of this record: `asked`.
         kind: RecordKind,
-        /// Which operation of the run.
+        /// The number of the operation in the run.
         op: u64,
-        /// Keyed digest of every byte of the ask.
+        /// The keyed digest of every byte of the ask.
         params: Digest,
-        /// Whether it may be made again without asking a person, should nobody know whether it happened.
+        /// Whether the act may be repeated without asking a person, if it is unknown whether it happened.
         repeat: Repeat,
-        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// An ask was refused; no effect follows.
+    /// An ask was refused. No effect follows.
     Refused {
-        /// How many similar refusals this record stands for: 1, except in records that count the refusals after the first hundred.
+        /// How many similar refusals this record stands for. It is 1, except in records that count the refusals after the first hundred.
         alike: u64,
-        /// What was asked. If the record counts several, its resource is [`Resource::Several`].
+        /// What was asked. If the record counts several refusals, its resource is [`Resource::Several`].
         ask: AskedFor,
-        /// When, in milliseconds since 1970. If the record counts several, when the last one was asked.
+        /// The time, in milliseconds since 1970. If the record counts several refusals, the time of the last one.
         at: u64,
-        /// What it counts, if it stands for several.
+        /// The refusals that it counts, if it stands for several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         counted: Option<Counted>,
-        /// `refused`.
+        /// The kind of this record: `refused`.
         kind: RecordKind,
-        /// Which operation; 0 for an observation.
+        /// The number of the operation in the run. 0 for an observation.
         op: u64,
-        /// Keyed digest of every byte of the ask.
+        /// The keyed digest of every byte of the ask.
         params: Digest,
-        /// Why.
+        /// The reason of the refusal.
         reason: Reason,
-        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// How an act ended, as far as the beginning of its answer tells.
+    /// How an act ended, as far as the beginning of its answer shows.
     Answered {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// What happened, for the operator: which step failed, and why. Absent where the rest says it. The guest is never told.
+        /// For the operator: the step that failed, and the reason. Absent if the other fields say enough. The guest never sees it.
         #[serde(default, skip_serializing_if = "SafeText::is_empty")]
         detail: SafeText,
         /// How it ended, in the terms of its capability.
         how: Settled,
-        /// `answered`.
+        /// The kind of this record: `answered`.
         kind: RecordKind,
-        /// Which operation.
+        /// The number of the operation in the run.
         op: u64,
-        /// Why, where it was refused after the intent (an address).
+        /// The reason, if the act was refused after its intent was recorded (because of an address).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
-        /// How long the run had gone on by then, over all processes that had it, in milliseconds. Not by the clock, which can be set.
+        /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// What an act brought in, once it is over.
+    /// What an act received, recorded when it is over.
     Received {
-        /// Of the body.
+        /// The number of bytes of the body.
         bytes: u64,
-        /// Keyed digest of the body, as far as it came.
+        /// The keyed digest of the body, as far as it was received.
         digest: Digest,
-        /// `received`.
+        /// The kind of this record: `received`.
         kind: RecordKind,
-        /// Which operation.
+        /// The number of the operation in the run.
         op: u64,
-        /// Secrets taken out.
+        /// How many secrets were removed.
         redactions: u64,
-        /// Where it came from: scheme, host, port.
+        /// The source of the body: scheme, host and port.
         source: SafeText,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
-        /// Whether the body came to its end.
+        /// Whether the body was received to its end.
         whole: bool,
     }
-    /// What was looked at inside the mounts, aggregated by object.
+    /// What the guest looked at in its mounts, aggregated by object.
     Observed {
-        /// `observed`.
+        /// The kind of this record: `observed`.
         kind: RecordKind,
-        /// In the order of first sight.
+        /// The objects, in the order in which they were first seen.
         objects: Vec<Object>,
-        /// Digest of the payload with the answers, where the run is durable.
+        /// The digest of the payload with the answers, if the run is durable.
         payload: Option<Digest>,
-        /// From here on answers were not kept: they are more than `payload-bytes`.
+        /// Whether answers were not kept from here on, because they exceed `payload-bytes`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unkept: bool,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// What the guest was let see, in order.
+    /// The events that were released to the guest, in order.
     Delivered {
-        /// `delivered`.
+        /// The kind of this record: `delivered`.
         kind: RecordKind,
-        /// Digest of the payload with heads and bytes; none when only timers and clocks were released, or past `payload-bytes`.
+        /// The digest of the payload with heads and bytes. Absent if only timers and clocks were released, or beyond `payload-bytes`.
         payload: Option<Digest>,
-        /// In order.
+        /// The releases, in order.
         releases: Vec<DeliveredOne>,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// What the agent said: claims.
+    /// What the agent said. All of it is claims.
     Said {
-        /// In order.
+        /// The claims, in order.
         claims: Vec<Claim>,
-        /// `said`.
+        /// The kind of this record: `said`.
         kind: RecordKind,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// A run began.
+    /// A run was opened.
     RunOpened {
-        /// What runs.
+        /// The agent that is run.
         agent: AgentRef,
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Who started it.
+        /// The user who started it.
         by: Principal,
-        /// Digest of the configuration file it was resolved from.
+        /// The digest of the configuration file that it was resolved from.
         config: Option<Digest>,
         /// Whether it can be resumed after a crash.
         durable: bool,
-        /// What runs it.
+        /// The engine that runs it.
         engine: EngineRef,
-        /// Keyed digest of the grants.
+        /// The keyed digest of the grants.
         grants: Digest,
-        /// Keyed digest of the input.
+        /// The keyed digest of the input.
         input: Digest,
-        /// `run-opened`.
+        /// The kind of this record: `run-opened`.
         kind: RecordKind,
-        /// Resolved.
+        /// The limits, resolved.
         limits: Limits,
-        /// Where it was started by another run.
+        /// The run that started this one, if another run did.
         parent: Option<RunId>,
-        /// Its id.
+        /// The id of the run.
         run: RunId,
-        /// Keyed digest of the seed.
+        /// The keyed digest of the seed.
         seed: Digest,
-        /// How long the machine was up then.
+        /// How long the machine had been up then.
         #[serde(default)]
         uptime: Uptime,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// A run that was cut off goes on.
+    /// A run that was cut off was resumed.
     RunResumed {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Who resumed it.
+        /// The user who resumed it.
         by: Principal,
-        /// `run-resumed`.
+        /// The kind of this record: `run-resumed`.
         kind: RecordKind,
-        /// How long it had gone on before, in milliseconds.
+        /// How long the run had been active before, in milliseconds.
         #[serde(default)]
         spent_ms: u64,
-        /// How long the machine was up then.
+        /// How long the machine had been up then.
         #[serde(default)]
         uptime: Uptime,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
     /// A run ended.
     RunClosed {
-        /// Milliseconds it computed or waited inside a host call.
+        /// For how many milliseconds it computed or waited inside a host call.
         active_ms: u64,
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// `run-closed`.
+        /// The kind of this record: `run-closed`.
         kind: RecordKind,
-        /// Why it could not go on, where it was closed instead.
+        /// Why the run could not be resumed and was closed instead.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         obstacle: Option<SafeText>,
-        /// How.
+        /// The outcome.
         outcome: Outcome,
-        /// Keyed digest of the output, where there is one.
+        /// The keyed digest of the output, if there is one.
         output: Option<Digest>,
-        /// Largest linear memory, in bytes.
+        /// The largest linear memory, in bytes.
         peak_memory: u64,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// A run uses a credential from now on, until it ends: there is a value, and it is about to be sent with the first request.
+    /// A run uses a credential from now on until the run ends. The credential has a value, which is about to be sent with the first
+    /// request.
     LeaseIssued {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Digest of the binding in its canonical form.
+        /// The digest of the binding in its canonical form.
         binding: Digest,
         /// The credential's name.
         credential: SafeText,
-        /// `lease-issued`.
+        /// The kind of this record: `lease-issued`.
         kind: RecordKind,
         /// The run and the credential: `RUN/NAME`.
         lease: SafeText,
-        /// From where values come, in one word.
+        /// The source of the values, in one word.
         source: SafeText,
-        /// Seconds since 1970, from which on it is not used.
+        /// The time from which on it is not used, in seconds since 1970.
         until: Option<u64>,
         /// How often it may be used.
         uses: Option<u64>,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// The host asks something on its own behalf, for an act of the run: durable before anything is sent.
+    /// The host asks something on its own behalf, for an act of the run. The record is durable before anything is sent.
     HostAsked {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// The credential for which it asks.
+        /// The credential for which the host asks.
         credential: SafeText,
-        /// `host-asked`.
+        /// The kind of this record: `host-asked`.
         kind: RecordKind,
-        /// Counts the host's own requests in the run, from 1.
+        /// The number of the host's own request in the run, counted from 1.
         number: u64,
         /// The operation of the run that it serves.
         op: u64,
-        /// What for.
+        /// The purpose of the request.
         purpose: HostPurpose,
         /// What is asked, without the values in its query.
         resource: Resource,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// How a request of the host's own ended.
+    /// How one of the host's own requests ended.
     HostAnswered {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Bytes of the answer's body, as far as it came.
+        /// The number of bytes of the answer's body, as far as it was received.
         bytes: u64,
-        /// What happened, for the operator: which step failed, and why. Absent where the rest says it. The guest is never told.
+        /// For the operator: the step that failed, and the reason. Absent if the other fields say enough. The guest never sees it.
         #[serde(default, skip_serializing_if = "SafeText::is_empty")]
         detail: SafeText,
-        /// What went wrong, where something did.
+        /// What went wrong, if something did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<HttpFault>,
-        /// `host-answered`.
+        /// The kind of this record: `host-answered`.
         kind: RecordKind,
-        /// Which request.
+        /// The number of the request.
         number: u64,
-        /// In one word.
+        /// How it ended, in one word.
         outcome: HttpOutcome,
-        /// The address that was really spoken to.
+        /// The address of the connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<SocketAddr>,
-        /// Why, if its address was refused.
+        /// The reason, if its address was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Reason>,
-        /// Bytes of the request that were handed to a connection; absent where none were.
+        /// The bytes of the request that were passed to a connection. Absent if there were none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sent: Option<Sent>,
-        /// Of the response; none where none came.
+        /// The status of the response. Absent if there was no response.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
     /// The value of a credential was found where it may not be: in a request of the guest, or in an answer from another host.
     ValueMet {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
         /// The credential's name.
         credential: SafeText,
-        /// `value-met`.
+        /// The kind of this record: `value-met`.
         kind: RecordKind,
-        /// Which operation.
+        /// The number of the operation in the run.
         op: u64,
-        /// Where it was.
+        /// The place where it was found.
         place: MetIn,
-        /// How often in this run so far, including this time.
+        /// How often it was found in this run so far, including this time.
         times: u64,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// A lease was ended before its run: the next use is refused, what was opened under it is closed.
+    /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
     LeaseRevoked {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Who.
+        /// The user who did this.
         by: Principal,
         /// The credential's name.
         credential: SafeText,
-        /// `lease-revoked`.
+        /// The kind of this record: `lease-revoked`.
         kind: RecordKind,
         /// The run and the credential: `RUN/NAME`.
         lease: SafeText,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
-    /// An old value was tried at its target, to see that it no longer lets anybody in.
+    /// An old value was tried at its target, to check that it no longer gives access.
     LeaseProbed {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
         /// The credential's name.
         credential: SafeText,
-        /// `lease-probed`.
+        /// The kind of this record: `lease-probed`.
         kind: RecordKind,
-        /// Which operation of the run.
+        /// The number of the operation in the run.
         op: u64,
         /// Whether it was refused, with 401 or 403.
         refused: bool,
-        /// Of the response; none where none came.
+        /// The status of the response. Absent if there was no response.
         status: Option<u16>,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
-        /// Which value was tried.
+        /// The version of the value that was tried.
         version: u64,
     }
-    /// The value of a credential, or whether it may be used, was changed by a person or by a run.
+    /// A person or a run changed the value of a credential, or whether it may be used.
     CredentialChanged {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// Who.
+        /// The user or the agent that did this.
         by: Actor,
-        /// What was done.
+        /// The change.
         change: CredentialChange,
         /// The credential's name.
         credential: SafeText,
-        /// Where its value may be sent from now on, if that was set.
+        /// The destinations to which its value may be sent from now on, if these were set.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         destinations: Vec<SafeText>,
-        /// `credential-changed`.
+        /// The kind of this record: `credential-changed`.
         kind: RecordKind,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
-        /// Of the value from now on, where there is one.
+        /// The version of the value from now on, if there is a value.
         version: Option<u64>,
     }
-    /// The machine's clock was set, or found to have been set since the record before.
+    /// The machine's clock was set, or was found to have been set since the previous record.
     ClockChanged {
-        /// When, by the clock as it is now, milliseconds since 1970.
+        /// The time by the clock as it is now, in milliseconds since 1970.
         at: u64,
-        /// By how much, in milliseconds: forward, or back where it is negative. The least that it can be, where the machine was restarted.
+        /// By how much it was set, in milliseconds; negative if it was set back. If the machine was restarted, this is a lower bound.
         by_ms: i64,
-        /// `clock-changed`.
+        /// The kind of this record: `clock-changed`.
         kind: RecordKind,
-        /// Whether the machine was restarted since the record before. Then more than this can't be known.
+        /// Whether the machine was restarted since the previous record. Then no more than this can be known.
         restarted: bool,
-        /// How long the machine is up.
+        /// How long the machine has been up.
         uptime: Uptime,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
-        /// What the clock would show, had it not been set. Where the machine was restarted, the last time that it has shown.
+        /// The time that the clock would show if it had not been set. If the machine was restarted, the last time that it showed.
         was: u64,
     }
-    /// A torn batch was cut off when the log was opened.
+    /// An incomplete batch was cut off when the log was opened.
     Recovered {
-        /// When, milliseconds since 1970.
+        /// The time, in milliseconds since 1970.
         at: u64,
-        /// How much was cut.
+        /// How many bytes were cut off.
         bytes: u64,
-        /// `recovered`.
+        /// The kind of this record: `recovered`.
         kind: RecordKind,
-        /// Form of this body.
+        /// The version of this body's form.
         v: u32,
     }
 }

@@ -1,5 +1,5 @@
-//! What an ask is about, as the record has it: parsed, bounded, escaped, and without what may be secret. Lines for people are made from it,
-//! and nothing is read back from such a line.
+//! What an ask is about, as on the record: parsed, bounded, escaped, and without anything that may be secret. Lines for people are made
+//! from it. Such a line is never parsed.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::step::{CredentialAsk, StepKind};
 use crate::target::{HttpTarget, Scheme};
 use crate::text::SafeText;
 
-/// BOUND: of each text of a resource. A path that may be asked for is shorter, so that two paths are never the same on the record.
+/// BOUND: bytes of each text of a resource. A path that may be asked for is shorter, so two paths are never the same on the record.
 const TEXT_BYTES_MAX: usize = 8192;
-/// BOUND: of what names a credential, a file, or something that could not be parsed.
+/// BOUND: bytes of the name of a credential, of a file, or of something that could not be parsed.
 const NAME_BYTES_MAX: usize = 1024;
 
-/// What an ask is about: a variant of its capability.
+/// What an ask is about, for each capability.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resource {
@@ -25,42 +25,42 @@ pub enum Resource {
     Http(HttpResource),
     /// A path of a mount, as the guest writes it.
     Path(SafeText),
-    /// Several, which the record names one by one.
+    /// Several resources, which the record names one by one.
     Several,
-    /// The guest's own words: they could not be parsed, or nothing serves what they ask for.
+    /// The guest's own words. They could not be parsed, or they ask for something that is not served.
     Words(SafeText),
 }
 
-/// What a request is aimed at.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HttpResource {
-    /// The name or the literal address; an address of version 6 in brackets.
+    /// The name or the literal address. An IPv6 address is in brackets.
     pub host: SafeText,
-    /// As sent.
+    /// The method, as sent.
     pub method: SafeText,
-    /// As sent, without the query.
+    /// The path as sent, without the query.
     pub path: SafeText,
-    /// Also where it is the scheme's own.
+    /// The port, even if it is the default port of the scheme.
     pub port: u16,
-    /// The names in the query, with `&` between them; no values. Absent where the request has no query.
+    /// The names in the query, separated by `&`, without values. Absent if the request has no query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<SafeText>,
-    /// How.
+    /// The scheme.
     pub scheme: Scheme,
 }
 
 /// A step with a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CredentialResource {
-    /// Of the credential; absent where the ask is about all for which the step is granted.
+    /// The name of the credential. Absent if the ask is about all credentials for which the step is granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<SafeText>,
-    /// Which step.
+    /// The kind of the step.
     pub step: StepKind,
 }
 
 impl HttpResource {
-    /// Of a method and a target.
+    /// The resource of a method and a target.
     pub fn new(method: &Method, target: &HttpTarget) -> Self {
         let text = |text: &str| SafeText::new(text, TEXT_BYTES_MAX);
         Self {
@@ -73,12 +73,12 @@ impl HttpResource {
         }
     }
 
-    /// The port, if it is not the scheme's own.
+    /// The port, if it is not the default port of the scheme.
     pub fn other_port(&self) -> Option<u16> {
         (self.port != self.scheme.default_port()).then_some(self.port)
     }
 
-    /// Whether a person who writes `host` or `host:port` means where this request goes.
+    /// Whether a person who writes `host` or `host:port` means the target of this request.
     pub fn is_at(&self, said: &str) -> bool {
         said == self.host.as_str() || said == format!("{}:{}", self.host, self.port)
     }
@@ -112,12 +112,12 @@ impl Resource {
         }
     }
 
-    /// In one line, for people.
+    /// One line for people.
     pub fn line(&self) -> SafeText {
         SafeText::of_safe(self.to_string())
     }
 
-    /// Each text of it, in no particular order.
+    /// Each text in it, in no particular order.
     pub fn texts(&self) -> impl Iterator<Item = &SafeText> {
         let texts = match self {
             Self::Credential(CredentialResource { name, .. }) => [name.as_ref(), None, None, None],
@@ -128,7 +128,7 @@ impl Resource {
         texts.into_iter().flatten()
     }
 
-    /// The same with each of its texts changed.
+    /// The same resource with each of its texts changed.
     #[must_use]
     pub fn map_texts(&self, change: &impl Fn(&SafeText) -> SafeText) -> Self {
         match self {
@@ -142,10 +142,10 @@ impl Resource {
         }
     }
 
-    /// The same with stars in place of known secrets.
+    /// The same resource with stars in place of known secrets.
     ///
-    /// SECURITY: a secret may lie across two of its texts, where only the line shows it. Then the whole of what lies behind the host, or all of
-    /// it, is starred.
+    /// SECURITY: a secret may extend over two of its texts, where only the line shows it. Then everything after the host, or the whole
+    /// resource, is replaced by stars.
     #[must_use]
     pub fn starred(&self, star: &impl Fn(&SafeText) -> SafeText) -> Self {
         let (line, starred) = (self.line(), star(&self.line()));
@@ -166,7 +166,7 @@ impl Resource {
     }
 }
 
-/// As many as a short secret has.
+/// The number of stars, which is the length of a short secret.
 const STARS: usize = 8;
 
 impl fmt::Display for Resource {

@@ -1,4 +1,4 @@
-//! Names of what was granted: the rule that allowed something, and what a rate is counted for.
+//! Names of grants: the rule that allowed something, and what a rate is counted for.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// The word that lets an agent do something with this credential besides sending it.
+    /// The permission to do something with this credential besides sending it.
     Credential(String),
-    /// The word that lets an agent have values identified.
+    /// The permission to have values identified.
     Credentials,
-    /// A mount; `None` where it is not known which.
+    /// A mount. `None` if it is not known which one.
     Files(Option<usize>),
     /// A grant of requests.
     Http(usize),
-    /// None of the grants: the host asks for itself, within what an act of the agent was allowed.
+    /// None of the grants. The host asks on its own behalf, within what an act of the agent was allowed.
     #[default]
     Own,
 }
@@ -38,22 +38,22 @@ impl fmt::Display for Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RateOf {
-    /// Everything that is asked under a credential.
+    /// Everything that is asked with a credential.
     Credential(String),
     /// Everything that is asked in an engagement.
     Engagement(String),
     /// Values that an agent wants identified.
     Identify {
-        /// Which agent.
+        /// The agent.
         agent: String,
     },
-    /// More rates than are counted at once.
+    /// More rates than can be counted at the same time.
     Others,
     /// What one rule allows an agent.
     Rule {
-        /// Which agent.
+        /// The agent.
         agent: String,
-        /// Which of its rules.
+        /// The rule of the agent.
         rule: Rule,
     },
 }
@@ -64,7 +64,7 @@ impl fmt::Display for RateOf {
             Self::Credential(name) => write!(f, "credential {name}"),
             Self::Engagement(name) => write!(f, "engagement {name}"),
             Self::Identify { agent } => write!(f, "identify by {agent}"),
-            Self::Others => f.write_str("one more thing than rates are counted for at once"),
+            Self::Others => f.write_str("something beyond the number of rates that can be counted at the same time"),
             Self::Rule { agent, rule } => write!(f, "{rule} of {agent}"),
         }
     }

@@ -1,4 +1,4 @@
-//! What bounds asks from outside of any one grant: environments, engagements, rates.
+//! Bounds on asks that do not belong to a single grant: environments, engagements, rates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,32 +11,32 @@ use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern, written_as_text};
 use crate::target::{HostName, HttpTarget};
 
-/// The environment of whatever matches none that is written down.
+/// The environment of everything that matches no configured environment.
 pub const PRODUCTION: &str = "production";
 
-/// Places that belong together, for instance those that may break.
+/// Places that belong together, for example those that may be broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Environment {
-    /// As configured.
+    /// The name in the configuration.
     pub name: String,
-    /// At least one.
+    /// The places. There is at least one.
     pub places: Vec<EnvironmentPlace>,
 }
 
-/// A host, and where written only some of its paths.
+/// A host, and optionally only some of its paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EnvironmentPlace {
-    /// Which host.
+    /// The host.
     pub host: HostPattern,
-    /// All of it, where empty.
+    /// The paths. If empty, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPattern>,
 }
 
 impl Environment {
-    /// Whether a request would go to it.
+    /// Whether a request to this target goes to the environment.
     pub fn has(&self, target: &HttpTarget) -> bool {
         let is_there = |place: &EnvironmentPlace| {
             place.host.matches(&target.host) && (place.paths.is_empty() || place.paths.iter().any(|path| path.matches(&target.path)))
@@ -45,29 +45,29 @@ impl Environment {
     }
 }
 
-/// What somebody was engaged to do: where, when, how fast, and how far it may go.
+/// What an operator was engaged to do: where, when, how fast, and how far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Engagement {
-    /// As configured.
+    /// The name in the configuration.
     pub name: String,
-    /// Not before, seconds since 1970.
+    /// The first moment, in seconds since 1970.
     pub from_s: u64,
-    /// Nor at or after, seconds since 1970.
+    /// The moment at which it has ended, in seconds since 1970.
     pub until_s: u64,
-    /// All runs of a home under it together.
+    /// The rate of all runs of a home under it together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Where; at least one.
+    /// The targets. There is at least one.
     pub targets: Vec<EngagementTarget>,
-    /// How far.
+    /// How far it goes.
     pub tier: Tier,
 }
 
-/// Where an engagement reaches.
+/// A target of an engagement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngagementTarget {
-    /// A host, or names under one.
+    /// A host, or the names under one.
     Host(HostPattern),
     /// Literal addresses.
     Net(IpNet),
@@ -77,16 +77,16 @@ pub enum EngagementTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
-    /// No act that changes anything.
+    /// No act may change anything.
     ReadOnly,
-    /// What changes something needs a person's word; as long as nobody can be asked, it is refused.
+    /// An act that changes something needs a person's yes. As long as nobody can be asked, it is refused.
     Staged,
-    /// As granted.
+    /// Acts are allowed as granted.
     Live,
 }
 
 impl Engagement {
-    /// Whether it reaches there.
+    /// Whether the host is one of its targets.
     pub fn reaches(&self, host: &HostName) -> bool {
         self.targets.iter().any(|target| match (target, host) {
             (EngagementTarget::Host(pattern), host) => pattern.matches(host),
@@ -96,7 +96,7 @@ impl Engagement {
         })
     }
 
-    /// Whether it goes as far as a request of this method. What changes nothing, by RFC 9110 section 9.2.1, is always near enough.
+    /// Whether it allows a request of this method. Methods that change nothing (RFC 9110 section 9.2.1) are always allowed.
     pub fn allows(&self, method: &Method) -> bool {
         match self.tier {
             Tier::ReadOnly | Tier::Staged => matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"),
@@ -124,12 +124,12 @@ impl fmt::Display for EngagementTarget {
     }
 }
 
-/// So many in so many seconds, written `50/s`, `100/m`, `1000/h`.
+/// A number of times in a number of seconds, written `50/s`, `100/m`, `1000/h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// So many; also how many may come at once.
+    /// The number of times, which is also how many may come at once.
     pub times: u32,
-    /// In so many seconds: 1, 60 or 3600.
+    /// The number of seconds: 1, 60 or 3600.
     pub seconds: u32,
 }
 

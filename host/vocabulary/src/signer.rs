@@ -1,4 +1,4 @@
-//! What the host makes with a credential where its value itself is not sent: signatures and tokens.
+//! What the host makes with a credential whose value itself is not sent: signatures and tokens.
 
 use std::collections::BTreeMap;
 
@@ -12,27 +12,27 @@ use crate::target::HttpTarget;
 pub struct Sigv4 {
     /// The access key id.
     pub key_id: String,
-    /// `eu-central-1`.
+    /// The region, for example `eu-central-1`.
     pub region: String,
-    /// `secretsmanager`.
+    /// The service, for example `secretsmanager`.
     pub service: String,
 }
 
-/// A keyed hash of what is sent, as webhooks have it.
+/// A keyed hash of what is sent, as webhooks use it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Hmac {
-    /// The header it goes into, in lower case.
+    /// The header that contains it, in lower case.
     pub header: String,
-    /// What stands before it there.
+    /// The text before it in that header.
     pub before: String,
-    /// Which hash.
+    /// The hash function.
     pub hash: Hash,
-    /// How it is written.
+    /// The encoding.
     pub encoding: Encoding,
-    /// What is signed: text with `{body}` once, and where wanted `{timestamp}`, `{method}`, `{path}` (with its query).
+    /// What is signed: text with `{body}` exactly once, and optionally `{timestamp}`, `{method}` and `{path}` (with its query).
     pub over: String,
-    /// The header in which the host tells the seconds since 1970 that it signed; in lower case.
+    /// The header in which the host sends the time that it signed, in seconds since 1970. The name is in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_header: Option<String>,
 }
@@ -41,7 +41,7 @@ pub struct Hmac {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hash {
-    /// SHA-1, which some senders of webhooks still want.
+    /// SHA-1, which some senders of webhooks still require.
     Sha1,
     /// SHA-256.
     Sha256,
@@ -49,13 +49,13 @@ pub enum Hash {
     Sha512,
 }
 
-/// How bytes are written.
+/// How bytes are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
-    /// Lower case.
+    /// Hexadecimal in lower case.
     Hex,
-    /// The standard alphabet, padded.
+    /// Base 64 with the standard alphabet and padding.
     Base64,
 }
 
@@ -63,14 +63,15 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Jwt {
-    /// Which signature.
+    /// The algorithm of the signature.
     pub algorithm: JwtAlgorithm,
-    /// Fixed, besides `iat` and `exp`, which the host sets.
+    /// Fixed claims. The host adds `iat` and `exp`.
     pub claims: BTreeMap<String, String>,
-    /// `kid` in its header.
+    /// The `kid` in its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// From now to `exp`, in seconds: 3,600 at most. `iat` is a minute before now, so where a server counts from there, 3,540.
+    /// The time from now to `exp`, in seconds, at most 3,600. `iat` is a minute before now, so for a server that counts from `iat`, at most
+    /// 3,540.
     pub lifetime_s: u64,
 }
 
@@ -88,30 +89,30 @@ pub enum JwtAlgorithm {
     EdDsa,
 }
 
-/// A token that the host obtains at an endpoint of its own, and keeps.
+/// A token that the host obtains at an endpoint, and keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Oauth2 {
-    /// The client.
+    /// The client id.
     pub client_id: String,
-    /// By which grant of RFC 6749.
+    /// The grant of RFC 6749 with which tokens are obtained.
     pub grant: OauthGrant,
-    /// As asked for, separated by blanks.
+    /// The scope that is requested, separated by blanks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Where tokens are had. Its addresses are judged as any other's.
+    /// The endpoint that issues tokens. Its addresses are checked like those of any other host.
     pub token: HttpTarget,
-    /// Private addresses that the name of the endpoint may have.
+    /// Private addresses to which the name of the endpoint may resolve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_addresses: Vec<ipnet::IpNet>,
 }
 
-/// By which a token is had.
+/// The grant with which a token is obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OauthGrant {
     /// The value is the client's secret, sent as `Basic`.
     ClientCredentials,
-    /// The value is a refresh token. One that the endpoint replaces is kept in the vault of the home.
+    /// The value is a refresh token. If the endpoint replaces it, the new one is kept in the vault of the home.
     Refresh,
 }

@@ -1,4 +1,4 @@
-//! Steps with a credential: what can be done with one besides sending it.
+//! Steps with a credential: what can be done with it besides sending it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -6,27 +6,28 @@ use serde::{Deserialize, Serialize};
 use crate::fields::put;
 use crate::function::Function;
 
-/// Something that a guest wants done with a credential.
+/// An ask of a guest to do something with a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialAsk {
-    /// Which; `*` for [`CredentialStep::Identify`]: the value is held against all for which that is granted.
+    /// The name of the credential. `*` for [`CredentialStep::Identify`]: the value is compared with all credentials for which that is
+    /// granted.
     pub name: String,
-    /// What is to be done.
+    /// The step.
     pub step: CredentialStep,
 }
 
 /// What can be done with a credential besides sending it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CredentialStep {
-    /// Say whether this value, which the guest has found, is the credential's.
+    /// Says whether this value, which the guest has found, is the credential's.
     Identify(Bytes),
-    /// Make a new value, which nobody uses yet.
+    /// Makes a new value, which is not used yet.
     Create,
-    /// Set the new value at its target.
+    /// Sets the new value at its target.
     Set,
-    /// Try the new value at its target.
+    /// Tests the new value at its target.
     Test,
-    /// Use the new value from now on, and see that the old one is refused.
+    /// Uses the new value from now on, and checks that the old one is refused.
     Finish,
 }
 
@@ -41,12 +42,12 @@ impl CredentialStep {
         }
     }
 
-    /// Whether it is about no single credential.
+    /// Whether it refers to no single credential.
     pub fn is_for_all(&self) -> bool {
         matches!(self, Self::Identify(_))
     }
 
-    /// Which step, without what the guest handed over for it.
+    /// The kind of the step, without its arguments.
     pub fn kind(&self) -> StepKind {
         match self {
             Self::Identify(_) => StepKind::Identify,
@@ -58,24 +59,24 @@ impl CredentialStep {
     }
 }
 
-/// The steps of [`CredentialStep`].
+/// The kinds of [`CredentialStep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
-    /// It is said whose value something is.
+    /// The credential of a value is identified.
     Identify,
     /// A new value is made.
     Create,
     /// The new value is set at its target.
     Set,
-    /// The new value is tried at its target.
+    /// The new value is tested at its target.
     Test,
     /// The new value is used from now on.
     Finish,
 }
 
 impl StepKind {
-    /// In one word, as on the record.
+    /// The kind in one word, as on the record.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Identify => "identify",
@@ -93,7 +94,7 @@ impl std::fmt::Display for StepKind {
     }
 }
 
-/// A value that a guest found may be somebody's.
+/// The value that a guest found may be a secret, so it is not shown.
 impl std::fmt::Debug for CredentialStep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.kind().fmt(f)

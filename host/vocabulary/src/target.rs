@@ -1,7 +1,7 @@
-//! Where a request goes: scheme, host, port, path, parsed once and never looked at as text again.
+//! The target of a request: scheme, host, port and path. It is parsed once, and never interpreted as text again.
 //!
-//! What is judged is what is sent: nothing here rewrites a path. A form that two programs could read differently is
-//! refused instead (WHATWG URL for hosts; for paths see `path.rs`).
+//! The target is judged exactly as it is sent: nothing here rewrites a path. A form that two programs could read differently is refused
+//! instead (WHATWG URL for hosts; for paths see `path.rs`).
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,18 +15,18 @@ use crate::path;
 /// BOUND: longest query of a request, in bytes.
 pub const QUERY_BYTES_MAX: usize = 8192;
 
-/// `http` or `https`; nothing else leaves this host.
+/// `http` or `https`. No other scheme leaves this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// In clear text; only where a grant names it.
+    /// Clear text, which a grant must name.
     Http,
-    /// Over TLS.
+    /// TLS.
     Https,
 }
 
 impl Scheme {
-    /// 80 or 443.
+    /// The default port: 80 or 443.
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    /// As written in a URL.
+    /// The scheme as written in a URL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -43,14 +43,14 @@ impl Scheme {
     }
 }
 
-/// A host as asked for: a name that is still to be resolved, or a literal address.
+/// A host as it was asked for: a name to be resolved, or a literal address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostName {
-    /// Lower case, ASCII (internationalised names in their `xn--` form), no dot at the end.
+    /// A name in lower case and ASCII (internationalised names in their `xn--` form), without a dot at the end.
     Name(String),
     /// A literal IPv4 address in its usual four-number form.
     V4(Ipv4Addr),
-    /// A literal IPv6 address, no zone.
+    /// A literal IPv6 address without a zone.
     V6(Ipv6Addr),
 }
 
@@ -69,7 +69,7 @@ impl FromStr for HostName {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let bad = || ParseError::new("a host", text, "a name, or an address in its usual form (127.0.0.1, [::1])");
-        // SECURITY: characters at which parsers part ways are refused before any parser sees them.
+        // SECURITY: characters that parsers treat differently are refused before any parser reads them.
         if text.is_empty() || text.len() > 300 || text.bytes().any(|byte| byte <= b' ' || b"%@\\/?#<>^|`{}\"'".contains(&byte)) {
             return Err(bad());
         }
@@ -86,7 +86,7 @@ impl FromStr for HostName {
     }
 }
 
-/// RFC 1123 names: labels of letters, digits and inner hyphens, the last one not all digits.
+/// Names of RFC 1123: labels of letters, digits and inner hyphens. The last label must not be all digits.
 fn is_name(name: &str) -> bool {
     let label_is_good = |label: &str| {
         (1..=63).contains(&label.len())
@@ -101,26 +101,26 @@ fn is_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label_is_good) && !last_is_number
 }
 
-/// What a request is aimed at.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpTarget {
-    /// How.
+    /// The scheme.
     pub scheme: Scheme,
-    /// To whom.
+    /// The host.
     pub host: HostName,
-    /// Which port; the scheme's own where the guest gave none.
+    /// The port. If the guest gave none, the default port of the scheme.
     pub port: u16,
-    /// The path, byte for byte as it will be sent; begins with `/`.
+    /// The path, byte for byte as it will be sent. It begins with `/`.
     pub path: String,
     /// The query without its `?`, byte for byte as it will be sent.
     pub query: Option<String>,
 }
 
 impl HttpTarget {
-    /// Parses what a guest handed over in pieces, as `wasi:http` does.
+    /// Parses the pieces that a guest passes, as in `wasi:http`.
     ///
     /// # Errors
-    /// A [`ParseError`] that names the piece: anything that is not plainly one host, one port, one path.
+    /// A [`ParseError`] that names the piece: anything that is not plainly one host, one port or one path.
     pub fn parse(scheme: Scheme, authority: &str, path_with_query: &str) -> Result<Self, ParseError> {
         let (host, port) = split_authority(authority)?;
         let (path, query) = match path_with_query.split_once('?') {
@@ -135,12 +135,12 @@ impl HttpTarget {
         Ok(Self { scheme, host, port: port.unwrap_or(scheme.default_port()), path: path.to_owned(), query: query.map(str::to_owned) })
     }
 
-    /// `host`, or `host:port` where the port is not the scheme's own: the value of the `HostName` header.
+    /// `host`, or `host:port` if the port is not the default port of the scheme: the value of the `Host` header.
     pub fn authority(&self) -> String {
         if self.port == self.scheme.default_port() { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
 
-    /// Path and query as sent.
+    /// The path and the query as they are sent.
     pub fn path_and_query(&self) -> String {
         match &self.query {
             Some(query) => format!("{}?{query}", self.path),
@@ -148,14 +148,14 @@ impl HttpTarget {
         }
     }
 
-    /// For the record: everything but the values in the query, of which only the names are kept (a query often carries
-    /// what should not be kept).
+    /// The target for the record: everything except for the values in the query, of which only the names are kept. A query often carries
+    /// data that must not be kept.
     pub fn redacted(&self) -> String {
         let query = self.query_names().map_or_else(String::new, |names| format!("?{names}"));
         format!("{}://{}{}{query}", self.scheme.as_str(), self.authority(), self.path)
     }
 
-    /// The names in the query, 32 at most, with `&` between them; `None` where there is no query.
+    /// The names in the query, at most 32, separated by `&`. `None` if there is no query.
     pub fn query_names(&self) -> Option<String> {
         let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
         let names = |query: &String| query.split('&').take(32).map(name).collect::<Vec<_>>().join("&");
@@ -163,12 +163,12 @@ impl HttpTarget {
     }
 }
 
-/// As people write it: `https://host/path`, without a user, a fragment or anything that [`HttpTarget::parse`] would not take.
+/// Parses a URL as people write it: `https://host/path`, without a user, a fragment, or anything that [`HttpTarget::parse`] would refuse.
 impl FromStr for HttpTarget {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let bad = || ParseError::new("a URL", text, "`https://` or `http://`, a host, and where wanted a port and a path");
+        let bad = || ParseError::new("a URL", text, "`https://` or `http://`, a host, and optionally a port and a path");
         let (scheme, rest) = match text.split_once("://").ok_or_else(bad)? {
             ("http", rest) => (Scheme::Http, rest),
             ("https", rest) => (Scheme::Https, rest),
@@ -211,7 +211,7 @@ fn check_query(query: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// What is meant where a configuration names no scheme.
+/// The scheme if a configuration names none.
 pub(crate) fn https() -> Scheme {
     Scheme::Https
 }
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(HttpTarget::parse(Scheme::Http, "[::1]:8080", "/").unwrap().port, 8080);
     }
 
-    /// Split at its first colon, an address of version 6 is another host.
+    /// If the address were split at its first colon, an IPv6 address would become another host.
     #[test]
     fn the_port_of_an_ipv6_address_stands_behind_its_bracket() {
         for (authority, host, port) in [

@@ -1,27 +1,27 @@
-//! Guest text made safe to keep and to show: bounded and escaped.
+//! Text of guests that is made safe to keep and to show: bounded and escaped.
 
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-/// Text that came from a guest or a server, at most `max` bytes of it, without anything that a terminal, a log reader or a
-/// person could take for something else: control characters, bidirectional overrides and invisible characters are written
-/// as `\u{..}`, a backslash as `\\`. What was cut is said with `…[+N bytes]`.
+/// Text that came from a guest or a server, at most `max` bytes of it. It contains nothing that misleads a terminal, a log reader or a
+/// person: control characters, bidirectional overrides and invisible characters are written as `\u{..}`, and a backslash as `\\`. If it was
+/// cut, it ends with `…[+N bytes]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SafeText(String);
 
-/// BOUND: bytes of one line of text of others.
+/// BOUND: bytes of one line of text that others wrote.
 const LINE_BYTES_MAX: usize = 8192;
 
-/// Text that may hold words of others, on one line, escaped. What is escaped already stays as it is.
+/// Text on one line that may contain words of others, escaped. Parts that are escaped already stay as they are.
 pub fn safe(text: &str) -> String {
     let parts: Vec<String> = text.split('\\').map(|part| SafeText::new(part, LINE_BYTES_MAX).to_string()).collect();
     parts.join("\\")
 }
 
 impl SafeText {
-    /// Escapes and bounds. `max` counts bytes of the input, so the result is at most a small multiple of it.
+    /// Escapes and bounds the text. `max` counts bytes of the input, so the result is at most a small multiple of it.
     pub fn new(text: &str, max: usize) -> Self {
         let mut end = text.len().min(max);
         while !text.is_char_boundary(end) {
@@ -30,24 +30,24 @@ impl SafeText {
         Self(escape(text.get(..end).unwrap_or(""), text.len() - end))
     }
 
-    /// Texts that were made safe before, joined with what needs no escaping.
+    /// Texts that were escaped before, joined with text that needs no escaping.
     pub(crate) fn of_safe(text: String) -> Self {
         Self(text)
     }
 
-    /// Whether there is nothing of it.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As [`SafeText::new`], for bytes that need not be UTF-8; what is not becomes U+FFFD.
+    /// As [`SafeText::new`], for bytes that need not be UTF-8. Invalid bytes become U+FFFD.
     pub fn from_bytes(bytes: &[u8], max: usize) -> Self {
         let kept = bytes.get(..max).unwrap_or(bytes);
         Self(escape(&String::from_utf8_lossy(kept), bytes.len() - kept.len()))
     }
 
-    /// The same in at most `max` bytes, plus a note in place of the rest. The beginning and the end are kept, since they say most about a
-    /// name. The part that is left out is named by its digest, so that two names which differ only there stay different.
+    /// The same text in at most `max` bytes, plus a note in place of the rest. The beginning and the end are kept, because they identify a
+    /// name best. The note has the digest of what is left out, so that names which differ only there stay different.
     pub fn shortened(&self, max: usize) -> Self {
         if self.0.len() <= max {
             return self.clone();
@@ -84,7 +84,7 @@ fn escape(kept: &str, dropped: usize) -> String {
         if letter == '\\' {
             safe.push_str("\\\\");
         } else if is_misleading(letter) {
-            // Writing to a String can't fail.
+            // Writing to a `String` can't fail.
             let _ = write!(safe, "\\u{{{:x}}}", u32::from(letter));
         } else {
             safe.push(letter);
@@ -96,8 +96,8 @@ fn escape(kept: &str, dropped: usize) -> String {
     safe
 }
 
-/// Whether a character moves a cursor, hides, or turns text around: controls, line and paragraph separators, bidirectional and other format characters (Unicode Cc, Zl, Zp, and the Cf that
-/// change how text looks).
+/// Whether a character moves a cursor, hides, or reverses text. These are controls, line and paragraph separators, and bidirectional and
+/// other format characters (Unicode Cc, Zl, Zp, and those of Cf that change how text looks).
 pub fn is_misleading(letter: char) -> bool {
     letter.is_control()
         || matches!(u32::from(letter), 0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F)

@@ -1,4 +1,4 @@
-//! Days on which something ends, as people write them.
+//! Last days, as people write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::date::Date;
 use crate::err::ParseError;
 
-/// The last day on which a grant or an agent is good, written `2026-12-31`; it ends with that day, in UTC.
+/// The last day on which a grant or an agent is valid, written `2026-12-31`. It ends at the end of that day, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Until {
     /// Seconds since 1970 of the midnight after the day.

@@ -1,7 +1,7 @@
-"""What the author of an agent in Python uses: one function in, one answer out, and nothing of the host.
+"""The SDK for agents in Python: an agent is one function from an input to an output, and sees nothing of the host.
 
 It mirrors the project's `wit/` folder and `wasi:http`, and imports nothing but the standard library and the bindings that
-componentize-py makes. Natively, where there are no bindings, everything imports as well: `bailiwick.testing` stands in for the host.
+componentize-py makes. Natively, without these bindings, everything can be imported too: `bailiwick.testing` stands in for the host.
 """
 
 from ._failure import Failure, Refused

@@ -1,4 +1,4 @@
-"""Between the exported function and the author's: JSON in, JSON out, and the one reserved input."""
+"""Connects the exported function with the author's function: JSON in, JSON out, and the one reserved input."""
 
 import inspect
 import json
@@ -17,19 +17,19 @@ _OWN_FOLDER = __file__.rsplit("/", 1)[0] + "/"
 
 
 def agent(func: Callable) -> Callable:
-    """Makes a function the agent: `@bailiwick.agent` above `def run(input: Input) -> Output`. Natively the function stays what it was."""
+    """Makes a function the agent: `@bailiwick.agent` above `def run(input: Input) -> Output`. The function itself stays unchanged."""
     run(func)
     return func
 
 
 def run(func: Callable) -> None:
-    """The same without a decorator: `bailiwick.run(work)` at the end of the module that is built."""
+    """Does the same without a decorator: `bailiwick.run(work)` at the end of the module that is built."""
     work = Work(func)
     module = sys.modules[func.__module__]
     if _imports.is_in_sandbox():
         _imports.check(module)
     if getattr(module, "Agent", None) is not None and not hasattr(module.Agent, "__bailiwick__"):
-        raise TypeError("`Agent` is the name under which the toolchain looks for the agent; call yours otherwise")
+        raise TypeError("`Agent` is the name under which the toolchain looks for the agent; give yours another name")
 
     class Agent:
         __bailiwick__ = work
@@ -52,11 +52,11 @@ class Work:
         hints = typing.get_type_hints(func, include_extras=True)
         names = list(inspect.signature(func).parameters)
         if len(names) != 1 or names[0] not in hints or "return" not in hints:
-            raise TypeError(f"`{func.__name__}` must take one thing and return one, both with their types: `def run(input: Input) -> Output`")
+            raise TypeError(f"`{func.__name__}` must take one argument and return one value, both with their types: `def run(input: Input) -> Output`")
         if inspect.iscoroutinefunction(func):
-            raise TypeError(f"`{func.__name__}` must not be async: several requests at once go by `bailiwick.http.gather`")
+            raise TypeError(f"`{func.__name__}` must not be async: for several requests at once use `bailiwick.http.gather`")
         self.func, self.input, self.output = func, hints[names[0]], hints["return"]
-        # Now, so that a type that can't be one shows when the agent is built.
+        # The schemas are made now, so that an unsupported type is an error when the agent is built.
         self.schemas = {"input": _types.schema(self.input, of_input=True), "output": _types.schema(self.output, of_input=False)}
 
     def answer(self, text: str) -> str:
@@ -96,14 +96,14 @@ def parsed(text: str) -> object:
 
 
 def raised(err: BaseException, func: Callable) -> Failure:
-    """What nobody caught, with the file and the line that it came from; all of the way goes to standard error."""
+    """The failure for an exception that was not caught, with its file and line; the whole traceback goes to standard error."""
     sys.stderr.write("".join(traceback.format_exception(err)))
     code = getattr(err, "failure_code", None) or (err.code if isinstance(err, Refused) else Failure.RAISED)
     return Failure(code, f"{place(err, func)}: {type(err).__name__}: {err}")
 
 
 def place(err: BaseException, func: Callable) -> str:
-    """`FILE:LINE`: the innermost of the agent's own, or the innermost of all."""
+    """`FILE:LINE` of the innermost frame in the agent's own code, or else of the innermost frame."""
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(err.__traceback__)]
     root = func.__code__.co_filename.rsplit("/", 1)[0] + "/"
     own = [(file, line) for file, line in frames if file.startswith(root) and not file.startswith(_OWN_FOLDER)]

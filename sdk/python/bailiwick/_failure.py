@@ -1,12 +1,12 @@
-"""How a run fails, in the agent's own words, and how the host says no."""
+"""The agent's own failure, and a refusal by the host."""
 
 
 class Failure(Exception):
-    """Raised by the agent to end its run: a short stable word for programs, one paragraph for people."""
+    """The agent raises this to end its run: `code` is a short stable word for programs, `message` one paragraph for people."""
 
     BAD_INPUT = "bad-input"
     BAD_OUTPUT = "bad-output"
-    #: The code of a run that an exception ended which nobody caught.
+    #: The code of a run that an exception ended because it was not caught.
     RAISED = "raised"
 
     def __init__(self, code: str, message: str = "") -> None:
@@ -18,10 +18,10 @@ class Failure(Exception):
 
 
 class Refused(Exception):
-    """The host said no. `code` is `not-granted`, `malformed` or `over-limit`, and for HTTP always `http-refused`.
+    """The host refused. `code` is `not-granted`, `malformed` or `over-limit`, and for HTTP always `http-refused`.
 
-    `hint` is one sentence for the author where the interface is Bailiwick's own, and otherwise `None`. Neither tells whether the thing
-    asked for exists; the operator's record has the reason.
+    `hint` is one sentence for the author if the interface is Bailiwick's own, and otherwise `None`. Neither of the two says whether
+    the resource exists; the operator's record has the reason.
     """
 
     def __init__(self, code: str, hint: str | None = None) -> None:

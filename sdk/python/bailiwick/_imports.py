@@ -1,6 +1,6 @@
-"""What can't work in the sandbox says so when it is imported or used, and names what does.
+"""Packages and functions that can't work in the sandbox raise an error when they are imported or used, which names a replacement.
 
-SECURITY: none of this holds anybody back. The sandbox has no sockets, processes, threads or native code to reach; this only says so in time.
+SECURITY: this module protects nothing. The sandbox itself has no sockets, processes, threads or native code; this module only says so early.
 """
 
 import errno
@@ -10,36 +10,36 @@ import importlib.machinery
 import pathlib
 import sys
 
-_HTTP = "use `bailiwick.http`: it has the shape of `requests` and goes where the operator granted"
+_HTTP = "use `bailiwick.http`: it resembles `requests` and reaches what the operator granted"
 _NATIVE = "it is native code, and a component has none"
-_DATABASE = "it needs a socket of its own, and there is none; ask a service over `bailiwick.http`"
+_DATABASE = "it needs a socket, and an agent has none; ask a service over `bailiwick.http`"
 _CLOUD = "it holds credentials and opens sockets; ask over `bailiwick.http`, and the host adds the credentials"
 
 #: Packages that can't work, and what to do instead.
 REPLACEMENTS: dict[str, str] = {
     **dict.fromkeys(["requests", "urllib3", "httpx", "httpcore", "aiohttp", "httplib2", "pycurl", "treq", "websockets", "websocket"], _HTTP),
-    **dict.fromkeys(["anyio", "trio", "gevent", "eventlet", "uvloop", "twisted", "tornado"], "several requests at once go by `bailiwick.http.gather`"),
+    **dict.fromkeys(["anyio", "trio", "gevent", "eventlet", "uvloop", "twisted", "tornado"], "for several requests at once use `bailiwick.http.gather`"),
     **dict.fromkeys(["psycopg2", "psycopg", "asyncpg", "pymysql", "MySQLdb", "pymongo", "redis", "ldap3"], _DATABASE),
     **dict.fromkeys(["boto3", "botocore", "google.cloud", "azure"], _CLOUD),
-    **dict.fromkeys(["paramiko", "fabric", "scapy", "dns"], "there are no sockets; HTTP goes by `bailiwick.http`"),
+    **dict.fromkeys(["paramiko", "fabric", "scapy", "dns"], "an agent has no sockets; for HTTP use `bailiwick.http`"),
     **dict.fromkeys(["numpy", "scipy", "pandas", "polars", "pyarrow"], f"{_NATIVE}; use `statistics`, `csv` and lists"),
     **dict.fromkeys(["lxml"], f"{_NATIVE}; use `xml.etree.ElementTree`, or `bs4` with `html.parser`"),
     **dict.fromkeys(["cryptography", "nacl", "bcrypt", "OpenSSL"], f"{_NATIVE}; use `hashlib` and `hmac`"),
-    **dict.fromkeys(["pydantic_core"], f"{_NATIVE}; use dataclasses, which is what `bailiwick.agent` takes, or `attrs`"),
+    **dict.fromkeys(["pydantic_core"], f"{_NATIVE}; use dataclasses, which `bailiwick.agent` accepts, or `attrs`"),
     **dict.fromkeys(["orjson", "ujson", "rapidjson"], f"{_NATIVE}; use `json`"),
     **dict.fromkeys(["regex", "re2"], f"{_NATIVE}; use `re`"),
     **dict.fromkeys(["PIL", "cv2", "torch", "tensorflow", "sklearn", "matplotlib", "grpc", "rpds"], _NATIVE),
     **dict.fromkeys(["psutil", "docker", "sh", "pexpect"], "there are no other processes in the sandbox"),
     **dict.fromkeys(["keyring"], "credentials belong to the host, and an agent holds none"),
-    **dict.fromkeys(["_ssl"], f"TLS is the host's: {_HTTP}"),
+    **dict.fromkeys(["_ssl"], f"the host does TLS: {_HTTP}"),
     **dict.fromkeys(["_ctypes", "cffi", "_cffi_backend"], _NATIVE),
 }
 
-_PROCESSES = "an agent starts no programs; read files of a mount with `open`, and ask services by `bailiwick.http`"
-_THREADS = "an agent has one thread; several requests at once go by `bailiwick.http.gather`"
+_PROCESSES = "an agent starts no programs; read files of a mount with `open`, and ask services over `bailiwick.http`"
+_THREADS = "an agent has one thread; for several requests at once use `bailiwick.http.gather`"
 _SOCKETS = f"an agent has no sockets; {_HTTP}"
 
-#: Modules that the standard library or packages import only when they are used: it is too late by then, so they are imported now.
+#: Modules that the standard library or packages import only when they use them. By then it is too late, so they are imported now.
 _LATE = (
     "_strptime", "bisect", "calendar", "csv", "datetime", "decimal", "difflib", "encodings.ascii", "encodings.cp1252", "encodings.hex_codec",
     "encodings.idna", "encodings.iso8859_15", "encodings.latin_1", "encodings.punycode", "encodings.raw_unicode_escape",
@@ -48,7 +48,7 @@ _LATE = (
     "statistics", "stringprep", "tempfile", "textwrap", "traceback", "unicodedata", "urllib.parse", "uuid", "zlib", "zoneinfo",
 )  # fmt: skip
 
-#: Modules and classes of the standard library that an agent has no use for, by where they are. Others import them to have asked.
+#: Modules and classes of the standard library that an agent can't use, by their full names. Packages may import them without using them.
 _OF_NO_USE = {
     "subprocess": _PROCESSES,
     "multiprocessing": _PROCESSES,
@@ -64,7 +64,7 @@ class NotHere(ModuleNotFoundError):
 
 
 class Before(importlib.abc.MetaPathFinder):
-    """Asked first: whether it is a package of the table."""
+    """The first finder: refuses packages of the table."""
 
     def find_spec(self, name, path=None, target=None):
         reason = REPLACEMENTS.get(name)
@@ -74,17 +74,17 @@ class Before(importlib.abc.MetaPathFinder):
 
 
 class After(importlib.abc.MetaPathFinder):
-    """Asked last, when nobody has it: whether it came too late."""
+    """The last finder, for modules that no other finder has: says if the import came too late."""
 
     def find_spec(self, name, path=None, target=None):
         if _is_started:
-            why = f"no module named `{name}` is in the component; what is imported must be when it is built, so import it at the top of a module"
+            why = f"no module named `{name}` is in the component: modules must be imported when it is built, so import it at the top of a module"
             raise NotHere(why, name=name)
         return None
 
 
 def is_for_the_sandbox(name: str, path: object) -> bool:
-    """Whether somebody brought native code that was made for it: then it may work."""
+    """Whether the package has native code that was built for the sandbox: then it may work."""
     try:
         spec = importlib.machinery.PathFinder.find_spec(name, path)
     except ImportError:
@@ -98,7 +98,7 @@ def is_in_sandbox() -> bool:
 
 
 def install() -> None:
-    """Puts the table in front of every import, and words in the place of what can't work. Once."""
+    """Checks every import against the table, and makes functions that can't work say so. Does this once."""
     if any(isinstance(finder, Before) for finder in sys.meta_path):
         return
     for name in _LATE:
@@ -112,18 +112,18 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """For tests: takes the finders away."""
+    """For tests: removes the finders."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, (Before, After))]
 
 
 def started() -> None:
-    """The component runs: there are no files of source any more."""
+    """Notes that the component runs: from now on there are no source files."""
     global _is_started
     _is_started = True
 
 
 def check(module: object) -> None:
-    """Whether the agent's own module has imported what it has no use for."""
+    """Refuses an agent whose own module has imported something that it can't use."""
     for name, value in vars(module).items():
         where = getattr(value, "__name__", "")
         if isinstance(value, type):
@@ -135,9 +135,9 @@ def check(module: object) -> None:
 
 
 def say_why() -> None:
-    """The standard library imports these modules itself, so importing them stays allowed; what can't work in them says so when it is used.
+    """Makes functions that can't work say so when they are used. Importing their modules stays allowed, since the standard library imports them.
 
-    The exceptions are of the kinds that it raises anyway, so that packages which are prepared for one go on being so.
+    The exceptions have the types that these functions raise anyway, so that packages which handle them still do.
     """
     import os
     import socket

@@ -1,22 +1,22 @@
-"""The handler behind the standard `logging`: one line a record on standard error, which the host records as said by the agent."""
+"""The handler for the standard `logging`: one line for each log record on standard error, which the host records as said by the agent."""
 
 import logging
 import sys
 import traceback
 
-#: BOUND: a line longer than this is cut, so that one record can't use up the run's log bytes.
+#: BOUND: a longer line is cut, so that one log record can't use up the run's log bytes.
 LINE_LENGTH_MAX = 4096
 
 
 def one_line(text: str) -> str:
-    """The text with its control characters escaped and its length bounded: a record must not look like two."""
+    """The text with its control characters escaped and its length bounded: one log record must not look like two."""
     cut = text[: LINE_LENGTH_MAX + 1]
     line = "".join(letter if letter.isprintable() else f"\\u{{{ord(letter):x}}}" for letter in cut)
     return line if len(line) <= LINE_LENGTH_MAX else line[:LINE_LENGTH_MAX] + "…"
 
 
 class OneLine(logging.Handler):
-    """Writes `LEVEL NAME: MESSAGE`, and after it what was raised, with its last line of code."""
+    """Writes `LEVEL NAME: MESSAGE`, followed by the exception, if there is one, with its innermost line of code."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = f"{record.levelname} {record.name}: {record.getMessage()}"
@@ -28,17 +28,17 @@ class OneLine(logging.Handler):
         return one_line(text)
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Looked up each time: what standard error is when the component is made is not what it is when it runs.
+        # Look up `sys.stderr` each time: it differs between the build of the component and its run.
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
         except Exception:
-            # A wrong argument to a logger must not end a run; the standard handlers think so, too.
+            # A wrong argument to a logger must not end a run; the standard handlers do the same.
             self.handleError(record)
 
 
 def install() -> None:
-    """Puts it in place, at `INFO`, unless the agent brought its own."""
+    """Installs the handler, at `INFO`, unless the agent has its own."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(OneLine())

@@ -1,7 +1,7 @@
-"""Between JSON and the types that an author writes: their schemas, input that is made to fit, output that is written.
+"""Converts between JSON and the types of an author: makes schemas, checks and converts input, and writes output.
 
 Types are dataclasses, `str`, `int`, `float`, `bool`, `None`, `Any`, `list`, `tuple[T, ...]`, `dict[str, T]`, `Optional` and unions, `Literal`,
-`Enum`. Any other is a `TypeError` when the agent is imported, and so when it is built.
+`Enum`. Any other type is a `TypeError` when the agent is imported, and so when it is built.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ _SHOWN_MAX = 60
 
 
 class Misfit(Exception):
-    """A value is not of the type it should be of."""
+    """A value does not have the type that it should have."""
 
     def __init__(self, at: str, why: str) -> None:
         super().__init__(f"`{at}`: {why}" if at else why)
 
 
 def is_record(kind: Any) -> bool:
-    """Whether it is a dataclass (and not a value of one)."""
+    """Whether `kind` is a dataclass (and not a value of one)."""
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
@@ -40,14 +40,14 @@ def schema(kind: Any, *, of_input: bool) -> dict:
     if is_record(kind):
         whole["title"] = kind.__name__
     whole.update(made)
-    # The outermost is written out where it stands; it is among the others only if something within it refers to it.
+    # The outermost type is written in place. It is in `$defs` as well only if a type within it refers to it.
     if maker.defs:
         whole["$defs"] = dict(sorted(maker.defs.items()))
     return whole
 
 
 def parts(kind: Any) -> tuple[Any, tuple, str | None]:
-    """The bare type, what is in its brackets, and what an `Annotated` says about it."""
+    """The bare type, its arguments in brackets, and the description from `Annotated`."""
     said = None
     if typing.get_origin(kind) is Annotated:
         kind, *notes = typing.get_args(kind)
@@ -98,7 +98,7 @@ class _Maker:
             return {"enum": list(args)}
         if isinstance(bare, type) and issubclass(bare, enum.Enum):
             return {"enum": [case.value for case in bare], **docs(bare)}
-        raise TypeError(f"{at or 'the type'}: `{bare!r}` is no type that comes as JSON")
+        raise TypeError(f"{at or 'the type'}: `{bare!r}` is not a type that JSON can express")
 
     def union(self, made: list[dict]) -> dict:
         simple = [one["type"] for one in made if set(one) == {"type"} and isinstance(one["type"], str)]
@@ -132,7 +132,7 @@ class _Maker:
 
 
 def docs(kind: type) -> dict:
-    """What its docstring says; a dataclass without one is given its own signature for one, which tells nobody anything."""
+    """The docstring as a description. A dataclass without one has its signature as docstring, which is left out."""
     said = kind.__dict__.get("__doc__") or ""
     if not said or said.startswith(f"{kind.__name__}(") or (issubclass(kind, enum.Enum) and said == enum.Enum.__doc__):
         return {}
@@ -141,18 +141,18 @@ def docs(kind: type) -> dict:
 
 def one_of_a_kind(bare: type, args: tuple, at: str) -> Any:
     if bare is tuple and args and (len(args) != 2 or args[1] is not Ellipsis):
-        raise TypeError(f"{at}: of tuples only `tuple[T, ...]` comes as JSON")
+        raise TypeError(f"{at}: of the tuples only `tuple[T, ...]` can be JSON")
     return args[0] if args else Any
 
 
 def value_of_dict(args: tuple, at: str) -> Any:
     if args and args[0] is not str:
-        raise TypeError(f"{at}: the keys of JSON are `str`")
+        raise TypeError(f"{at}: the keys of a JSON object are `str`")
     return args[1] if args else Any
 
 
 def fit(kind: Any, value: Any, at: str = "") -> Any:
-    """The value as one of that type, or `Misfit` with the place as a JSON pointer."""
+    """The value converted to that type. Raises `Misfit` with the place as a JSON pointer."""
     bare, args, _ = parts(kind)
     if bare in (Any, object):
         return value
@@ -178,17 +178,17 @@ def fit(kind: Any, value: Any, at: str = "") -> Any:
         found = [one for one in args if one == value and type(one) is type(value)]
         if found:
             return found[0]
-        raise Misfit(at, f"{shown(value)} is none of {', '.join(map(shown, args))}")
+        raise Misfit(at, f"{shown(value)} is not one of {', '.join(map(shown, args))}")
     if isinstance(bare, type) and issubclass(bare, enum.Enum):
         found = [case for case in bare if case.value == value and type(case.value) is type(value)]
         if found:
             return found[0]
-        raise Misfit(at, f"{shown(value)} is none of {', '.join(shown(case.value) for case in bare)}")
-    raise TypeError(f"{at or 'the type'}: `{bare!r}` is no type that comes as JSON")
+        raise Misfit(at, f"{shown(value)} is not one of {', '.join(shown(case.value) for case in bare)}")
+    raise TypeError(f"{at or 'the type'}: `{bare!r}` is not a type that JSON can express")
 
 
 def fit_plain(bare: type, value: Any, at: str) -> Any:
-    # `True` is an `int` to Python and no number to JSON; 3.0 is a whole number to JSON and none to Python.
+    # `True` is an `int` in Python but not a number in JSON; 3.0 is a whole number in JSON but not an `int` in Python.
     is_bool = isinstance(value, bool)
     if bare is float and isinstance(value, (int, float)) and not is_bool:
         return float(value)
@@ -215,7 +215,7 @@ def fit_record(kind: type, value: Any, at: str) -> Any:
     try:
         return kind(**given)
     except ValueError as err:
-        # A dataclass that looks closer, in its `__post_init__`.
+        # The dataclass checks its values itself, in its `__post_init__`.
         raise Misfit(at, str(err)) from err
 
 
@@ -226,15 +226,15 @@ def fit_union(args: tuple, value: Any, at: str) -> Any:
             return fit(arg, value, at)
         except Misfit as why:
             whys.append(why)
-    # Of an optional, the other one's reason says more than that it is not null.
+    # For an optional value, the reason of the other type is more useful than "is not null".
     others = [why for arg, why in zip(args, whys) if arg is not type(None)]
     if len(others) == 1:
         raise others[0]
-    raise Misfit(at, f"{shown(value)} fits none of what it may be")
+    raise Misfit(at, f"{shown(value)} fits none of the allowed types")
 
 
 def dump(value: Any, at: str = "") -> Any:
-    """The value as what `json` writes; `Misfit` where it can't be."""
+    """The value in a form that `json` can write. Raises `Misfit` if there is none."""
     if is_record(type(value)):
         return {field.name: dump(getattr(value, field.name), f"{at}/{field.name}") for field, _ in fields(type(value))}
     if isinstance(value, enum.Enum):
@@ -247,14 +247,14 @@ def dump(value: Any, at: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [dump(one, f"{at}/{index}") for index, one in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise Misfit(at, f"{value} is no number to JSON")
+        raise Misfit(at, f"{value} is not a number in JSON")
     if value is None or isinstance(value, (str, int, float)):
         return value
-    raise Misfit(at, f"a `{type(value).__name__}` does not go as JSON")
+    raise Misfit(at, f"a `{type(value).__name__}` can't be written as JSON")
 
 
 def shown(value: Any) -> str:
-    """A value in an error: short, and as JSON would have it where it can be."""
+    """A value for an error message: short, and written as JSON if possible."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The bindings, where there are any: the only file that imports those of Bailiwick's own interfaces.
+"""The bindings of Bailiwick's own interfaces, if there are any. No other file imports them.
 
 Natively, `findings` and `progress` are kept here for `bailiwick.testing`.
 """
@@ -13,16 +13,16 @@ try:
 except ImportError:
     IN_COMPONENT = False
 
-#: Natively: what was reported, and how far it said it was.
+#: Natively: the findings that were reported, and the newest progress.
 kept_findings: list = []
 kept_progress: list = []
 
 
 def failed(failure) -> Exception:
-    """The failure as the contract has it; natively, as it is."""
+    """The failure in the type of the WIT interface; natively, the failure itself."""
     return Err(types.Failure(failure.code, failure.message)) if IN_COMPONENT else failure
 
 
 def word(case) -> str:
-    """A case of an enum as the contract spells it: `NOT_GRANTED` is `not-granted`."""
+    """A case of an enum in the spelling of the WIT interface: `NOT_GRANTED` is `not-granted`."""
     return case.name.lower().replace("_", "-")

@@ -1,4 +1,4 @@
-"""What the agent found. A finding is a claim: it needs no grant, and the report shows it as unverified."""
+"""Findings of the agent. A finding is a claim: it needs no grant, and the report shows it as unverified."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ __all__ = ["Finding", "Location", "Severity", "Taxon", "report"]
 
 
 class Severity(Enum):
-    """How bad it is, by the agent's own judgement."""
+    """How severe a finding is, in the agent's own judgement."""
 
     INFO = "info"
     LOW = "low"
@@ -22,7 +22,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Location:
-    """Where in a file, or where on the network. Lines and columns count from 1; 0 where there is none."""
+    """A place in a file or on the network. Lines and columns count from 1; 0 means that there is none."""
 
     uri: str
     line: int = 0
@@ -31,7 +31,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Taxon:
-    """An id in a taxonomy that others share: `Taxon("cwe", "CWE-798")`."""
+    """An id in a public taxonomy: `Taxon("cwe", "CWE-798")`."""
 
     scheme: str
     id: str
@@ -39,7 +39,7 @@ class Taxon:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding. Never put a secret into any of it: it is shown to people and kept on the record."""
+    """One finding. Never put a secret into any field: findings are shown to people and kept on the record."""
 
     rule: str
     severity: Severity
@@ -66,7 +66,7 @@ def report(
 ) -> None:
     """Report one finding. `uri` is a path as the agent sees it, or a URL without user, password or query.
 
-    Raises `bailiwick.Refused`: `malformed` where a field is longer than 4,096 bytes, a list longer than 64 or the whole longer than
+    Raises `bailiwick.Refused`: `malformed` if a field is longer than 4,096 bytes, a list longer than 64 or the whole longer than
     32 KiB as JSON; `over-limit` past the run's number of findings.
     """
     location = None if uri is None else Location(uri, line, column)

@@ -1,6 +1,6 @@
-"""What stands in for the host in an agent's own tests: plain `python3 -m unittest`, no sandbox.
+"""Stands in for the host in an agent's own tests: plain `python3 -m unittest`, without a sandbox.
 
-Findings and progress are kept for the test to look at; requests go to what the test gives for an answer, or are refused.
+Findings and progress are kept for the test to examine; requests get the answers that the test provides, or are refused.
 """
 
 import json
@@ -21,12 +21,12 @@ def run(func: Callable, input: object) -> object:
 
 
 def schemas(func: Callable) -> dict:
-    """The schemas of its input and output."""
+    """The schemas of the agent's input and output."""
     return run(func, json.loads(_entry.SCHEMAS_INPUT))
 
 
 def take_findings() -> list[Finding]:
-    """What was reported since the last call."""
+    """The findings that were reported since the last call."""
     taken = list(_wire.kept_findings)
     _wire.kept_findings.clear()
     return taken
@@ -39,7 +39,7 @@ def take_progress() -> tuple[int, int, str] | None:
 
 @contextmanager
 def answer_http(answer: Callable[[Prepared], Response]) -> Iterator[list[Prepared]]:
-    """Within it, each request is answered by the function, which may raise one of `bailiwick.http`'s exceptions. Gives what was asked."""
+    """Within this context, the function answers each request; it may raise one of `bailiwick.http`'s exceptions. Yields the list of requests."""
     asked: list[Prepared] = []
 
     def kept(request: Prepared) -> Response:
@@ -54,6 +54,6 @@ def answer_http(answer: Callable[[Prepared], Response]) -> Iterator[list[Prepare
 
 
 def response(status: int = 200, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Response:
-    """An answer as `answer_http` gives it."""
+    """An answer for `answer_http`."""
     content = body.encode() if isinstance(body, str) else body
     return Response(status, list((headers or {}).items()), iter([content] if content else []))

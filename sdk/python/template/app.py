@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Input:
-    """What it works on. Docstrings become part of the schema."""
+    """The input of the agent. Docstrings become part of the schema."""
 
     root: str = field(default="/src", metadata={"description": "The folder, as the agent sees it."})
     lines_max: int = field(default=500, metadata={"description": "A file with more lines is a finding."})
@@ -22,7 +22,7 @@ class Input:
 class Output:
     files: int = 0
     lines: int = 0
-    unread: int = field(default=0, metadata={"description": "Not text, or not to be read."})
+    unread: int = field(default=0, metadata={"description": "Files that are not text, or that can't be read."})
 
 
 @bailiwick.agent
@@ -48,7 +48,7 @@ def run(input: Input) -> Output:
 
 
 def files(root):
-    """Every file in a folder, but for hidden ones. Links are not followed."""
+    """Every file in a folder, except hidden ones. Links are not followed."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

@@ -1,6 +1,6 @@
-"""Stands in for the bindings of `wasi:http`: what the client asks is kept, and what comes back is what the test says.
+"""Stands in for the bindings of `wasi:http`: it keeps the client's requests, and returns the answers that the test sets.
 
-It is as strict as the host: a resource that is let go of while a child of it lives, or twice, is an error.
+It is as strict as the host: dropping a resource while a child of it lives, or dropping it twice, is an error.
 """
 
 import sys
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class Trap(BaseException):
-    """What the host would end the run with."""
+    """An error with which the host would end the run."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Resource:
 
 
 class World:
-    """What comes back: for each path a list of steps, one a look. `b""` is nothing yet, an exception an error, the end is the end."""
+    """The answers: for each path a list of steps, one for each read. `b""` means nothing yet, an exception is an error, the end of the list the end."""
 
     alive: list = []
     asked: list = []
@@ -62,7 +62,7 @@ class Pollable(Resource):
 
     def block(self):
         if not self.is_ready():
-            raise Trap("waits for ever")
+            raise Trap("waits forever")
 
 
 def poll(pollables):
@@ -70,7 +70,7 @@ def poll(pollables):
         raise Trap("polls nothing")
     assert not any(one.is_dropped for one in pollables)
     ready = [at for at, one in enumerate(pollables) if one.is_ready()]
-    # Of deadlines, only where nothing else is ready.
+    # A deadline counts as ready only if nothing else is ready.
     early = [at for at in ready if not isinstance(pollables[at], Deadline)]
     return early or ready
 
@@ -153,7 +153,7 @@ class OutputStream(Resource):
         return Pollable(self)
 
     def write(self, content):
-        assert len(content) <= 4, "more than it said it would take"
+        assert len(content) <= 4, "more than the stream said it would accept"
         self.parent.request.content += content
 
 
@@ -255,7 +255,7 @@ def case(name):
 
 
 def install():
-    """Puts it where the bindings would be."""
+    """Installs this module in place of the bindings."""
     names = "Get Head Post Put Delete Connect Options Trace Patch".split()
     methods = {f"Method_{name}": type(f"Method_{name}", (), {}) for name in names}
     own = {name: value for name, value in globals().items() if isinstance(value, type)}

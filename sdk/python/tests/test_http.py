@@ -1,4 +1,4 @@
-"""What the client sends and what it makes of answers: natively, and over bindings that stand in for `wasi:http`."""
+"""Tests what the client sends and how it reads answers: natively, and over fake bindings of `wasi:http`."""
 
 import importlib
 import io
@@ -143,7 +143,7 @@ class Answers(unittest.TestCase):
 
 
 class OverWasi(unittest.TestCase):
-    """The transport itself, over bindings that are as strict as the host."""
+    """The transport itself, over fake bindings that are as strict as the host."""
 
     def setUp(self):
         fake_wit.install()
@@ -159,7 +159,7 @@ class OverWasi(unittest.TestCase):
         return self.wasi.send(http.Request(method, f"https://a.test{path}", **how).prepare())
 
     def nothing_lives(self):
-        # What was handed over in a request goes with it.
+        # Resources that were passed to the host with a request are the host's.
         left = [type(one).__name__ for one in World.alive if type(one).__name__ not in ("OutgoingRequest", "RequestOptions")]
         self.assertEqual(left, [])
 

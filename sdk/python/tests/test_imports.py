@@ -1,4 +1,4 @@
-"""What can't work says so, and what it says names what does."""
+"""Imports and functions that can't work say so, and name a replacement."""
 
 import importlib
 import logging
@@ -15,7 +15,7 @@ from bailiwick import _imports, _logger
 
 class Table(unittest.TestCase):
     def setUp(self):
-        # What `install` would put in the place of the standard library's own must not stay after the test.
+        # `install` would replace functions of the standard library; that must not last beyond the test.
         with mock.patch.object(_imports, "say_why"):
             _imports.install()
         self.addCleanup(_imports.uninstall)
@@ -76,7 +76,7 @@ class Table(unittest.TestCase):
 
 class InUse(unittest.TestCase):
     def test_what_can_not_work_says_so_where_it_is_used(self):
-        # In an interpreter of its own: the standard library's is changed.
+        # Use a separate interpreter, because functions of the standard library are replaced.
         script = (
             "from bailiwick import _imports; _imports.install(); import subprocess, socket, threading\n"
             "for work in (lambda: subprocess.run(['ls']), lambda: socket.create_connection(('a', 1)), lambda: threading.Thread().start()):\n"

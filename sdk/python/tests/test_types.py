@@ -1,4 +1,4 @@
-"""Schemas that are derived, and input that is made to fit."""
+"""Tests the derived schemas, and the conversion of input."""
 
 import enum
 import json
@@ -105,7 +105,7 @@ class Schemas(unittest.TestCase):
     def test_an_output_always_has_all_of_it(self):
         schema = testing.schemas(echo)["output"]
         self.assertEqual(schema["required"], ["text", "colour"])
-        self.assertNotIn("description", schema, "a dataclass's own signature is no docstring")
+        self.assertNotIn("description", schema, "a dataclass's own signature is not a docstring")
         self.assertNotIn("default", schema["properties"]["colour"])
 
     def test_a_type_may_contain_itself(self):
@@ -153,10 +153,10 @@ class Fitting(unittest.TestCase):
         self.assertEqual(self.misfit(names={"a/b": "c"}), '`/names/a~1b`: "c" is not a whole number')
         self.assertEqual(self.misfit(inner={}), "`/inner`: `name` is missing")
         self.assertEqual(self.misfit(inner={"name": "n", "more": 1}), "`/inner`: there is no `more`; there are `name`, `weight`")
-        self.assertEqual(self.misfit(colour="green"), '`/colour`: "green" is none of "red", "blue"')
-        self.assertEqual(self.misfit(word="c"), '`/word`: "c" is none of "a", "b"')
+        self.assertEqual(self.misfit(colour="green"), '`/colour`: "green" is not one of "red", "blue"')
+        self.assertEqual(self.misfit(word="c"), '`/word`: "c" is not one of "a", "b"')
         self.assertEqual(self.misfit(maybe=7), "`/maybe`: 7 is not a string")
-        self.assertEqual(self.misfit(either=[]), "`/either`: a list fits none of what it may be")
+        self.assertEqual(self.misfit(either=[]), "`/either`: a list fits none of the allowed types")
         self.assertEqual(self.misfit(count=float("nan")), "`NaN` is not JSON")
         self.assertLess(len(self.misfit(count="x" * 10_000)), 200)
 
@@ -191,7 +191,7 @@ class Ending(unittest.TestCase):
         failure = self.failure("wrong")
         self.assertEqual((failure.code, failure.message), ("bad-output", "`/text`: 7 is not a string"))
         failure = self.failure("strange")
-        self.assertEqual((failure.code, failure.message), ("bad-output", "`/text`: a `set` does not go as JSON"))
+        self.assertEqual((failure.code, failure.message), ("bad-output", "`/text`: a `set` can't be written as JSON"))
 
     def test_the_module_exports_what_the_toolchain_looks_for(self):
         self.assertIn('"blue"', Agent().run(json.dumps(GOOD)))

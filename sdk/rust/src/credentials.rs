@@ -1,49 +1,50 @@
-//! What may be done with credentials besides having them sent along. Mirrors `credentials`: no function takes or gives a secret of the host's.
+//! Operations on credentials, besides sending them with requests. Mirrors the interface `credentials`: no function takes or returns a
+//! secret of the host.
 //!
-//! Needs `[[agents.NAME.credentials]]` in the operator's configuration; an agent that uses one of these functions and was granted none of it is
-//! not admitted. Outside of the sandbox there is no host: every call is refused as `not-granted`.
+//! Needs `[[agents.NAME.credentials]]` in the operator's configuration; an agent that uses one of these functions without such a grant
+//! is not admitted. Outside of the sandbox there is no host: every call is refused as `not-granted`.
 
 use crate::Refusal;
 
-/// A credential that this agent may do something with.
+/// A credential that was granted to this agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// What the operator calls it.
+    /// The operator's name for the credential.
     pub name: String,
-    /// `bearer`, `basic`, `header`, …
+    /// How it is placed: `bearer`, `basic`, `header`, …
     pub kind: String,
     /// Host patterns to which it may go.
     pub hosts: Vec<String>,
-    /// `send`, `identify`, `rotate`.
+    /// The allowed operations: `send`, `identify`, `rotate`.
     pub may: Vec<String>,
 }
 
 /// Which credential a value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identified {
-    /// What the operator calls it.
+    /// The operator's name for the credential.
     pub name: String,
-    /// Counts its values, from 1; 0 where its source does not count them.
+    /// The number of the value, counted from 1; 0 if the source does not count its values.
     pub version: u64,
 }
 
-/// What the target of a rotation said.
+/// The answer of the target of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// Whether it answered with a status from 200 to 299.
+    /// Whether the target answered with a status from 200 to 299.
     pub accepted: bool,
-    /// None where no answer came.
+    /// The status of the answer; `None` if there was no answer.
     pub status: Option<u16>,
 }
 
-/// The end of a rotation.
+/// The result of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotated {
     /// The version in use from now on.
     pub version: u64,
     /// Whether the target refused the old value, with 401 or 403.
     pub old_refused: bool,
-    /// What it answered; none where no answer came.
+    /// The status of its answer to the old value; `None` if there was no answer.
     pub status: Option<u16>,
 }
 
@@ -67,7 +68,8 @@ pub fn identify(value: &str) -> Result<Option<Identified>, Refusal> {
     nowhere(value)
 }
 
-/// The first step of a rotation: the host makes a new value, which is not used yet; its version. One that waits already stays.
+/// The first step of a rotation: the host makes a new value, which is not used yet, and returns its version. If a new value exists
+/// already, it stays.
 ///
 /// # Errors
 /// `not-granted`.
@@ -78,10 +80,10 @@ pub fn rotation_create(name: &str) -> Result<u64, Refusal> {
     nowhere(name)
 }
 
-/// The second step: the host sets the new value at the target, as the operator wrote down.
+/// The second step: the host sets the new value at the target, with the request that the operator wrote.
 ///
 /// # Errors
-/// `not-granted`; `malformed` where there is no new value.
+/// `not-granted`; `malformed` if there is no new value.
 pub fn rotation_set(name: &str) -> Result<Tried, Refusal> {
     #[cfg(target_arch = "wasm32")]
     return crate::wire::rotation_set(name);
@@ -100,10 +102,10 @@ pub fn rotation_test(name: &str) -> Result<Tried, Refusal> {
     nowhere(name)
 }
 
-/// The last step: the new value is the one in use, and the old one is tried and must be refused.
+/// The last step: the host uses the new value from now on, and tries the old one, which the target must refuse.
 ///
 /// # Errors
-/// `not-granted`; `malformed` where the target does not accept the new value: then nothing has changed.
+/// `not-granted`; `malformed` if the target does not accept the new value: then nothing has changed.
 pub fn rotation_finish(name: &str) -> Result<Rotated, Refusal> {
     #[cfg(target_arch = "wasm32")]
     return crate::wire::rotation_finish(name);
@@ -113,5 +115,5 @@ pub fn rotation_finish(name: &str) -> Result<Rotated, Refusal> {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn nowhere<T>(_: &str) -> Result<T, Refusal> {
-    Err(Refusal { code: crate::RefusalCode::NotGranted, hint: "there is no host here".to_owned() })
+    Err(Refusal { code: crate::RefusalCode::NotGranted, hint: "there is no host outside of the sandbox".to_owned() })
 }

@@ -1,4 +1,4 @@
-//! Between the exported function and the author's: JSON in, JSON out, and the one reserved input.
+//! Connects the exported function with the author's function: JSON in, JSON out, and the one reserved input.
 
 use crate::{Failure, logger};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -20,12 +20,12 @@ struct Schemas {
     output: schemars::Schema,
 }
 
-/// Runs `work` on JSON. What [`crate::agent!`] exports.
+/// Runs `work` on JSON. [`crate::agent!`] exports this.
 ///
 /// # Errors
 ///
-/// `bad-input` where the input is not of the type `I`, `bad-output` where the output can't be written as JSON, otherwise
-/// whatever `work` says.
+/// `bad-input` if the input is not of the type `I`, `bad-output` if the output can't be written as JSON, and otherwise the
+/// failure that `work` returns.
 pub fn run<I, O>(input: &str, work: fn(I) -> Result<O, Failure>) -> Result<String, Failure>
 where
     I: DeserializeOwned + JsonSchema,
@@ -57,7 +57,7 @@ fn written(output: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(output).map_err(|err| Failure::new("bad-output", err.to_string()))
 }
 
-/// One line before the trap, since nothing can be returned after a panic.
+/// Writes one line before the trap, since nothing can be returned after a panic.
 #[cfg(target_arch = "wasm32")]
 fn last_words(info: &std::panic::PanicHookInfo<'_>) {
     logger::say(&panic_line(info.location(), info.payload_as_str()));

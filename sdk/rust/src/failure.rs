@@ -1,14 +1,13 @@
-//! How a run fails, in the agent's own words.
+//! The agent's own failure.
 
 use std::fmt;
 
-/// Why a run did not end well, as far as the agent can say. Mirrors `types.failure`. A panic is none: it ends the run as
-/// `trapped`.
+/// The agent's reason why its run failed. Mirrors `types.failure`. A panic is not a `Failure`: it ends the run as `trapped`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// A short stable word, for programs: the agent's own, or one of this crate's (`bad-input`, `bad-output`, `http-…`).
+    /// A short stable word for programs: the agent's own, or one of this crate (`bad-input`, `bad-output`, `http-…`).
     pub code: String,
-    /// One paragraph, for people.
+    /// One paragraph for people.
     pub message: String,
 }
 
@@ -22,7 +21,7 @@ impl Failure {
         Self { code: code.into(), message: message.into() }
     }
 
-    /// The same with the causes of `err` in the message, each after a colon.
+    /// A failure with `err` and its causes in the message, each after a colon.
     #[must_use]
     pub fn caused(code: impl Into<String>, err: &dyn std::error::Error) -> Self {
         let mut message = err.to_string();
@@ -44,7 +43,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// So that `?` works on what the SDK itself returns.
+/// Lets `?` work on the SDK's own errors.
 impl From<crate::http::Error> for Failure {
     fn from(err: crate::http::Error) -> Self {
         Self::caused(err.code(), &err)

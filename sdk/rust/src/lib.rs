@@ -1,4 +1,4 @@
-//! What the author of an agent uses: one function in, one report out, and nothing of the host.
+//! The SDK for agents in Rust.
 //!
 //! An agent is a function from an input to an output, both serde types:
 //!
@@ -10,7 +10,7 @@
 //! #[derive(Deserialize, JsonSchema)]
 //! #[serde(deny_unknown_fields)]
 //! struct Input {
-//!     /// Who is to be greeted.
+//!     /// The name of the person to greet.
 //!     name: String,
 //! }
 //!
@@ -30,12 +30,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! `std::fs`, `std::time` and `std::env` are the sandbox's and just work within the grant. What this crate adds is what
-//! WASI lacks or what Rust's standard library does not reach: [`findings`], [`progress`], [`http`], [`credentials`], and a logger behind
-//! the [`log`] facade. It mirrors the project's `wit/` folder one to one and imports no code of the host.
+//! `std::fs`, `std::time` and `std::env` work within the grant. This crate adds what WASI lacks or what Rust's standard library does
+//! not reach: [`findings`], [`progress`], [`http`], [`credentials`], and a logger behind the [`log`] facade. It mirrors the project's
+//! `wit/` folder one to one and imports no code of the host.
 //!
-//! On any other target than WebAssembly everything compiles as well, so an agent's own logic is tested by a plain
-//! `cargo test`; [`testing`] says what stands in for the host there.
+//! Everything compiles for other targets than WebAssembly as well, so a plain `cargo test` tests an agent's own logic; [`testing`]
+//! stands in for the host there.
 //!
 //! # Panics
 //!
@@ -74,15 +74,15 @@ pub use schemars::JsonSchema;
 pub use serde;
 pub use serde_json;
 
-/// An async standard library over the same interfaces, for agents that would rather not block. The blocking calls
-/// of [`http`] work inside its `block_on` too, but nothing else moves while they wait.
+/// An async standard library over the same interfaces, for async agents. The blocking calls of [`http`] work inside its
+/// `block_on` too, but no other task runs while they wait.
 #[cfg(all(feature = "wstd", target_arch = "wasm32"))]
 pub use wstd;
 
 #[doc(hidden)]
 pub use crate::entry::run as __run;
 
-/// Keeps the guide's examples compiling.
+/// Compiles the README's examples as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Guide;
@@ -109,7 +109,7 @@ macro_rules! agent {
             }
     $crate::wire::export!(Exported with_types_in $crate::wire);
         };
-        // Checked natively too, so that a wrong signature shows in `cargo test` and not only in the build.
+        // The signature is checked natively too, so that a mistake shows in `cargo test` and not only in the build.
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn(&str) -> ::std::result::Result<::std::string::String, $crate::Failure> = |input| $crate::__run(input, $run);
     };

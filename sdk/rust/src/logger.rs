@@ -1,17 +1,17 @@
-//! The logger behind the `log` facade: one line a record on standard error, which the host records as said by the agent.
+//! The logger behind the `log` facade: one line for each log record on standard error, which the host records as said by the agent.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// BOUND: a line longer than this is cut, so that one record can't use up the run's log bytes.
+/// BOUND: a longer line is cut, so that one log record can't use up the run's log bytes.
 const LINE_BYTES_MAX: usize = 4096;
 
 struct StandardError;
 
 static LOGGER: StandardError = StandardError;
 
-/// Puts the logger in place, at `info`, unless the agent brought its own.
+/// Installs the logger, at `info`, unless the agent has its own.
 pub(crate) fn install() {
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Info);
@@ -33,7 +33,7 @@ impl Log for StandardError {
     fn flush(&self) {}
 }
 
-/// Writes one line. A host that no longer takes lines has said so on its own record, so the result is of no use here.
+/// Writes one line. If the host no longer accepts lines, its record says so; so the result is ignored here.
 pub(crate) fn say(text: &str) {
     let mut line = one_line(text);
     #[cfg(not(target_arch = "wasm32"))]
@@ -42,7 +42,7 @@ pub(crate) fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// The text with its control characters escaped and its length bounded: a record must not look like two.
+/// The text with its control characters escaped and its length bounded: one log record must not look like two.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LINE_BYTES_MAX));
     for character in text.chars() {

@@ -1,20 +1,20 @@
-//! How the host says no.
+//! A refusal by the host.
 
 use std::fmt;
 
-/// Why the host said no. Mirrors `types.refusal-code`.
+/// Why the host refused. Mirrors `types.refusal-code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalCode {
-    /// Nothing was granted that covers this. Asking again will not help.
+    /// No grant covers this. Asking again does not help.
     NotGranted,
-    /// What was asked for is not well formed. Correct it and ask again.
+    /// The ask is not well formed. Correct it and ask again.
     Malformed,
-    /// A limit of this run would be passed. Ask for less.
+    /// The ask would exceed a limit of this run. Ask for less.
     OverLimit,
 }
 
 impl RefusalCode {
-    /// The word that the contract uses.
+    /// The code as the WIT interface spells it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -25,10 +25,10 @@ impl RefusalCode {
     }
 }
 
-/// A refusal by the host. Mirrors `types.refusal`; it never tells whether the thing asked for exists.
+/// A refusal by the host. Mirrors `types.refusal`; it never says whether the resource exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the agent may do about it.
+    /// Why the host refused, and so what the agent can do about it.
     pub code: RefusalCode,
     /// One sentence for the author of the agent.
     pub hint: String,

@@ -1,4 +1,4 @@
-//! What stands in for the host in an agent's own native tests. Each test thread has its own.
+//! Stands in for the host in an agent's own native tests. Each test thread has its own state.
 
 use crate::findings::{FIELD_BYTES_MAX, FINDING_BYTES_MAX, Finding, LIST_LEN_MAX};
 use crate::http::{Error, Queue, Request, Response};
@@ -18,43 +18,43 @@ thread_local! {
     static IN_FLIGHT_MAX: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// How far the agent said that it was.
+/// The agent's progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// How many are done.
+    /// How many steps are done.
     pub done: u64,
-    /// Of how many; 0 where it is not known.
+    /// How many steps there are; 0 if it is not known.
     pub total: u64,
-    /// One short line.
+    /// What the steps are: one short line.
     pub what: String,
 }
 
-/// What this thread has reported since the last call.
+/// The findings that this thread has reported since the last call.
 #[must_use]
 pub fn take_findings() -> Vec<Finding> {
     FINDINGS.with(RefCell::take)
 }
 
-/// The newest that this thread has said of its progress since the last call: what was said before it is gone, as at the host.
+/// The newest progress of this thread since the last call. Earlier ones are gone, as in the host.
 #[must_use]
 pub fn take_progress() -> Option<Progress> {
     PROGRESS.with(RefCell::take)
 }
 
-/// What this thread has logged since the last call, as the host would get it, a line each. An agent that brings a logger of
-/// its own logs there.
+/// The lines that this thread has logged since the last call, as the host would get them. If the agent installs its own
+/// logger, its lines are not here.
 #[must_use]
 pub fn take_log() -> Vec<String> {
     LOG.with(RefCell::take)
 }
 
-/// Lets `answer` stand for the network on this thread. Without it every request is refused, as without a grant.
+/// Lets `answer` answer all requests of this thread. Without it every request is refused, as without a grant.
 pub fn answer_http(answer: impl FnMut(&Request) -> Result<Response, Error> + 'static) {
     ANSWERING.with(|slot| slot.replace(Some(Box::new(answer))));
 }
 
-/// Sets how many requests this thread may have in flight, as the operator's limit `concurrent` does: one more has no answer
-/// but `connection-limit-reached`. Without it there is no limit.
+/// Sets how many requests this thread may have in flight, like the operator's limit `concurrent`: one more fails with
+/// `connection-limit-reached`. Without this call there is no limit.
 pub fn limit_in_flight(most: usize) {
     IN_FLIGHT_MAX.set(most);
 }
@@ -63,7 +63,7 @@ pub fn limit_in_flight(most: usize) {
 ///
 /// # Errors
 ///
-/// What the run fails with.
+/// The failure of the run.
 pub fn run<I, O>(work: fn(I) -> Result<O, Failure>, input: &Value) -> Result<Value, Failure>
 where
     I: DeserializeOwned + JsonSchema,
@@ -93,7 +93,7 @@ pub(crate) fn send(request: Request) -> Result<Response, Error> {
     answer(&request, 0)
 }
 
-/// As over the wire: so many are sent before the first is over, and the oldest is over first.
+/// Behaves like a network: up to `in_flight` requests are sent before the first is over, and the oldest is over first.
 pub(crate) fn send_each(requests: Vec<(usize, Request)>, in_flight: usize, each: &mut dyn FnMut(usize, Result<Response, Error>)) {
     let mut queue = Queue::new(requests, in_flight);
     let mut sent = VecDeque::new();
@@ -118,7 +118,7 @@ fn answer(request: &Request, in_flight: usize) -> Result<Response, Error> {
     if in_flight >= IN_FLIGHT_MAX.get() {
         return Err(Error::Connection { code: Error::LIMIT_REACHED });
     }
-    // Taken out while it answers, so that an answer that asks in its turn is refused and does not panic.
+    // The function is taken out while it answers. If it sends a request itself, that request is refused and does not panic.
     let Some(mut answering) = ANSWERING.with(RefCell::take) else {
         return Err(Error::Refused);
     };
@@ -129,7 +129,7 @@ fn answer(request: &Request, in_flight: usize) -> Result<Response, Error> {
     answered.map(|answer| answer.bounded(request.body_bytes_max))
 }
 
-/// The same bounds as the host's, so that an author meets them in a test.
+/// Checks the host's bounds, so that an author sees a violation in a test.
 fn complaint(finding: &Finding) -> Option<String> {
     let fields = [
         ("rule", Some(&finding.rule)),

@@ -1,7 +1,7 @@
-//! The bindings, generated from the project's `wit/`, and the only place where they meet this crate's own types.
+//! The bindings, generated from the project's `wit/`, and all conversions between them and this crate's own types.
 //!
-//! Not for authors: `agent!` needs it to be reachable. Every conversion names each field and each case, so a change in
-//! the contract does not compile until it has been mirrored.
+//! This module is public only because `agent!` needs it; authors do not use it. Every conversion names each field and each case, so a
+//! change of the WIT text does not compile until it has been mirrored.
 
 use crate::{Refusal, RefusalCode, credentials, findings};
 

@@ -1,5 +1,5 @@
-//! What an agent's author and its user wait for: a scan beside the same code compiled natively, the first run of a large component, a
-//! change until it has run.
+//! Times that authors and users of agents wait: a scan compared with the same code compiled natively, the first run of a large component,
+//! and the time from a change until it has run.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use vocabulary::{FilesGrant, FilesMode, Grants};
 
 use crate::{median, pairs, row};
 
-/// Where cargo unpacks what it fetched.
+/// The folder in which cargo unpacks fetched packages.
 fn registry() -> PathBuf {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cargo"));
@@ -51,21 +51,21 @@ pub(crate) fn scan() {
     let (ratio, base, candidate) = pairs(|| once("1"), || once("2"));
     let figure = format!("{ratio:.2}× ({:.2} s against {:.2} s)", candidate.as_secs_f64(), base.as_secs_f64());
     row("the same with `--shard 2`", &figure, "-", "the same as one run");
-    // For orientation, where somebody has installed it; it knows other rules, and looks into nothing encoded.
+    // For orientation, if it is installed; it has other rules, and does not decode anything.
     if Command::new("ripsecrets").arg("--version").output().is_ok() {
         let mut all: Vec<Duration> = (0..5).map(|_| ripsecrets(&sources)).collect();
         row("ripsecrets on the same files, all cores", &format!("{:.2} s", median(&mut all).as_secs_f64()), "-", "for orientation");
     }
 }
 
-/// Ends with 1 where it finds something.
+/// Runs ripsecrets, which ends with 1 if it finds something.
 fn ripsecrets(sources: &Path) -> Duration {
     let began = Instant::now();
     Command::new("ripsecrets").arg(sources).output().unwrap();
     began.elapsed()
 }
 
-/// The first run of a component of some 20 MB on an empty home, and those after it.
+/// The first run of a component of about 20 MB on an empty home, and the runs after it.
 pub(crate) fn python() {
     let Some(wasm) = tests::guests::python_guest("plain") else { return };
     let megabytes = std::fs::metadata(&wasm).unwrap().len() as f64 / 1e6;
@@ -85,7 +85,7 @@ pub(crate) fn python() {
     row("the runs after it", &format!("{:.0} ms", median(&mut later).as_secs_f64() * 1e3), "60 ms", "absolute");
 }
 
-/// From a change in a project that `new` made until its run has been reported.
+/// The time from a change in a project that `new` made until its run has been reported.
 pub(crate) fn watch() {
     let program = Program::new("");
     assert!(program.command(&[], &["new", "watched"]).status().unwrap().success());

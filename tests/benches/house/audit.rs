@@ -1,4 +1,4 @@
-//! Reading a record of a million records: what was touched, what is open, what the last run did.
+//! Reads a log of a million records: what was touched, which runs are open, and what the last run did.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const RUNS: u64 = 1000;
 const ASKS: u64 = 333;
 /// How many times each verb is measured.
 const TIMES: usize = 5;
-/// The verb is given so much address space, in KiB, and fails with more.
+/// The limit of the verb's address space, in KiB.
 const MEMORY_KIB: u64 = 256 << 10;
 
 fn text(text: &str) -> SafeText {
@@ -96,12 +96,12 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     ]
 }
 
-/// When a run of such a home began, milliseconds since 1970: 508 a day, from August 2026 on.
+/// When a run of this home began, in milliseconds since 1970: 508 runs a day, from August 2026 on.
 pub(crate) fn began_ms(number: u64) -> u64 {
     1_787_000_000_000 + number * 170_000
 }
 
-/// A home with so many runs of so many requests each, of ten agents. The disk has them after so many runs each time.
+/// Makes a home with `runs` runs of ten agents, each with `asks` requests. It waits for the disk after every `together` runs.
 pub(crate) fn grow(home: &run::HomePlace, runs: u64, asks: u64, together: u64) {
     let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
     for number in 0..runs {
@@ -124,11 +124,11 @@ pub(crate) fn grow(home: &run::HomePlace, runs: u64, asks: u64, together: u64) {
     }
     journal.durable().wait_blocking().unwrap();
     journal.close().unwrap();
-    // The first opening folds the records that have no snapshot, and leaves a snapshot and the index.
+    // The first opening folds the records that are not in a snapshot, and writes a snapshot and the index.
     run::LocalHost::open(home, &tests::host::options()).unwrap().close().unwrap();
 }
 
-/// Runs a verb within the bound of its memory.
+/// Runs a verb within its limit of memory.
 fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, Output) {
     let began = Instant::now();
     let output = Command::new("sh")
@@ -144,7 +144,7 @@ fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, Output) {
     (took, output)
 }
 
-/// What was touched over a million records, what is open, and the last run: with the index, and once without.
+/// What was touched over a million records, which runs are open, and the last run: with the index, and once without.
 pub(crate) fn audit() {
     let folder = tempfile::tempdir().unwrap();
     let home = place(folder.path());
@@ -170,5 +170,5 @@ pub(crate) fn audit() {
     std::fs::remove_file(home.home.join("journal.touched")).unwrap();
     let (took, without) = verb(&home, &["audit", "touched", "--json"]);
     assert_eq!(with.stdout, without.stdout, "the index says what the log says");
-    row("the same where the index is made first", &format!("{took:.1?}"), "-", "");
+    row("the same, with making the index first", &format!("{took:.1?}"), "-", "");
 }

@@ -1,4 +1,4 @@
-//! What the broker adds to a request over TLS, how soon a revoked lease ends what streams under it, and what many slow answers cost in memory.
+//! The broker's cost for a request over TLS, the time from revoking a lease until its streams end, and the memory of many slow answers.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -68,7 +68,7 @@ async fn tls_server(certified: &Certified) -> u16 {
     port
 }
 
-/// One connection, one request after the other, each after a batch like that of an intent was synced.
+/// Sends one request after the other over one connection, each after syncing a batch like that of an intent.
 async fn bare(port: u16, root: &[u8], file: &mut File, batch: &[u8], batches: u64) {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(root).unwrap()).unwrap();
@@ -91,7 +91,7 @@ async fn bare(port: u16, root: &[u8], file: &mut File, batch: &[u8], batches: u6
     }
 }
 
-/// Asks with a credential over TLS, searched and recorded, one after the other.
+/// Asks with a credential over TLS, with scrubbing and recording, one after the other.
 pub(crate) fn ask() {
     let runtime = runtime();
     let _inside = runtime.enter();
@@ -136,7 +136,7 @@ pub(crate) fn ask() {
     );
 }
 
-/// From the word to the end of the run whose stream it cuts.
+/// The time from the order to revoke until the run ends whose stream is cut.
 pub(crate) fn revoke() {
     let runtime = runtime();
     let mut taken: Vec<Duration> = (0..crate::PAIRS)
@@ -156,7 +156,7 @@ pub(crate) fn revoke() {
         })
         .collect();
     let figure = format!("{:.1} ms", median(&mut taken).as_secs_f64() * 1e3);
-    row("revoking a lease until what streams under it has ended, and its run with it", &figure, "100 ms", "absolute");
+    row("from revoking a lease until its streams and its run have ended", &figure, "100 ms", "absolute");
 }
 
 fn resident_bytes() -> u64 {
@@ -164,7 +164,7 @@ fn resident_bytes() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// Says a head and the beginning of a body to everybody, and nothing more; counts whom it has told.
+/// A server that sends a head and the beginning of a body to each client, and nothing more; it counts the clients.
 async fn slow_server() -> (u16, watch::Receiver<usize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -188,7 +188,7 @@ async fn slow_server() -> (u16, watch::Receiver<usize>) {
     (port, told)
 }
 
-/// Memory of 5,000 answers that are coming in at once, under credentials; the server is in this process, and counts too.
+/// The memory of 5,000 answers that arrive at the same time, under credentials. The server is in this process and is included.
 pub(crate) fn slow() {
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
     let limit = rustix::process::Rlimit { current: most.or(Some(1 << 16)), maximum: most };
@@ -206,11 +206,11 @@ pub(crate) fn slow() {
             runs.push(host.start(order.clone()).await);
         }
         told.wait_for(|told| *told == SLOW).await.unwrap();
-        // What is under way has come to rest.
+        // Wait until nothing is under way any more.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let grown = resident_bytes() - before;
         let figure = format!("{} MiB ({:.0} KiB each)", grown >> 20, grown as f64 / SLOW as f64 / 1024.0);
-        row("RSS growth with 5,000 slow answers coming in at once, 5 runs", &figure, "1 GiB", "the server in the same process included");
+        row("RSS growth with 5,000 slow answers coming in at once, 5 runs", &figure, "1 GiB", "including the server in the same process");
         for running in runs {
             running.stop(vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
             tests::host::report(running).await;

@@ -1,4 +1,4 @@
-//! Memory of agents that wait.
+//! The memory of waiting agents.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) fn resident_bytes() -> u64 {
     statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
-/// RSS growth per agent over 10,000 that wait inside a host call. The guest has no linear memory, so there is none to take off.
+/// RSS growth per agent for 10,000 agents that wait inside a host call. The guest has no linear memory, so none is subtracted.
 pub(crate) fn density() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = sandbox::Engine::new(&sandbox::EngineOptions {
@@ -48,7 +48,7 @@ pub(crate) fn density() {
             "RSS growth per agent, 10,000 waiting in a host call",
             &format!("{each:.1} KiB"),
             "48 KiB",
-            "no linear memory in this guest, so none is taken off",
+            "no linear memory in this guest, so none is subtracted",
         );
         all.abort_all();
     });

@@ -1,4 +1,4 @@
-//! What ten hostile guests of ten kinds cost ten honest ones, and how much memory a guest costs that always asks for new names.
+//! How much ten hostile guests of ten kinds slow ten honest ones, and how much memory a guest costs that always asks for new names.
 
 use std::path::Path;
 
@@ -21,16 +21,16 @@ const HOSTILE: [(&str, &[&str]); 10] = [
     ("fills_record", &["changes"]),
     ("asks_new_hosts", &["1000000000"]),
 ];
-/// Names in the folder that one of them lists again and again.
+/// How many names are in the folder that one of them lists again and again.
 const NAMES: usize = 95_000;
 
-/// As the program has it.
+/// A runtime with the settings of the program.
 fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).on_thread_start(sandbox::answer_promptly).enable_all().build().unwrap()
 }
 
-/// What ten honest guests at once waited, in microseconds, sorted.
+/// The waits of ten honest guests at once, in microseconds, sorted.
 async fn honest(host: &TestHost, what: &str, port: u16) -> Vec<u64> {
     let mut running = Vec::new();
     for _ in 0..10 {
@@ -52,7 +52,7 @@ fn rank(waits: &[u64], of_hundred: usize) -> f64 {
     waits[(waits.len() * of_hundred / 100).min(waits.len() - 1)] as f64
 }
 
-/// Starts all ten; each is told of as it goes on, and to end by what is returned.
+/// Starts all ten. Returns their tasks, which end with the outcomes, and their run ids, with which they can be stopped.
 async fn hostile(host: &TestHost, folder: &Path) -> (Vec<tokio::task::JoinHandle<vocabulary::Outcome>>, Vec<vocabulary::RunId>) {
     let (mut tasks, mut runs) = (Vec::new(), Vec::new());
     for (guest, args) in HOSTILE {
@@ -87,7 +87,7 @@ pub(crate) fn crowd() {
                 host.house.stop(run, &vocabulary::Stopping { by: run::own_principal(), means: vocabulary::Means::Stop });
             }
             let outcomes: Vec<_> = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).collect();
-            assert!(left >= 8, "most were there to the end: {outcomes:?}");
+            assert!(left >= 8, "most were still running: {outcomes:?}");
             p50.push(rank(&beside, 50) / rank(&alone, 50));
             p99.push(rank(&beside, 99) / rank(&alone, 99));
             shown.push((rank(&alone, 99), rank(&beside, 99)));
@@ -104,7 +104,7 @@ pub(crate) fn crowd() {
     }
 }
 
-/// RSS of the process that holds the home, above idle, after a guest has been refused a million hosts and has looked at a million names.
+/// RSS of the host above idle, after a guest has asked for a million hosts that are refused, or has looked at a million names.
 pub(crate) fn names() {
     let runtime = runtime();
     let folder = tempfile::tempdir().unwrap();

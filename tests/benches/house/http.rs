@@ -1,4 +1,4 @@
-//! Requests to loopback, recorded durably, against a bare pooled client and the same batches to the disk; and their rebuild.
+//! Requests to loopback, recorded durably, compared with a bare pooled client and the same batches to the disk; and their rebuild.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -39,7 +39,7 @@ async fn bare_client(port: u16) {
             stream.set_nodelay(true).unwrap();
             let (mut sender, conn) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
             tokio::spawn(conn);
-            // A few more here than there: the last ones of a whole number.
+            // The number of requests is rounded down to a multiple of the number in flight.
             for n in 0..ASKS / IN_FLIGHT {
                 sender.ready().await.unwrap();
                 let request = hyper::Request::get(format!("/{n}")).header("host", "127.0.0.1").body(Empty::<Bytes>::new()).unwrap();
@@ -51,7 +51,7 @@ async fn bare_client(port: u16) {
     while all.join_next().await.is_some() {}
 }
 
-/// As many batches of the same size as the run wrote, each synced.
+/// Writes as many batches of the same size as the run wrote, and syncs each.
 fn batches_to_disk(folder: &std::path::Path, batches: u64, bytes: u64) {
     let mut file = File::create(folder.join("raw")).unwrap();
     let batch = vec![7; usize::try_from(bytes / batches.max(1)).unwrap()];
@@ -61,10 +61,10 @@ fn batches_to_disk(folder: &std::path::Path, batches: u64, bytes: u64) {
     }
 }
 
-/// How many batches a log has, and how many bytes.
+/// The number of batches and of bytes of a log.
 pub(crate) fn log_state(home: &std::path::Path) -> (u64, u64) {
     let report = journal::verify(home, None, None, &mut |_| {});
-    // What was reserved in a segment and not used is given back when the next one begins.
+    // Reserved space that a segment did not use is released when the next one begins.
     let full = (1..report.end.segment).map(|number| std::fs::metadata(home.join(format!("journal/{number:08}.seg"))).unwrap().len());
     (report.batches, full.sum::<u64>() + report.end.offset)
 }
@@ -93,7 +93,7 @@ pub(crate) fn http() {
         taken
     };
     ours();
-    // How many batches there are depends on timing, so the base writes as many as the last run did.
+    // The number of batches depends on timing, so the base writes as many as the last run did.
     let base = || {
         let (batches, bytes) = written.get();
         let began = Instant::now();
@@ -118,7 +118,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// Rebuild of runs with 1,000 and 2,000 recorded asks.
+/// The rebuild of runs with 1,000 and 2,000 recorded asks.
 pub(crate) fn rebuild() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _inside = runtime.enter();

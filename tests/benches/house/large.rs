@@ -1,4 +1,4 @@
-//! A home of years: a million records of fifty thousand runs, and what each verb that reads the record takes on it, in time and memory.
+//! A home of years: a million records of fifty thousand runs, and the time and memory of each verb that reads the record.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -11,11 +11,11 @@ use crate::audit::{began_ms, grow};
 use crate::{median, row};
 
 const RUNS: u64 = 50_000;
-/// Requests of each run, so that it has twenty records.
+/// How many requests each run has, so that it has twenty records.
 const ASKS: u64 = 6;
 const TIMES: usize = 5;
 
-/// How long a verb took, and the most memory that it had, in KiB.
+/// Runs a verb; returns how long it took, and its greatest memory in KiB.
 fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, u64) {
     let out = tempfile::tempfile().unwrap();
     let began = Instant::now();
@@ -25,7 +25,7 @@ fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, u64) {
     let status = format!("/proc/{}/status", child.id());
     let mut most_kib = 0;
     let ended = loop {
-        // It only grows, so what was seen last is the most, but for the last moments.
+        // The value only grows, so the last one that was read is the greatest, except for the last moments.
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         most_kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(most_kib);
@@ -39,7 +39,7 @@ fn verb(home: &run::HomePlace, args: &[&str]) -> (Duration, u64) {
     (took, most_kib)
 }
 
-/// Everything that an operator asks a large home. `BENCH_HOME` names a folder in which the home is made, or found, and stays.
+/// All verbs that an operator uses on a large home. `BENCH_HOME` names a folder in which the home is made, or reused, and kept.
 pub(crate) fn large() {
     let own = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("BENCH_HOME").map_or_else(|| own.path().to_owned(), std::path::PathBuf::from);

@@ -1,4 +1,4 @@
-//! A holder that lasts: short runs one after the other, and what it has of memory, descriptors and threads meanwhile.
+//! A long-lived host: short runs one after the other, and its memory, descriptors and threads over time.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use tests::host::{bailiwick, place};
 
 use crate::row;
 
-/// How often it is looked.
+/// The time between two samples.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What a process has at one moment.
+/// The resources of a process at one moment.
 struct Sample {
     s: f64,
     rss_kib: f64,
@@ -25,7 +25,7 @@ fn sample(process: u32, since: Instant) -> Option<Sample> {
     Some(Sample { s: since.elapsed().as_secs_f64(), rss_kib: number("VmRSS:")?, descriptors, threads: number("Threads:")? })
 }
 
-/// The slope of a line through these, by least squares, for an hour; and the standard error of it.
+/// The slope per hour of a line through the samples, by least squares, and its standard error.
 fn an_hour(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> (f64, f64) {
     let n = samples.len() as f64;
     let (mean_s, mean) = (samples.iter().map(|one| one.s).sum::<f64>() / n, samples.iter().map(&of).sum::<f64>() / n);
@@ -35,7 +35,7 @@ fn an_hour(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> (f64, f64) {
     (slope * 3600.0, (rest / (n - 2.0) / square).sqrt() * 3600.0)
 }
 
-/// For so many seconds as `BENCH_SECONDS` says (60). The first quarter does not count: a holder fills what it keeps ready.
+/// Samples a host for `BENCH_SECONDS` seconds (60). The first quarter does not count, because the host fills its pools then.
 pub(crate) fn lasting() {
     let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let lasts = Duration::from_secs(seconds);
@@ -83,7 +83,7 @@ pub(crate) fn lasting() {
     }
 }
 
-/// Which process holds the home: the one that has its lock.
+/// The process that holds the home, found by its lock.
 fn holder(home: &run::HomePlace) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     let inode = std::fs::metadata(home.home.join("lock")).ok()?.ino();

@@ -1,4 +1,4 @@
-//! What the host costs. Each row is compared with something named, in one run: medians of interleaved pairs.
+//! The costs of the host. Each row compares it with a named base in one process, by medians of interleaved pairs.
 //!
 //! `cargo bench -p tests --bench house [-- ROW…]`; `docs/figures.md` has the last table with its machine.
 #![expect(
@@ -22,14 +22,14 @@ mod world;
 
 use std::time::Duration;
 
-/// Pairs that are measured for each row.
+/// How many pairs are measured for each row.
 pub(crate) const PAIRS: usize = 15;
 
-/// Runs base and candidate in turn, and gives the median of the pairs' ratios with both medians.
+/// Runs base and candidate in turn, and returns the median of the pairs' ratios, and both medians.
 pub(crate) fn pairs(mut base: impl FnMut() -> Duration, mut candidate: impl FnMut() -> Duration) -> (f64, Duration, Duration) {
     let (mut ratios, mut bases, mut candidates) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..PAIRS {
-        // A B B A: whichever goes second profits from nothing for long.
+        // The order is A B B A, so that neither always profits from being second.
         let (one, other) = if pair % 2 == 0 {
             let one = base();
             (one, candidate())

@@ -1,4 +1,4 @@
-//! A whole run, and a host call, against the engine alone doing the same.
+//! A whole run, and a host call, compared with the bare engine doing the same.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use crate::world::{CALLS, NOTHING, Still, assembled};
 use crate::{pairs, row};
 
-/// The engine alone, with the settings on which its cost depends as the sandbox has them.
+/// The bare engine. The settings that affect its cost are those of the sandbox.
 fn bare_engine() -> Engine {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(64).total_core_instances(1000).total_memories(128).total_tables(1000).total_stacks(64);
@@ -33,7 +33,7 @@ async fn bare_run(pre: &InstancePre<()>, engine: &Engine) {
     run.call_async(&mut store, ()).await.unwrap().0.unwrap();
 }
 
-/// `failure` of `types.wit`.
+/// The type `failure` of `types.wit`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 struct Failure {
@@ -55,7 +55,7 @@ async fn bare_agent(pre: &InstancePre<()>, engine: &Engine) {
 const RUNS: usize = 2000;
 const AT_ONCE: usize = 256;
 
-/// Runs the same thing so often, so many at once, on the runtime's two threads.
+/// Runs `one` many times, `at_once` at a time, on the runtime's two threads.
 fn many<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, at_once: usize, mut one: impl FnMut() -> F) -> Duration {
     let began = Instant::now();
     runtime.block_on(async {
@@ -73,14 +73,14 @@ fn many<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, at_once: usi
     began.elapsed()
 }
 
-/// What is run, and how the engine alone runs it.
+/// A component, and how the bare engine runs it.
 struct Spawned<B> {
     what: &'static str,
     wasm: Vec<u8>,
     bare: B,
 }
 
-/// Spawn + run + drop, recorded, with so many at once that nobody waits for the disk.
+/// Spawn, run and drop, recorded, with so many at once that the disk does not limit the rate.
 fn spawned<F: Future<Output = ()> + Send + 'static>(of: Spawned<impl Fn(Arc<InstancePre<()>>, Engine) -> F>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let engine = bare_engine();
@@ -108,7 +108,7 @@ fn spawned<F: Future<Output = ()> + Send + 'static>(of: Spawned<impl Fn(Arc<Inst
     row(&what, &figure, "1.5×", "bare `InstancePre` doing the same call, 2 threads");
 }
 
-/// An agent as people write them, and the least that a component can be.
+/// A typical agent, and the smallest possible component.
 pub(crate) fn spawn() {
     spawned(Spawned {
         what: "an agent of the Rust SDK, JSON in and out",

@@ -1,4 +1,4 @@
-//! The program as a user starts it: on a home with a million records; and how long `stop` takes.
+//! The start of the program on a home with a million records, and the time that `stop` takes.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::{median, pairs, row};
 
 const RECORDS: u64 = 1_000_000;
 
-/// A home with so many records, made through the journal as runs would.
+/// Fills a home with records, through the journal as runs do.
 fn grow(home: &run::HomePlace) {
     let (journal, _) = Journal::open(&home.home, Some(&home.state), journal::Options::default()).unwrap();
     let body = vocabulary::record::Record::from(vocabulary::record::Recovered {
@@ -31,7 +31,7 @@ fn grow(home: &run::HomePlace) {
     }
     journal.durable().wait_blocking().unwrap();
     journal.close().unwrap();
-    // The first opening folds what has no snapshot, and leaves one.
+    // The first opening folds the records that are not in a snapshot, and writes a snapshot.
     run::LocalHost::open(home, &tests::host::options()).unwrap().close().unwrap();
 }
 
@@ -55,7 +55,7 @@ fn project(folder: &Path) {
     std::fs::write(folder.join("bailiwick.toml"), "[agents.nothing]\ncomponent = \"nothing.wasm\"\n").unwrap();
 }
 
-/// `run` on a cached component, above the agent's own time.
+/// The time of `run` on a cached component, minus the agent's own time.
 pub(crate) fn startup() {
     let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (small_home, large_home) = (place(small.path()), place(large.path()));
@@ -74,7 +74,7 @@ pub(crate) fn startup() {
     );
 }
 
-/// `stop` through the control socket until the run has ended on the record.
+/// The time from `stop` over the control socket until the end of the run is on the record.
 pub(crate) fn stop() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut taken: Vec<Duration> = (0..crate::PAIRS)

@@ -1,17 +1,17 @@
-//! Components by hand, and a world in which nothing happens.
+//! Components written by hand, and a world in which nothing happens.
 
 use std::task::{Context, Poll};
 
 use vocabulary::{Act, Claim, ClosedAsk, Door, FileAnswer, FileAsk, FileFault, GuestEvent, OpId, Release, Stop, Timeline};
 
-/// Returns at once.
+/// A component that returns at once.
 pub(crate) const NOTHING: &str = r#"(component
   (core module $m (func (export "run") (result i32) (i32.const 0)))
   (core instance $i (instantiate $m))
   (func $run (result (result)) (canon lift (core func $i "run")))
   (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"#;
 
-/// Looks at the clock a million times.
+/// A component that reads the clock a million times.
 pub(crate) const CALLS: &str = r#"(component
   (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock (export "now" (func (result u64)))))
   (core func $now (canon lower (func $clock "now")))
@@ -27,7 +27,7 @@ pub(crate) const CALLS: &str = r#"(component
   (func $run (result (result)) (canon lift (core func $i "run")))
   (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"#;
 
-/// Waits for ever inside a host call, without any memory of its own.
+/// A component that waits forever inside a host call, and has no memory.
 pub(crate) const WAITS: &str = r#"(component
   (import "wasi:io/poll@0.2.0" (instance $poll
     (export "pollable" (type $pollable (sub resource)))
@@ -49,12 +49,12 @@ pub(crate) const WAITS: &str = r#"(component
   (func $run (result (result)) (canon lift (core func $i "run")))
   (instance (export "wasi:cli/run@0.2.0") (export "run" (func $run))))"#;
 
-/// The bytes of one of them.
+/// The bytes of one of these components.
 pub(crate) fn assembled(text: &str) -> Vec<u8> {
     tests::wat::assembled(text)
 }
 
-/// Nothing ever comes.
+/// A world that never releases anything.
 #[derive(Default)]
 pub(crate) struct Still {
     next: u64,

@@ -1,4 +1,4 @@
-// Fetches all of its input's `urls` at once and says what became of each; a finding for each that answered.
+// Fetches all `urls` of its input at once and returns the result of each; reports a finding for each server that answered.
 import { report } from 'bailiwick:agent/findings@0.1.0';
 
 async function fetched(url) {

@@ -1,5 +1,5 @@
-"""Asks nothing of the world: its input comes back with what an interpreter makes up at its start, and claims go with it.
-Input: anything; {"raise": "text"} raises, {"fail": "text"} fails in the agent's own words."""
+"""Asks nothing of the world: returns its input, with values that an interpreter makes at its start, and makes claims.
+Input: anything; {"raise": "text"} raises an exception, {"fail": "text"} returns a failure."""
 
 import json
 import random

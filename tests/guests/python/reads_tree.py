@@ -1,4 +1,4 @@
-"""Walks a folder with os.walk and reads every file with open: path, length, digest. Input: {"folder": "/src"}."""
+"""Walks a folder with os.walk and reads every file with open. Returns path, length and digest. Input: {"folder": "/src"}."""
 
 import hashlib
 import json

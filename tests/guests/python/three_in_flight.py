@@ -1,4 +1,4 @@
-"""Three GETs at once in an asyncio loop over wasi:io/poll; a fourth carries in its path who came when, with how many bytes.
+"""Sends three GETs at once in an asyncio loop over wasi:io/poll; the path of a fourth has the order of the arrivals and their bytes.
 Input: {"base": "http://127.0.0.1:8080"}."""
 
 import asyncio
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from wit_world import exports, imports
 from wit_world.imports import wasi_http_types as http
 
-# The loop that the toolchain brings looks for `types`; with more than one interface of that name it is called otherwise.
+# The toolchain's loop looks for a module `types`; with more than one interface of that name, the module has another name.
 imports.types = http
 sys.modules["wit_world.imports.types"] = http
 

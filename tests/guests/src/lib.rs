@@ -1,4 +1,4 @@
-//! What the guests share: saying what happened as JSON lines, and `wasi:http` by hand, without a runtime around it.
+//! Shared code of the guests: output as JSON lines, and calls of `wasi:http` without a runtime.
 
 use std::fmt::Debug;
 use std::io::Write as _;
@@ -12,12 +12,12 @@ use wasip2::io::streams::StreamError;
 
 pub use serde_json::{Value, json};
 
-/// One line of standard output. A host that no longer takes it has said so on its own record.
+/// Prints one line to standard output. If the host no longer accepts it, its record says so, so the result is ignored.
 pub fn say(line: Value) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// What came of something, as a line can carry it: `{"ok": …}` or `{"err": …}`.
+/// A result as JSON: `{"ok": …}` or `{"err": …}`.
 pub fn outcome<T: Debug, E: Debug>(result: Result<T, E>) -> Value {
     match result {
         Ok(value) => json!({ "ok": format!("{value:?}") }),
@@ -25,7 +25,7 @@ pub fn outcome<T: Debug, E: Debug>(result: Result<T, E>) -> Value {
     }
 }
 
-/// The same for `wasi:filesystem`, by the name of its error.
+/// The same for a result of `wasi:filesystem`, with the name of the error.
 pub fn file_outcome<T: Debug>(result: Result<T, FileError>) -> Value {
     match result {
         Ok(value) => json!({ "ok": format!("{value:?}") }),
@@ -33,7 +33,7 @@ pub fn file_outcome<T: Debug>(result: Result<T, FileError>) -> Value {
     }
 }
 
-/// Why a stream gave nothing more: `closed`, or what the host said.
+/// Why a stream ended: `closed`, or the host's error.
 pub fn stream_end(err: StreamError) -> String {
     match err {
         StreamError::Closed => "closed".to_owned(),
@@ -41,27 +41,27 @@ pub fn stream_end(err: StreamError) -> String {
     }
 }
 
-/// The argument at that place, the first being 1.
+/// The argument at this position; the first is 1.
 pub fn arg(index: usize) -> String {
     std::env::args().nth(index).unwrap_or_else(|| panic!("argument {index} is missing"))
 }
 
-/// The argument at that place as a number, or what it is when it was left out.
+/// The argument at this position as a number, or `otherwise` if there is none.
 pub fn number(index: usize, otherwise: u64) -> u64 {
     std::env::args().nth(index).map_or(otherwise, |text| text.parse().expect("the argument is a number"))
 }
 
-/// All arguments from that place on.
+/// All arguments from this position on.
 pub fn args_from(index: usize) -> Vec<String> {
     std::env::args().skip(index).collect()
 }
 
-/// In hexadecimal, as `sha256sum` prints it.
+/// The digest in hexadecimal, as `sha256sum` prints it.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Scheme, authority, path with query. Takes apart and judges nothing.
+/// Splits a URL into scheme, authority, and path with query, without any check.
 pub fn parts(url: &str) -> (Scheme, &str, &str) {
     let (scheme, rest) = url.split_once("://").expect("a URL has a scheme");
     let scheme = match scheme {
@@ -96,12 +96,12 @@ pub fn wait(answer: Result<FutureIncomingResponse, ErrorCode>) -> Result<Incomin
     answer.get().expect("it was waited for").expect("it is asked for once")
 }
 
-/// Sends it without a body and waits for the head of the answer.
+/// Sends a request without a body and waits for the head of the answer.
 pub fn send(request: OutgoingRequest) -> Result<IncomingResponse, ErrorCode> {
     wait(handle(request, None))
 }
 
-/// Sends it with that body, in one piece or more, and waits for nothing.
+/// Sends a request with this body, in one piece or more, and does not wait for the answer.
 pub fn finished(request: OutgoingRequest, bytes: &[u8]) -> Result<FutureIncomingResponse, ErrorCode> {
     let body = request.body().expect("the body is taken once");
     let answer = handle(request, None)?;
@@ -113,12 +113,12 @@ pub fn finished(request: OutgoingRequest, bytes: &[u8]) -> Result<FutureIncoming
     Ok(answer)
 }
 
-/// The same, and waits for the head of the answer.
+/// Sends a request with this body, and waits for the head of the answer.
 pub fn send_with(request: OutgoingRequest, bytes: &[u8]) -> Result<IncomingResponse, ErrorCode> {
     wait(finished(request, bytes))
 }
 
-/// The body to its end, or what broke it off and how much had come.
+/// Reads the body to its end, or returns the error that broke it off and how many bytes had arrived.
 pub fn drain(answer: &IncomingResponse) -> Result<Vec<u8>, (usize, String)> {
     let body = answer.consume().expect("the body is taken once");
     let stream = body.stream().expect("the stream is taken once");
@@ -132,7 +132,7 @@ pub fn drain(answer: &IncomingResponse) -> Result<Vec<u8>, (usize, String)> {
     }
 }
 
-/// An answer or its absence as a line can carry it: status, headers, length, digest, and a short body as text.
+/// An answer or an error as JSON: status, headers, length, digest, and a short body as text.
 pub fn told(answer: Result<IncomingResponse, ErrorCode>) -> Value {
     let answer = match answer {
         Ok(answer) => answer,

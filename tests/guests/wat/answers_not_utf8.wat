@@ -1,4 +1,4 @@
-;; An agent whose answer is not text.
+;; An agent whose answer is not UTF-8.
 (component
   (import "bailiwick:agent/types@0.1.0" (instance $types
     (type $record (record (field "code" string) (field "message" string)))

@@ -1,4 +1,4 @@
-;; An agent whose answer lies where no memory is.
+;; An agent whose answer lies outside of its memory.
 (component
   (import "bailiwick:agent/types@0.1.0" (instance $types
     (type $record (record (field "code" string) (field "message" string)))

@@ -1,4 +1,4 @@
-;; An agent whose answer is neither well nor failed.
+;; An agent whose answer is neither a success nor a failure.
 (component
   (import "bailiwick:agent/types@0.1.0" (instance $types
     (type $record (record (field "code" string) (field "message" string)))

@@ -1,4 +1,4 @@
-;; An agent whose answer has a number in it that is none.
+;; An agent whose answer contains a number that is too large.
 (component
   (import "bailiwick:agent/types@0.1.0" (instance $types
     (type $record (record (field "code" string) (field "message" string)))

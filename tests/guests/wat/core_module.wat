@@ -1,2 +1,2 @@
-;; A core module and no component.
+;; A core module, which is not a component.
 (module (func (export "run") (result i32) (i32.const 0)))

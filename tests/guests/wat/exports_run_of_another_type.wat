@@ -1,4 +1,4 @@
-;; Exports `run` with a type that is not its own.
+;; Exports `run` with a wrong type.
 (component
   (core module $m (func (export "run") (param i32) (result i32) (local.get 0)))
   (core instance $i (instantiate $m))

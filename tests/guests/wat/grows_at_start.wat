@@ -1,4 +1,4 @@
-;; Grows its memory in its start function, to the end of what it gets.
+;; Grows its memory in its start function, until the host refuses.
 (component
   (core module $m
     (memory 1)

@@ -1,4 +1,4 @@
-;; Grows a table until the host says no, and ends well.
+;; Grows a table until the host refuses, and returns success.
 (component
   (core module $m
     (table 1 funcref)

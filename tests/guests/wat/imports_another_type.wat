@@ -1,4 +1,4 @@
-;; Imports a known function with a type that is not its own.
+;; Imports a known function with a wrong type.
 (component
   (import "wasi:random/random@0.2.12" (instance (export "get-random-u64" (func (result string)))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

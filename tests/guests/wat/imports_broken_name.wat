@@ -1,4 +1,4 @@
-;; Imports a name that is no name.
+;; Imports an invalid name.
 (component
   (import "wasi:http/../etc@0.2.12" (instance (export "take" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

@@ -1,4 +1,4 @@
-;; Imports a name whose version is no version.
+;; Imports a name with an invalid version.
 (component
   (import "wasi:http/x@9" (instance (export "take" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

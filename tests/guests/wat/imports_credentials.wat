@@ -1,4 +1,4 @@
-;; Imports what needs a grant.
+;; Imports an interface that needs a grant.
 (component
   (import "bailiwick:agent/credentials@0.1.0" (instance (export "names" (func (result (list string))))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

@@ -1,4 +1,4 @@
-;; Imports a version of the contracts that is still to come.
+;; Imports a future version of this project's interfaces.
 (component
   (import "bailiwick:agent/findings@1.0.0" (instance (export "report" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

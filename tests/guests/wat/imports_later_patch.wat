@@ -1,4 +1,4 @@
-;; Imports a later patch than there is, with nothing in it that is new.
+;; Imports a later patch version than exists, without any new function.
 (component
   (import "wasi:random/random@0.2.99" (instance (export "get-random-u64" (func (result u64)))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

@@ -1,4 +1,4 @@
-;; Imports what nobody serves.
+;; Imports an interface that the host does not serve.
 (component
   (import "evil:things/open@1.0.0" (instance (export "take" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

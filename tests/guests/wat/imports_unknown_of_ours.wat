@@ -1,4 +1,4 @@
-;; Squats on a name of this project: no such interface.
+;; Imports an interface in this project's namespace that does not exist.
 (component
   (import "bailiwick:agent/secrets@0.1.0" (instance (export "reveal" (func (result string)))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

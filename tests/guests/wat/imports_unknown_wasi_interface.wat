@@ -1,4 +1,4 @@
-;; Squats on a name of the standard: no such interface.
+;; Imports an interface in the namespace of WASI that does not exist.
 (component
   (import "wasi:http/x@0.2.12" (instance (export "take" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

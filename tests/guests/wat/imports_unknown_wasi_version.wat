@@ -1,4 +1,4 @@
-;; Squats on a name of the standard: no such version.
+;; Imports a version of WASI that does not exist.
 (component
   (import "wasi:http/types@9.0.0" (instance (export "take" (func))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

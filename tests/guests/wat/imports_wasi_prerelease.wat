@@ -1,4 +1,4 @@
-;; Imports a version of WASI from before it was settled.
+;; Imports a pre-release version of WASI.
 (component
   (import "wasi:random/random@0.2.0-rc-2023-11-10" (instance (export "get-random-u64" (func (result u64)))))
   (core module $m (func (export "run") (result i32) (i32.const 0)))

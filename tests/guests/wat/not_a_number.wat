@@ -1,4 +1,4 @@
-;; Makes numbers that are none in ways that differ between processors, and traps where their bits are not the canonical ones.
+;; Makes NaNs in ways that differ between processors, and traps if their bits are not the canonical ones.
 (component
   (core module $m
     (func (export "run") (result i32)

@@ -1,4 +1,4 @@
-;; Says that a list belongs where no memory is.
+;; Returns a place outside of its memory for a list.
 (component
   (import "wasi:random/random@0.2.12" (instance $random
     (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))

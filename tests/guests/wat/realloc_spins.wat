@@ -1,4 +1,4 @@
-;; Never comes back while the host is handing it a list.
+;; Never returns while the host passes it a list.
 (component
   (import "wasi:random/random@0.2.12" (instance $random
     (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))

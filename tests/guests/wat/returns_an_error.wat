@@ -1,4 +1,4 @@
-;; Says that it failed.
+;; Returns a failure.
 (component
   (core module $m
     (func (export "run") (result i32) (i32.const 1)))

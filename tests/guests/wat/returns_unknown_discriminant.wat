@@ -1,4 +1,4 @@
-;; Returns a case that its result does not have.
+;; Returns a case that its result type does not have.
 (component
   (core module $m
     (func (export "run") (result i32) (i32.const 77)))

@@ -1,4 +1,4 @@
-;; A memory that threads share, and an instruction for it.
+;; A memory that threads share, and an atomic instruction on it.
 (component
   (core module $m
     (memory 1 1 shared)

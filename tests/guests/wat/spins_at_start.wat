@@ -1,4 +1,4 @@
-;; Never ends its start function, before anybody has called it.
+;; Spins in its start function, before any export is called.
 (component
   (core module $m
     (func $start (loop (br 0)))

@@ -1,4 +1,4 @@
-;; A table that is as large as a number can say, from the start.
+;; A table of the largest size that the format can express, from the start.
 (component
   (core module $m
     (table 0xffffffff funcref)

@@ -1,4 +1,4 @@
-;; A table of some hundred million places, from the start.
+;; A table of some hundred million entries, from the start.
 (component
   (core module $m
     (table 0x10000000 funcref)

@@ -1,4 +1,4 @@
-;; A call that leaves no frame behind, for ever.
+;; An endless chain of tail calls.
 (component
   (core module $m
     (func $again (export "run") (result i32) (return_call $again)))

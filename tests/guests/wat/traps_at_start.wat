@@ -1,4 +1,4 @@
-;; Traps in its start function, before anybody has called it.
+;; Traps in its start function, before any export is called.
 (component
   (core module $m
     (func $start (unreachable))

@@ -1,4 +1,4 @@
-;; Imports one interface in two versions, as components put together from parts do.
+;; Imports one interface in two versions, as composed components do.
 (component
   (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64)))))
   (import "wasi:random/random@0.2.12" (instance (export "get-random-u64" (func (result u64)))))

@@ -1,4 +1,4 @@
-//! What was built and is then accepted: not built again, and told file by file where it changed.
+//! A built agent that is then accepted is not built again, and if its source changes, the changed files are named.
 
 use super::{Project, ends_with, words};
 
@@ -15,13 +15,13 @@ fn what_was_built_once_is_accepted_without_being_built_again() {
         ends_with(&said, 0);
         assert!(!words(&said).contains("building"), "{args:?}: {}", words(&said));
     }
-    // What was built where an earlier source had left something is built once more to be accepted, and that is said.
+    // An agent that was built in a folder with files of an earlier source is built once more before it is accepted, with a message.
     ends_with(&project.program.run(&["accept", "rm", "x"]), 0);
     project.write("src/main.rs", "fn main() { println!(\"other\"); }\n");
     ends_with(&project.program.run(&["build"]), 0);
     let accepted = project.program.run(&["accept", "x"]);
     ends_with(&accepted, 0);
-    assert!(words(&accepted).contains("built once more, from nothing"), "{}", words(&accepted));
+    assert!(words(&accepted).contains("rebuilt from nothing"), "{}", words(&accepted));
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn an_accepted_source_that_changed_is_told_file_by_file_and_by_whom_it_was_accep
         }
         assert!(!said.contains("same.rs") && !said.contains("building"), "{said}");
     }
-    // Where it was built elsewhere, that is said.
+    // If it was built in another home, the message says that the files are not known.
     std::fs::remove_dir_all(project.program.place().home.join("build")).unwrap();
     let refused = project.program.run(&["run", "x"]);
     ends_with(&refused, 4);
-    assert!(words(&refused).contains("which files are other is not known here"), "{}", words(&refused));
+    assert!(words(&refused).contains("which files differ is not known here"), "{}", words(&refused));
 }

@@ -1,4 +1,4 @@
-//! The same of an agent in Python, through the real componentize-py.
+//! The same for an agent in Python, with the real componentize-py.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -39,7 +39,7 @@ def run(input: dict) -> dict:
     return SEEN
 "#;
 
-/// componentize-py on the path of the operator's, outside of the project.
+/// Puts componentize-py on the operator's path, outside of the project.
 fn with_componentize(command: &mut Command) -> Option<&mut Command> {
     let componentize = componentize_py()?;
     let folders = [componentize.parent().unwrap().to_owned()]
@@ -71,7 +71,7 @@ fn a_hostile_module_in_python_reaches_nothing_while_it_is_built() {
     assert!(nobody_came(|| tcp.set_nonblocking(true).and_then(|()| tcp.accept().map(drop))));
 }
 
-/// componentize-py makes other bytes each time: what is accepted is what they are made of.
+/// componentize-py makes different bytes each time, so the source is accepted and not the component.
 #[test]
 fn a_python_project_that_was_accepted_runs_again_and_after_its_build_is_gone() {
     let program = Program::new("");

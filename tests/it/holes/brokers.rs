@@ -1,4 +1,4 @@
-//! What was seen in brokers of credentials, in their filters and in what they record.
+//! Holes that were found in credential brokers, in their filters and in their records.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use vocabulary::{HttpFault, HttpGrant, Method, Placement, Scheme};
 use super::{VALUE, asking, reasons, request, well, with_credential};
 use crate::ending::done;
 
-/// A name of one's own that leads into one's own network, and nothing that says it may.
+/// A name of the attacker that resolves to an address of the private network, without a permission for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_private_address_is_not_dialled_unless_it_is_listed() {
     let host = TestHost::new();
@@ -47,7 +47,7 @@ async fn what_no_grant_covers_is_refused_and_not_forwarded() {
     assert_eq!(server.heard().iter().map(|heard| heard.path.as_str()).collect::<Vec<_>>(), ["/public/a"]);
 }
 
-/// As many on the record as were asked, and as many as were heard: nothing is left out because there is much of it.
+/// The record has as many requests as were asked, and as many as the server received: none is left out because there are many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_ten_thousand_asks_at_once_each_is_on_the_record() {
     const ASKS: usize = 10_000;
@@ -62,7 +62,7 @@ async fn of_ten_thousand_asks_at_once_each_is_on_the_record() {
         }
         let records = host.records(done(&host, order).await.run);
         if !granted {
-            // Refusals alike are counted after the first hundred, and none is left out of the count.
+            // Similar refusals are counted after the first hundred, and the count includes all of them.
             assert_eq!((codes(&records).len(), asked(&records).count(), server.counts().accepted), (ASKS, 0, 0));
             continue;
         }
@@ -93,10 +93,10 @@ async fn the_record_has_method_path_the_names_of_a_query_and_a_digest_of_all() {
     let query = line("GET", "/a?page&token");
     assert_eq!(resources, [query.clone(), query, line("GET", "/b"), line("POST", "/b"), line("POST", "/b")]);
     let digests: BTreeSet<_> = asked.iter().map(|asked| asked.params.to_string()).collect();
-    assert_eq!(digests.len(), asks.len(), "what the line leaves out is in the digest");
+    assert_eq!(digests.len(), asks.len(), "the digest covers what the line leaves out");
 }
 
-/// A value of a credential that the guest has got hold of: in a part of a form with files, and behind more than anybody buffers.
+/// A credential's value that the guest has obtained, in a part of a multipart form, and after more bytes than any filter buffers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_of_a_body_are_looked_at_like_all_of_it() {
     let asks = |server: &Server, found: &str| -> Vec<Value> {
@@ -124,7 +124,8 @@ async fn a_secret_behind_padding_is_found_like_any_other() {
     held_back("padding", asks).await;
 }
 
-/// Each is sent with stars in place of the part that holds the value, as long as that was; and as it is, with something else in its place.
+/// Checks that each request is sent with stars in place of the part with the value, with the same length, and unchanged if it has other
+/// text there.
 async fn held_back(what: &str, asks: impl Fn(&Server, &str) -> Vec<Value>) {
     let host = TestHost::new();
     let server = well().await;
@@ -148,11 +149,11 @@ async fn held_back(what: &str, asks: impl Fn(&Server, &str) -> Vec<Value>) {
         let sent = [starred.head.as_bytes(), &starred.body].concat();
         assert!(!sent.windows(VALUE.len()).any(|window| window == VALUE.as_bytes()), "{what}: {starred:?}");
         assert!(sent.windows(8).any(|window| window == b"********"), "{what}: {starred:?}");
-        assert_eq!(length(starred), length(plain), "{what}: lengths tell nothing");
+        assert_eq!(length(starred), length(plain), "{what}: lengths reveal nothing");
     }
 }
 
-/// Every file of the record, as it is.
+/// The bytes of every file of the record.
 fn record_of(host: &TestHost) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(host.place().home.join("journal")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect();
@@ -160,7 +161,7 @@ fn record_of(host: &TestHost) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// It lies beside what is mounted, links lead there, and the guest writes as much as it may.
+/// The record lies beside the mount, links lead to it, and the guest tries every write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_guest_reads_the_record_changes_it_or_makes_it_begin_anew() {
     let host = TestHost::new();
@@ -182,10 +183,10 @@ async fn no_guest_reads_the_record_changes_it_or_makes_it_begin_anew() {
     let now = record_of(&host);
     assert!(names.iter().all(|name| now.iter().any(|(there, bytes)| there == name && !bytes.is_empty())), "{names:?}");
     let after: Vec<usize> = host.records(first.run).iter().map(|record| record.to_bytes().len()).collect();
-    assert_eq!(after, before, "what was written first is still there");
+    assert_eq!(after, before, "the earlier records are still there");
 }
 
-/// `ssrf` holds the same for each of its runs; this is the one thing by itself, with the variables in every spelling.
+/// `ssrf` checks the same for each of its runs; this test is only about proxies, with the variables in every spelling.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn proxies_that_the_environment_names_are_not_used() {
     let (server, proxy) = (well().await, Server::doing(vec![Step::Close]).await);
@@ -230,7 +231,7 @@ async fn a_guest_sends_no_authorization_cookie_or_key_of_its_own() {
     assert_eq!(server.counts().accepted, 0);
 }
 
-/// With no limit of anybody's own choice.
+/// With default limits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_has_an_end_though_nobody_set_one() {
     let host = TestHost::new();
@@ -241,7 +242,7 @@ async fn an_answer_has_an_end_though_nobody_set_one() {
     assert_eq!(faults(&host.records(report.run)), [HttpFault::BodyTooLarge]);
 }
 
-/// Names that a hosts file has, and a literal that a resolver would be asked for.
+/// Names from a hosts file, and a literal that a resolver would be asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_are_looked_up_by_the_host_itself_and_literals_by_nobody() {
     let host = TestHost::new();
@@ -261,5 +262,5 @@ async fn names_are_looked_up_by_the_host_itself_and_literals_by_nobody() {
     assert_eq!(statuses, [None, None, Some(200)]);
     assert_eq!(server.heard().len(), 1);
     let asked: BTreeSet<String> = names.asked().into_iter().collect();
-    assert_eq!(asked, known.map(str::to_owned).into(), "each as it stands, and no address");
+    assert_eq!(asked, known.map(str::to_owned).into(), "each name as it is, and no address");
 }

@@ -1,4 +1,4 @@
-//! What was seen in other hosts of agents.
+//! Holes that were found in other agent hosts.
 
 use serde_json::json;
 use tests::dice::Dice;
@@ -10,13 +10,13 @@ use vocabulary::{Outcome, Placement};
 use super::{VALUE, asking, well, with_credential};
 use crate::ending::done;
 
-/// So many letters, as they are found in tokens.
+/// A token-like text with this many letters.
 fn token(dice: &Dice, front: &str, letters: &[u8], count: usize) -> String {
     let letter = |_| char::from(letters[usize::try_from(dice.roll(letters.len() as u64)).unwrap()]);
     front.chars().chain((0..count).map(letter)).collect()
 }
 
-/// Thousands of what looks for all the world like a secret, in every usual shape, and none of it is ours.
+/// Thousands of texts that look exactly like secrets, in every usual shape, but are none of the home's values.
 fn looks_secret() -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     const URL_SAFE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -38,7 +38,7 @@ fn looks_secret() -> String {
             format!("password: \"{}\", authorization: Bearer {}", of("", URL_SAFE, 20), of("", BASE64, 64)),
             format!("https://user:{}@host.test/?api_key={}%2F", of("", LETTERS, 16), of("", HEX, 32)),
             format!("{}BEGIN {} KEY-----\n{}\n", "-----", "PRIVATE", of("", BASE64, 64)),
-            // Near to ours, and not ours.
+            // Similar to our value, but different.
             format!("canary-{} {} {}", of("", HEX, 12), &VALUE[..VALUE.len() - 1], "*".repeat(n % 30)),
         ];
         text.push_str(&lines.join("\n"));
@@ -68,7 +68,7 @@ async fn what_only_looks_like_secrets_passes_unharmed_in_a_run_with_credentials(
     assert_eq!(received(&records).map(|received| (received.redactions, received.whole)).collect::<Vec<_>>(), [(0, true)]);
 }
 
-/// Each has all of its own records in order, and together they are one log that holds.
+/// Each run has all of its records in order, and together they are one log that verifies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agents_that_contend_for_the_head_of_the_log_lose_nothing() {
     const ASKS: usize = 1500;
@@ -94,7 +94,7 @@ async fn agents_that_contend_for_the_head_of_the_log_lose_nothing() {
     assert!(report.holds() && faults.is_empty(), "{report:?} {faults:?}");
 }
 
-/// A mebibyte in each name that is looked up and in each body: what is refused is on the record and fills nothing.
+/// A mebibyte in each name that is looked up and in each body: refusals are on the record, but do not fill it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_refusals_with_megabyte_strings_stays_small() {
     const TIMES: usize = 300;
@@ -105,7 +105,7 @@ async fn a_flood_of_refusals_with_megabyte_strings_stays_small() {
     let records = host.records(report.run);
     assert_eq!((codes(&records).len(), asked(&records).count()), (2 * TIMES, 0));
     let sizes: Vec<_> = records.iter().map(|record| record.to_bytes().len()).collect();
-    // The longest have the names of many refusals alike.
+    // The longest records have the names of many similar refusals.
     assert!(sizes.iter().all(|size| *size < 64 << 10) && sizes.iter().sum::<usize>() < 1 << 20, "{sizes:?}");
 }
 
@@ -121,13 +121,14 @@ async fn ten_thousand_calls_of_the_host_are_served_and_leave_nothing() {
     }
 }
 
-/// Ten mebibytes in ten kilobytes: nobody unpacks it, neither without a credential nor with one, where what is packed is not shown at all.
+/// Ten mebibytes compressed to ten kilobytes: the host does not decompress it, neither without a credential nor with one, in which case
+/// a compressed answer is not shown at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decompression_bomb_is_not_unpacked() {
     let bomb = deflated_zeros(10 << 20);
     for (encoding, path) in [("gzip", "/in"), ("gzip", "/out"), ("x-gzip", "/in"), ("deflate", "/in"), ("br", "/in"), ("gzip, gzip", "/in")]
     {
-        // Where a value of the home may go, no answer may be packed, whichever run asks.
+        // From a server to which a value of the home may go, no compressed answer is accepted in any run.
         let host = TestHost::new();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
         let server = Server::doing(vec![Step::Say([head.as_bytes(), &bomb].concat())]).await;
@@ -145,10 +146,10 @@ async fn a_decompression_bomb_is_not_unpacked() {
     }
 }
 
-/// RFC 1951 and 1952 by hand: a gzip whose one block repeats a zero, 258 at a time. Each repetition is of two bits less than a byte.
+/// A gzip file written by hand (RFC 1951 and 1952) whose only block repeats a zero, 258 times per code. Each repetition takes 13 bits.
 fn deflated_zeros(bytes: usize) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
-    // The last block, with the fixed codes; a literal zero.
+    // The last block, with fixed codes, and a literal zero.
     bits.extend([true, true, false]);
     bits.extend([false, false, true, true, false, false, false, false]);
     // Length 258 is code 285, eight bits; distance 1 is code 0, five bits.

@@ -7,7 +7,7 @@ use tests::program::Program;
 
 use super::post;
 
-/// As IAM, Secrets Manager and Security Hub want their requests.
+/// Requests in the formats of IAM, Secrets Manager and Security Hub.
 fn requests(moto: &Moto, service: &str) -> Vec<Value> {
     let form = "application/x-www-form-urlencoded";
     let secrets = |action: &str, body: &str| {
@@ -66,7 +66,7 @@ fn requests_to_three_services_are_signed_so_that_aws_takes_them() {
                 assert!(after.contains(&moto.leaked) && after.contains("<Status>Inactive</Status>"), "{after}");
             }
             ("secretsmanager", [_, (_, described)]) => {
-                assert!(described.contains("0123456789abcdef0123456789abcdef"), "the version that was put there: {described}");
+                assert!(described.contains("0123456789abcdef0123456789abcdef"), "the version that was set: {described}");
             }
             (_, [_, (_, found)]) => assert!(found.contains("finding/1"), "{found}"),
             _ => panic!("{told:?}"),
@@ -74,7 +74,7 @@ fn requests_to_three_services_are_signed_so_that_aws_takes_them() {
     }
 }
 
-/// A secret that is wrong by one letter, a key that nobody has, and one whose owner may do nothing: moto says which.
+/// A secret with one wrong letter, an unknown key, and a key whose owner may do nothing: moto says which.
 #[test]
 fn what_is_signed_with_another_key_is_refused_by_aws() {
     let Some(moto) = Moto::start() else { return };
@@ -93,7 +93,7 @@ fn what_is_signed_with_another_key_is_refused_by_aws() {
     }
 }
 
-/// What the guest signs itself, or would have signed with another time, is not sent.
+/// A request that the guest signs itself, or for which it sets another time, is not sent.
 #[test]
 fn a_signature_of_the_guests_own_is_not_sent() {
     let Some(moto) = Moto::start() else { return };
@@ -115,6 +115,6 @@ fn a_signature_of_the_guests_own_is_not_sent() {
     let mut refused = ran.refused();
     refused.sort_unstable();
     assert_eq!(refused, ["credential-unfit", "header-not-granted", "header-not-yours", "header-not-yours"]);
-    // What was asked of it since it started was the setup's: eight requests.
+    // All requests since its start came from the setup: eight.
     assert_eq!(moto.app.stop().len(), 8);
 }

@@ -1,4 +1,5 @@
-//! What bounds a credential from outside of its grant, as operators write it: environments, engagements, agents, uses, rates, and the guest's choice among two.
+//! Bounds of a credential outside of its grant, as operators write them: environments, engagements, agents, uses, rates, and the
+//! guest's choice between two credentials.
 
 use serde_json::{Value, json};
 use tests::asks::{Ran, asks, config, granted, set};
@@ -14,7 +15,7 @@ async fn server() -> Server {
     Server::answering(|_, heard| vec![Step::Say(response(200, heard.path.as_bytes()))]).await
 }
 
-/// Runs the agent under a configuration in which `key`, and `other` where it is there, have values.
+/// Runs the agent under a configuration in which `key`, and `other` if it exists, have values.
 fn ran(config: &str, more: &[&str], requests: &[Value]) -> Ran {
     tokio::task::block_in_place(|| {
         let program = Program::new(config);
@@ -24,7 +25,7 @@ fn ran(config: &str, more: &[&str], requests: &[Value]) -> Ran {
     })
 }
 
-/// That what was refused is on the record once, and what arrived is what was not.
+/// Checks that each refused request is on the record once, and that exactly the other requests arrived.
 #[track_caller]
 fn assert_refused(ran: &Ran, codes: &[&str], words: &str) {
     assert_eq!(ran.refused(), codes, "{ran:?}");
@@ -36,8 +37,8 @@ fn assert_refused(ran: &Ran, codes: &[&str], words: &str) {
 async fn a_credential_of_one_environment_is_refused_by_name_in_the_other() {
     let server = server().await;
     for (environment, goes, stays, words) in [
-        ("sandbox", "/sandbox/a", "/a", "`key` is for sandbox, and this is production"),
-        ("production", "/a", "/sandbox/a", "`key` is for production, and this is sandbox"),
+        ("sandbox", "/sandbox/a", "/a", "`key` is for sandbox, but this is production"),
+        ("production", "/a", "/sandbox/a", "`key` is for production, but this is sandbox"),
     ] {
         let key = format!("{BEARER}\nenvironment = {environment:?}");
         let environments = "[environments.sandbox]\nmatch = [{ host = \"127.0.0.1\", paths = [\"/sandbox/**\"] }]\n";
@@ -67,7 +68,7 @@ async fn an_engagement_holds_a_run_to_its_targets_its_window_its_tier_and_its_ra
     .concat();
     let (look, change) = (get(&url(&server)), post(&url(&server), "text/plain", "x"));
     for (name, requests, arrive, code, words) in [
-        ("elsewhere", vec![look.clone()], 0, "outside-engagement", "none of its targets"),
+        ("elsewhere", vec![look.clone()], 0, "outside-engagement", "not one of its targets"),
         ("over", vec![look.clone()], 0, "outside-engagement", "it has ended"),
         ("looks", vec![look.clone(), change.clone()], 1, "outside-engagement", "may not change anything"),
         ("slow", vec![look.clone(), change, look.clone()], 2, "over-limit", "rate of"),
@@ -102,7 +103,7 @@ async fn a_guest_chooses_among_two_credentials_by_a_header_that_is_not_sent() {
     assert!(heard.iter().all(|heard| !heard.head.to_ascii_lowercase().contains("bailiwick")), "{heard:?}");
 }
 
-/// For other agents, or for another component of this one: neither is started, and nothing is on the record.
+/// A credential for other agents, or for another component of this agent: the run is not started, and nothing is on the record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_of_another_agent_or_another_component_admits_nobody() {
     let server = server().await;

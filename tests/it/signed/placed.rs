@@ -1,4 +1,5 @@
-//! Every other place: what arrives is what the server's own arithmetic says, what it gives back of it is stars, and what can't hold a value is not sent.
+//! Every other placement: the server's own computation gives the same result, what it sends back is starred, and a request that can't
+//! carry the value is not sent.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -24,7 +25,7 @@ fn ran(server: &Server, key: &str, value: &str, requests: &[Value]) -> (Program,
     })
 }
 
-/// Gives back what this makes of a request, as it is, in hexadecimal and in base 64.
+/// A server that answers with `part` of a request, as it is, in hexadecimal and in base 64.
 async fn echoing(part: impl Fn(&Heard) -> String + Send + Sync + 'static) -> Server {
     Server::answering(move |_, heard| {
         let part = part(heard);
@@ -38,7 +39,7 @@ fn header<'a>(heard: &'a Heard, name: &str) -> &'a str {
     heard.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
 }
 
-/// That each answer came, and has the value in none of the forms.
+/// Checks that each answer arrived, and has the value in none of these forms.
 fn assert_stars(program: &Program, ran: &Ran, value: &str) {
     assert!(!ran.told().is_empty() && ran.told().iter().all(|(status, body)| *status == 200 && body.contains("********")), "{ran:?}");
     assert_nowhere(program, ran, value);
@@ -86,14 +87,14 @@ async fn a_signature_over_the_time_the_method_and_the_path_has_its_time_beside_i
     assert_stars(&program, &ran, CANARY);
 }
 
-/// `-----BEGIN PRIVATE KEY-----` in lines of 64, as `openssl` writes it.
+/// A PEM block in lines of 64 characters, as `openssl` writes it.
 fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// Whether a token is whole, signed, and of this moment.
+/// Whether a token is complete, signed, and issued now.
 fn is_token(token: &str, algorithm: &str, verify: &dyn Fn(&[u8], &[u8]) -> bool) -> bool {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, claims, signature] = parts.as_slice() else { return false };
@@ -138,7 +139,7 @@ async fn a_token_is_signed_with_a_key_of_ed25519_from_a_pem_file() {
     assert_signed("EdDSA", &pem("PRIVATE KEY", key.as_ref()), verify).await;
 }
 
-/// With a key as `openssl` writes it, in PKCS#8.
+/// With a key in PKCS#8, as `openssl` writes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_signed_with_a_key_of_rsa_from_a_pem_file() {
     let Some(openssl) = tests::tools::tool("openssl") else { return };
@@ -154,7 +155,7 @@ async fn a_token_is_signed_with_a_key_of_rsa_from_a_pem_file() {
     assert_signed("RS256", &key, verify).await;
 }
 
-/// With what has to be written otherwise in a path, a form and JSON.
+/// A value with characters that must be escaped in a path, a form and JSON.
 const ODD: &str = "canary/8f3a?#&=+%2F\\\"ü;..";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +164,7 @@ async fn a_segment_of_the_path_a_field_of_a_form_and_one_of_json_arrive_as_they_
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
     };
-    // Of a bot's API: `/bot<token>/method`.
+    // As in a bot API: `/bot<token>/method`.
     let server = echoing(|heard| format!("{} {ODD}", heard.path)).await;
     let binding = "kind = \"path\"\nsegment = 1\ntemplate = \"bot{}\"";
     let (program, ran) = ran(&server, binding, ODD, &[get(&server.url("/getMe?a=1"))]);
@@ -214,7 +215,7 @@ async fn a_request_that_has_no_place_for_the_value_is_not_sent() {
     assert_eq!(server.heard().len(), 0);
 }
 
-/// What a guest was told by others, or guessed, does not leave with a request of its own.
+/// A value that a guest got elsewhere, or guessed, is not sent in its own request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_holds_a_value_itself_is_sent_with_stars_in_its_place() {
     let server = echoing(|heard| heard.path.clone()).await;
@@ -225,7 +226,7 @@ async fn a_request_that_holds_a_value_itself_is_sent_with_stars_in_its_place() {
     let heard: Vec<String> = server.heard().iter().map(|heard| String::from_utf8(heard.body.clone()).unwrap()).collect();
     let stars = |length: usize| "*".repeat(length);
     let expected = [stars(CANARY.len()), stars(2 * CANARY.len()), stars(STANDARD.encode(CANARY).len()), hashed];
-    assert_eq!((ran.refused(), heard), (Vec::new(), expected.to_vec()), "but what is made of it is another thing");
+    assert_eq!((ran.refused(), heard), (Vec::new(), expected.to_vec()), "but a derived text is sent");
     let met = ran.records.iter().filter(|record| matches!(record, vocabulary::record::Record::ValueMet(_))).count();
     assert_eq!(met, 3, "each is on the record");
 }

@@ -1,5 +1,5 @@
-//! Where values come from, the whole way: programs, files, the key ring of the kernel, and a server that speaks the API of HashiCorp Vault. That server is a
-//! stand-in, which answers as the documented API does: a real one is not to be had as a package.
+//! Sources of values, end to end: programs, files, the key ring of the kernel, and a server with the API of HashiCorp Vault. That
+//! server is a stand-in that answers like the documented API, because there is no package of the real one.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tests::server::{Heard, Server, Step, response};
 
 use super::{CANARY, get};
 
-/// The API that wants to be let in.
+/// The API that requires the value.
 async fn api() -> Server {
     Server::answering(|_, heard| super::echo(heard)).await
 }
@@ -29,7 +29,7 @@ fn with(value: &str) -> String {
     format!("authorization: Bearer {value}")
 }
 
-/// Refused, on the record, and the API heard nothing.
+/// Checks that the request is refused on the record, and that the API received nothing.
 #[track_caller]
 fn assert_unavailable(ran: &Ran, api: &Server, what: &str) {
     assert_eq!(ran.refused(), ["credential-unavailable"], "{what}: {ran:?}");
@@ -68,7 +68,7 @@ async fn a_program_prints_the_value_and_what_is_no_value_lets_nobody_in() {
     assert!(ran.told().iter().all(|(status, body)| *status == 200 && body.contains(&with("********"))), "{ran:?}");
     assert!(api.heard().len() == 2 && api.heard().iter().all(|heard| heard.has_header(&with(CANARY))));
     assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n", "started once for both");
-    assert!(!String::from_utf8_lossy(&ran.said).contains("not-this"), "what it says to people is not for these");
+    assert!(!String::from_utf8_lossy(&ran.said).contains("not-this"), "standard error is not passed on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,12 +79,12 @@ async fn a_file_that_was_replaced_between_two_requests_is_read_anew() {
     let (path, value) = (file.clone(), next.clone());
     let api = Server::answering(move |number, _| {
         if number == 0 {
-            // As Kubernetes does it: another file in its place.
+            // As Kubernetes does: another file replaces it.
             let beside = path.with_extension("new");
             std::fs::write(&beside, &value).unwrap();
             std::fs::rename(&beside, &path).unwrap();
         }
-        // Both values in each answer, the one that is not used any more too.
+        // Each answer has both values, including the one that is not used any more.
         vec![Step::Say(response(200, format!("{CANARY} {value}").as_bytes()))]
     })
     .await;
@@ -98,14 +98,15 @@ async fn a_file_that_was_replaced_between_two_requests_is_read_anew() {
     assert_unavailable(&run(&gone, &[get(&api.url("/a"))]), &api, "no file");
 }
 
-/// A key of this session, put there as log-ins do it; the program inherits the session. Where the kernel gives no key ring, only its refusal is tried.
+/// A key in the key ring of this session, set as log-ins do; the program inherits the session. Without a key ring, only the refusal is
+/// tested.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_the_kernel_keeps_for_the_session_lets_in_and_no_other_does() {
     let api = api().await;
     let program = |name: &str| Program::new(&config(api.port(), &bearer(&format!("\"keyring:{name}\""))));
     let name = format!("of-a-test-{}", std::process::id());
     assert_unavailable(&run(&program(&name), &[get(&api.url("/a"))]), &api, "no key");
-    // On the thread that starts the program: sessions are inherited from there.
+    // Done on the thread that starts the program, since the program inherits its session.
     let ran = tokio::task::block_in_place(|| {
         let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
         let key = match ring.and_then(|ring| ring.add_key(&format!("bailiwick:{name}"), CANARY.as_bytes())) {
@@ -126,14 +127,14 @@ async fn a_key_that_the_kernel_keeps_for_the_session_lets_in_and_no_other_does()
     assert!(api.heard().len() == 1 && api.heard()[0].has_header(&with(CANARY)));
 }
 
-/// What answers at a path of the server: status, body.
+/// The answers of the server at a path.
 type Answers = Arc<dyn Fn(&Heard) -> Vec<Step> + Send + Sync>;
 
 fn answer(status: u16, body: &Value) -> Vec<Step> {
     vec![Step::Say(response(status, body.to_string().as_bytes()))]
 }
 
-/// The documented answers of KV version 1 and 2, a log-in by AppRole, and the errors, each at a path of its own.
+/// The documented answers of KV version 1 and 2, of a log-in by AppRole, and of errors, each at its own path.
 fn documented(heard: &Heard) -> Vec<Step> {
     let has = |line: &str| heard.has_header(line);
     let denied = || answer(403, &json!({ "errors": ["permission denied", CANARY] }));
@@ -184,7 +185,7 @@ impl Kept {
         format!("{:?}", self.folder.path().join(name).display().to_string())
     }
 
-    /// Of the secret at this path, with these lines in `[vault]`.
+    /// A program with the secret at this path, and these lines in `[vault]`.
     fn program(&self, api: &Server, path: &str, login: &str) -> Program {
         let vault = format!("[vault]\naddress = \"http://127.0.0.1:{}\"\n{login}\n", self.server.port());
         Program::new(&format!("{vault}{}", config(api.port(), &bearer(&format!("\"vault:{path}#token\"")))))
@@ -240,7 +241,7 @@ async fn a_server_of_vault_that_gives_no_value_lets_nobody_in() {
         assert_unavailable(&ran, &api, path);
         assert_nowhere(&program, &ran, CANARY);
     }
-    // Where a redirect leads is not asked for.
+    // The host does not follow the redirect.
     assert_eq!(kept.server.heard().iter().filter(|heard| heard.path == "/v1/kv/inventory").count(), 1);
     let Kept { server, folder } = kept;
     let nobody_there =
@@ -250,7 +251,7 @@ async fn a_server_of_vault_that_gives_no_value_lets_nobody_in() {
     drop(server);
 }
 
-/// The guest's patience holds for what the host asks on its behalf: an answer that never comes costs it no more than one of the API's would.
+/// The guest's time-out also applies to the host's requests for it: a missing answer costs the guest no more than one of the API would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_vault_that_never_answers_costs_no_more_than_the_guests_patience() {
     let kept = Kept::new(Arc::new(documented)).await;
@@ -266,7 +267,7 @@ async fn a_server_of_vault_that_never_answers_costs_no_more_than_the_guests_pati
         let waited = waited.zip(asked).map(|(end, begin)| end - begin);
         assert!(
             waited.is_some_and(|waited| (200..20_000).contains(&waited)),
-            "{path}: {waited:?} ms, where the host's own patience is of 60 s"
+            "{path}: {waited:?} ms, although the host's own time-out is 60 s"
         );
     }
 }

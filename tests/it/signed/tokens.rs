@@ -1,5 +1,6 @@
-//! OAuth 2: the host obtains the token, and the guest never sees one. Client credentials against oauth2-mock-server; refresh tokens that are spent with each
-//! use against a server of the tests' own, since that one does not remember which it gave out.
+//! OAuth 2: the host obtains the token, and the guest never sees it. Client credentials are tested with oauth2-mock-server. Refresh
+//! tokens that can be used only once are tested with a server of the tests, since oauth2-mock-server does not remember the tokens that
+//! it issued.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ fn with_value(config: &str, value: &str) -> Program {
     program
 }
 
-/// What the host asked for tokens, each with its answer.
+/// The host's requests for tokens, each with its answer.
 fn refreshed(ran: &Ran) -> Vec<(&HostAsked, Option<&HostAnswered>)> {
     host_asks(&ran.records).into_iter().filter(|(asked, _)| asked.purpose == HostPurpose::Token).collect()
 }
@@ -110,7 +111,7 @@ async fn without_a_token_nothing_is_sent() {
     }
 }
 
-/// Gives a token for the refresh token that it gave last, and for no other.
+/// A server that issues a token only for the refresh token that it issued last.
 async fn rotating() -> Server {
     let last = AtomicUsize::new(0);
     Server::answering(move |_, heard| {
@@ -147,7 +148,7 @@ async fn a_refresh_token_is_spent_and_the_vault_has_the_next() {
     assert_eq!(endpoint.heard().len(), 3);
 }
 
-/// Somebody revokes it while the endpoint is asked: the answer must not bring it back.
+/// The credential is revoked while the endpoint is asked: the answer must not restore it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_credential_that_is_revoked_while_it_is_refreshed_stays_revoked() {
     let home = Arc::<OnceLock<PathBuf>>::default();

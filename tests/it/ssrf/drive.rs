@@ -1,7 +1,7 @@
-//! One run of the program with a table for its input, and what the record has of each row.
+//! Runs the program with a table as its input, and reads the result of each row from the record.
 //!
-//! Around every run stand witnesses: a name server that remembers every question, a server on loopback that counts who comes, and another
-//! that the environment names as the proxy for everything and that nobody may come to.
+//! Witnesses watch every run: a name server that logs every question, a server on loopback that counts connections, and another server
+//! that the environment names as the proxy for everything, and to which nobody may connect.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -18,29 +18,29 @@ use vocabulary::{Grants, HttpGrant, Method, Outcome, Reason, Scheme};
 /// The types of question that a host asks: A and AAAA. No `HTTPS`, no `SVCB`, no `ANY`.
 const KINDS: [u16; 2] = [1, 28];
 
-/// What came of one ask, by the record alone.
+/// The result of one ask, from the record alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Came {
     /// The host of a permitted request.
     pub(crate) host: Option<String>,
-    /// The reason's code with its detail, the fault, or `permit` where an answer came.
+    /// The reason's code with its detail, the fault, or `permit` if there was an answer.
     pub(crate) word: String,
-    /// Whether the ask was permitted: there is an intent, and what is still to be judged is where a name leads.
+    /// Whether the ask was permitted: there is an intent, and only the resolved address is still to be judged.
     pub(crate) intended: bool,
-    /// Whether it was refused, at once or when its name led where it may not.
+    /// Whether it was refused, at once or because of the resolved address.
     pub(crate) refused: bool,
-    /// Who was really spoken to.
+    /// The peer of the real connection.
     pub(crate) peer: Option<SocketAddr>,
 }
 
 impl Came {
-    /// Whether it was let go, whatever became of it then.
+    /// Whether the ask passed the decision, whatever happened then.
     pub(crate) fn passed(&self) -> bool {
         self.intended && !self.refused
     }
 }
 
-/// Everything that one run came to.
+/// The results of one run.
 pub(crate) struct Driven {
     /// An entry for each ask that was judged, in order.
     pub(crate) came: Vec<Came>,
@@ -48,7 +48,7 @@ pub(crate) struct Driven {
     pub(crate) said: Vec<Value>,
 }
 
-/// See the module.
+/// The witnesses of a run; see the module.
 pub(crate) struct Witnesses {
     pub(crate) names: NameServer,
     pub(crate) server: Server,
@@ -56,7 +56,7 @@ pub(crate) struct Witnesses {
 }
 
 impl Witnesses {
-    /// Nobody has a name, and nobody gets an answer.
+    /// Witnesses whose name server knows no name, and whose server never answers.
     pub(crate) async fn closed() -> Self {
         Self::new(|_, _| Answer::nobody(), Server::doing(vec![Step::Close]).await).await
     }
@@ -65,7 +65,7 @@ impl Witnesses {
         Self { names: NameServer::saying(say).await, server, proxy: Server::doing(vec![Step::Close]).await }
     }
 
-    /// The port of the server that counts.
+    /// The port of the counting server.
     pub(crate) fn port(&self) -> u16 {
         self.server.port()
     }
@@ -77,12 +77,12 @@ impl Witnesses {
         Program::new(&(network + &config("asks-listed", &guest("asks_listed"), &grants)))
     }
 
-    /// Asks for each of these in turn.
+    /// Makes each of these asks in turn.
     pub(crate) fn drive(&self, http: Vec<HttpGrant>, asks: &[Value]) -> Driven {
         self.drive_in(&self.program(http), asks)
     }
 
-    /// The same, in a configuration that is there.
+    /// The same, with an existing configuration.
     pub(crate) fn drive_in(&self, program: &Program, asks: &[Value]) -> Driven {
         let lines: Vec<_> = asks.iter().map(Value::to_string).collect();
         std::fs::write(program.config().with_file_name("asks"), lines.join("\n")).unwrap();
@@ -91,7 +91,7 @@ impl Witnesses {
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env(name, &proxy).env(name.to_lowercase(), &proxy);
         }
-        // What a resolver of the system would put behind a name, and what nobody is to be asked by proxy for.
+        // Settings of the system resolver and of proxies, which must have no effect.
         command.env("NO_PROXY", "none.test").env("no_proxy", "none.test").env("LOCALDOMAIN", "captured.test").env("RES_OPTIONS", "ndots:9");
         let ran = command.output().unwrap();
         assert!(ran.status.success(), "{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
@@ -105,20 +105,20 @@ impl Witnesses {
         Driven { came, said }
     }
 
-    /// What is true of every run: nobody came to the proxy, and nobody was asked about but whom the operator granted, as they stand.
+    /// Checks for every run: nobody connected to the proxy, and only granted names were looked up, unchanged.
     fn hold(&self, came: &[Came]) {
-        assert_eq!(self.proxy.counts().accepted, 0, "the environment names a proxy, and nobody may use it");
+        assert_eq!(self.proxy.counts().accepted, 0, "the environment names a proxy, which must not be used");
         let intended: BTreeSet<_> = came.iter().filter(|came| came.intended).filter_map(|came| came.host.as_deref()).collect();
         for (name, kind) in self.names.questions() {
             assert!(KINDS.contains(&kind), "{name} was asked for by type {kind}");
-            // What an alias leads to is the name server's word, and judged.
+            // The target of an alias comes from the name server, and is judged.
             let by_alias = ["metadata.google.internal", "inner.corp.test"].iter().any(|alias| name.ends_with(alias));
             assert!(by_alias || intended.contains(name.as_str()), "{name} was asked for, and nobody may ask for it");
         }
     }
 }
 
-/// What `show` has of the only run.
+/// The records that `show` prints of the only run.
 fn shown(program: &Program) -> Vec<Record> {
     let shown = program.run(&["show", "latest", "--json"]);
     assert!(shown.status.success(), "{shown:?}");
@@ -161,7 +161,7 @@ fn intended(records: &[Record], asked: &Asked) -> Came {
     Came { host, word, intended: true, refused: answer.reason.is_some(), peer: answer.peer() }
 }
 
-/// The code of a reason, with its detail but for the wording of what is malformed.
+/// The code of a reason with its detail, except for the text about a malformed ask.
 fn reason(reason: &Reason) -> String {
     match reason {
         Reason::AddressNotGranted(what) | Reason::AddressNever(what) | Reason::HeaderNotYours(what) | Reason::HeaderNotGranted(what) => {
@@ -172,7 +172,7 @@ fn reason(reason: &Reason) -> String {
     }
 }
 
-/// GET on every path.
+/// A grant of GET on every path.
 pub(crate) fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant {
     HttpGrant {
         addresses: Vec::new(),
@@ -188,7 +188,7 @@ pub(crate) fn grant(scheme: Scheme, host: &str, port: Option<u16>) -> HttpGrant 
     }
 }
 
-/// Asserts that each row came to what is expected of it, and says every one that did not.
+/// Asserts that each row has the expected result, and lists all rows that do not.
 #[track_caller]
 pub(crate) fn assert_each<'a>(pairs: impl Iterator<Item = (&'a str, &'a str, &'a Came)>) {
     let wrong = |(row, expected, came): (&str, &str, &Came)| {

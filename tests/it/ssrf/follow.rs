@@ -1,4 +1,4 @@
-//! Answers that send somebody elsewhere: the host follows none, and what the guest makes of them is judged like any other request.
+//! Redirects: the host follows none, and a request with which the guest follows one is judged like any other request.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn elsewhere(code: u16, headers: &[(&str, &str)]) -> Vec<Step> {
     vec![Step::Say(format!("HTTP/1.1 {code} Elsewhere\r\n{lines}content-length: 0\r\n\r\n").into_bytes())]
 }
 
-/// `/public/CODE/N` leads where the n-th row says; whatever else is asked for is there.
+/// Answers `/public/CODE/N` with a redirect to the n-th row, and every other request with 200.
 fn redirects(locations: &[String], heard: &Heard) -> Vec<Step> {
     let mut words = heard.path.split('/').skip(2);
     let code = words.next().and_then(|code| code.parse().ok());
@@ -31,7 +31,7 @@ fn redirects(locations: &[String], heard: &Heard) -> Vec<Step> {
     }
 }
 
-/// GET beneath `/public`.
+/// A grant of GET beneath `/public`.
 fn granted(port: u16) -> HttpGrant {
     HttpGrant { paths: vec!["/public/**".parse().unwrap()], ..grant(Scheme::Http, "127.0.0.1", Some(port)) }
 }
@@ -51,7 +51,7 @@ async fn no_redirect_is_followed_and_whoever_follows_one_is_judged_again() {
         }
     }
     let driven = all.drive(vec![granted(all.port())], &asks);
-    // Two records each: of the first request, and of the guest's own next.
+    // Two records each: of the first request, and of the guest's next request.
     assert_eq!((driven.came.len(), driven.said.len()), (2 * asks.len(), 2 * asks.len()));
     let pairs: Vec<&[Came]> = driven.came.chunks(2).collect();
     assert!(pairs.iter().all(|pair| pair[0].word == "permit"));
@@ -71,7 +71,7 @@ async fn no_redirect_is_followed_and_whoever_follows_one_is_judged_again() {
 async fn each_hop_to_another_host_address_or_scheme_is_refused_and_recorded() {
     let other = Server::doing(vec![Step::Say(response(200, b"other"))]).await;
     let last = other.url("/public/");
-    // Eleven hops, and one out.
+    // Eleven redirects within the grant, and one to the outside.
     let chain = move |_, heard: &Heard| {
         let hop: usize = heard.path.rsplit('/').next().unwrap().parse().unwrap();
         let next = format!("/public/{}", hop + 1);
@@ -85,8 +85,8 @@ async fn each_hop_to_another_host_address_or_scheme_is_refused_and_recorded() {
     let driven = all.drive(vec![granted(all.port())], &[ask, alone]);
     let words: Vec<_> = driven.came.iter().map(|came| came.word.as_str()).collect();
     let expected: Vec<_> = std::iter::repeat_n("permit", 12).chain(["port-not-granted", "permit"]).collect();
-    assert_eq!(words, expected, "a record for each hop, and the last leads nowhere");
-    // Whoever does not follow is not taken along.
+    assert_eq!(words, expected, "a record for each hop; the last is refused");
+    // A guest that does not follow redirects gets the redirect as the answer.
     assert_eq!(driven.said.last().unwrap()["answer"]["status"], 302);
     let heard: Vec<_> = all.server.heard().into_iter().map(|heard| heard.path).collect();
     let hops: Vec<_> = (0..12).chain([5]).map(|hop| format!("/public/{hop}")).collect();
@@ -116,7 +116,7 @@ async fn no_other_word_of_an_answer_leads_anybody_elsewhere() {
     };
     let all = Witnesses::new(|_, _| Answer::nobody(), Server::answering(said).await).await;
     let asks = vec![request("http", &format!("127.0.0.1:{}", all.port()), "/public/"); 11];
-    // The other is granted as well: it is not asked because nobody asks.
+    // The other server is granted as well; it receives no request only because the guest sends none.
     let driven = all.drive(vec![granted(all.port()), grant(Scheme::Http, "127.0.0.1", Some(other.port()))], &asks);
     assert_eq!(driven.came.len(), asks.len());
     assert!(driven.came.iter().all(|came| came.word == "permit"), "{:?}", driven.came);
@@ -132,7 +132,7 @@ async fn a_credential_is_not_taken_along_to_where_a_redirect_leads() {
     let next = other.url("/public/");
     let server = Server::answering(move |_, _| elsewhere(307, &[("location", &next)])).await;
     let all = Witnesses::new(|_, _| Answer::nobody(), server).await;
-    // Both are granted, and the binding names the host of both: it goes along with the one grant that says so.
+    // Both servers are granted, and the binding covers both, but only one grant names the credential, so it is sent only with that one.
     let program = all.program(vec![granted(all.port()), granted(other.port())]);
     let file = program.folder().join("value");
     std::fs::write(&file, VALUE).unwrap();

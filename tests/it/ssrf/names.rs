@@ -1,4 +1,4 @@
-//! Where a granted name leads: every class of address, every kind of answer, and one answer after another.
+//! The addresses of a granted name: every class of address, every kind of answer, and changing answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use vocabulary::{HostName, HttpGrant, Scheme};
 use super::drive::{Came, Witnesses, assert_each, grant};
 use super::table::{self, Row, request, rows};
 
-/// As wide as they may be written: whatever is not in them stays closed, and so do metadata services between them.
+/// The widest networks that may be listed: all other addresses stay closed, and so do metadata services within them.
 const LISTED: [&str; 8] =
     ["10.0.0.0/8", "100.64.0.0/12", "127.0.0.0/8", "169.254.160.0/21", "172.16.0.0/12", "192.168.0.0/16", "fd12::/16", "fe80:0:0:1::/64"];
 
-/// Each address of a section that is not open: behind a name without listed addresses, behind one with, and as it stands.
+/// Tries each address of a section that is not open: as the address of a name without and with listed addresses, and as a literal.
 async fn addresses(section: &str) {
     let rows = rows(table::ADDRESSES, section);
     let by_name: BTreeMap<String, IpAddr> = rows.iter().enumerate().map(|(n, row)| (format!("a{n}"), row.input.parse().unwrap())).collect();
@@ -33,7 +33,7 @@ async fn addresses(section: &str) {
             asks.push(request("http", &format!("{host}:{}", all.port()), "/"));
             expected.push((format!("{host}, which is {address}"), verdict.to_owned()));
         };
-        // What is open is not of this machine: that the table says so is asserted in `policy`, where nothing is sent.
+        // Open addresses are outside of this machine; `policy` tests these rows without sending anything.
         if verdict != "permit" {
             ask(format!("a{n}.rebind.test"), verdict);
             if !listed.addresses.iter().any(|net| net.contains(&address)) {
@@ -47,7 +47,7 @@ async fn addresses(section: &str) {
     assert_eq!(came.len(), asks.len(), "each has its one record");
     assert_each(expected.iter().zip(&came).map(|((what, verdict), came)| (what.as_str(), verdict.as_str(), came)));
     assert_eq!(all.server.counts().accepted, 0);
-    // Each was refused for where it led, after it was looked up, once for each kind.
+    // Each was refused because of its address, after one look-up for each record type.
     let led: Vec<_> = came.iter().filter(|came| came.intended).collect();
     assert!(led.len() >= rows.iter().filter(|row| row.verdict != "permit").count());
     assert_eq!(all.names.asked().len(), 2 * led.len());
@@ -63,7 +63,7 @@ async fn metadata_services_are_closed_behind_a_name_whatever_is_listed() {
     addresses("metadata").await;
 }
 
-/// The answers of a row of `dns.txt`, one for each connection.
+/// The name server's answers in a row of `dns.txt`, one for each connection.
 fn answers(words: &str) -> Vec<Answer> {
     words.split("then").map(answer).collect()
 }
@@ -87,7 +87,7 @@ fn answer(words: &str) -> Answer {
     answer
 }
 
-/// What came of each connection of each row, beside the row.
+/// The result of each connection of each row, with the row.
 async fn led(section: &str) -> Vec<(Row, Vec<Came>)> {
     let rows: Vec<_> = rows(table::DNS, section);
     let parsed = |row: &Row| {
@@ -101,7 +101,7 @@ async fn led(section: &str) -> Vec<(Row, Vec<Came>)> {
         Some(answers) => answers.get(before).or(answers.last()).unwrap().clone(),
         None => Answer::nobody(),
     };
-    // Closed after each answer, so that the next request is a connection of its own.
+    // The server closes after each answer, so that the next request is a new connection.
     let once = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_vec();
     let all = Witnesses::new(say, Server::doing(vec![Step::Say(once), Step::Close]).await).await;
     let port = Some(all.port());
@@ -117,7 +117,7 @@ async fn led(section: &str) -> Vec<(Row, Vec<Came>)> {
     }
     let mut came = all.drive(grants, &asks).came.into_iter();
     let came: Vec<_> = rows.into_iter().zip(counts).map(|(row, count)| (row, came.by_ref().take(count).collect::<Vec<_>>())).collect();
-    // Everybody who came was let in by a record, and nobody else.
+    // Each connection to the server is permitted on the record.
     let answered = came.iter().flat_map(|(_, came)| came).filter(|came| came.word == "permit").count();
     assert_eq!(all.server.counts().accepted, answered);
     came
@@ -152,7 +152,7 @@ async fn the_hosts_file_of_this_machine_is_not_read() {
     let file = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let of_file = file.lines().filter_map(|line| line.split('#').next()).flat_map(|line| line.split_whitespace().skip(1));
     let is_name = |name: &&str| name.parse().is_ok_and(|host: HostName| host == HostName::Name((*name).to_owned()));
-    // `localhost` leads to loopback by its own standard, without a file or a server.
+    // `localhost` is loopback by its standard, without a hosts file or a name server.
     let names: BTreeSet<&str> = of_file.filter(is_name).filter(|name| *name != "localhost").chain(["ip6-localhost"]).collect();
     let names: Vec<&str> = names.into_iter().take(16).collect();
     let open = |name: &&str| {

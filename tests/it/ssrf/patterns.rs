@@ -1,4 +1,4 @@
-//! What is written into a grant: forms that are taken and refused when it is read, and what each form covers.
+//! Patterns in a grant: which forms are accepted and refused when it is read, and what each form covers.
 
 use tests::guests::guest;
 use tests::program::Program;
@@ -7,7 +7,7 @@ use vocabulary::{HttpGrant, Method, Scheme};
 use super::drive::{Witnesses, grant};
 use super::table::{self, Row, request, rows};
 
-/// Reads a configuration of one grant with each row in it; says which were taken, by the number that `check` ends with.
+/// Checks a configuration with each row in a grant; the exit code of `check` says which rows are accepted.
 fn assert_read(rows: &[Row], taken: &str, lines: impl Fn(&str) -> String) {
     let component = guest("asks_listed").display().to_string();
     let program = Program::new("");
@@ -47,7 +47,7 @@ async fn every_form_of_a_pattern_covers_what_it_says_and_nothing_beside_it() {
     let all = Witnesses::closed().await;
     let rows = rows(table::PATTERNS, "forms");
     let (mut grants, mut asks) = (Vec::new(), Vec::new());
-    // A port of its own for each row, so that no other grant covers it.
+    // Each row has its own port, so that no other grant covers it.
     for (row, port) in rows.iter().zip(40_001..) {
         let words: Vec<_> = row.input.split(' ').collect();
         let [host, method, path, asked_host, asked_method, asked_path] = words[..] else { panic!("{row:?}") };
@@ -61,11 +61,11 @@ async fn every_form_of_a_pattern_covers_what_it_says_and_nothing_beside_it() {
     assert_eq!(came.len(), rows.len());
     let wrong = rows.iter().zip(&came).filter(|(row, came)| (row.verdict == "yes") != came.intended);
     assert_eq!(wrong.map(|(row, came)| format!("{row:?} came to {came:?}")).collect::<Vec<_>>(), Vec::<String>::new());
-    // Each form has one of both.
+    // Each form needs rows of both kinds.
     let form = |row: &Row| row.input.split(' ').take(3).map(str::to_owned).collect::<Vec<_>>();
     for row in &rows {
         let verdict = |verdict| rows.iter().any(|other| form(other) == form(row) && other.verdict == verdict);
-        assert!(verdict("no") || form(row)[2] == "/**", "nothing is kept out by {row:?}");
-        assert!(verdict("yes"), "nothing is covered by {row:?}");
+        assert!(verdict("no") || form(row)[2] == "/**", "no row shows what {row:?} excludes");
+        assert!(verdict("yes"), "no row shows what {row:?} covers");
     }
 }

@@ -1,4 +1,4 @@
-//! The corpus as data: rows `input => verdict` in sections, with the escapes of Rust.
+//! The corpus as data: rows `input => verdict` in sections, with Rust's escapes.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn section_of(line: &str) -> Option<&str> {
     Some(line.strip_prefix("# [")?.split_once(']')?.0)
 }
 
-/// The rows of a section. Panics where there is none, or a row has no verdict.
+/// The rows of a section. Panics if there is none, or if a row has no verdict.
 pub(crate) fn rows(file: &str, section: &str) -> Vec<Row> {
     let after = file.lines().skip_while(|line| section_of(line) != Some(section)).skip(1);
     let lines = after.take_while(|line| section_of(line).is_none()).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -63,7 +63,7 @@ fn unescaped(text: &str) -> String {
     plain
 }
 
-/// A header field as the table has it: `name: value`. A name may begin with a colon, or be none.
+/// Parses a header field of the table: `name: value`. The name may begin with a colon or be empty.
 pub(crate) fn header(line: &str) -> (&str, &str) {
     let at = line.match_indices(':').find(|(at, _)| *at > 0 || line.starts_with(": ")).unwrap().0;
     let value = &line[at + 1..];

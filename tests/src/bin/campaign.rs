@@ -1,4 +1,4 @@
-//! Faults of disks and machines at every place in the program: `campaign --help`.
+//! Makes faults of disks and machines at every place in the program; see `campaign --help`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 use std::ffi::OsString;
@@ -12,16 +12,16 @@ use tests::{host, tools};
 const HELP: &str = "\
 Faults of disks and machines at every place in the program.
 
-  campaign faults [OPTIONS]     the Nth call that changes a file is torn, shortened or failed, or the program killed there
-  campaign power [OPTIONS]      disks as a loss of power may leave them at any point
+  campaign faults [OPTIONS]     tears, shortens or fails the Nth call that changes a file, or kills the program there
+  campaign power [OPTIONS]      makes disks as a loss of power may leave them at any point
 
   --program FILE    the program; without this, the one of the workspace
-  --folder DIR      where homes are made: on the file system that is meant
-  --seed N          which rounds are taken, where writes are torn [0]
-  --rounds N        so many, chosen by the seed; without this, all (of power: 400 for each verb)
-  --verb NAME       only this one; may be repeated
-  --fault NAME      only this one, such as tear or enospc-once; may be repeated
-  --lanes N         so many at once [2]
+  --folder DIR      where homes are made: on the file system to be tested
+  --seed N          decides which rounds are done, and where writes are torn [0]
+  --rounds N        this many rounds, chosen by the seed; without this, all (for power: 400 for each verb)
+  --verb NAME       only this verb; may be repeated
+  --fault NAME      only this fault, such as tear or enospc-once; may be repeated
+  --lanes N         this many rounds at once [2]
 
 Ends with 1 when anything went wrong.";
 

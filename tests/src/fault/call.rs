@@ -1,4 +1,4 @@
-//! Which system calls change files, and what one of them is about.
+//! The system calls that change files, and the files that a call is about.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,20 +9,20 @@ use std::path::{Component, Path, PathBuf};
 use libc::user_regs_struct;
 use rustix::process::Pid;
 
-/// What a call does to files.
+/// The kind of change that a call makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
     /// Opens a file that it may make or empty.
     Open,
-    /// Puts bytes into a file.
+    /// Writes bytes to a file.
     Write,
     /// Waits until bytes or names are on the disk.
     Sync,
-    /// Changes the length of a file, or takes room for it.
+    /// Changes the length of a file, or reserves space for it.
     Size,
-    /// Gives another name.
+    /// Renames.
     Rename,
-    /// Takes a name away.
+    /// Removes a name.
     Remove,
     /// Makes a folder, a link, a socket.
     Make,
@@ -32,22 +32,22 @@ pub enum Deed {
     Unseen,
 }
 
-/// Where in its arguments a call says which file it is about.
+/// Which arguments of a call name the file.
 #[derive(Clone, Copy, Debug)]
 enum Where {
-    /// A descriptor.
+    /// A descriptor, at this position.
     Fd(usize),
-    /// A path.
+    /// A path, at this position.
     Path(usize),
-    /// The descriptor of a folder, and a path in it behind.
+    /// The descriptor of a folder at this position, followed by a path in the folder.
     At(usize),
     /// Two paths.
     Paths,
-    /// Two pairs as in `At`, the second at 2.
+    /// Two pairs as in `At`, the second at position 2.
     Ats,
     /// The address of a socket.
     Socket,
-    /// Nowhere.
+    /// No argument names a file.
     Nothing,
 }
 
@@ -62,7 +62,7 @@ const fn entry(number: i64, name: &'static str, deed: Deed, place: Where) -> Ent
     Entry { number, name, deed, place }
 }
 
-/// Every call that stops.
+/// All calls at which the filter stops the program.
 const TABLE: &[Entry] = &[
     entry(libc::SYS_open, "open", Deed::Open, Where::Path(0)),
     entry(libc::SYS_creat, "creat", Deed::Open, Where::Path(0)),
@@ -114,7 +114,7 @@ const TABLE: &[Entry] = &[
     entry(libc::SYS_io_uring_setup, "io_uring_setup", Deed::Unseen, Where::Nothing),
 ];
 
-/// The numbers of the calls that stop, each with what it has to have in an argument, of which one value is enough.
+/// The numbers of these calls. A call stops only if one of the listed arguments has the listed bits; with an empty list it always stops.
 pub(super) fn stopping() -> impl Iterator<Item = (i64, Vec<(u8, u64)>)> {
     TABLE.iter().map(|entry| {
         let flags = match entry.number {
@@ -127,22 +127,22 @@ pub(super) fn stopping() -> impl Iterator<Item = (i64, Vec<(u8, u64)>)> {
     })
 }
 
-/// One call, as it is about to be made.
+/// A call that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Its name in the manual.
+    /// The name in the manual.
     pub name: &'static str,
-    /// What it does.
+    /// The kind of change.
     pub deed: Deed,
-    /// The file or folder; of two, the first.
+    /// The file or folder; if there are two, the first.
     pub path: PathBuf,
-    /// The second of two.
+    /// The second file, if there are two.
     pub to: Option<PathBuf>,
-    /// How many bytes `write` and `pwrite64` mean to put there.
+    /// How many bytes `write` and `pwrite64` are asked to write.
     pub bytes: u64,
 }
 
-/// What the registers hold of a call.
+/// The arguments of a call, from the registers.
 pub(super) fn arguments(regs: &user_regs_struct) -> [u64; 6] {
     [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9]
 }
@@ -163,24 +163,24 @@ impl Call {
             Where::At(at) => (in_folder(at)?, None),
             Where::Paths => (path(0)?, path(1)),
             Where::Ats => (in_folder(0)?, in_folder(2)),
-            // An address is its family in two bytes, and a path for sockets of files.
+            // An address begins with its family in two bytes; for Unix sockets a path follows.
             Where::Socket => (text(tid, arg(1) + 2).map(|path| beneath(&folder(tid, i64::from(libc::AT_FDCWD)), &path))?, None),
             Where::Nothing => (PathBuf::new(), None),
         };
         let bytes = if matches!(number, libc::SYS_write | libc::SYS_pwrite64) { arg(2) } else { 0 };
-        // What is mapped only to be read changes nothing.
+        // A read-only mapping changes nothing.
         let changes = number != libc::SYS_mmap || arg(2) & u64::from(libc::PROT_WRITE.unsigned_abs()) != 0;
         changes.then_some(Self { name: entry.name, deed: entry.deed, path, to, bytes })
     }
 
-    /// Whether it is about something beneath one of these folders, or can't be told to be about something else.
+    /// Whether the call is about a file beneath one of these folders, or may be.
     #[must_use]
     pub fn is_beneath(&self, folders: &[PathBuf]) -> bool {
         let inside = |path: &Path| folders.iter().any(|folder| path.starts_with(folder));
         inside(&self.path) || self.to.as_deref().is_some_and(inside) || self.path.as_os_str().is_empty()
     }
 
-    /// Name and file, without what differs between two executions.
+    /// The name and the file, without the parts that differ between two executions.
     #[must_use]
     pub fn label(&self) -> String {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -188,7 +188,7 @@ impl Call {
     }
 }
 
-/// A file's name without what differs from home to home: digests, ids, process numbers.
+/// A file's name without the parts that differ between homes: digests, ids, process numbers.
 #[must_use]
 pub fn plain(name: &str) -> String {
     let runs: Vec<&str> = name.split_inclusive(|letter: char| !letter.is_ascii_alphanumeric()).collect();
@@ -196,7 +196,7 @@ pub fn plain(name: &str) -> String {
     let told = runs.into_iter().map(|run| {
         let word = run.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
         let rest = run.get(word.len()..).unwrap_or_default();
-        // A number behind letters: `new` and a process.
+        // A number after letters: `new` and a process id.
         let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
         match word {
             "" => run.to_owned(),
@@ -214,7 +214,7 @@ fn as_fd(arg: u64) -> i64 {
     i64::from(i32::from_ne_bytes(low.to_ne_bytes()))
 }
 
-/// Where a descriptor of this thread leads.
+/// The path of a descriptor of this thread.
 fn folder(tid: Pid, fd: i64) -> PathBuf {
     let link = if fd == i64::from(libc::AT_FDCWD) {
         format!("/proc/{}/cwd", tid.as_raw_nonzero())
@@ -226,7 +226,7 @@ fn folder(tid: Pid, fd: i64) -> PathBuf {
 
 fn beneath(folder: &Path, path: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
-    // As the kernel does where there is no link on the way, and none of the homes here has one.
+    // This resolves `..` as the kernel does if there is no link on the path; none of the homes here has a link.
     for part in folder.join(path).components() {
         match part {
             Component::ParentDir => drop(whole.pop()),
@@ -237,7 +237,7 @@ fn beneath(folder: &Path, path: &Path) -> PathBuf {
     whole
 }
 
-/// Some bytes of a thread's memory; fewer than asked for where it ends.
+/// Reads bytes of a thread's memory; returns fewer if the memory ends.
 #[must_use]
 pub fn memory(tid: Pid, address: u64, bytes: usize) -> Vec<u8> {
     let mut buffer = vec![0; bytes];

@@ -1,18 +1,18 @@
-//! A server on loopback that counts what it hears, and answers at once or when it is told to.
+//! A server on loopback that logs its requests, and answers at once or when the test says so.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What begins the path of a request that is answered only when the server is told to; but the first time only.
+/// The prefix of paths for which the first request is answered only when the test says so.
 pub const HELD: &str = "/held/";
 
 #[derive(Debug, Default)]
 struct State {
-    /// `METHOD PATH`, in order.
+    /// The requests as `METHOD PATH`, in order.
     heard: Vec<String>,
-    /// How often it was told to answer what it holds.
+    /// How often the test has released the held requests.
     released: u64,
 }
 
@@ -22,7 +22,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// See the module. Its threads end with the process.
+/// The server. Its threads end with the process.
 #[derive(Clone, Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -36,10 +36,10 @@ impl Shared {
 }
 
 impl Server {
-    /// On a port of its own.
+    /// Starts a server on a free port.
     ///
     /// # Panics
-    /// Where there is no port left.
+    /// If there is no free port.
     #[must_use]
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -54,7 +54,7 @@ impl Server {
         server
     }
 
-    /// Where it is.
+    /// The port on which the server listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
@@ -66,25 +66,25 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// How many requests it heard.
+    /// How many requests the server received.
     #[must_use]
     pub fn count(&self) -> usize {
         self.shared.state().heard.len()
     }
 
-    /// What it heard from the Nth on: `METHOD PATH`.
+    /// The requests from the Nth on, as `METHOD PATH`.
     #[must_use]
     pub fn heard_from(&self, first: usize) -> Vec<String> {
         self.shared.state().heard.iter().skip(first).cloned().collect()
     }
 
-    /// Answers what it holds.
+    /// Answers the held requests.
     pub fn release(&self) {
         self.shared.state().released += 1;
         self.shared.changed.notify_all();
     }
 
-    /// Returns when it holds a request that came after the Nth, or when this is over.
+    /// Returns when the server holds a request that came after the Nth, or when `is_over` returns true.
     pub fn wait_until_held(&self, first: usize, is_over: impl Fn() -> bool) -> bool {
         let mut state = self.shared.state();
         loop {
@@ -106,7 +106,7 @@ fn speak(mut stream: TcpStream, shared: &Shared) {
     while let Some(heard) = hear(&mut stream, &mut rest) {
         let body = format!("well, {heard}");
         let mut state = shared.state();
-        // Whoever asks again is answered.
+        // A repeated request is answered at once.
         let is_held = heard.contains(HELD) && !state.heard.contains(&heard);
         state.heard.push(heard);
         shared.changed.notify_all();
@@ -122,7 +122,7 @@ fn speak(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-/// The next request, whole.
+/// Reads the next request completely.
 fn hear(stream: &mut TcpStream, rest: &mut Vec<u8>) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(rest).into_owned();

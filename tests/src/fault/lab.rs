@@ -1,4 +1,5 @@
-//! A place to break things in: a home, its second state, a project whose agents ask a server, and copies of all that to begin again from.
+//! A laboratory for faults: a home, its second state, a project whose agents ask a server, and copies of all this from which each round
+//! begins.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,21 +21,21 @@ use crate::long::lengthen;
 
 /// The passphrase of vaults that are sealed under one.
 pub const PASSPHRASE: &str = "nine words that nobody else would put one after another";
-/// Values as a generator makes them.
+/// Values for credentials, like those that a generator makes.
 pub const VALUES: [&str; 2] = ["Zx9-q7TLmN2vB4kP8wR3sY6dF1gH5jC0", "Kd8-r2WQpX5nM7tV3zL9bS1hG6fJ4yA0"];
 
-/// What a program said, and with what it ended.
+/// The output and the exit code of a program.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// With which number; by a signal, 128 and its number.
+    /// The exit code; for a signal, 128 plus its number.
     pub code: i32,
-    /// Its standard output.
+    /// The standard output.
     pub out: String,
-    /// Its standard error.
+    /// The standard error.
     pub err: String,
 }
 
-/// See the module.
+/// The laboratory; see the module.
 #[derive(Debug)]
 pub struct Lab {
     folder: PathBuf,
@@ -42,15 +43,15 @@ pub struct Lab {
     launcher: PathBuf,
     server: Server,
     number: AtomicU64,
-    /// What the server heard while each start was made.
+    /// The requests that the server received while each start was made.
     heard: Mutex<BTreeMap<Start, Vec<String>>>,
 }
 
 impl Lab {
-    /// In this folder, which is made anew. `launcher` is a binary that plays `launch::PART`.
+    /// A laboratory in this folder, which is made anew. `launcher` is a binary that plays the part `launch::PART`.
     ///
     /// # Panics
-    /// When there is no room for it.
+    /// If there is no space for it.
     #[must_use]
     pub fn new(folder: &Path, program: &Path, launcher: &Path) -> Self {
         let _ = fs::remove_dir_all(folder);
@@ -72,61 +73,61 @@ impl Lab {
         lab
     }
 
-    /// The server that its agents ask.
+    /// The server that the agents ask.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Its home.
+    /// The home.
     #[must_use]
     pub fn home(&self) -> PathBuf {
         self.folder.join("home")
     }
 
-    /// Its second state.
+    /// The second state.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.folder.join("state")
     }
 
-    /// Its project.
+    /// The project.
     #[must_use]
     pub fn here(&self) -> PathBuf {
         self.folder.join("here")
     }
 
-    /// The folder of everything.
+    /// The folder that contains everything.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where the standard output and error of what is traced go.
+    /// The files with the standard output and error of the traced program.
     #[must_use]
     pub fn streams(&self) -> [PathBuf; 2] {
         [self.folder.join("stdout"), self.folder.join("stderr")]
     }
 
-    /// Where a start is kept, once something was put back to it.
+    /// The folder with the copy of a start, once it has been made.
     #[must_use]
     pub fn kept(&self, start: Start) -> PathBuf {
         self.folder.join("starts").join(format!("{start:?}"))
     }
 
-    /// Takes home, state and project away.
+    /// Removes home, state and project.
     pub fn clear(&self) {
         for part in [self.home(), self.state(), self.here()] {
             let _ = fs::remove_dir_all(part);
         }
     }
 
-    /// Folders in which no change may go unnoticed: those that the program writes to.
+    /// The folders that are watched: those to which the program writes.
     #[must_use]
     pub fn watched(&self) -> Vec<PathBuf> {
         vec![self.home(), self.state(), self.here()]
     }
 
-    /// The program with these words.
+    /// The command of the program with these arguments.
     #[must_use]
     pub fn command(&self, words: &[String]) -> Command {
         let mut command = Command::new(&self.program);
@@ -139,7 +140,7 @@ impl Lab {
     /// Runs the program to its end.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn say(&self, words: &[&str]) -> Said {
         self.say_with(words, "")
@@ -148,7 +149,7 @@ impl Lab {
     /// Runs the program to its end, with this as its standard input.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     #[must_use]
     pub fn say_with(&self, words: &[&str], input: &str) -> Said {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -167,10 +168,10 @@ impl Lab {
         File::open(&file).expect("it is there").into()
     }
 
-    /// Runs it with a fault.
+    /// Runs the program with a fault.
     ///
     /// # Panics
-    /// When this machine allows no tracing.
+    /// If this machine allows no tracing.
     pub fn trace(&self, words: &[String], input: &str, plan: Option<Plan>, listener: &mut impl Listener) -> (Traced, Said) {
         let [out, err] = self.streams();
         let file = |path: &Path| Stdio::from(File::create(path).expect("a file"));
@@ -185,7 +186,7 @@ impl Lab {
         (traced, Said { code, out: text(&out), err: text(&err) })
     }
 
-    /// Does what a row of the table says, with a fault.
+    /// Does the verb of a row of the table, with a fault.
     pub fn act(&self, row: &Row, plan: Option<Plan>, listener: &mut (impl Listener + Send)) -> (Traced, Said) {
         let words = self.words(row);
         if row.doing != Doing::Stopped {
@@ -206,7 +207,7 @@ impl Lab {
         })
     }
 
-    /// The command line of a row; what it asks is never asked twice.
+    /// The command line of a row; its URLs are new each time.
     #[must_use]
     pub fn words(&self, row: &Row) -> Vec<String> {
         let mut words: Vec<String> = row.words.iter().map(|word| (*word).to_owned()).collect();
@@ -233,7 +234,7 @@ impl Lab {
         std::iter::once("--".to_owned()).chain(asks.iter().map(ask)).collect()
     }
 
-    /// Runs the agent that asks one after the other.
+    /// Runs the agent `each`, which sends a GET and a POST, one after the other.
     #[must_use]
     pub fn run(&self) -> Said {
         let words = ["run", "each", "--trust"].map(str::to_owned).into_iter().chain(self.asks(&["GET /get/", "POST /post/"]));
@@ -241,10 +242,10 @@ impl Lab {
         self.say(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Everything as it was at this start, which is made the first time.
+    /// Restores everything to this start, which is made the first time.
     ///
     /// # Panics
-    /// When there is no room for it, or the program does not do what makes it.
+    /// If there is no space, or the program fails while the start is made.
     pub fn put_back(&self, start: Start) {
         let kept = self.kept(start);
         if !kept.exists() {
@@ -259,7 +260,7 @@ impl Lab {
         self.copy(&kept, &self.folder.clone());
     }
 
-    /// What the server heard before, in the world of this start.
+    /// The requests that the server had received when this start was made.
     pub fn heard_before(&self, start: Start) -> Vec<String> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(&start).cloned().unwrap_or_default()
     }
@@ -284,7 +285,7 @@ impl Lab {
         let well = |said: Said| assert_eq!(said.code, 0, "{start:?} can't be made: {said:?}");
         well(self.say(&["trust"]));
         well(self.run());
-        // Compiled code is there from then on.
+        // From here on the compiled code is in the home.
         let pair = self.server.url(&format!("/post/{}", self.next()));
         well(self.say(&["run", "pair", "--", &pair]));
         let url = self.server.url("");
@@ -315,7 +316,7 @@ impl Lab {
         }
     }
 
-    /// A run that was killed while this was under way.
+    /// Makes a run that is killed while a request with this method is under way.
     fn cut(&self, method: &str) {
         let words = ["run", "each"].map(str::to_owned).into_iter();
         let words: Vec<String> = words.chain(self.asks(&["POST /post/", &format!("{method} {HELD}"), "POST /post/"])).collect();
@@ -342,7 +343,7 @@ impl Lab {
         text + "[credentials.far]\nkind = \"bearer\"\nhosts = [\"127.0.0.1\"]\nsource = \"env:FAR_VALUE\"\n"
     }
 
-    /// All records, as `audit show` has them; with what it ended.
+    /// All records as `audit show` prints them, and its exit code.
     #[must_use]
     pub fn records(&self) -> (i32, Vec<Value>) {
         let said = self.say(&["audit", "show", "--json"]);
@@ -351,7 +352,7 @@ impl Lab {
     }
 }
 
-/// As `cp -a`: holes stay holes.
+/// Copies like `cp -a`: holes stay holes.
 fn copy(from: &Path, to: &Path) {
     let words: [OsString; 4] = ["-a".into(), "--".into(), from.into(), to.into()];
     let status = Command::new("cp").args(words).status().expect("it starts");

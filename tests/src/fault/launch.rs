@@ -1,4 +1,4 @@
-//! The process that becomes the program: it gives itself to its tracer, puts the filter on, and executes the program in its own place.
+//! The launcher process: it makes its parent its tracer, installs the filter, and then executes the program.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,17 +13,17 @@ use seccompiler::{
 use super::call::stopping;
 use super::sys;
 
-/// The first word of the command line by which a binary is told to play this part.
+/// The first argument that makes a binary act as the launcher.
 pub const PART: &str = "launch-for-tracer";
 
-/// Never comes back but with what went wrong. `words` are the program and its arguments.
+/// Executes the program; returns only if that fails. `words` are the program and its arguments.
 pub fn launch(mut words: impl Iterator<Item = OsString>) -> io::Error {
     let Some(program) = words.next() else { return io::Error::other("which program?") };
     let filter = match filter() {
         Ok(filter) => filter,
         Err(err) => return io::Error::other(err),
     };
-    // The tracer sets its options while this stands still: a call that the filter stops has no answer without them.
+    // The tracer sets its options while this process is stopped: without them, a call that the filter stops fails.
     if let Err(err) = sys::offer() {
         return err;
     }
@@ -33,8 +33,8 @@ pub fn launch(mut words: impl Iterator<Item = OsString>) -> io::Error {
     Command::new(program).args(words).exec()
 }
 
-/// Stops what `stopping` lists. Also where the program would keep others from looking at it: the tracer lets it believe that this was done.
-/// It could not read paths otherwise, but as root.
+/// A filter that stops the calls of `stopping`. It also stops the call by which the program makes itself unreadable for others: the tracer
+/// reports success without doing it, since otherwise only root could read the paths.
 fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules = BTreeMap::new();
     let dumpable = u64::from(libc::PR_SET_DUMPABLE.unsigned_abs());

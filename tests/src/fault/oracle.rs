@@ -1,5 +1,5 @@
-//! What is looked at from outside after a fault: nothing that was acknowledged is lost, nothing happened without an intent or twice, no state
-//! is left that no verb can leave, and each error says its cause.
+//! Checks from outside after a fault: nothing that was acknowledged is lost, nothing happened without an intent or twice, the program
+//! is not stuck in a state that no verb can leave, and each error says its cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,37 +15,37 @@ use super::plan::{Fault, Plan};
 use super::trace::{End, Traced};
 use super::verbs::{Doing, Row};
 
-/// With what the program may end: `docs/operations.md` has the table.
+/// The allowed exit codes: `docs/operations.md` has the table.
 const CODES: [i32; 11] = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 143];
 
-/// What may go wrong.
+/// The kinds of errors that are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrong {
-    /// What was acknowledged is not on the record.
+    /// Something that was acknowledged is not on the record.
     Lost,
-    /// Something happened of which no intent is on the record.
+    /// Something happened without an intent on the record.
     WithoutIntent,
     /// Something happened twice.
     Twice,
-    /// A state that no verb leaves.
+    /// The home is in a state that no verb can leave.
     Stuck,
-    /// The record was found damaged though the disk did no more than its fault.
+    /// The record was found damaged, although the disk did nothing beyond the fault.
     Damaged,
-    /// Something was changed and is not on the record.
+    /// A change is not on the record.
     Unrecorded,
     /// An error does not say its cause.
     NoCause,
-    /// It ended with a number that is not in the table, or by a signal, or never.
+    /// The program ended with an exit code that is not in the table, by a signal, or never.
     Code,
-    /// A file is left that belongs to nothing.
+    /// A file is left over.
     Leftover,
-    /// The report says more than the record.
+    /// The report claims more than the record.
     Report,
     /// The tracer can't follow how the program writes.
     Unseen,
 }
 
-/// All of them, those that must be 0 in any case first.
+/// All kinds; those that must be 0 in any case come first.
 pub const WRONGS: [Wrong; 11] = [
     Wrong::Lost,
     Wrong::WithoutIntent,
@@ -78,42 +78,42 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// One thing that went wrong, and what shows it.
+/// One error that was found.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// What.
+    /// The kind of error.
     pub wrong: Wrong,
-    /// What was seen.
+    /// The observation that shows it.
     pub seen: String,
 }
 
-/// What was there before the verb.
+/// The state before the verb.
 #[derive(Clone, Debug)]
 pub struct Before {
     leaves: Vec<String>,
     shown: String,
     changes: usize,
-    /// What the server heard before it.
+    /// The requests that the server received before it.
     heard: Vec<String>,
-    /// The names of all files after the verb and all that follows it, without any fault.
+    /// The names of all files after the verb and all following steps, without a fault.
     names: BTreeSet<String>,
-    /// What goes wrong without any fault.
+    /// Errors that occur without any fault.
     pub wrong: Vec<Finding>,
-    /// The calls at which a fault can befall the verb.
+    /// The calls of the verb at which a fault can be made.
     pub calls: Vec<Call>,
 }
 
-/// One round, as it goes on.
+/// One round that is in progress.
 pub struct Round<'a> {
     lab: &'a Lab,
     row: &'a Row,
     before: &'a Before,
     first: usize,
-    /// What the server had heard before, in the world that this is about.
+    /// The requests that the server had received when the start of this round was made.
     world: Vec<String>,
     /// Whether the verb is known to have ended by itself.
     ended: bool,
-    /// Whether a record is owed, which whoever opens the home next has to make.
+    /// Whether a record is still owed, which the next process that opens the home has to make.
     is_owed: bool,
     findings: Vec<Finding>,
 }
@@ -136,7 +136,7 @@ fn shown(lab: &Lab, row: &Row) -> String {
     if words == ["audit", "verify"] { said.code.to_string() } else { said.out }
 }
 
-/// The names of all files in folders, without what differs from home to home.
+/// The names of all files in folders, without the parts that differ between homes.
 fn names(folders: &[&Path]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for folder in folders {
@@ -153,7 +153,7 @@ fn names(folders: &[&Path]) -> BTreeSet<String> {
 }
 
 impl Before {
-    /// What is there, and what is left by a round without a fault.
+    /// The state before the verb, and the result of a round without a fault.
     pub fn of(lab: &Lab, row: &Row) -> Self {
         lab.put_back(row.start);
         let (_, records) = lab.records();
@@ -182,8 +182,8 @@ impl Before {
 }
 
 impl<'a> Round<'a> {
-    /// Puts everything back, does the verb with this fault, and whatever a person does after it. What went wrong, and whether the
-    /// fault came to pass.
+    /// Restores the start, does the verb with this fault, and then the steps that a person would take. Returns the errors that were
+    /// found, the trace (which says whether the fault happened), and the output.
     pub fn of(lab: &'a Lab, row: &'a Row, before: &'a Before, plan: Plan) -> (Vec<Finding>, Traced, Said) {
         lab.put_back(row.start);
         let first = lab.server().count();
@@ -196,8 +196,8 @@ impl<'a> Round<'a> {
         (round.findings, traced, said)
     }
 
-    /// Looks at what a loss of power has left, and does what a person does then. `said` is what somebody had read before, `sent` what was on
-    /// its way to the server.
+    /// Checks what a loss of power has left, and takes the steps that a person would take. `said` is the output before the loss, `sent` the
+    /// requests that were on their way to the server.
     pub fn after_power(lab: &'a Lab, row: &'a Row, before: &'a Before, said: &Said, sent: Vec<String>) -> Vec<Finding> {
         let world = before.heard.iter().cloned().chain(sent).collect();
         let ended = said.code == 0;
@@ -228,7 +228,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// How the program that met the fault ended.
+    /// Checks how the program with the fault ended.
     fn ended(&mut self, traced: &Traced, said: &Said, plan: Option<Plan>) {
         for call in traced.unseen() {
             self.find(Wrong::Unseen, format!("{} {}", call.name, call.path.display()));
@@ -244,7 +244,7 @@ impl<'a> Round<'a> {
         }
         let Some(Plan { fault: Fault::Fail(errno, _), .. }) = plan else {
             if plan.is_some_and(|plan| plan.fault == Fault::Short) && said.code != self.well() {
-                self.find(Wrong::NoCause, format!("a short write is no error, and yet {}: {}", said.code, said.err));
+                self.find(Wrong::NoCause, format!("a short write is not an error, but the program ended with {}: {}", said.code, said.err));
             }
             return;
         };
@@ -264,12 +264,12 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// With what the verb ends where nothing is wrong.
+    /// The exit code of the verb if nothing is wrong.
     fn well(&self) -> i32 {
         if self.row.doing == Doing::Stopped { 143 } else { 0 }
     }
 
-    /// The record as it is right after the fault.
+    /// Reads and checks the record right after the fault.
     fn looked_at(&mut self) -> Vec<Value> {
         for words in [["audit", "verify"].as_slice(), &["ps"]] {
             let said = self.lab.say(words);
@@ -285,14 +285,14 @@ impl<'a> Round<'a> {
         records
     }
 
-    /// What was told to anybody is on the record, and what was changed too.
+    /// Checks that everything that was reported, and every change, is on the record.
     fn acknowledged(&mut self, said: &Said, records: &[Value]) {
         let asked = by_resource(records, "asked");
         let answered: BTreeSet<(String, u64)> = records.iter().filter(|record| kind(record) == "answered").filter_map(op).collect();
         for url in told(&said.out).chain(told(&said.err)) {
             let on_record = asked.iter().any(|(resource, ops)| resource.ends_with(&url) && ops.iter().any(|op| answered.contains(op)));
             if !on_record {
-                self.find(Wrong::Lost, format!("the answer of {url} was told, and is not on the record"));
+                self.find(Wrong::Lost, format!("the answer of {url} was reported, but is not on the record"));
             }
         }
         if let Some((asks, answers)) = reported(&said.err) {
@@ -322,11 +322,11 @@ impl<'a> Round<'a> {
         self.heard(records);
     }
 
-    /// What the server heard has its intent, and no act was heard twice.
+    /// Checks that every request of the server has its intent, and that no act arrived twice.
     fn heard(&mut self, records: &[Value]) {
         let asked = by_resource(records, "asked");
         let mut posts: BTreeMap<String, usize> = BTreeMap::new();
-        // What was heard before the verb has its intent where the verb has not set it aside.
+        // Requests from before the verb have their intents, unless the verb has set that part of the record aside.
         let mine = self.world.iter().skip(self.before.heard.len()).cloned();
         let heard: Vec<String> = mine.chain(self.lab.server().heard_from(self.first)).collect();
         for one in &heard {
@@ -346,10 +346,10 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The verb once more.
+    /// Does the verb once more.
     fn again(&mut self) {
         let words = self.lab.words(self.row);
-        // A run that is stopped needs somebody to stop it; and what was settled before is not to be asked again.
+        // A run that waits to be stopped is not repeated, and requests that were settled before must not be asked again.
         if self.row.doing == Doing::Stopped {
             let (_, said) = self.lab.act(self.row, None, &mut super::trace::Nobody);
             if said.code != 143 {
@@ -365,7 +365,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Every run that is open is brought to its end by the verbs that `ps` names, with the word of somebody who looked at the server.
+    /// Brings every open run to its end with the verbs that `ps` names, and with settlements that are right according to the server.
     fn closed(&mut self) {
         let mut told = Vec::new();
         for _ in 0..12 {
@@ -400,7 +400,7 @@ impl<'a> Round<'a> {
         })
     }
 
-    /// A run goes well, all of the record is there, and it is whole.
+    /// Checks that a new run succeeds, and that the record is complete and whole.
     fn run_after(&mut self, records: &[Value]) {
         let said = self.lab.run();
         if said.code != 0 {
@@ -418,7 +418,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// The operations of one kind of record, by what they are about.
+/// The operations in records of one kind, by their resource.
 fn by_resource(records: &[Value], wanted: &str) -> BTreeMap<String, Vec<(String, u64)>> {
     let mut found: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     for record in records.iter().filter(|record| kind(record) == wanted) {
@@ -442,7 +442,7 @@ fn told(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// What a report says of the network: how much was asked and answered.
+/// How many requests were asked and answered according to a report.
 fn reported(text: &str) -> Option<(usize, usize)> {
     let line = text.lines().find_map(|line| line.trim_start().strip_prefix("network "))?;
     let number = |what: &str| line.split(',').find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok());

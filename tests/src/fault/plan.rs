@@ -1,4 +1,4 @@
-//! What is done to which call.
+//! Plans: which fault is made at which call.
 
 use std::fmt;
 
@@ -6,31 +6,31 @@ use rustix::io::Errno;
 
 use super::call::{Call, Deed};
 
-/// Whether a fault passes.
+/// How long a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasting {
-    /// This call, and none after it.
+    /// It affects only this call.
     Once,
-    /// This call and all after it, until the program has ended.
+    /// It affects this call and all later ones, until the program has ended.
     FromThenOn,
 }
 
-/// What is done.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The process is killed, and the call is not made.
     KillBefore,
-    /// The call is made, and the process killed before it knows.
+    /// The call is made, and the process is killed before it gets the result.
     KillAfter,
-    /// A part of the bytes is written, and the process killed.
+    /// A part of the bytes is written, and the process is killed.
     Tear,
-    /// A part of the bytes is written, and that is what is answered.
+    /// A part of the bytes is written, and the call returns this smaller number.
     Short,
-    /// The call is not made, and this is what is answered.
+    /// The call is not made, and returns this error.
     Fail(Errno, Lasting),
 }
 
-/// All that is tried.
+/// All faults that are tried.
 pub const FAULTS: [Fault; 12] = [
     Fault::KillBefore,
     Fault::KillAfter,
@@ -76,7 +76,7 @@ impl std::str::FromStr for Fault {
 }
 
 impl Fault {
-    /// Whether a disk or a machine does this to such a call.
+    /// Whether a real disk or machine can do this to such a call.
     #[must_use]
     pub fn befalls(self, call: &Call) -> bool {
         match self {
@@ -84,7 +84,7 @@ impl Fault {
             Self::Tear | Self::Short => call.bytes >= 2,
             Self::Fail(errno, _) => match call.deed {
                 Deed::Unseen => false,
-                // A full disk lets names be taken away; one without room is told at the latest when it is synced.
+                // A full disk allows removing names; a lack of space shows at the latest at a sync.
                 Deed::Remove | Deed::Mode => matches!(errno, Errno::IO | Errno::ROFS),
                 Deed::Sync => errno != Errno::ROFS,
                 Deed::Open | Deed::Write | Deed::Size | Deed::Rename | Deed::Make => true,
@@ -92,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// Whether it ends the process.
+    /// Whether this fault kills the process.
     #[must_use]
     pub fn kills(self) -> bool {
         matches!(self, Self::KillBefore | Self::KillAfter | Self::Tear)
@@ -102,16 +102,16 @@ impl Fault {
 /// One fault at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// At which call, from 1; where it does not befall that one, at the first after it.
+    /// The number of the call, from 1; if the fault can't happen to that call, the first later call to which it can.
     pub at: usize,
-    /// What is done there.
+    /// The fault that is made there.
     pub fault: Fault,
-    /// How much of a write is done where a part is, in 256ths.
+    /// Which share of a partial write is done, in 256ths.
     pub share: u8,
 }
 
 impl Plan {
-    /// How many of so many bytes are written: at least one, and never all.
+    /// How many of `bytes` are written: at least one, and never all.
     #[must_use]
     pub fn part(&self, bytes: u64) -> u64 {
         (bytes * u64::from(self.share) / 256).clamp(1, bytes.saturating_sub(1).max(1))

@@ -1,7 +1,8 @@
-//! A loss of power: what a disk may hold at some point of what a program did to it.
+//! A loss of power: what a disk may contain after a part of a program's steps.
 //!
-//! What was synced is there. What was not, bytes and names alike, is there or not: nothing of it, all of it, what came first, or any part,
-//! in sectors of 512 bytes. Whether syncing a file also keeps its name is left to the dice; file systems do, and POSIX does not say so.
+//! Everything that was synced is there. Of the rest, bytes and names alike, there may be nothing, everything, the first part, or any
+//! part, in sectors of 512 bytes. The dice decide whether syncing a file also keeps its name: file systems do that, but POSIX does not
+//! promise it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -12,15 +13,15 @@ use std::process::Command;
 use super::steps::{Node, Step, Steps};
 use crate::dice::Dice;
 
-/// What a disk writes at once.
+/// How many bytes a disk writes at once.
 const SECTOR: usize = 512;
 
-/// What becomes of what was not synced.
+/// What happens to data that was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Lost,
     Kept,
-    /// What came before this one.
+    /// The steps before this one are kept.
     Before(usize),
     Any,
 }
@@ -45,7 +46,7 @@ impl Fate {
     }
 }
 
-/// Up to which step each node was synced when the power went.
+/// Up to which step each node was synced when the power failed.
 fn synced(steps: &[Step]) -> HashMap<Node, usize> {
     let mut synced: HashMap<Node, usize> = HashMap::new();
     for step in steps {
@@ -57,12 +58,12 @@ fn synced(steps: &[Step]) -> HashMap<Node, usize> {
     synced
 }
 
-/// The names that are there.
+/// The names that exist on the disk.
 fn names(recorded: &Steps, until: usize, synced: &HashMap<Node, usize>, dice: &Dice) -> BTreeMap<PathBuf, Node> {
     let fate = Fate::of(dice, until);
     let file_keeps_name = dice.roll(2) == 0;
     let mut names: BTreeMap<PathBuf, Node> = recorded.names.iter().map(|(path, node)| (path.clone(), *node)).collect();
-    // Folders by the names that they have in the program's eyes.
+    // Folders by the names under which the program sees them.
     let mut seen = names.clone();
     for (at, step) in recorded.steps.iter().take(until).enumerate() {
         let is_synced = |path: &Path, seen: &BTreeMap<PathBuf, Node>| {
@@ -97,23 +98,23 @@ fn names(recorded: &Steps, until: usize, synced: &HashMap<Node, usize>, dice: &D
     names
 }
 
-/// Makes the folders anew as a disk may hold them when the power goes after so many steps. `kept` is where the bytes are that were there
-/// before the first step: for each path beneath `folder`, the same path beneath it.
+/// Makes the folders as a disk may have them when the power fails after `until` steps. `kept` has the bytes from before the first step: for
+/// each path beneath `folder`, the same path beneath `kept`.
 ///
 /// # Panics
-/// When there is no room for it.
+/// If there is no space for it.
 pub fn make_disk(recorded: &Steps, until: usize, folder: &Path, kept: &Path, dice: &Dice) {
     let steps = recorded.steps.get(..until).unwrap_or_default();
     let synced = synced(steps);
     let names = names(recorded, until, &synced, dice);
     let fate = Fate::of(dice, until);
-    // A folder comes before what is in it.
+    // A folder comes before its entries.
     for (path, node) in &names {
         let Some(kind) = recorded.nodes.get(node) else { continue };
         if !path.parent().is_some_and(Path::is_dir) {
             continue;
         }
-        // The folder above everything is there.
+        // The outermost folder exists already.
         if path == folder {
             continue;
         }
@@ -163,7 +164,7 @@ fn change(file: &File, of: Node, step: &Step, is_synced: bool, at: usize, fate: 
                 place += sector.len() as u64;
                 rest = after;
             }
-            // The length may be there, and the bytes not.
+            // The new length may be on the disk, but not the bytes.
             if fate == Fate::Any && length() < end && dice.roll(2) == 0 {
                 file.set_len(end).expect("room");
             }
@@ -177,7 +178,7 @@ fn change(file: &File, of: Node, step: &Step, is_synced: bool, at: usize, fate: 
     }
 }
 
-/// What somebody was told before the power went, on standard output and error, and what was on its way to the server.
+/// The standard output and error from before the power failed, and the requests that were on their way to the server.
 #[must_use]
 pub fn known(recorded: &Steps, until: usize) -> (String, String, Vec<String>) {
     let (mut out, mut err, mut sent) = (String::new(), String::new(), Vec::new());

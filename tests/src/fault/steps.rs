@@ -1,5 +1,5 @@
-//! What a program did to its disk, step by step, with every byte: what a loss of power is made of. And what it told or sent meanwhile, in
-//! the same order.
+//! Records what a program does to its disk, step by step, with every byte, so that a loss of power can be simulated. Records its output and
+//! requests in the same order.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,63 +12,63 @@ use rustix::process::Pid;
 use super::call::{Call, Deed, arguments, memory};
 use super::trace::Listener;
 
-/// A file or folder, whatever its names are.
+/// A file or folder, independent of its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node(pub u64);
 
 /// One step.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A name leads here from now on.
+    /// A name leads to a node from now on.
     Named {
         /// The name.
         path: PathBuf,
-        /// What it leads to.
+        /// The node to which it leads.
         node: Node,
-        /// The name that it has no more: it was renamed.
+        /// The old name, if the node was renamed.
         instead: Option<PathBuf>,
     },
-    /// A name leads nowhere.
+    /// A name was removed.
     Unnamed(PathBuf),
     /// Bytes were written.
     Wrote {
-        /// Into which file.
+        /// The file.
         node: Node,
-        /// From where on.
+        /// The offset.
         at: u64,
-        /// Which.
+        /// The bytes.
         bytes: Vec<u8>,
     },
     /// A file has this length, or at least this one.
     Sized {
-        /// Which file.
+        /// The file.
         node: Node,
-        /// So many bytes.
+        /// The length in bytes.
         length: u64,
-        /// Whether it may be longer.
+        /// Whether the file may be longer.
         at_least: bool,
     },
-    /// What was done to it before step `since` is on the disk: bytes of a file, names of a folder.
+    /// The changes of a node before step `since` are on the disk: bytes of a file, names of a folder.
     Synced {
-        /// Which file or folder.
+        /// The file or folder.
         node: Node,
-        /// How many steps there were when it was asked for.
+        /// How many steps there were when the sync began.
         since: usize,
     },
-    /// Somebody can read this by now. Whether on standard error.
+    /// This text was printed. True for standard error.
     Told(bool, String),
-    /// This is on its way to the server: `METHOD PATH`.
+    /// This request was sent to the server: `METHOD PATH`.
     Sent(String),
 }
 
-/// What a node is.
+/// The properties of a node.
 #[derive(Clone, Debug)]
 pub struct Kind {
     /// Whether it is a folder.
     pub is_folder: bool,
-    /// Its rights.
+    /// Its mode.
     pub mode: u32,
-    /// Where its bytes are as they were before the first step, if it was there.
+    /// The file with its bytes from before the first step, if it existed then.
     pub path: Option<PathBuf>,
 }
 
@@ -81,10 +81,10 @@ enum Begun {
     Remove,
 }
 
-/// Takes the steps down.
+/// The recorder of the steps.
 pub struct Steps {
     folders: Vec<PathBuf>,
-    /// Where standard output and error go.
+    /// The files of standard output and error.
     streams: [PathBuf; 2],
     /// All steps.
     pub steps: Vec<Step>,
@@ -97,7 +97,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Of a program that is going to change files in these folders, and whose standard streams are these files.
+    /// A recorder for a program that will change files in these folders, and whose standard streams are these files.
     #[must_use]
     pub fn of(folders: Vec<PathBuf>, streams: [PathBuf; 2]) -> Self {
         let mut steps = Self {
@@ -109,7 +109,7 @@ impl Steps {
             by_inode: HashMap::new(),
             begun: HashMap::new(),
         };
-        // The folders that these are in have names too, which are synced or not.
+        // The names of these folders themselves are in their parents, which are synced or not.
         for above in folders.iter().filter_map(|folder| folder.parent()) {
             if let (Ok(found), false) = (fs::symlink_metadata(above), steps.names.contains_key(above)) {
                 let node = steps.new_node(&found, None);
@@ -121,7 +121,7 @@ impl Steps {
     }
 
     fn take_in(&mut self, path: &Path) {
-        // A socket that a killed program left is nothing that a disk keeps.
+        // A socket that a killed program left is not kept by a disk.
         let Some(found) = fs::symlink_metadata(path).ok().filter(|found| found.is_dir() || found.is_file()) else { return };
         let node = self.new_node(&found, Some(path.to_owned()));
         self.names.insert(path.to_owned(), node);
@@ -159,7 +159,7 @@ impl Steps {
             }),
             (Deed::Sync, "sync_file_range") => None,
             (Deed::Sync, _) => self.at_fd(tid, first).map(|node| Begun::Sync { node, since }),
-            // With a mode there may be a hole afterwards, or the length stays: none of that is done here.
+            // With other modes `fallocate` punches a hole or keeps the length; the program does not use these.
             (Deed::Size, "fallocate") if second == 0 => {
                 self.at_fd(tid, first).map(|node| Begun::Size { node, length: third + fourth, at_least: true })
             }
@@ -175,7 +175,7 @@ impl Steps {
         }
     }
 
-    /// What is said and sent, and whether the folder above is synced.
+    /// Handles calls elsewhere: output, requests, and syncs of the folder above.
     fn elsewhere(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) -> Option<Begun> {
         if call.deed == Deed::Sync {
             let since = self.steps.len();
@@ -195,7 +195,7 @@ impl Steps {
     }
 }
 
-/// What a call is about to write.
+/// The bytes that a call is about to write.
 fn bytes(tid: Pid, call: &Call, regs: &user_regs_struct) -> Vec<u8> {
     let [_, address, count, ..] = arguments(regs);
     let count = usize::try_from(count).unwrap_or(0);
@@ -212,7 +212,7 @@ fn bytes(tid: Pid, call: &Call, regs: &user_regs_struct) -> Vec<u8> {
     pieces.chunks(16).flat_map(piece).collect()
 }
 
-/// Where the next plain `write` goes.
+/// The offset of the next plain `write`.
 fn position(tid: Pid, fd: u64) -> u64 {
     let tid = tid.as_raw_nonzero();
     let text = fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).unwrap_or_default();
@@ -252,7 +252,7 @@ impl Listener for Steps {
             Begun::Make { is_new } => {
                 let path = call.to.as_ref().unwrap_or(&call.path);
                 let Ok(found) = fs::symlink_metadata(path) else { return };
-                // A socket is nothing that a disk keeps.
+                // A socket is not kept by a disk.
                 if !is_new || !(found.is_file() || found.is_dir()) {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! Many rounds, in some lanes at once: which, in what order, and what came of them.
+//! Runs many rounds, in several lanes at once: chooses and orders them, and collects the results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,48 +15,48 @@ use super::steps::Steps;
 use super::verbs::{ROWS, Row};
 use crate::dice::Dice;
 
-/// What is swept.
+/// The settings of a sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// Where; a folder for each lane is made in it.
+    /// The folder of the sweep; each lane has a folder in it.
     pub folder: PathBuf,
-    /// The program that meets the faults.
+    /// The program in which faults are made.
     pub program: PathBuf,
-    /// A binary that plays `launch::PART`.
+    /// A binary that plays the part `launch::PART`.
     pub launcher: PathBuf,
-    /// Decides which rounds are taken, and where writes are torn.
+    /// The seed that decides which rounds are chosen, and where writes are torn.
     pub seed: u64,
-    /// How many rounds; all that there are without it.
+    /// How many rounds to do; all if `None`.
     pub rounds: Option<usize>,
-    /// Only these verbs; all without one.
+    /// The verbs to try; all if empty.
     pub verbs: Vec<String>,
-    /// Only these faults; all without one.
+    /// The faults to make; all if empty.
     pub faults: Vec<Fault>,
-    /// How many at once.
+    /// How many rounds run at once.
     pub lanes: usize,
 }
 
 /// One round that went wrong.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// The verb, the fault and the place: what makes it happen again.
+    /// The verb, the fault and the place, with which the round can be repeated.
     pub what: String,
-    /// The call that it befell.
+    /// The call at which the fault was made.
     pub call: String,
-    /// What the program said.
+    /// The output of the program.
     pub said: Said,
-    /// What was found.
+    /// The errors that were found.
     pub findings: Vec<Finding>,
 }
 
-/// What came of it.
+/// The result of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Rounds in which the fault came to pass, by verb and fault.
     pub rounds: BTreeMap<(&'static str, String), usize>,
-    /// Rounds in which the verb was over before the fault came.
+    /// How many rounds ended before the fault happened.
     pub missed: usize,
-    /// What went wrong.
+    /// The rounds that went wrong.
     pub broken: Vec<Broken>,
 }
 
@@ -67,13 +67,13 @@ impl Tally {
         self.rounds.values().sum()
     }
 
-    /// In how many rounds this went wrong.
+    /// How many rounds had this error.
     #[must_use]
     pub fn wrong(&self, wrong: Wrong) -> usize {
         self.broken.iter().filter(|broken| broken.findings.iter().any(|finding| finding.wrong == wrong)).count()
     }
 
-    /// A table: a row for each verb, and what went wrong below.
+    /// A table with a row for each verb, followed by the rounds that went wrong.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!("{:<22}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}\n", "verb", "killed", "torn", "short", "failed", "power", "wrong");
@@ -98,10 +98,10 @@ impl Tally {
 }
 
 impl Sweep {
-    /// Does it. `progress` hears of each round: how many there were, and what went wrong in it.
+    /// Does the sweep. `progress` is called after each round, with the number of rounds so far and the result if the round went wrong.
     ///
     /// # Panics
-    /// When this machine allows no tracing.
+    /// If this machine allows no tracing.
     pub fn go(&self, progress: &(impl Fn(usize, Option<&Broken>) + Sync)) -> Tally {
         self.in_lanes(|lab, row, number, tally| {
             let before = before(lab, row, tally);
@@ -121,7 +121,7 @@ impl Sweep {
         })
     }
 
-    /// Does this for each verb, in some lanes at once. A lane keeps a verb to its end: what is there before is looked at once.
+    /// Does `of` for each verb, in several lanes at once. One lane does all rounds of a verb, so that its start is examined only once.
     fn in_lanes(&self, of: impl Fn(&Lab, &'static Row, u64, &Mutex<Tally>) + Sync) -> Tally {
         let rows: Vec<&'static Row> = ROWS.iter().filter(|row| self.takes(row)).collect();
         let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
@@ -141,7 +141,7 @@ impl Sweep {
         tally.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Losses of power: each verb is recorded byte by byte, again after each fifty disks, and disks are made of that.
+    /// Losses of power: records each verb byte by byte, again after every fifty disks, and makes disks from the recording.
     ///
     /// # Panics
     /// As `go`.
@@ -162,7 +162,7 @@ impl Sweep {
         })
     }
 
-    /// How many rounds there are for each verb, where not all are wanted.
+    /// How many rounds each verb gets, if not all are done.
     fn each(&self) -> Option<usize> {
         let rows = ROWS.iter().filter(|row| self.takes(row)).count().max(1);
         self.rounds.map(|rounds| rounds.div_ceil(rows))
@@ -172,7 +172,7 @@ impl Sweep {
         let (recorded, ended) = recorded;
         let dice = Dice::new(self.seed.wrapping_mul(1_000_003).wrapping_add(round as u64));
         let steps = recorded.steps.len();
-        // One in ten after the end: what was said then counts most.
+        // One in ten is after the end, when all output must be on the record.
         let until = if dice.roll(10) == 0 { steps } else { usize::try_from(dice.roll(steps as u64 + 1)).unwrap_or(steps) };
         lab.clear();
         make_disk(recorded, until, lab.folder(), &lab.kept(row.start), &dice);
@@ -189,7 +189,7 @@ impl Sweep {
         self.verbs.is_empty() || self.verbs.iter().any(|verb| verb == row.name)
     }
 
-    /// Every place at which a fault can befall a verb; where fewer rounds are wanted, as many of them as the dice choose.
+    /// All places at which a fault can be made in a verb. If fewer rounds are wanted, the dice choose that many of them.
     fn plans(&self, number: u64, before: &Before) -> Vec<Plan> {
         let dice = Dice::new(self.seed.wrapping_mul(1_000_003).wrapping_add(number));
         let mut plans = Vec::new();
@@ -206,7 +206,7 @@ impl Sweep {
     }
 }
 
-/// A verb without a fault, step by step.
+/// Records a verb without a fault, step by step.
 fn recorded(lab: &Lab, row: &Row) -> (Steps, Said) {
     lab.put_back(row.start);
     let mut steps = Steps::of(lab.watched(), lab.streams());
@@ -214,7 +214,7 @@ fn recorded(lab: &Lab, row: &Row) -> (Steps, Said) {
     (steps, said)
 }
 
-/// What is there before a verb; what goes wrong without any fault is counted too.
+/// The state before a verb. Errors that occur without a fault are counted too.
 fn before(lab: &Lab, row: &Row, tally: &Mutex<Tally>) -> Before {
     let before = Before::of(lab, row);
     if !before.wrong.is_empty() {

@@ -1,6 +1,6 @@
-//! The few words of `ptrace` and `waitpid` that the tracer needs, made safe. Nothing else of this kit is unsafe.
+//! Safe wrappers of the few requests of `ptrace` and `waitpid` that the tracer needs. No other code of this kit is unsafe.
 //!
-//! A library with these wrappers exists, but it turns on a feature of `libc` with which everything in the workspace is built anew.
+//! A library with such wrappers exists, but it enables a feature of `libc` that makes everything in the workspace build anew.
 #![expect(unsafe_code, reason = "the standard library and rustix have no `ptrace`; each block says why it is sound")]
 
 use std::io;
@@ -10,20 +10,20 @@ use std::ptr;
 use libc::user_regs_struct;
 use rustix::process::{Pid, Signal};
 
-/// What became of a thread.
+/// What happened to a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
-    /// It ended, with this number.
+    /// It ended with this exit code.
     Exited(i32),
-    /// It was ended by this signal.
+    /// This signal ended it.
     Killed(i32),
-    /// It stands at the return of a call.
+    /// It is stopped at the return of a call.
     AtReturn,
-    /// It stands before a call that the filter stopped.
+    /// It is stopped before a call, by the filter.
     AtFilter,
-    /// It stands at another event: a new thread or process, another program.
+    /// It is stopped at another event: a new thread or process, or another program.
     AtEvent,
-    /// It is to be given this signal.
+    /// It is about to get this signal.
     Signalled(i32),
 }
 
@@ -38,7 +38,7 @@ fn number(data: c_int) -> *mut c_void {
     ptr::without_provenance_mut(usize::try_from(data).unwrap_or(0))
 }
 
-/// Makes the parent of this process its tracer, and stops until that goes on with it.
+/// Makes the parent of this process its tracer, and stops until the tracer continues it.
 pub(super) fn offer() -> io::Result<()> {
     // SAFETY: the request has no arguments.
     if unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, ptr::null_mut::<c_void>(), ptr::null_mut::<c_void>()) } == -1 {
@@ -47,7 +47,7 @@ pub(super) fn offer() -> io::Result<()> {
     Ok(rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?)
 }
 
-/// From now on it stops at the filter, and whatever it starts is traced too; all of it ends with the tracer.
+/// Sets the options of a thread: it stops at the filter, its children are traced too, and all end with the tracer.
 pub(super) fn set_options(tid: Pid) -> io::Result<()> {
     let options = libc::PTRACE_O_EXITKILL
         | libc::PTRACE_O_TRACESECCOMP
@@ -59,32 +59,32 @@ pub(super) fn set_options(tid: Pid) -> io::Result<()> {
     request(libc::PTRACE_SETOPTIONS, tid, number(options)).map(drop)
 }
 
-/// Lets it go on, with a signal or without one. A thread that was killed meanwhile is heard of as such.
+/// Continues a thread, with or without a signal. If the thread was killed meanwhile, `wait` reports that.
 pub(super) fn go_on(tid: Pid, signal: Option<i32>) {
     let _ = request(libc::PTRACE_CONT, tid, number(signal.unwrap_or(0)));
 }
 
-/// Lets it go on to the return of its call.
+/// Continues a thread to the return of its call.
 pub(super) fn go_on_to_return(tid: Pid) {
     let _ = request(libc::PTRACE_SYSCALL, tid, ptr::null_mut());
 }
 
-/// The registers of a thread that stands still.
+/// The registers of a stopped thread.
 pub(super) fn registers(tid: Pid) -> Option<user_regs_struct> {
     // SAFETY: registers are numbers; all of them may be 0.
     let mut regs: user_regs_struct = unsafe { std::mem::zeroed() };
     request(libc::PTRACE_GETREGS, tid, (&raw mut regs).cast()).ok().map(|_| regs)
 }
 
-/// Gives it other registers.
+/// Sets the registers of a stopped thread.
 pub(super) fn set_registers(tid: Pid, mut regs: user_regs_struct) {
     let _ = request(libc::PTRACE_SETREGS, tid, (&raw mut regs).cast());
 }
 
-/// Waits for any thread that this thread traces. `None` when there is none left.
+/// Waits for any thread that the calling thread traces. Returns `None` if there is none left.
 pub(super) fn wait() -> io::Result<Option<(Pid, Status)>> {
     let mut status = 0;
-    // Of this thread's children alone: other threads trace others.
+    // Wait only for this thread's children: other threads trace others.
     // SAFETY: the status is written to a number of our own.
     let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
     if tid == -1 {

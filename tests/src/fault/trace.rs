@@ -1,4 +1,4 @@
-//! Follows a program with all its threads and children, and does to one of its calls what was planned.
+//! Follows a program with all its threads and children, and makes the planned fault at one of its calls.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -19,19 +19,19 @@ use super::sys::{self, Status};
 /// BOUND: how long a program may take before it counts as hanging, and is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What hears of each call beneath the watched folders.
+/// Gets notified of each call beneath the watched folders.
 pub trait Listener {
-    /// A call is about to be made. Whether `returned` is to be called for it.
+    /// A call is about to be made. Returns whether `returned` should be called for it.
     fn entered(&mut self, tid: Pid, call: &Call, regs: &user_regs_struct) -> bool;
-    /// It was made, with this result, as the kernel gives it.
+    /// The call was made, with this result of the kernel.
     fn returned(&mut self, tid: Pid, call: &Call, result: i64);
-    /// Whether it also hears of calls elsewhere: writes to sockets and terminals.
+    /// Whether the listener also wants calls elsewhere: writes to sockets and terminals.
     fn hears_all(&self) -> bool {
         false
     }
 }
 
-/// Hears nothing.
+/// A listener that ignores everything.
 #[derive(Debug)]
 pub struct Nobody;
 
@@ -46,7 +46,7 @@ impl Listener for Nobody {
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// With this number.
+    /// With this exit code.
     Code(i32),
     /// By a signal.
     Killed(i32),
@@ -54,21 +54,21 @@ pub enum End {
     Hung,
 }
 
-/// What there is to be known of an execution.
+/// The result of a traced execution.
 #[derive(Clone, Debug)]
 pub struct Traced {
     /// The calls that changed files beneath the watched folders, in order.
     pub calls: Vec<Call>,
-    /// The first call to which the planned was done.
+    /// The first call at which the fault was made.
     pub hit: Option<Call>,
     /// How the program ended; its children may have ended later.
     pub end: End,
 }
 
-/// What is waited for at the return of a call.
+/// What to do at the return of a call.
 enum Awaited {
     Kill,
-    /// The third argument is given back, as the kernel does.
+    /// The third argument is restored, as the kernel does.
     Restore(u64),
     Tell(Call),
 }
@@ -83,11 +83,11 @@ struct Tracer<'a, L> {
     hit: Option<Call>,
 }
 
-/// Runs the command to its end. `launcher` is a binary that calls `launch::launch` where its first word is `launch::PART`. Of the command,
-/// the program, its arguments, folder and environment count, and its standard streams.
+/// Runs the command to its end. `launcher` is a binary that calls `launch::launch` if its first argument is `launch::PART`. The program,
+/// arguments, folder and environment of the command are used, and its standard streams.
 ///
 /// # Errors
-/// Where the machine allows no tracing.
+/// If the machine does not allow tracing.
 pub fn trace(
     launcher: &Path,
     command: &Command,
@@ -163,7 +163,7 @@ impl<L: Listener> Tracer<'_, L> {
         if is_new && tid == leader {
             sys::set_options(tid)?;
         }
-        // A thread that is new stops once; that is the tracer's signal, not the program's.
+        // A new thread stops once; that signal is the tracer's, not the program's.
         let of_the_tracer = is_new && signal == libc::SIGSTOP || signal == libc::SIGTRAP;
         sys::go_on(tid, (!of_the_tracer).then_some(signal));
         Ok(())
@@ -240,13 +240,13 @@ impl<L: Listener> Tracer<'_, L> {
 }
 
 impl Traced {
-    /// Calls by which files are changed in a way that the tracer can't follow. Where there are any, its figures say too little.
+    /// Calls that change files in a way that the tracer can't follow. If there are any, the results are incomplete.
     pub fn unseen(&self) -> impl Iterator<Item = &Call> {
         self.calls.iter().filter(|call| call.deed == Deed::Unseen)
     }
 }
 
-/// The call is not made, and this is its result.
+/// Skips the call, and sets its result.
 fn answer(tid: Pid, mut regs: user_regs_struct, result: i64) {
     regs.orig_rax = u64::MAX;
     regs.rax = u64::from_ne_bytes(result.to_ne_bytes());
@@ -254,7 +254,7 @@ fn answer(tid: Pid, mut regs: user_regs_struct, result: i64) {
     sys::go_on(tid, None);
 }
 
-/// Kills the process of a thread with all its threads, as a machine does: nothing that it is about to do is done.
+/// Kills the process of a thread with all its threads, as a crash of the machine does: no further call is made.
 fn kill_process(tid: Pid) {
     let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
     let process = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok()).and_then(Pid::from_raw).unwrap_or(tid);

@@ -1,59 +1,59 @@
-//! The verbs that are swept: one row each.
+//! The table of the verbs for a sweep: one row each.
 
-/// What is there before the verb.
+/// The state before the verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Start {
     /// A project, and no home.
     Empty,
-    /// A home in which a run was, with credentials and an acceptance.
+    /// A home with a run, credentials and an acceptance.
     Used,
-    /// The same, and a run that was killed while a POST was under way.
+    /// As `Used`, with a run that was killed while a POST was under way.
     CutPost,
-    /// The same, and a run that was killed while a GET was under way.
+    /// As `Used`, with a run that was killed while a GET was under way.
     CutGet,
-    /// A home that is an older copy of itself.
+    /// A home that was replaced by an older copy of itself.
     Back,
     /// A home whose record is damaged.
     Damaged,
     /// A home whose record lies in several segments.
     Long,
-    /// A backup, and no home any more.
+    /// A backup, without a home.
     Gone,
 }
 
-/// How the verb is done.
+/// How the verb is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// By its words.
+    /// By its command line.
     Verb,
-    /// As a run that asks two GETs and two POSTs, one after the other.
+    /// As a run that sends two GETs and two POSTs, one after the other.
     Run,
-    /// As a run that asks two POSTs at once.
+    /// As a run that sends two POSTs at once.
     AtOnce,
-    /// As a run that `stop` ends while it waits for an answer. The process that runs it meets the fault.
+    /// As a run that `stop` ends while it waits for an answer. The fault is made in the process that runs it.
     Stopped,
 }
 
-/// A verb.
+/// A row of the table: one verb.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// What it is called here.
+    /// The name of the row.
     pub name: &'static str,
-    /// What is there before.
+    /// The state before the verb.
     pub start: Start,
-    /// How it is done.
+    /// How the verb is executed.
     pub doing: Doing,
-    /// Its command line.
+    /// The arguments of the program.
     pub words: &'static [&'static str],
-    /// Its standard input.
+    /// The standard input.
     pub input: &'static str,
-    /// What shows whether it has changed anything, and the kind of record that says so.
+    /// The command that shows whether the verb has changed something, and the kind of the record of that change.
     pub changes: Option<(&'static [&'static str], &'static str)>,
-    /// Whether the change comes before its record, which the next opening of the home makes where the verb was cut off in between.
+    /// Whether the change comes before its record. If the verb was cut off in between, the next opening of the home makes the record.
     pub owes: bool,
-    /// With what it may end when it is done once more, after the fault: some things can't be done twice.
+    /// The allowed exit codes when the verb is repeated after the fault: some verbs can't be done twice.
     pub again: &'static [i32],
-    /// With what `audit verify` and `ps` may end right after the fault.
+    /// The allowed exit codes of `audit verify` and `ps` right after the fault.
     pub between: &'static [i32],
 }
 
@@ -63,10 +63,10 @@ const PLAIN: Row =
 const LS: &[&str] = &["credentials", "ls"];
 const CHANGED: &str = "credential-changed";
 const ROTATED: &[&str] = &["audit", "show", "--kind", "key-rotated"];
-/// What would go.
+/// The command that shows what `prune` would remove.
 const WOULD_GO: &[&str] = &["prune", "--older-than", "0s", "--drop-accepted", "--drop"];
 
-/// All of them.
+/// All rows.
 pub const ROWS: &[Row] = &[
     Row { name: "first-run", start: Start::Empty, doing: Doing::Run, words: &["run", "each", "--trust"], between: &[0, 2], ..PLAIN },
     Row { name: "run", doing: Doing::Run, words: &["run", "each"], ..PLAIN },
@@ -104,7 +104,7 @@ pub const ROWS: &[Row] = &[
         name: "credentials-seal",
         words: &["credentials", "seal", "passphrase"],
         input: super::lab::PASSPHRASE,
-        // No verb shows under what a vault is sealed, so whether it was changed is not looked at.
+        // No verb shows under what key a vault is sealed, so the change is not checked.
         ..PLAIN
     },
     Row { name: "credentials-restore", words: &["credentials", "restore", "far"], changes: Some((LS, CHANGED)), again: &[0, 2], ..PLAIN },
@@ -178,7 +178,7 @@ impl Row {
         ROWS.iter().find(|row| row.name == name)
     }
 
-    /// Whether the record may become shorter by it.
+    /// Whether this verb may make the record shorter.
     #[must_use]
     pub fn shortens(&self) -> bool {
         matches!(self.start, Start::Damaged | Start::Long)

@@ -1,4 +1,4 @@
-//! Descriptions of an API: often meant to be public, and then no fault.
+//! Descriptions of an API. They are often meant to be public, and then they are not a fault.
 
 use super::{Check, Group, Holds, Looks, Sight, words};
 use crate::page::Page;
@@ -10,7 +10,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Api,
         severity: Severity::Low,
         cwe: "CWE-200",
-        title: "A description of the API can be read",
+        title: "A description of the API is public",
         looks: Looks::AtPaths {
             paths: &[
                 "openapi.json",
@@ -33,7 +33,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Api,
         severity: Severity::Low,
         cwe: "CWE-200",
-        title: "A page to try the API out can be used",
+        title: "A page for trying out the API is public",
         looks: Looks::AtPaths {
             paths: &["swagger-ui/", "swagger-ui.html", "swagger-ui/index.html", "swagger/", "swagger/index.html", "docs", "api/docs"],
             holds: Holds::Plain,
@@ -45,7 +45,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Api,
         severity: Severity::Low,
         cwe: "CWE-200",
-        title: "GraphQL tells its whole schema",
+        title: "GraphQL shows its whole schema",
         looks: Looks::AtPaths {
             paths: &["graphql?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D", "api/graphql?query=%7B__schema%7BqueryType%7Bname%7D%7D%7D"],
             holds: Holds::Plain,
@@ -61,7 +61,7 @@ fn openapi(page: &Page) -> Sight {
         return (begins("paths:") || page.is_cut()).then(|| format!("`{}`, `paths:`", version.trim_end()));
     }
     let Some(json) = page.json() else {
-        // Too long to be read whole: by what its beginning has.
+        // The page is too long to be read whole, so judge it by its beginning.
         let looks_so = page.is_cut() && page.text().trim_start().starts_with('{') && page.has("\"paths\"");
         let version = ["\"openapi\"", "\"swagger\""].into_iter().find(|word| looks_so && page.has(word))?;
         return Some(format!("`{version}`, `\"paths\"`"));

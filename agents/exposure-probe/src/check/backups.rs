@@ -1,4 +1,4 @@
-//! Copies that nobody meant to publish: archives, dumps of databases, and source under a name that the server does not run.
+//! Copies that nobody meant to publish: archives, dumps of databases, and source under a name that the server does not execute.
 
 use super::{Check, Group, Holds, Looks, Sight, beginning, words};
 use crate::page::Page;
@@ -108,7 +108,7 @@ fn archive(page: &Page) -> Sight {
     if page.path.ends_with(".zip") { beginning(page, b"PK\x03\x04", "a zip archive") } else { gzip(page) }
 }
 
-/// With the one method of compression that there is, so that two bytes are not taken for the whole.
+/// A gzip file. The third byte (the only method of compression) is checked too, so that two bytes alone are not a match.
 fn gzip(page: &Page) -> Sight {
     beginning(page, b"\x1f\x8b\x08", "a gzip archive")
 }

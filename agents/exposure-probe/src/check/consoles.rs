@@ -1,4 +1,4 @@
-//! Admin consoles and data stores that answer without a login. That one is there and asks who is there is no finding.
+//! Admin consoles and data stores that answer without a login. A console that asks for a login is not a finding.
 
 use super::{Check, Group, Holds, Looks, Sight, words};
 use crate::page::Page;
@@ -50,7 +50,7 @@ pub(super) static CHECKS: &[Check] = &[
     open("etcd-reachable", Severity::Medium, "etcd answers clients that have no certificate", &["version"], |page| {
         fields(page, &["etcdserver", "etcdcluster"])
     }),
-    open("docker-api-open", Severity::Critical, "The API of Docker answers: whoever reaches it runs anything", &["version"], |page| {
+    open("docker-api-open", Severity::Critical, "The API of Docker answers: its clients can run anything", &["version"], |page| {
         fields(page, &["ApiVersion", "MinAPIVersion", "KernelVersion"])
     }),
     open("elasticsearch-open", Severity::High, "Elasticsearch answers without a login", &[""], elasticsearch),
@@ -64,7 +64,7 @@ pub(super) static CHECKS: &[Check] = &[
     ),
 ];
 
-/// The names of fields, where an object has them all.
+/// The names of these fields, if the JSON object has all of them.
 fn fields(page: &Page, names: &[&str]) -> Sight {
     let json = page.json()?;
     let object = json.as_object()?;
@@ -72,7 +72,7 @@ fn fields(page: &Page, names: &[&str]) -> Sight {
     all.then(|| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
 }
 
-/// Its inside, not its form for logging in.
+/// The inside of phpMyAdmin, not its login form.
 fn phpmyadmin(page: &Page) -> Sight {
     let inside = words(page, &["<div id=\"pma_navigation\"", "CommonParams.setAll("])?;
     if page.has("name=\"pma_username\"") { None } else { Some(inside) }

@@ -10,7 +10,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Debug,
         severity: Severity::Critical,
         cwe: "CWE-489",
-        title: "The console of Werkzeug's debugger answers: whoever has its PIN runs code",
+        title: "The console of Werkzeug's debugger answers: anybody who has its PIN can run code",
         looks: Looks::AtPaths { paths: &["console"], holds: Holds::Secrets, sees: console },
     },
     Check {
@@ -48,7 +48,7 @@ fn console(page: &Page) -> Sight {
         .or_else(|| words(page, &["Werkzeug Debugger</title>", "EVALEX = true", "SECRET = \""]).map(|_| "`EVALEX = true`".to_owned()))
 }
 
-/// What each framework puts on its debug page, and on no other.
+/// Texts that each framework puts on its debug page, and on no other page.
 const FRAMEWORKS: [(&str, &[&str]); 11] = [
     ("Werkzeug", &["Werkzeug Debugger</title>", "<div class=\"debugger\">"]),
     ("Django", &["You\u{2019}re seeing this error because you have <code>DEBUG = True</code>"]),
@@ -67,13 +67,13 @@ fn debug_page(page: &Page) -> Sight {
     FRAMEWORKS.iter().find(|(_, signs)| page.has_all(signs)).map(|(name, _)| format!("the debug page of {name}"))
 }
 
-/// Told by the shape of at least two frames: one line may be quoted anywhere.
+/// A stack trace, recognised by the shape of at least two frames: a single line may be a quotation.
 fn stack_trace(page: &Page) -> Sight {
     if debug_page(page).is_some() {
         return None;
     }
     let count = |mark: &str| page.text().matches(mark).count();
-    // Within HTML a quotation mark may be written as a word.
+    // In HTML a quotation mark may be written as an entity.
     let python = page.has("Traceback (most recent call last)") && (count("File \"") + count("File &quot;") + count("File &#34;") >= 1);
     let java = count(".java:") >= 2 && (count("\tat ") + count("at org.") + count("at java.") >= 2);
     let php = (page.has("Fatal error") || page.has("Uncaught ")) && page.has(".php") && (page.has(" on line ") || page.has("#0 "));

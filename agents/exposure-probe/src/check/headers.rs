@@ -1,22 +1,22 @@
-//! What the headers of a target's own page say, and what they leave out.
+//! Checks of the headers of a target's own page: weak ones and missing ones.
 
 use super::{Check, Group, Looks, Root, Sight};
 use crate::page::Page;
 use crate::show;
 use bailiwick_sdk::findings::Severity;
 
-/// BOUND: a browser that is told less forgets before the next visit; half a year.
+/// BOUND: half a year. With a shorter time, a browser may forget the rule before the next visit.
 const HSTS_SECONDS_MIN: u64 = 15_552_000;
 
 /// BOUND: how many versions are shown.
 const VERSIONS_MAX: usize = 8;
 
-/// How an answer treats an origin of which it can't know anything.
+/// How an answer treats an origin that the server can't know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cors {
-    /// May read what anybody may.
+    /// The origin may read what anybody may read.
     Reflected,
-    /// May read what the user may.
+    /// The origin may read what the user may read.
     WithCredentials,
 }
 
@@ -43,7 +43,7 @@ pub(super) static CHECKS: &[Check] = &[
     ),
     root("content-type-options", Group::Headers, Severity::Low, "CWE-693", "Browsers may guess what an answer is", no_sniff),
     root("frame-options", Group::Headers, Severity::Low, "CWE-1021", "Any site may put the page into a frame", frames),
-    root("referrer-policy", Group::Headers, Severity::Info, "CWE-200", "The page does not say what others learn of its address", referrer),
+    root("referrer-policy", Group::Headers, Severity::Info, "CWE-200", "The page does not limit who learns its address", referrer),
     root("cookie-secure", Group::Cookies, Severity::Medium, "CWE-614", "A cookie set over https may travel in clear text", |root| {
         cookies(root, |cookie| !cookie.has("secure"))
     }),
@@ -63,7 +63,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Cors,
         severity: Severity::High,
         cwe: "CWE-942",
-        title: "Any site may read what its visitor may",
+        title: "Any site may read what its visitor may read",
         looks: Looks::AsOthers { sees: Cors::WithCredentials },
     },
     Check {
@@ -71,11 +71,11 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Cors,
         severity: Severity::Low,
         cwe: "CWE-942",
-        title: "Any site is named as one that may read the answers",
+        title: "Any site may read the answers that anybody gets",
         looks: Looks::AsOthers { sees: Cors::Reflected },
     },
-    root("version-header", Group::Versions, Severity::Low, "CWE-497", "A header tells the version of a program", versions),
-    root("tls-redirect", Group::Tls, Severity::Medium, "CWE-319", "Clear text is answered instead of sent on to https", clear_text),
+    root("version-header", Group::Versions, Severity::Low, "CWE-497", "A header shows the version of a program", versions),
+    root("tls-redirect", Group::Tls, Severity::Medium, "CWE-319", "Clear text is answered instead of redirected to https", clear_text),
 ];
 
 impl Cors {
@@ -87,7 +87,7 @@ impl Cors {
     }
 }
 
-/// Headers are for what is shown to people; an error or a redirect is not.
+/// The page that is shown to people: not an error and not a redirect. The header checks look only at that.
 fn shown<'a>(root: &Root<'a>) -> Option<&'a Page> {
     root.last.filter(|page| page.is_there())
 }
@@ -99,7 +99,7 @@ fn hsts(root: &Root<'_>) -> Sight {
     let age = lowered.split(';').find_map(|part| part.trim().strip_prefix("max-age=")).map(|age| age.trim_matches('"').parse::<u64>());
     match age {
         Some(Ok(age)) if age >= HSTS_SECONDS_MIN => None,
-        Some(Ok(age)) => Some(format!("`Strict-Transport-Security` holds for {age} seconds only")),
+        Some(Ok(age)) => Some(format!("`Strict-Transport-Security` is valid for {age} seconds only")),
         Some(Err(_)) | None => Some("`Strict-Transport-Security` says no `max-age`".to_owned()),
     }
 }
@@ -110,13 +110,13 @@ fn policy(root: &Root<'_>) -> Sight {
     let policy = policy.to_ascii_lowercase();
     let part = |name: &str| policy.split(';').map(str::trim).find(|part| part.split(' ').next() == Some(name)).map(str::to_owned);
     let Some(scripts) = part("script-src").or_else(|| part("default-src")) else {
-        return Some("`Content-Security-Policy` says nothing of scripts".to_owned());
+        return Some("`Content-Security-Policy` does not limit scripts".to_owned());
     };
-    // Where there is a nonce, a hash or `strict-dynamic`, browsers pass over `unsafe-inline`: it is there for old ones.
+    // With a nonce, a hash or `strict-dynamic`, browsers ignore `unsafe-inline`, which is then there for old browsers.
     let is_narrowed = ["'nonce-", "'sha256-", "'sha384-", "'sha512-", "'strict-dynamic'"].iter().any(|word| scripts.contains(word));
     let is_wide = scripts.split(' ').any(|source| ["*", "http:", "https:", "data:"].contains(&source));
     let weak = (scripts.contains("'unsafe-inline'") || is_wide) && !is_narrowed;
-    weak.then(|| "`Content-Security-Policy` lets scripts come from anywhere, or stand in the page".to_owned())
+    weak.then(|| "`Content-Security-Policy` allows scripts from anywhere, or inline scripts".to_owned())
 }
 
 fn no_sniff(root: &Root<'_>) -> Sight {
@@ -149,7 +149,7 @@ fn referrer(root: &Root<'_>) -> Sight {
     }
 }
 
-/// A cookie as it is set; its value is not looked at.
+/// A cookie as it is set; its value is not examined.
 struct Cookie {
     name: String,
     flags: String,
@@ -160,7 +160,7 @@ impl Cookie {
         let (pair, flags) = field.split_once(';').unwrap_or((field, ""));
         let (name, value) = pair.split_once('=')?;
         let flags = flags.to_ascii_lowercase();
-        // One that is taken away is set with an end that lies behind it.
+        // A server deletes a cookie by setting it with an end in the past.
         let ends = value.trim().is_empty() || flags.contains("max-age=0") || flags.contains("01 jan 1970") || flags.contains("01-jan-1970");
         (!ends).then(|| Self { name: name.trim().to_owned(), flags })
     }
@@ -169,7 +169,7 @@ impl Cookie {
         self.flags.split(';').any(|part| part.split('=').next().is_some_and(|name| name.trim() == flag))
     }
 
-    /// Scripts send these back to show that they run within the site.
+    /// Whether scripts send this cookie back to show that they run within the site (protection against forged requests).
     fn is_for_scripts(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
         name.contains("csrf") || name.contains("xsrf")

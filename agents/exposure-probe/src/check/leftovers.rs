@@ -1,4 +1,5 @@
-//! What editors and operating systems leave behind, and default pages and listings, which a server shows where nobody told it otherwise.
+//! Files that editors and operating systems leave behind, and default pages and listings, which a server shows unless it is
+//! configured otherwise.
 
 use super::{Check, Group, Holds, Looks, Sight, beginning, words};
 use crate::page::Page;
@@ -87,7 +88,7 @@ fn ide(page: &Page) -> Sight {
     if !text.starts_with(['{', '/']) || page.is_html() {
         return None;
     }
-    // With comments it is no JSON: told by what no other file has.
+    // With comments the file is not JSON, so recognise it by texts that no other file has.
     let marks: &[&str] = match page.path.rsplit('/').next() {
         Some("launch.json") => &["\"configurations\"", "\"request\""],
         Some("sftp.json") => &["\"host\"", "\"remotePath\""],

@@ -1,6 +1,7 @@
-//! What is looked for, as one table: where to look, what must be seen there, and how bad it is.
+//! The table of all checks: where to look, what must be seen there, and how severe it is.
 //!
-//! Asks nobody. INVARIANT: what a check shows is made of its own words and of what `show` lets through, never of a page's text.
+//! This module sends no requests. INVARIANT: the text that a check shows consists of its own words and of what `show` lets through,
+//! never of a page's text.
 
 mod api;
 mod backups;
@@ -20,23 +21,23 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::headers::Cors;
 
-/// What sort of thing a check looks for.
+/// The group of a check: what kind of fault it looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// What version control keeps beside the files: `.git`, `.svn`, `.hg`.
+    /// Folders that version control keeps beside the files: `.git`, `.svn`, `.hg`.
     Vcs,
     /// `.env` and other files that hold credentials.
     Secrets,
     /// Archives, dumps of databases, and copies of source files.
     Backups,
-    /// What editors and operating systems leave behind.
+    /// Files that editors and operating systems leave behind.
     Leftovers,
     /// Status and metrics pages.
     Status,
     /// Directory listings.
     Listing,
-    /// Debug consoles, debug pages, and errors that tell too much.
+    /// Debug consoles, debug pages, and errors that show too much.
     Debug,
     /// Pages that a server shows before anybody has set it up.
     Default,
@@ -76,10 +77,10 @@ impl Group {
     ];
 }
 
-/// What a check saw, in words that may be shown; nothing where it saw nothing.
+/// What a check saw, as text that may be shown; `None` if it saw nothing.
 pub(crate) type Sight = Option<String>;
 
-/// One thing to look for.
+/// One check.
 pub(crate) struct Check {
     pub(crate) id: &'static str,
     pub(crate) group: Group,
@@ -89,38 +90,38 @@ pub(crate) struct Check {
     pub(crate) looks: Looks,
 }
 
-/// Where a check looks, and how it knows.
+/// Where a check looks, and how it recognises a fault.
 pub(crate) enum Looks {
-    /// At what lies at these paths below the target's folder; the empty one is the target's own page.
+    /// At these paths below the target's folder; the empty path is the target's own page.
     AtPaths { paths: &'static [&'static str], holds: Holds, sees: fn(&Page) -> Sight },
-    /// At the target's own page, and at those that led there.
+    /// At the target's own page, and at the redirects that led there.
     AtRoot { sees: fn(&Root<'_>) -> Sight },
-    /// At whatever came as an error.
+    /// At every answer that is an error.
     AtErrors { sees: fn(&Page) -> Sight },
-    /// At the target's own page, asked for on behalf of others.
+    /// At the target's own page, asked for on behalf of other origins.
     AsOthers { sees: Cors },
 }
 
-/// What a file that is found may hold, and so what its digest is made of.
+/// What a found file may contain, and so what its digest is made from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
-    /// Nothing that a digest would give away.
+    /// Nothing secret: the digest may be of the file.
     Plain,
-    /// Secrets: the digest is of what is shown.
+    /// Secrets: the digest is of the text that is shown instead.
     Secrets,
-    /// The same, and may be so large that only its beginning is asked for.
+    /// Secrets, in a file that may be so large that only its beginning is asked for.
     Much,
 }
 
 /// The target's own page.
 pub(crate) struct Root<'a> {
-    /// What was asked for first; it may be a redirect.
+    /// The page that was asked for first, which may be a redirect, and those that followed.
     pub(crate) pages: &'a [Page],
-    /// Where it ended, if it did.
+    /// The page where the redirects ended, if they did.
     pub(crate) last: Option<&'a Page>,
 }
 
-/// All of them, in the order in which they are looked for and reported.
+/// All checks, in the order in which they are made and reported.
 pub(crate) fn all() -> impl Iterator<Item = &'static Check> {
     let tables = [
         vcs::CHECKS,
@@ -137,28 +138,28 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Check> {
 }
 
 impl Check {
-    /// Some make sense only over https, one only over http.
+    /// Whether this check applies to `target`: some make sense only over https, one only over http.
     pub(crate) fn is_for(&self, target: &Target) -> bool {
         match self.id {
             "hsts" | "cookie-secure" => target.is_https(),
-            // Nobody listens in between within one machine, and no certificate is to be had for its own addresses.
+            // Nobody can listen within one machine, and no authority issues certificates for its own addresses.
             "tls-redirect" => !target.is_https() && !target.is_loopback(),
             _ => true,
         }
     }
 }
 
-/// Shows words of a check's own, where all of them are on a page.
+/// Shows these words of the check if all of them are on the page.
 pub(crate) fn words(page: &Page, words: &[&str]) -> Sight {
     page.has_all(words).then(|| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
 }
 
-/// As [`words`], of a file: one that is a page for people shows nothing.
+/// As [`words`], for a file: a page for people does not count.
 pub(crate) fn file_with(page: &Page, all: &[&str]) -> Sight {
     if page.is_html() { None } else { words(page, all) }
 }
 
-/// Shows what a file of that sort begins with.
+/// Shows `name` if the page begins with these bytes.
 pub(crate) fn beginning(page: &Page, bytes: &[u8], name: &str) -> Sight {
     page.begins(bytes).then(|| format!("begins as {name}"))
 }

@@ -1,4 +1,4 @@
-//! Files that hold credentials. Names of what is in there are shown, and never a value.
+//! Files that contain credentials. A finding shows names from the file, and never a value.
 
 use super::{Check, Group, Holds, Looks, Sight};
 use crate::page::Page;
@@ -49,7 +49,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// Every line is a comment or sets a variable; one that sets none makes it another kind of file.
+/// A file of environment variables: every line is a comment or sets a variable. A file with other lines is of another kind.
 fn env(page: &Page) -> Sight {
     if page.is_html() || page.text().contains('\0') {
         return None;
@@ -60,7 +60,7 @@ fn env(page: &Page) -> Sight {
     for line in lines {
         match variable(line) {
             Some(name) => names.push(name),
-            // The rest of a value that takes several lines, a private key for instance.
+            // The rest of a value over several lines, for example a private key.
             None => odd += 1,
         }
     }

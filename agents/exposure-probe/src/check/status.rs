@@ -1,4 +1,4 @@
-//! Pages on which a server tells its operators how it is.
+//! Pages on which a server shows its state to its operators.
 
 use super::{Check, Group, Holds, Looks, Sight, beginning, file_with, words};
 use crate::page::Page;
@@ -22,7 +22,7 @@ pub(super) static CHECKS: &[Check] = &[
         group: Group::Status,
         severity: Severity::Medium,
         cwe: "CWE-497",
-        title: "The status page of Apache can be read: it shows who asks for what",
+        title: "The status page of Apache can be read: it shows the clients and their requests",
         looks: Looks::AtPaths { paths: &["server-status", "server-info"], holds: Holds::Secrets, sees: apache },
     },
     Check {
@@ -113,7 +113,7 @@ fn sensitive(page: &Page) -> Sight {
     if page.is_html() || !page.text().trim_start().starts_with('{') {
         return None;
     }
-    // By its beginning alone: what was asked for may be a part.
+    // Judge only the beginning: the answer may be a part of the file.
     let marks: &[&str] = match page.path.rsplit('/').next() {
         Some("env") => return words(page, &["\"propertySources\""]).or_else(|| words(page, &["\"systemProperties\"", "\"java."])),
         Some("httptrace") => &["\"traces\"", "\"timestamp\""],

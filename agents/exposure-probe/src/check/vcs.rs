@@ -1,4 +1,4 @@
-//! What version control keeps beside the files: from it the whole source can be put together.
+//! Folders that version control keeps beside the files. The whole source can be restored from them.
 
 use super::{Check, Group, Holds, Looks, Sight, beginning, file_with};
 use crate::page::Page;
@@ -48,7 +48,7 @@ fn svn(page: &Page) -> Sight {
     if page.path.ends_with("/wc.db") {
         return beginning(page, b"SQLite format 3\0", "a database of SQLite");
     }
-    // Since 1.7 the file holds nothing but the number of its format; before, that and the entries.
+    // Since 1.7 the file contains only the number of its format; before, it contained the entries too.
     let mut lines = page.text().lines();
     let format = lines.next().and_then(|line| line.trim().parse::<u8>().ok()).filter(|format| (4..=12).contains(format))?;
     let plausible = lines.clone().all(|line| line.trim().is_empty()) && lines.count() < 2 || page.has("\ndir\n");

@@ -1,4 +1,4 @@
-//! For each check an answer that it finds; and that what it reports is all that a finding has to be.
+//! For each check an answer that it finds, and a test that its report meets all requirements of a finding.
 
 use super::{GOOD, HTML, Site, probed, rules};
 use crate::check;
@@ -7,10 +7,10 @@ use bailiwick_sdk::testing;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// A value that is in every file below, and may be nowhere else.
+/// A value that is in every file below, and must appear in no report.
 pub(super) const SECRET: &str = "hunter2hunter2";
 
-/// A page that shows each kind of thing, by path.
+/// For each path, a page that shows a fault there.
 fn pages() -> Vec<(&'static str, Vec<u8>)> {
     let json = |text: &str| text.as_bytes().to_vec();
     let mut pages: Vec<(&'static str, Vec<u8>)> = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn everything() -> Vec<u8> {
     pages().into_iter().filter(|(_, body)| body.is_ascii()).flat_map(|(_, body)| [body, b"\n".to_vec()].concat()).collect()
 }
 
-/// A site with nearly every fault that one can have at the same time.
+/// A site with nearly every fault that a site can have at the same time.
 pub(super) fn faulty() -> Site {
     let cookies = [("set-cookie", "session=hunter2hunter2; Path=/"), ("set-cookie", "csrftoken=x; Secure; SameSite=Lax")];
     let cors = [("access-control-allow-origin", "null"), ("access-control-allow-credentials", "true")];
@@ -74,7 +74,7 @@ pub(super) fn faulty() -> Site {
     pages().into_iter().fold(site, |site, (path, body)| site.with(path, 200, &[], body))
 }
 
-/// What can't be at the same time as the rest.
+/// Findings of faults that can't exist at the same time as the others.
 fn besides() -> Vec<Finding> {
     let elastic = r#"{"name":"a","cluster_name":"b","version":{},"tagline":"You Know, for Search"}"#;
     let (_, mut findings) = Site::default().with("/", 200, &[], elastic).probed();
@@ -119,7 +119,7 @@ fn no_finding_holds_a_secret_and_no_digest_is_of_one() {
     assert!(!serde_json::to_string(&(&findings, &output)).unwrap().contains(SECRET));
     let env = findings.iter().find(|finding| finding.rule == "env-file").unwrap();
     assert_eq!(env.excerpt.as_deref(), Some("/.env: sets APP_KEY, DB_PASSWORD"));
-    // Another secret, the same digests: nobody can try out guesses against them.
+    // With another secret the digests are the same: nobody can test guesses against them.
     let mut other = faulty();
     for (_, headers, body) in other.pages.values_mut() {
         *body = String::from_utf8(body.clone()).map_or(body.clone(), |text| text.replace(SECRET, "tiger55tiger55").into_bytes());

@@ -1,4 +1,4 @@
-//! Targets that mean no good: each ends, within its budget, with nothing of theirs passed on.
+//! Hostile targets: each probe ends within its budget, and passes on no text of the target.
 
 use super::{GOOD, HTML, Site, answer, probed, rules};
 use bailiwick_sdk::http::{Error, HeaderName, HeaderValue, Response, StatusCode};
@@ -15,7 +15,7 @@ fn redirects_without_an_end_are_left_open() {
         let next = format!("{}/a/", request.uri().path().trim_end_matches('/'));
         Ok(answer(302, &[("location", &next)], ""))
     });
-    assert_eq!(probed(target()).0["asked"], json!(500), "not even that goes past the budget");
+    assert_eq!(probed(target()).0["asked"], json!(500), "even this stays within the budget");
     let (output, findings) = probed(json!({"targets": ["https://shop.test/"], "requests-per-target": 5000}));
     assert_eq!(rules(&findings), Vec::<&str>::new());
     let open = output["targets"][0]["undecided"]["redirect-loop"].as_array().unwrap();
@@ -49,7 +49,7 @@ fn a_site_that_says_200_to_everything_has_no_finding_but_its_own_headers() {
     let (output, findings) = probed(target());
     assert!(findings.iter().all(|finding| !["vcs", "git-folder", "env-file"].contains(&finding.rule.as_str())));
     let of_headers = ["hsts", "content-security-policy", "content-type-options", "frame-options", "referrer-policy"];
-    assert_eq!(rules(&findings), of_headers, "what its own page lacks is so, whatever else it says");
+    assert_eq!(rules(&findings), of_headers, "missing headers of its own page are found in any case");
     assert_eq!(output["targets"][0]["soft_404"], json!(true));
 }
 

@@ -1,11 +1,11 @@
-//! What looks like a fault and is none.
+//! Answers that look like a fault but are not.
 
 use super::{GOOD, HTML, Site, answer, probed, rules};
 use crate::check::{self, Looks};
 use bailiwick_sdk::testing;
 use serde_json::json;
 
-/// A page for people that has every word that a check looks for, as text that it writes about.
+/// A page for people with every word that a check looks for, as an article about these words.
 fn article() -> String {
     let words = "phpMyAdmin, RabbitMQ, Grafana, Kibana, Jenkins, Traefik, Consul, etcd, Elasticsearch, Kubernetes, Swagger UI, Werkzeug \
                  Debugger, Traceback (most recent call last), Index of /, Active connections: 3, server accepts handled requests, \
@@ -18,7 +18,7 @@ fn article() -> String {
 
 #[test]
 fn a_page_that_only_mentions_a_thing_is_none() {
-    // At each path its own page: a random path beside it says 404, so nothing but the sign itself keeps it from being found.
+    // Each path has its own page, and a random path beside it answers 404. So only the check itself can reject the page.
     let mut site = Site::good();
     for check in check::all() {
         let Looks::AtPaths { paths, .. } = &check.looks else { continue };
@@ -79,7 +79,7 @@ fn a_console_that_asks_who_is_there_is_none() {
 
 #[test]
 fn what_is_found_where_nothing_can_be_is_called_a_soft_404() {
-    // Every path has the same file: there is no telling what is there.
+    // Every path has the same file, so nobody can tell what really exists.
     for body in ["A_KEY=1\nB=2\n", "ref: refs/heads/main\n", "<?php", "<title>Index of /</title><h1>Index of /</h1><a href=\"../\">"] {
         testing::answer_http(move |_| Ok(answer(200, &GOOD, body)));
         let (output, findings) = probed(json!({"targets": ["https://shop.test"]}));

@@ -1,4 +1,4 @@
-//! What the documentation says is what the code does.
+//! The tables of the README agree with the code.
 
 use crate::check::{self, Group};
 use crate::why::Why;
@@ -11,7 +11,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
     lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()).collect()
 }
 
-/// The word that a type has as JSON.
+/// The string that a value has as JSON.
 fn word(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }

@@ -1,8 +1,8 @@
-//! Puts an object together from another and the differences.
+//! Applies a delta: makes an object from another one and the differences.
 
 use super::object::Broken;
 
-/// Reads a number of seven bits a byte, least significant first; returns the rest too.
+/// Reads a number with seven bits per byte, least significant first; returns the rest of the bytes too.
 pub(super) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (n, byte) in bytes.iter().enumerate().take(9) {
@@ -14,7 +14,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-/// What `delta` makes of `base`, where that has the length that it says and no more than `bytes_max`.
+/// Applies `delta` to `base`. The lengths must be those that the delta says, and the result at most `bytes_max` long.
 pub(super) fn apply(base: &[u8], delta: &[u8], bytes_max: usize) -> Result<Vec<u8>, Broken> {
     let corrupt = Broken::Corrupt("a delta");
     let Some(((from, to), mut rest)) = number(delta).and_then(|(from, rest)| number(rest).map(|(to, rest)| ((from, to), rest))) else {
@@ -41,7 +41,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8], bytes_max: usize) -> Result<Vec<u
     if out.len() == length { Ok(out) } else { Err(corrupt) }
 }
 
-/// Where to copy from, and how much: four bytes and three, of which only those are there that the code names.
+/// Where to copy from (up to four bytes), and how much (up to three bytes); only the bytes that the code names are present.
 fn copied(code: u8, bytes: &[u8]) -> Option<(usize, usize, &[u8])> {
     let (mut values, mut rest) = ([0_usize; 2], bytes);
     for bit in 0..7 {

@@ -1,15 +1,15 @@
-//! Unpacks zlib streams piece by piece, into no more memory than was said beforehand.
+//! Unpacks zlib streams piece by piece, into no more memory than the caller allows.
 
 use super::object::Broken;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use std::io::Read;
 
-/// How much is read at a time: little where little is to come, as most of what lies in a pack is small.
+/// How much is read at a time: little if little is expected, since most objects in a pack are small.
 const PIECE_BYTES_MIN: usize = 256;
 const PIECE_BYTES_MAX: usize = 16 * 1024;
 
-/// One stream under way.
+/// One stream that is being unpacked.
 pub(super) struct Inflater<R> {
     from: R,
     state: Box<InflateState>,
@@ -20,13 +20,13 @@ pub(super) struct Inflater<R> {
 }
 
 impl<R: Read> Inflater<R> {
-    /// `expected` is about how much will come out.
+    /// Begins a stream; `expected` is the approximate unpacked size.
     pub(super) fn new(from: R, expected: usize) -> Self {
         let piece = vec![0; expected.clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX)];
         Self { from, state: InflateState::new_boxed(DataFormat::Zlib), piece, at: 0, end: 0, over: false }
     }
 
-    /// Fills `out`, or as much of it as there is, and says how much that was.
+    /// Fills `out` as far as the stream reaches, and returns how many bytes it wrote.
     pub(super) fn fill(&mut self, out: &mut [u8]) -> Result<usize, Broken> {
         let mut filled = 0;
         while !self.over && filled < out.len() {
@@ -37,7 +37,7 @@ impl<R: Read> Inflater<R> {
             match step.status {
                 Ok(MZStatus::StreamEnd) => self.over = true,
                 Ok(_) | Err(MZError::Buf) if step.bytes_consumed + step.bytes_written > 0 => {}
-                // It may have held back what it had already; only now is there need of more.
+                // The decoder may have held back bytes; only now does it need more input.
                 Ok(_) | Err(MZError::Buf) if self.at == self.end => self.more()?,
                 _ => return Err(Broken::Corrupt("a compressed stream")),
             }
@@ -50,12 +50,12 @@ impl<R: Read> Inflater<R> {
         if self.end == 0 { Err(Broken::Corrupt("it ends within a compressed stream")) } else { Ok(()) }
     }
 
-    /// Exactly so many bytes more, and then the end with its checksum.
+    /// Reads exactly `length` more bytes, and then the end with its checksum.
     pub(super) fn exactly(&mut self, length: usize) -> Result<Vec<u8>, Broken> {
         let mut out = vec![0; length];
         let filled = self.fill(&mut out)?;
         if filled < length || (!self.over && self.fill(&mut [0])? > 0) {
-            return Err(Broken::Corrupt("an object of another size than it says"));
+            return Err(Broken::Corrupt("an object whose size differs from its header"));
         }
         Ok(out)
     }

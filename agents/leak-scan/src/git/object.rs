@@ -1,11 +1,11 @@
-//! What git's objects are made of: names, commits, tags and trees, read without trusting a byte of them.
+//! Parsers for git's objects: names, commits, tags and trees. They trust no byte of the input.
 
 use std::fmt;
 
-/// BOUND: a commit has no more parents than this; git's own largest have some sixty.
+/// BOUND: how many parents of a commit are read; the largest real merges have about sixty.
 const PARENTS_MAX: usize = 1_024;
 
-/// The name of an object, of a repository that names by SHA-1.
+/// The name of an object: a SHA-1 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Id(pub(super) [u8; 20]);
 
@@ -14,7 +14,7 @@ impl Id {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Of forty hexadecimal digits and no more.
+    /// Parses exactly forty hexadecimal digits.
     pub(super) fn from_hex(digits: &[u8]) -> Option<Self> {
         let mut id = [0; 20];
         let mut pairs = digits.chunks_exact(2);
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// As packs number them.
+    /// The kind for a number in a pack.
     pub(super) const fn from_number(number: u8) -> Option<Self> {
         match number {
             1 => Some(Self::Commit),
@@ -63,15 +63,15 @@ impl Kind {
     }
 }
 
-/// Why an object could not be had.
+/// Why an object could not be read.
 #[derive(Debug)]
 pub(super) enum Broken {
     Missing,
     Corrupt(&'static str),
-    /// Larger than what was asked for may be.
+    /// The object is larger than the caller allows.
     TooLarge,
     Unreadable(std::io::Error),
-    /// As much was unpacked as may be; nothing further will be.
+    /// The bound for unpacked bytes is reached; nothing further is unpacked.
     Spent,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Broken {
             Self::Corrupt(what) => write!(f, "is corrupt: {what}"),
             Self::TooLarge => write!(f, "is too large"),
             Self::Unreadable(err) => write!(f, "can't be read: {err}"),
-            Self::Spent => write!(f, "is past what may be unpacked"),
+            Self::Spent => write!(f, "is past the bound for unpacked bytes"),
         }
     }
 }
@@ -93,15 +93,15 @@ impl From<std::io::Error> for Broken {
     }
 }
 
-/// What of a commit is needed here.
+/// The parts of a commit that are used here.
 pub(super) struct Commit {
     pub(super) tree: Id,
     pub(super) parents: Vec<Id>,
-    /// Seconds, as the committer's clock said.
+    /// The committer's time, in seconds since 1970.
     pub(super) time: i64,
 }
 
-/// The lines before the first empty one, each with its first word apart.
+/// The header lines before the first empty line, each split after its first word.
 fn headers(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let lines = object.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
     lines.filter_map(|line| {
@@ -128,18 +128,18 @@ impl Commit {
     }
 }
 
-/// `Name <mail> SECONDS ZONE`.
+/// The seconds in `Name <mail> SECONDS ZONE`.
 fn time(committer: &[u8]) -> Option<i64> {
     let seconds = committer.rsplit(|byte| *byte == b' ').nth(1)?;
     std::str::from_utf8(seconds).ok()?.parse().ok()
 }
 
-/// What a tag stands for.
+/// The object that a tag stands for.
 pub(super) fn tagged(object: &[u8]) -> Option<Id> {
     headers(object).find_map(|(word, rest)| (word == b"object").then(|| Id::from_hex(rest)))?
 }
 
-/// What lies in a folder.
+/// The kind of an entry of a folder.
 pub(super) enum Entry {
     File,
     Folder,
@@ -147,7 +147,7 @@ pub(super) enum Entry {
     Other,
 }
 
-/// The entries of a tree, as far as it can be read; `None` comes last where that is not to its end.
+/// The entries of a tree, as far as it can be read. If the tree can't be read to its end, the last item is `None`.
 pub(super) fn entries(tree: &[u8]) -> impl Iterator<Item = Option<(Entry, &[u8], Id)>> {
     let mut rest = tree;
     std::iter::from_fn(move || {
@@ -162,7 +162,7 @@ pub(super) fn entries(tree: &[u8]) -> impl Iterator<Item = Option<(Entry, &[u8],
 
 type Read<'t> = ((Entry, &'t [u8], Id), &'t [u8]);
 
-/// `MODE NAME`, a NUL, and twenty bytes.
+/// Parses one entry: `MODE NAME`, a NUL, and twenty bytes.
 fn entry(rest: &[u8]) -> Option<Read<'_>> {
     let space = rest.iter().take(8).position(|byte| *byte == b' ')?;
     let nul = rest.iter().position(|byte| *byte == 0)?;

@@ -1,4 +1,4 @@
-//! Packs: many objects in one file, some as differences from others, and an index of where each is.
+//! Packs: many objects in one file, some as deltas of others, and an index of their places.
 
 use super::delta;
 use super::inflate::Inflater;
@@ -7,9 +7,10 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// Before the names in an index: magic, version, and how many names begin with each byte or a smaller one.
+/// Where the names begin in an index. Before them are the magic, the version, and for each byte how many names begin with it or with
+/// a smaller one.
 const NAMES_AT: usize = 8 + 256 * 4;
-/// The longest that stands before a compressed entry.
+/// The greatest length of the header before a compressed entry.
 const HEADER_BYTES_MAX: usize = 32;
 
 /// One pack, of which only the index is in memory.
@@ -19,15 +20,15 @@ pub(super) struct Pack {
     count: usize,
 }
 
-/// What an entry is before it is unpacked.
+/// How an entry is stored.
 pub(super) enum Stored {
     Whole(Kind),
-    /// From the entry that begins there.
+    /// A delta of the entry that begins at this offset.
     FromOffset(u64),
     FromId(Id),
 }
 
-/// One entry: what it is, how large unpacked, and where its stream begins.
+/// The header of an entry: how it is stored, its unpacked size, and where its stream begins.
 pub(super) struct Header {
     pub(super) stored: Stored,
     pub(super) size: u64,
@@ -35,7 +36,7 @@ pub(super) struct Header {
 }
 
 impl Pack {
-    /// Takes the index, and sees that it holds as much as it says.
+    /// Takes the index, and checks that it is as long as it says.
     pub(super) fn new(path: PathBuf, index: Vec<u8>) -> Result<Self, Broken> {
         if !index.starts_with(b"\xfftOc\0\0\0\x02") {
             return Err(Broken::Corrupt("not an index of version 2"));
@@ -54,7 +55,7 @@ impl Pack {
         self.index.get(at..at + 20)
     }
 
-    /// Where an object begins.
+    /// The offset at which an object begins.
     pub(super) fn find(&self, id: &Id) -> Option<u64> {
         let first = usize::from(id.0[0]);
         let until = |byte: usize| be32(&self.index, 8 + byte * 4).map_or(0, |count| (count as usize).min(self.count));
@@ -70,7 +71,7 @@ impl Pack {
         None
     }
 
-    /// Past 2 GiB, offsets stand in a table of their own.
+    /// The offset of the nth object. Offsets past 2 GiB are in a separate table.
     fn offset(&self, nth: usize) -> Option<u64> {
         let offsets_at = NAMES_AT + self.count * 24;
         let short = be32(&self.index, offsets_at + nth * 4)?;
@@ -86,12 +87,12 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
-/// Reads what stands before the stream of an entry.
+/// Reads the header before the stream of an entry.
 pub(super) fn header(file: &mut File, offset: u64) -> Result<Header, Broken> {
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX);
     file.take(HEADER_BYTES_MAX as u64).read_to_end(&mut bytes)?;
-    parsed(&bytes, offset).ok_or(Broken::Corrupt("an entry of a pack"))
+    parsed(&bytes, offset).ok_or(Broken::Corrupt("a broken entry of a pack"))
 }
 
 fn parsed(bytes: &[u8], offset: u64) -> Option<Header> {
@@ -118,7 +119,7 @@ fn parsed(bytes: &[u8], offset: u64) -> Option<Header> {
     Some(Header { stored, size, at: offset + (bytes.len() - rest.len()) as u64 })
 }
 
-/// How far back a base lies: seven bits a byte, most significant first, each but the last counting one more.
+/// How far back a base lies: seven bits per byte, most significant first; each byte but the last counts one more.
 fn back(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value: u64 = 0;
     for (n, byte) in bytes.iter().enumerate().take(9) {

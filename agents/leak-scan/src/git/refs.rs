@@ -1,4 +1,4 @@
-//! Where a history begins: what every ref names, loose or packed.
+//! The tips of a history: the objects that all refs name, loose or packed.
 
 use super::object::Id;
 use crate::read::small;
@@ -7,14 +7,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// BOUND: how many refs there may be, how deep their names may be nested, and how large the file of packed ones may be.
+/// BOUND: how many refs there may be, how deep their names may be nested, and how large the file of packed refs may be.
 const REFS_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 16;
 const PACKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// A loose ref is one line.
+/// How much of a loose ref is read; it is one line.
 const LOOSE_BYTES_MAX: u64 = 4 * 1024;
 
-/// Everything that a ref names, in the order of the names of objects.
+/// All objects that refs name, in the order of their names.
 pub(super) fn tips(git: &Path, broken: &mut dyn FnMut(String)) -> BTreeSet<Id> {
     let mut tips = BTreeSet::new();
     for name in ["HEAD", "ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD"] {
@@ -34,12 +34,12 @@ pub(super) fn shallow(git: &Path) -> BTreeSet<Id> {
     small(&git.join("shallow"), PACKED_BYTES_MAX).map(|text| lines(&text).collect()).unwrap_or_default()
 }
 
-/// What each line begins with, where that is a name. A line of a packed tag's object begins with `^`, and is the tag's too.
+/// The object names with which lines begin. A line with the object of a packed tag begins with `^`, and counts too.
 fn lines(text: &[u8]) -> impl Iterator<Item = Id> {
     text.split(|byte| *byte == b'\n').filter_map(|line| Id::from_hex(line.get(..40)?))
 }
 
-/// A ref that names another one is met under the other's name.
+/// Reads a loose ref. A ref that names another ref is skipped, since the other ref is read under its own name.
 fn loose(path: &Path, tips: &mut BTreeSet<Id>, broken: &mut dyn FnMut(String)) {
     match small(path, LOOSE_BYTES_MAX) {
         Ok(text) if text.starts_with(b"ref:") => {}

@@ -1,6 +1,6 @@
 //! All objects of a repository, by name: loose ones, and those in packs.
 //!
-//! INVARIANT: what is unpacked is counted, and so are the bytes that are kept for what may be made from them next.
+//! INVARIANT: unpacked bytes are counted, and so are the bytes that are kept as bases for later objects.
 
 use super::delta;
 use super::inflate::Inflater;
@@ -12,14 +12,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// BOUND: no object, and no base of one, is unpacked that is larger.
+/// BOUND: larger objects, and larger bases, are not unpacked.
 pub(super) const OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// BOUND: how many differences may stand between an object and a whole one; git makes 50, and 4095 at most.
+/// BOUND: how long a chain of deltas may be; git makes 50 by default, and 4095 at most.
 const CHAIN_MAX: usize = 4_095;
-/// BOUND: how many packs are looked into, and how much memory their indices may take: about two million objects.
+/// BOUND: how many packs are read, and how much memory their indices may take (enough for about two million objects).
 const PACKS_MAX: usize = 1_000;
 const INDEX_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// BOUND: how much is kept unpacked; half of it is from before the last time that it was full.
+/// BOUND: how many unpacked bytes are kept; half of them are from before the last time that the store was full.
 const KEPT_BYTES_MAX: usize = 12 * 1024 * 1024;
 
 /// An object, unpacked.
@@ -29,7 +29,7 @@ pub(super) struct Object {
     pub(super) content: Rc<Vec<u8>>,
 }
 
-/// Where an entry is: in which pack, and where there.
+/// The place of an entry: the number of the pack, and the offset in it.
 type Spot = (usize, u64);
 
 /// The objects of one repository.
@@ -46,7 +46,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// What can't be used is told by its name.
+    /// Opens the store; `broken` gets a text for each part that can't be used.
     pub(super) fn new(git: &Path, unpacked_max: u64, broken: &mut dyn FnMut(String)) -> Self {
         let objects = git.join("objects");
         let mut packs = Vec::new();
@@ -72,7 +72,7 @@ impl Store {
         self.unpacked
     }
 
-    /// An object by its name, where it is no larger than `bytes_max`.
+    /// An object by its name, if it is no larger than `bytes_max`.
     pub(super) fn object(&mut self, id: &Id, bytes_max: usize) -> Result<Object, Broken> {
         let found = match self.spot(id) {
             Some(spot) => self.packed(spot, bytes_max)?,
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// `KIND SIZE`, a NUL, and the content.
+    /// Reads a loose object: `KIND SIZE`, a NUL, and the content.
     fn loose(&mut self, id: &Id, bytes_max: usize) -> Result<Object, Broken> {
         let name = id.to_string();
         let (folder, rest) = name.split_at(2);
@@ -117,7 +117,7 @@ impl Store {
         self.open.as_mut().map(|(_, file)| file).ok_or(Broken::Missing)
     }
 
-    /// An entry: back along its bases to one that is whole or kept, and forth again.
+    /// Reads an entry: goes back along its bases to one that is whole or kept, and then applies the deltas.
     fn packed(&mut self, spot: Spot, bytes_max: usize) -> Result<Object, Broken> {
         let mut chain = Vec::new();
         let mut at = spot;
@@ -167,7 +167,7 @@ impl Store {
             self.kept_bytes = 0;
         }
         if self.kept.insert(at, object.clone()).is_none() {
-            // An entry costs memory even where it is empty.
+            // An entry costs memory even if it is empty.
             self.kept_bytes += bytes + 128;
         }
     }
@@ -200,7 +200,7 @@ fn loose_header(stream: &mut Inflater<File>) -> Result<(Kind, u64), Broken> {
     kind.zip(size).ok_or(Broken::Corrupt("a header"))
 }
 
-/// In the order of their names, so that two runs do the same.
+/// The packs in the order of their names, so that two runs do the same.
 fn pack_paths(folder: &Path, broken: &mut dyn FnMut(String)) -> Vec<PathBuf> {
     let listed = fs::read_dir(folder).map(|entries| entries.take_while(Result::is_ok).flatten().map(|entry| entry.path()));
     let mut paths: Vec<PathBuf> = match listed {

@@ -1,4 +1,4 @@
-//! Histories made by git itself, whole and broken.
+//! Histories that git itself made, whole and broken.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use crate::rule::tests::samples;
@@ -28,7 +28,7 @@ impl Repository {
         self.0.path()
     }
 
-    /// Nothing of the machine's own settings, and a clock of its own.
+    /// Runs git without the machine's settings, and with a clock of its own.
     fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(["-c", "user.name=t", "-c", "user.email=t@test", "-c", "commit.gpgsign=false", "-c", "core.autocrlf=false"])
@@ -49,7 +49,7 @@ impl Repository {
         fs::write(path, content).unwrap();
     }
 
-    /// Everything as it is, as a commit; returns its name.
+    /// Commits everything; returns the name of the commit.
     fn commit(&self, nth: u32) -> String {
         self.git(&["add", "-A"]);
         let date = format!("{} +0000", 1_700_000_000 + nth);
@@ -72,7 +72,7 @@ impl Repository {
         (testing::run(run, &input).unwrap(), testing::take_findings())
     }
 
-    /// What is found, as `path:line in commit`.
+    /// The output, and each finding as `path:line in commit`.
     fn told(&self) -> (Value, Vec<String>) {
         let (output, findings) = self.scan(json!({}));
         (output["history"].clone(), told(self.path(), &findings))
@@ -96,7 +96,7 @@ fn short(commit: &str) -> &str {
 /// A history in which tokens come and go, with a file that changes often enough for deltas.
 fn busy() -> (Repository, Vec<String>) {
     let repository = Repository::new();
-    // No two lines alike, so that git would rather say how a version differs than pack it whole.
+    // All lines differ, so that git packs a version as a delta and not whole.
     let line = |line: u32, n: u32| {
         format!("line {line} {:08x} {}\n", line.wrapping_mul(2_654_435_761), if line < n * 12 { n.min(line / 12) } else { 0 })
     };
@@ -108,7 +108,7 @@ fn busy() -> (Repository, Vec<String>) {
             repository.write("conf/app.env", format!("A=1\nTOKEN={}\n", token(1)).as_bytes());
         }
         if n == 9 {
-            // Another token in the same place: the earlier one is still in the history.
+            // Put another token in the same place: the earlier one is still in the history.
             repository.write("conf/app.env", format!("A=1\nTOKEN={}\n", token(2)).as_bytes());
         }
         if n == 12 {
@@ -143,7 +143,7 @@ fn packs_with_deltas_are_read_like_loose_objects() {
     let loose = repository.told();
     for arguments in [
         ["repack", "-q", "-a", "-d", "-f", "--depth=50", "--window=50"].as_slice(),
-        // Deltas that name their base instead of saying how far back it is.
+        // Make deltas that name their base instead of giving its offset.
         &["-c", "repack.usedeltabaseoffset=false", "repack", "-q", "-a", "-d", "-f", "--depth=50", "--window=50"],
         &["gc", "-q", "--aggressive", "--prune=now"],
     ] {
@@ -279,7 +279,7 @@ fn links_other_repositories_and_names_that_are_not_utf_8_are_nothing_broken() {
     assert_eq!((found, &history["broken"]), (vec![format!("a\u{fffd}:1 in commit {}", short(&commit))], &json!(0)));
 }
 
-/// Every broken copy ends by itself, with what is broken named; nothing panics.
+/// Breaks copies of `file` at many places: each scan ends, names what is broken, and does not panic.
 fn broken_at_every(file: &Path, repository: &Repository, steps: usize) {
     let whole = fs::read(file).unwrap();
     fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();

@@ -1,13 +1,13 @@
-//! Allow-lists: what the user knows to be no leak, by commit, path, expression or word.
+//! Allow-lists: hits that the user declares not to be leaks, by commit, path, expression or word.
 
 use super::config::RawAllow;
 use super::pattern::{PatternId, Patterns};
 use crate::rule::contains;
 
-/// BOUND: how many entries of one sort an allow-list may have; gitleaks' own have some thousand words.
+/// BOUND: how many entries of one kind an allow-list may have; gitleaks' own lists have about a thousand words.
 const ENTRIES_MAX: usize = 10_000;
 
-/// What an expression is held against.
+/// The text that an expression is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Secret,
@@ -18,19 +18,19 @@ enum Target {
 /// One allow-list.
 #[derive(Debug)]
 pub(super) struct Allow {
-    /// Whether everything that it names must hold, instead of one thing.
+    /// Whether all conditions of the list must be true, instead of one.
     all: bool,
     commits: Vec<String>,
     paths: Vec<PatternId>,
     regexes: Vec<PatternId>,
     target: Target,
-    /// In lower case.
+    /// The words, in lower case.
     stopwords: Vec<String>,
-    /// Whose findings it is for; everybody's where that is empty.
+    /// The rules that the list is for; all rules if this is empty.
     rules: Vec<String>,
 }
 
-/// What was found, as allow-lists look at it.
+/// A hit, in the form that allow-lists check.
 pub(super) struct Candidate<'a> {
     pub(super) rule: &'a str,
     pub(super) path: &'a str,
@@ -41,7 +41,7 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Allow {
-    /// Takes over what can be; the rest is put into `complaints`.
+    /// Takes the supported parts of a list, and puts the rest into `complaints`.
     pub(super) fn new(raw: RawAllow, patterns: &mut Patterns, complaints: &mut Vec<String>) -> Option<Self> {
         let mut entries = |list: Vec<String>| {
             let added = list.iter().take(ENTRIES_MAX).map(|pattern| patterns.add(pattern));
@@ -68,7 +68,7 @@ impl Allow {
         };
         let wanted = (raw.paths.len(), raw.regexes.len());
         let (paths, regexes) = (entries(raw.paths), entries(raw.regexes));
-        // With one of its conditions gone, a list that asks for all of them would allow more than was meant.
+        // Without one of its conditions, a list that requires all of them would allow too much.
         if all && (paths.len(), regexes.len()) != wanted {
             complaints.push("an allow-list whose expressions must all hold is left out".to_owned());
             return None;
@@ -78,7 +78,7 @@ impl Allow {
         Some(Self { all, commits: raw.commits, paths, regexes, target, stopwords, rules: raw.target_rules })
     }
 
-    /// Whether this list says that a candidate is none.
+    /// Whether this list says that a candidate is not a leak.
     pub(super) fn allows(&self, patterns: &Patterns, candidate: &Candidate<'_>) -> bool {
         if !self.rules.is_empty() && !self.rules.iter().any(|rule| rule == candidate.rule) {
             return false;

@@ -1,5 +1,5 @@
-//! A configuration as gitleaks has it, as it is written. Unknown keys are passed over, as gitleaks does; what a rule can't be
-//! read for, or asks for that does not exist here, is said by the rule's name.
+//! A gitleaks configuration as it is written. Unknown keys are ignored, as in gitleaks. A rule that can't be read, or that needs a part
+//! that is not supported here, is reported by its name.
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -20,14 +20,14 @@ pub(super) struct RawRule {
     pub(super) entropy: f64,
     pub(super) secret_group: usize,
     pub(super) allowlists: Vec<RawAllow>,
-    /// As older configurations have it.
+    /// The one list of older configurations.
     allowlist: Option<RawAllow>,
-    /// Rules that must hold beside this one; nothing here does that.
+    /// Rules that must match beside this one; not supported here.
     required: Vec<Table>,
     pub(super) skip_report: bool,
 }
 
-/// What is known to be no leak.
+/// An allow-list: hits that are not leaks.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RawAllow {
@@ -40,7 +40,7 @@ pub(super) struct RawAllow {
     pub(super) target_rules: Vec<String>,
 }
 
-/// What another configuration is taken over with.
+/// How this configuration extends another one.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RawExtend {
@@ -50,18 +50,18 @@ pub(super) struct RawExtend {
     pub(super) disabled_rules: Vec<String>,
 }
 
-/// One file.
+/// One configuration file.
 #[derive(Debug, Default)]
 pub(super) struct RawConfig {
     pub(super) extend: RawExtend,
     pub(super) rules: Vec<RawRule>,
     pub(super) allow: Vec<RawAllow>,
-    /// What could not be read: whose it is, and why.
+    /// The parts that could not be read: the name of the rule or key, and why.
     pub(super) unread: Vec<(String, String)>,
 }
 
 impl RawConfig {
-    /// Only what is no TOML at all is an error.
+    /// Parses a configuration. Only text that is not TOML is an error.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut table: Table = text.parse().map_err(|err: toml::de::Error| first_line(err.message()))?;
         let mut config = Self::default();
@@ -97,7 +97,7 @@ impl RawConfig {
                     return;
                 }
                 if !rule.required.is_empty() {
-                    self.unread(&name, "`required`, rules that must hold beside it, is not done here; it holds alone");
+                    self.unread(&name, "`required` (rules that must match beside it) is not supported; the rule matches alone");
                 }
                 rule.allowlists.extend(rule.allowlist.take());
                 if rule.allowlists.len() > ALLOW_LISTS_MAX {
@@ -115,7 +115,7 @@ impl RawConfig {
     }
 }
 
-/// A list, or one table by itself.
+/// The items of a list, or one table alone.
 fn items(value: Option<Value>) -> impl Iterator<Item = Value> {
     match value {
         Some(Value::Array(items)) => items,

@@ -1,4 +1,4 @@
-//! Finds the user's configuration below the root, with those that it extends, and makes rules of it.
+//! Finds the user's configuration below the root, with those that it extends, and makes rules from it.
 
 use super::allow::Allow;
 use super::config::{RawConfig, RawRule};
@@ -14,17 +14,17 @@ use std::path::Path;
 
 /// Where a configuration is looked for when none is named.
 const NAMES: [&str; 2] = [".gitleaks.toml", "gitleaks.toml"];
-/// BOUND: a larger file is no configuration.
+/// BOUND: how large a configuration may be.
 const CONFIG_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// BOUND: how many configurations may extend each other in a row; gitleaks has the same.
+/// BOUND: how long a chain of configurations that extend each other may be; gitleaks has the same bound.
 const EXTENDS_MAX: usize = 2;
 /// BOUND: how many keywords a rule may have, and how long each.
 const KEYWORDS_MAX: usize = 1_000;
 const KEYWORD_BYTES_MAX: usize = 128;
-/// BOUND: of a description and of an id, so much is shown.
+/// BOUND: how much of a description and of an id is shown.
 const SHOWN_CHARS_MAX: usize = 200;
 
-/// Reads the configuration that was asked for, or one that lies in the root. Only one that was asked for must be there.
+/// Reads the configuration that was asked for, or else one in the root. A configuration that was asked for must exist.
 pub(crate) fn load(root: &Path, asked: Option<&str>) -> Result<Own, Failure> {
     let mut loader = Loader { root, own: Own::default(), rules: BTreeMap::new(), order: Vec::new() };
     let names = match asked {
@@ -49,18 +49,18 @@ pub(crate) fn load(root: &Path, asked: Option<&str>) -> Result<Own, Failure> {
 struct Loader<'r> {
     root: &'r Path,
     own: Own,
-    /// What is known of each rule so far, by its id.
+    /// Each rule as read so far, by its id.
     rules: BTreeMap<String, RawRule>,
     order: Vec<String>,
 }
 
 impl Loader<'_> {
-    /// What a configuration extends comes first, so that it can be changed.
+    /// Reads one file. The configuration that it extends is read first, so that this file can change it.
     fn file(&mut self, name: &str, content: &[u8], depth: usize) {
         let config = match std::str::from_utf8(content).map_err(|err| err.to_string()).and_then(RawConfig::parse) {
             Ok(config) => config,
             Err(why) => {
-                // A slip of the pen must not be what keeps everything from being found.
+                // A typing mistake in the configuration must not switch off all rules.
                 self.own.with_ours |= depth == 0;
                 return self.own.complain(name, format!("is not TOML: {why}"));
             }
@@ -75,12 +75,12 @@ impl Loader<'_> {
         if !extend.path.is_empty() {
             self.extend(&extend.path, depth);
         }
-        // A configuration that only allows is for our rules: without any it would find nothing, and not say so.
+        // A configuration with only allow-lists is meant for our rules: without them nothing would be found, and nothing would say so.
         self.own.with_ours |= extend.use_default || (depth == 0 && alone && extend.path.is_empty());
         for id in extend.disabled_rules {
             let known = self.rules.remove(&id).is_some() || rule::all().any(|rule| rule.id == id);
             if !known {
-                self.own.complain(&id, "is to be disabled, and there is no such rule here".to_owned());
+                self.own.complain(&id, "can't be disabled: there is no such rule here".to_owned());
             }
             self.own.disabled.insert(id);
         }
@@ -108,7 +108,7 @@ impl Loader<'_> {
         }
     }
 
-    /// What a later configuration says of a rule is said over what an earlier one said.
+    /// Merges a rule: what a later configuration says replaces what an earlier one said.
     fn merge(&mut self, rule: RawRule) {
         let Some(earlier) = self.rules.get_mut(&rule.id) else {
             self.order.push(rule.id.clone());
@@ -150,7 +150,7 @@ impl Loader<'_> {
         let made = pattern(&raw.regex).and_then(|regex| Ok((regex, pattern(&raw.path)?)));
         let ours = rule::all().any(|rule| rule.id == raw.id);
         match made {
-            _ if raw.skip_report => complaints.push("`skipReport`: it is for other rules to use, which is not done here".to_owned()),
+            _ if raw.skip_report => complaints.push("`skipReport` (a rule that only other rules use) is not supported".to_owned()),
             Ok((None, None)) if ours && self.own.with_ours => self.own.amend(&id, allow),
             Ok((None, None)) => complaints.push("has neither a regex nor a path, and there is no rule of that name here".to_owned()),
             Ok((regex, path)) => {
@@ -171,14 +171,14 @@ fn keywords(asked: Vec<String>, complaints: &mut Vec<String>) -> Vec<String> {
     let fits = |word: &String| !word.is_empty() && word.len() <= KEYWORD_BYTES_MAX;
     let taken: Vec<String> = asked.into_iter().filter(fits).take(KEYWORDS_MAX).map(|word| word.to_lowercase()).collect();
     if taken.len() < count {
-        // Fewer would find less than was meant; without any, every text is looked at.
+        // With fewer keywords the rule would find less than was meant; without keywords, it is tried on every text.
         complaints.push("has keywords that are empty, too long or too many; it is tried without keywords".to_owned());
         return Vec::new();
     }
     taken
 }
 
-/// For reports: of one line, and not too long.
+/// The text for reports: one line, and not too long.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
 }

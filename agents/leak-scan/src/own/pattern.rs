@@ -1,7 +1,7 @@
-//! Regular expressions of the user's: written for RE2, matched by an engine that is linear in the text as RE2 is.
+//! The user's regular expressions: written for RE2, and matched by an engine that takes linear time as RE2 does.
 //!
-//! INVARIANT: an expression is read when it is added, so what is wrong with it is known at once; it is compiled when it is
-//! first needed, and no more than so many are held compiled.
+//! INVARIANT: an expression is parsed when it is added, so a mistake in it is known at once. It is compiled when it is first needed, and
+//! the number of compiled expressions is bounded.
 
 use regex::bytes::{Regex, RegexBuilder};
 use std::cell::RefCell;
@@ -10,36 +10,36 @@ use std::rc::Rc;
 
 /// BOUND: a longer expression is refused.
 const PATTERN_BYTES_MAX: usize = 8 * 1024;
-/// BOUND: what one compiled expression may take, and its cache beside it. With a cache that is too small the engine forgets what it
-/// has just worked out: an eighth of this makes the usual rules five times slower.
+/// BOUND: how much memory one compiled expression may take, and its cache as well. With a cache that is too small, the engine discards
+/// states that it needs again: an eighth of this makes the usual rules five times slower.
 const COMPILED_BYTES_MAX: usize = 512 * 1024;
 const CACHE_BYTES_MAX: usize = 1024 * 1024;
-/// BOUND: how many are held compiled; past that all are dropped and made anew as they are needed.
+/// BOUND: how many compiled expressions are kept; beyond that all are dropped and compiled again when they are needed.
 const COMPILED_MAX: usize = 192;
 /// BOUND: how deep groups may be nested.
 const NEST_MAX: u32 = 100;
 
-/// One of the expressions.
+/// The number of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PatternId(usize);
 
 struct Source {
     text: String,
-    /// Classes as RE2 has them, of ASCII alone, unless the expression can't be read so.
+    /// Whether classes are Unicode. RE2's classes are ASCII only; Unicode is used if the expression can't be parsed that way.
     unicode: bool,
 }
 
-/// All of them.
+/// All expressions.
 #[derive(Default)]
 pub(super) struct Patterns {
     sources: Vec<Source>,
     compiled: RefCell<BTreeMap<usize, Option<Rc<Regex>>>>,
-    /// Which turned out to be too large, and why.
+    /// The expressions that turned out to be too large, with the reason.
     failed: RefCell<BTreeMap<usize, String>>,
 }
 
 impl Patterns {
-    /// Adds one, or says what is wrong with it.
+    /// Adds an expression, or returns what is wrong with it.
     pub(super) fn add(&mut self, pattern: &str) -> Result<PatternId, String> {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(format!("an expression of more than {PATTERN_BYTES_MAX} bytes"));
@@ -53,7 +53,7 @@ impl Patterns {
         Ok(PatternId(self.sources.len() - 1))
     }
 
-    /// Compiled; nothing where that would be too large, which `failed` tells.
+    /// The compiled expression; `None` if it would be too large, and then `failed` has the reason.
     pub(super) fn get(&self, id: PatternId) -> Option<Rc<Regex>> {
         if let Some(regex) = self.compiled.borrow().get(&id.0) {
             return regex.clone();
@@ -102,8 +102,8 @@ fn parsed(pattern: &str, unicode: bool) -> Result<(), String> {
     }
 }
 
-/// What RE2 writes otherwise: `\<` is a character there and the beginning of a word here, `\Q…\E` is literal, and a brace that
-/// begins no repetition is a character.
+/// Translates what RE2 reads differently: `\<` is a character there and the beginning of a word here, `\Q…\E` is literal, and a brace that
+/// does not begin a repetition is a character.
 fn translated(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -157,7 +157,7 @@ fn translated(pattern: &str) -> String {
     out
 }
 
-/// `[:alpha:]` within a class, which stays one; a plain class that begins with a colon stays that.
+/// Copies `[:alpha:]` within a class as it is; a plain class that begins with a colon stays a plain class.
 fn class_name(rest: &str, out: &mut String, in_class: &mut bool) -> usize {
     let end = rest
         .find(":]")
@@ -181,7 +181,7 @@ fn repeats(rest: &str) -> bool {
     !from.is_empty() && [from, to].iter().all(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a brace ends what was written out as a repetition.
+/// Whether a brace ends a repetition that was written to `out`.
 fn closes(out: &str) -> bool {
     let Some((before, inner)) = out.rsplit_once('{') else { return false };
     !before.ends_with('\\') && inner.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')

@@ -1,4 +1,4 @@
-//! Configurations of users: what they say is done, and what can't be done is named.
+//! Users' configurations are applied, and unsupported parts are named.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use crate::rule::tests::samples;
@@ -26,7 +26,7 @@ fn scan(folder: &TempDir, more: Value) -> (Value, Vec<Finding>) {
     (testing::run(run, &input).unwrap(), testing::take_findings())
 }
 
-/// The rules that hold, with the file and the line.
+/// The output, and the rules that matched, with the file and the line.
 fn found(config: &str, files: &[(&str, &[u8])]) -> (Value, Vec<String>) {
     let folder = folder(config, files);
     let (output, findings) = scan(&folder, json!({}));
@@ -242,7 +242,7 @@ fn ten_thousand_rules_load_and_hold() {
     assert_eq!((&output["own_rules"], &output["unsupported"]), (&json!(10_000), &json!([])));
 }
 
-/// As gitleaks' own rules for names are written.
+/// Rules in the style of gitleaks' own rules for names.
 #[test]
 fn two_hundred_rules_in_the_usual_style_load_and_each_holds() {
     let before = r#"(?i)[\w.-]{0,50}?(?:NAME)(?:[ \t\w.-]{0,20})[\s'"]{0,3}(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)[\x60'"\s=]{0,5}"#;

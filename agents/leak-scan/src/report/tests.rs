@@ -1,4 +1,4 @@
-//! What a report holds, rule by rule: the issuer's prefix, a length and a place, and nothing that a secret decides.
+//! For each rule, a report has the issuer's prefix, a length and a place, and nothing that depends on the secret.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::{Reporter, Source};
@@ -73,7 +73,7 @@ fn an_excerpt_is_what_all_have_in_common_and_a_length() {
         };
         assert_eq!(excerpt, expected, "{}", rule.id);
     }
-    assert!(all().all(|rule| rule.keywords.iter().all(|word| word.len() <= 32)), "a keyword is no secret");
+    assert!(all().all(|rule| rule.keywords.iter().all(|word| word.len() <= 32)), "a keyword is not a secret");
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn columns_of_a_line_of_16_mib_are_right_and_each_byte_is_counted_once() {
     const BYTES: usize = 16 * 1024 * 1024;
     const GAP: usize = 600;
     let token = token();
-    // Two bytes that are one character, so that bytes and characters part ways.
+    // Two bytes that are one character, so that the counts of bytes and characters differ.
     let unit = format!("ü{}{token} ", " ".repeat(GAP));
     let count = BYTES / unit.len();
     let text = unit.repeat(count);
-    // As many hits as would take days, were the line counted from its beginning for each.
+    // So many hits that counting the line from its beginning for each would take days.
     let findings = found(&scanner(), &text);
     assert_eq!(findings.len(), count);
     let unit_characters = unit.chars().count();

@@ -1,26 +1,26 @@
-//! What tells a credential from something that only looks like it: checksums where the issuer puts one in, and how
-//! evenly its characters are spread where it does not.
+//! Checks that tell a credential from text that only looks like one: a checksum if the issuer includes one, and otherwise how evenly
+//! the characters are spread (entropy).
 
 use std::ops::Range;
 
-/// How a token proves itself.
+/// The check for a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// Its shape is all there is.
+    /// Only the shape counts.
     Shape,
-    /// At least so many hundredths of a bit a character.
+    /// The least entropy, in hundredths of a bit per character.
     Entropy(u32),
     /// The last six of 36 characters are the CRC-32 of those before, in base 62: GitHub
     /// (<https://github.blog/2021-04-05-behind-githubs-new-authentication-token-formats/>) and npm. A longer token has none.
     Crc62,
-    /// The last eight are the CRC-32 of all before their underscore, least significant byte first: Grafana's `satokengen`.
+    /// The last eight characters are the CRC-32 of all before their underscore, least significant byte first: Grafana's `satokengen`.
     CrcHex,
-    /// BIP 173, over the whole token: age.
+    /// The checksum of BIP 173 over the whole token: age.
     Bech32,
 }
 
 impl Check {
-    /// Whether the token holds, where its secret begins `public` bytes after its beginning.
+    /// Whether the token passes the check. Its secret part begins after `public` bytes.
     pub(crate) fn holds(self, token: &[u8], public: usize) -> bool {
         let secret = token.get(public..).unwrap_or_default();
         match self {
@@ -32,7 +32,7 @@ impl Check {
         }
     }
 
-    /// Whether it leaves no doubt: then neither a word in the token nor the file's path speaks against it.
+    /// Whether the check leaves no doubt. Then a word in the token or the file's path does not weaken the hit.
     pub(crate) fn proves(self, token: &[u8], public: usize) -> bool {
         match self {
             Self::Shape | Self::Entropy(_) => false,
@@ -41,13 +41,13 @@ impl Check {
         }
     }
 
-    /// For people; nothing where there is nothing to say.
+    /// A description for people; empty if only the shape counts.
     #[cfg(test)]
     pub(crate) fn describe(self) -> String {
         match self {
             Self::Shape => String::new(),
             Self::Entropy(least) => format!("; entropy {}.{} or more", least / 100, least / 10 % 10),
-            Self::Crc62 => "; checksum (CRC-32, where it has 36 characters)".to_owned(),
+            Self::Crc62 => "; checksum (CRC-32, if the token has 36 characters)".to_owned(),
             Self::CrcHex => "; checksum (CRC-32)".to_owned(),
             Self::Bech32 => "; checksum (Bech32)".to_owned(),
         }
@@ -59,7 +59,7 @@ fn crc62_holds(secret: &[u8]) -> bool {
     base62(crc32(random)) == *sum
 }
 
-/// Six digits, most significant first; 2^32 is less than 62^6.
+/// A number as six digits, most significant first; 2^32 is less than 62^6.
 pub(crate) fn base62(number: u32) -> [u8; 6] {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut text = [b'0'; 6];
@@ -81,7 +81,7 @@ pub(crate) fn crc_hex(key: &[u8]) -> String {
     crc32(key).to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// IEEE 802.3, a bit at a time: tokens are short and rare.
+/// CRC-32 of IEEE 802.3, one bit at a time: tokens are short and rare.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _: u32| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
@@ -96,7 +96,7 @@ fn bech32_holds(token: &[u8]) -> bool {
     values.is_some_and(|values| polymod(&[&expanded(prefix), values.as_slice()].concat()) == 1)
 }
 
-/// The prefix as the checksum counts it, in lower case.
+/// The prefix in the expanded form that the checksum uses, in lower case.
 pub(crate) fn expanded(prefix: &[u8]) -> Vec<u8> {
     let lower = || prefix.iter().map(u8::to_ascii_lowercase);
     lower().map(|byte| byte >> 5).chain([0]).chain(lower().map(|byte| byte & 31)).collect()
@@ -111,7 +111,7 @@ pub(crate) fn polymod(values: &[u8]) -> u32 {
     })
 }
 
-/// Shannon's, in bits a byte.
+/// Shannon entropy, in bits per byte.
 pub(crate) fn entropy(text: &[u8]) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in text {
@@ -130,7 +130,7 @@ pub(crate) fn placeholder(text: &[u8]) -> bool {
     others.all(|byte| Some(byte) == second)
 }
 
-/// What people write where a secret is to go. Compared without regard to case.
+/// Words that people write in place of a secret. Case is ignored.
 const STOP_WORDS: &[&str] = &[
     "example",
     "placeholder",
@@ -167,7 +167,7 @@ const STOP_WORDS: &[&str] = &[
     "secretsecret",
 ];
 
-/// Whether a word in `text` says that it is no secret.
+/// Whether a word in `text` says that it is not a secret.
 pub(crate) fn stopped(text: &[u8]) -> bool {
     let lower = text.to_ascii_lowercase();
     STOP_WORDS.iter().any(|word| contains(&lower, word.as_bytes()))
@@ -177,7 +177,7 @@ pub(crate) fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len().max(1)).any(|window| window == word)
 }
 
-/// A place in a text, and how much of its beginning is the same in everybody's.
+/// A place in a text, and how much of its beginning is the same in all credentials of the rule.
 pub(crate) struct Place {
     pub(crate) at: Range<usize>,
     pub(crate) public: usize,

@@ -1,4 +1,4 @@
-//! Rules for clouds, forges, registries, build services and model providers: tokens with a prefix of their own.
+//! Rules for clouds, forges, registries, build services and model providers: tokens with a known prefix.
 
 use super::Form::{PrivateKey, Token, Url, Within};
 use super::Rule;
@@ -9,7 +9,7 @@ use super::shape::{
 };
 use bailiwick_sdk::findings::Severity::{self, Critical, High, Low, Medium};
 
-/// Evenly spread, as random characters are: few hexadecimal digits, and any number of others.
+/// The entropy of random characters, low enough for short runs of hexadecimal digits.
 const EVEN: Check = Entropy(300);
 
 const fn t(
@@ -74,7 +74,7 @@ pub(super) static RULES: &[Rule] = &[
     t("heroku-token", "Heroku token", Critical, &["HRKU-AA"], &[url64(58)], EVEN),
     t("huggingface-token", "Hugging Face token", High, &["hf_"], &[alnum(34)], Entropy(350)),
     t("infracost-token", "Infracost API token", Medium, &["ico-"], &[alnum(32)], EVEN),
-    // The first part decodes to `{"`, the second too; what they say is not asked.
+    // The first and the second part both decode to text that begins with `{"`; the rest is not decoded.
     t(
         "json-web-token",
         "JSON web token",
@@ -98,7 +98,7 @@ pub(super) static RULES: &[Rule] = &[
         "OpenAI API key",
         Critical,
         &["sk-"],
-        // In the middle of every one of them: the issuer's name, in base64.
+        // The middle of every such key is the issuer's name in base64.
         &[Until(&URL64, 20, 200, "T3BlbkFJ"), runs(&URL64, 20, 200)],
         EVEN,
     ),
@@ -120,7 +120,7 @@ pub(super) static RULES: &[Rule] = &[
         "pypi-token",
         "PyPI upload token",
         Critical,
-        // Both name the index they are for, in base64.
+        // Both prefixes name the package index in base64.
         &["pypi-AgEIcHlwaS5vcmc", "pypi-AgENdGVzdC5weXBpLm9yZw"],
         &[runs(&URL64, 50, 480)],
         EVEN,

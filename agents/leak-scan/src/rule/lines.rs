@@ -1,23 +1,23 @@
-//! Credentials that are known by what stands around them: a name that is given a value, a PEM header, a login in an address.
+//! Credentials that are recognised by the text around them: a name with a value, a PEM header, a login in a URL.
 
 use super::check::{contains, placeholder};
 use super::shape::{ALNUM, BASE64, Part, URL64, begins, end_of};
 use std::ops::Range;
 
-/// BOUND: how much may lie between the first line of a key and the next.
+/// BOUND: how many bytes may lie between the first line of a key and the next.
 const LINE_END_BYTES_MAX: usize = 64;
 /// BOUND: how long a PEM label, and the first line of a body, may be.
 const LABEL_BYTES_MAX: usize = 512;
 /// BOUND: how far from the keyword a name may begin or end.
 const NAME_BYTES_MAX: usize = 32;
-/// BOUND: how much may lie between a name and its value: `": "`, ` => '`, ` := "`.
+/// BOUND: how many bytes may lie between a name and its value: `": "`, ` => '`, ` := "`.
 const SIGN_BYTES_MAX: usize = 12;
 /// BOUND: how long a user name, and a password, in an address may be.
 const LOGIN_BYTES_MAX: usize = 128;
 /// One of these in a name says that its value is a secret.
 const SECRET_WORDS: &[&str] = &["key", "token", "secret", "password", "passwd", "auth", "api", "pat", "credential", "access"];
 
-/// As names are spelt: `datadog`, `Datadog`, `DATADOG`.
+/// The spellings of a word in names: `datadog`, `Datadog`, `DATADOG`.
 pub(super) fn spellings(word: &str) -> Vec<String> {
     let mut capital = word.to_owned();
     if let Some(first) = capital.get_mut(..1) {
@@ -28,7 +28,7 @@ pub(super) fn spellings(word: &str) -> Vec<String> {
     all
 }
 
-/// The value that a name with the keyword in it is given, where the name says that it is a secret's.
+/// The value of a name with the keyword in it, if the name also says that the value is a secret.
 pub(super) fn named(text: &[u8], key: &Range<usize>, parts: &[Part]) -> Option<Range<usize>> {
     let in_name = |byte: &u8| URL64.has(*byte) || *byte == b'.';
     let before = text.get(key.start.saturating_sub(NAME_BYTES_MAX)..key.start)?.iter().rev().take_while(|byte| in_name(byte)).count();
@@ -39,19 +39,19 @@ pub(super) fn named(text: &[u8], key: &Range<usize>, parts: &[Part]) -> Option<R
     }
     let start = key.end + after + sign(text.get(key.end + after..)?)?;
     let end = end_of(text, start, parts)?;
-    // What goes on after a dot or a slash is a path or a host.
+    // Text that continues after a dot or a slash is a path or a host.
     let more = text.get(end).is_some_and(|byte| matches!(byte, b'.' | b'/' | b'-' | b'('));
     (begins(text, start) && !more).then_some(start..end)
 }
 
-/// How much lies between a name and its value: blanks and quotes, and one sign of assignment at least.
+/// The length of the text between a name and its value: blanks and quotes, and at least one assignment sign.
 fn sign(text: &[u8]) -> Option<usize> {
     let fits = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'=' | b':' | b'>' | b'\\');
     let length = text.iter().take(SIGN_BYTES_MAX).take_while(|byte| fits(byte)).count();
     text.get(..length)?.iter().any(|byte| matches!(byte, b'=' | b':')).then_some(length)
 }
 
-/// The password in `scheme://user:password@host`, given where `scheme://` is.
+/// The place of the password in `scheme://user:password@host`, given the place of `scheme://`.
 pub(super) fn login(text: &[u8], key: &Range<usize>) -> Option<Range<usize>> {
     if !begins(text, key.start) {
         return None;
@@ -70,7 +70,7 @@ pub(super) fn login(text: &[u8], key: &Range<usize>) -> Option<Range<usize>> {
     (length >= 8 && far).then_some(start..end)
 }
 
-/// Hosts that are nobody's: this machine, and names that RFC 2606 and RFC 6761 keep for examples and tests.
+/// Whether a host is this machine, or a name that RFC 2606 and RFC 6761 reserve for examples and tests.
 fn is_local(host: &[u8]) -> bool {
     let end = host.iter().take(253).take_while(|byte| URL64.has(**byte) || **byte == b'.').count();
     let host = host.get(..end).unwrap_or_default().to_ascii_lowercase();
@@ -78,7 +78,7 @@ fn is_local(host: &[u8]) -> bool {
     !host.contains(&b'.') || host.starts_with(b"127.") || reserved.iter().any(|name| host.ends_with(name))
 }
 
-/// The first line of a PEM block with a private key, where something that could be the key follows.
+/// The first line of a PEM block with a private key, if text that could be the key follows.
 pub(super) fn private_key(text: &[u8], key: &Range<usize>) -> Option<Range<usize>> {
     let run = |from: usize, fits: fn(u8) -> bool| {
         let rest = text.get(from..).unwrap_or_default();
@@ -101,7 +101,7 @@ pub(super) fn private_key(text: &[u8], key: &Range<usize>) -> Option<Range<usize
     (headed || (encoded >= 16 && distinct)).then_some(key.start..end)
 }
 
-/// How much lies between two lines. In source code these are often strings: quotes, `\\n` written out, `+` and commas.
+/// The length of the text between two lines. In source code these are often strings, with quotes, a literal `\\n`, `+` and commas.
 fn line_end(text: &[u8]) -> usize {
     let mut rest = text;
     loop {

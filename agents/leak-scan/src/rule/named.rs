@@ -1,4 +1,4 @@
-//! Rules for credentials without a prefix of their own: known by the name that they are given to, which holds the name of
+//! Rules for credentials without a known prefix. They are recognised by the name to which they are assigned, which contains the name of
 //! the service and a word like `key` or `token`, and by how evenly their characters are spread.
 
 use super::Form::Named;

@@ -1,4 +1,4 @@
-//! Rules for money, messages, shops and other services: tokens with a prefix of their own, and addresses that are secret.
+//! Rules for payment, messaging, shops and other services: tokens with a known prefix, and secret URLs.
 
 use super::Form::{Login, Token, Url, Within};
 use super::Rule;
@@ -24,7 +24,7 @@ const fn url(id: &'static str, title: &'static str, severity: Severity, keywords
     Rule::new(id, title, severity, keywords, Url(parts), EVEN)
 }
 
-/// In the order of their ids, addresses last.
+/// In the order of their ids, with URLs last.
 pub(super) static RULES: &[Rule] = &[
     t("brevo-api-key", "Brevo API key", High, &["xkeysib-"], &[hex(64), Lit("-"), alnum(16)], EVEN),
     t("contentful-token", "Contentful personal access token", High, &["CFPAT-"], &[url64(43)], EVEN),

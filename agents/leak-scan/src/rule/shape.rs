@@ -1,19 +1,18 @@
-//! What a credential is made of, as data: alphabets, lengths and literals. The same description is matched here, written
-//! into the README, and turned by the tests into tokens that must be found and near misses that must not.
+//! The shape of a credential as data: alphabets, lengths and literals. This module matches the description; the same description makes the
+//! README's table, and the tests make from it tokens that must be found and near misses that must not.
 //!
-//! INVARIANT: matching reads no more than a part's own longest length, and never goes back, so its cost is bounded by the
-//! description.
+//! INVARIANT: matching reads at most the greatest length of each part, and never goes back, so the description bounds its cost.
 
 /// Bytes that may stand in a part of a token.
 pub(crate) struct Alphabet {
-    /// As a person would write it.
+    /// The alphabet as a person would write it.
     #[cfg(test)]
     pub(crate) name: &'static str,
     bytes: [bool; 256],
 }
 
 impl Alphabet {
-    /// Of ranges and single bytes; a dash comes last.
+    /// Makes an alphabet from ranges and single bytes; a dash comes last.
     const fn new(name: &'static str) -> Self {
         let mut bytes = [false; 256];
         let mut rest = name.as_bytes();
@@ -75,13 +74,13 @@ pub(crate) static DOTTED: Alphabet = Alphabet::new("A-Za-z0-9_.=-");
 /// One piece of a token.
 #[derive(Clone, Copy)]
 pub(crate) enum Part {
-    /// So many bytes of an alphabet: as many as there are, and no fewer and no more than these.
+    /// A run of bytes of an alphabet: as many as there are, at least and at most these numbers.
     Run(&'static Alphabet, usize, usize),
-    /// This, literally.
+    /// This text.
     Lit(&'static str),
-    /// One of these, literally; one that begins with another stands before it.
+    /// One of these texts; a text that begins with another one stands before it.
     Any(&'static [&'static str]),
-    /// As `Run`, up to where this stands literally within the run.
+    /// As `Run`, up to this text within the run.
     Until(&'static Alphabet, usize, usize, &'static str),
 }
 
@@ -109,7 +108,7 @@ pub(crate) const fn url64(length: usize) -> Part {
 pub(crate) const UUID: &[Part] = &[hex(8), Part::Lit("-"), hex(4), Part::Lit("-"), hex(4), Part::Lit("-"), hex(4), Part::Lit("-"), hex(12)];
 
 impl Part {
-    /// How much of the beginning of `text` this part is.
+    /// How many bytes at the beginning of `text` this part matches.
     fn length(&self, text: &[u8]) -> Option<usize> {
         match self {
             Self::Run(alphabet, from, to) => {
@@ -134,7 +133,7 @@ impl Part {
         }
     }
 
-    /// For people.
+    /// A description for people.
     #[cfg(test)]
     pub(crate) fn describe(&self) -> String {
         let lengths = |from: &usize, to: &usize| if from == to { format!("{from}") } else { format!("{from}–{to}") };
@@ -147,7 +146,7 @@ impl Part {
     }
 }
 
-/// Where the parts, one after the other from `at` on, end, where nothing that would belong to them follows.
+/// Where the parts, one after the other from `at` on, end. The next byte must not belong to them.
 pub(crate) fn end_of(text: &[u8], at: usize, parts: &[Part]) -> Option<usize> {
     let mut end = at;
     for part in parts {
@@ -157,7 +156,7 @@ pub(crate) fn end_of(text: &[u8], at: usize, parts: &[Part]) -> Option<usize> {
     (!more).then_some(end)
 }
 
-/// Whether a word may begin there: nothing of a word before it, or an escape like `\n` or `%3D`.
+/// Whether a word may begin at this place: no character of a word stands before it, or an escape like `\n` or `%3D` does.
 pub(crate) fn begins(text: &[u8], at: usize) -> bool {
     let before = text.get(at.saturating_sub(3)..at).unwrap_or_default();
     match before {

@@ -1,5 +1,5 @@
-//! Each rule with what it must find and what looks almost like it, both made from what the rule says of itself; and the
-//! README's table, which is made from the same.
+//! Tests each rule with tokens that it must find and near misses that it must not, both made from the rule's description. The README's
+//! table is made from the same description.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 pub(crate) mod made;
@@ -11,11 +11,11 @@ use made::{Lengths, Random, Sample, sample};
 use std::fs;
 use std::path::Path;
 
-/// How many tokens of each rule are tried, and how many rounds of near misses.
+/// How many tokens are tried for each rule, and how many rounds of near misses.
 const POSITIVES: usize = 200;
 const ROUNDS: usize = 10;
 
-/// The rules that hold in `text`, with what each marks.
+/// The rules that match in `text`, with the text that each marks.
 pub(crate) fn found(scanner: &Scanner, text: &str) -> Vec<(&'static str, String)> {
     scanner.hits(text.as_bytes()).into_iter().map(|hit| (hit.id, text.get(hit.at).unwrap().to_owned())).collect()
 }
@@ -24,12 +24,12 @@ pub(crate) fn scanner() -> Scanner {
     Scanner::new(|_| true).unwrap()
 }
 
-/// One token of each rule, of the least length.
+/// One token for each rule, of the least length.
 pub(crate) fn samples(seed: u64) -> Vec<(&'static Rule, Sample)> {
     all().map(|rule| (rule, sample(&mut Random(seed), rule, Lengths::Least))).collect()
 }
 
-/// How a rule did.
+/// The result of a rule.
 struct Score {
     found: usize,
     refused: usize,
@@ -111,11 +111,11 @@ fn no_keyword_of_a_rule_begins_another_of_its_own() {
 
 #[test]
 fn a_known_example_of_a_checksum_holds_and_another_letter_does_not() {
-    // From the documentation of people who worked the algorithm out; it was never valid for anything.
+    // From a description of the algorithm by people who reconstructed it; this token was never valid.
     let token = ["gh", "p_", "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"].concat();
     assert_eq!(found(&scanner(), &token), [("github-token", token.clone())]);
     assert_eq!(found(&scanner(), &token.replace("zQW", "zQw")), []);
-    // BIP 173's own vector, whose prefix is no rule's.
+    // A test vector of BIP 173, whose prefix belongs to no rule.
     assert!(super::check::Check::Bech32.holds(b"A12UEL5L", 0));
     assert!(!super::check::Check::Bech32.holds(b"A12UEL5P", 0));
 }
@@ -157,7 +157,7 @@ fn endless_run_is_data_and_costs_no_more_than_its_length() {
     }
 }
 
-/// Holds a file of this agent against what it should be, or writes it anew with `BLESS=1`.
+/// Compares a file of this agent with what it should be, or writes it anew with `BLESS=1`.
 fn golden(name: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("BLESS").is_some_and(|value| value == "1") {

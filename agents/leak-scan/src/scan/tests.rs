@@ -1,4 +1,4 @@
-//! What the scanner makes of a text: comments, base64, overlaps.
+//! The scanner with comments, base64 and overlaps.
 
 use crate::rule::tests::{found, samples, scanner};
 
@@ -38,7 +38,7 @@ fn what_base64_hides_is_found_where_the_base64_is() {
         let hits = scanner.hits(text.as_bytes());
         let seen: Vec<_> = hits.iter().map(|hit| (hit.id, hit.at.clone(), hit.encoded)).collect();
         assert_eq!(seen, [("github-token", 16..16 + encoded.len(), true)]);
-        // Once, and no more: what is encoded twice is not looked for.
+        // Text is decoded once only: what is encoded twice is not found.
         assert!(scanner.hits(base64(&encoded, alphabet.as_bytes()).as_bytes()).is_empty());
     }
 }

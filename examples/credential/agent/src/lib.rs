@@ -1,19 +1,19 @@
 //! Says which items of an inventory are running out.
 //!
-//! The inventory answers only requests that have its token. There is no token here: the host puts it into each request on its way out.
+//! The inventory answers only requests that have its token. The agent does not have the token: the host puts it into each request.
 
 use bailiwick_sdk::findings::{self, Finding, Severity};
 use bailiwick_sdk::http::{Client, Error};
 use bailiwick_sdk::{Failure, JsonSchema, log};
 use serde::{Deserialize, Serialize};
 
-/// What it works on. Comments become part of the schema.
+/// The input of the agent. Comments become part of the schema.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Where the inventory is: scheme, host and port.
     inventory: String,
-    /// Of fewer pieces than this, more should be ordered.
+    /// If there are fewer pieces of an item than this, more should be ordered.
     #[serde(default = "enough")]
     enough: u64,
 }
@@ -28,12 +28,12 @@ struct Item {
     pieces: u64,
 }
 
-/// What it says in the end.
+/// The output of the agent.
 #[derive(Serialize, JsonSchema)]
 pub struct Output {
     /// Items in stock.
     items: usize,
-    /// Items of which more should be ordered; each one is a finding too.
+    /// Items of which more should be ordered; each is a finding too.
     running_out: usize,
     /// What the inventory said its token was.
     echoed: String,
@@ -44,7 +44,7 @@ pub struct Output {
 /// Asks for the items, and reports each one that is running out as a finding.
 ///
 /// # Errors
-/// The inventory does not answer, or answers something else than a list of items.
+/// If the inventory does not answer, or does not answer with a list of items.
 pub fn run(input: Input) -> Result<Output, Failure> {
     let client = Client::new();
     let get = |path: &str| client.get(&format!("{}{path}", input.inventory)).send()?.error_for_status();
@@ -55,7 +55,7 @@ pub fn run(input: Input) -> Result<Output, Failure> {
         let title = format!("{} pieces of {} are left", item.pieces, item.name);
         findings::report(Finding::new("running-out", Severity::Low, title))?;
     }
-    // A curious agent gets no further: the value comes back as stars, and what is not granted is refused.
+    // A curious agent learns nothing more: the value comes back as stars, and a request that is not granted is refused.
     let echoed = get("/items/echo")?.text()?;
     let prices = match get("/prices") {
         Ok(_) => true,

@@ -1,4 +1,5 @@
-//! What may happen while the host is in the middle of an exchange for a guest's request: the guest drops it, or its permit lapses.
+//! Tests of what may happen during an exchange that the host makes for a guest's request: the guest drops the request, or its permit
+//! expires.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -20,7 +21,7 @@ use super::kit::{Home, done, header, live_with, loopback, next};
 const ANSWER: &str =
     r#"{"access_token":"access-token-1","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-token-number-1"}"#;
 
-/// Receives one request, says so, and answers when the test lets it.
+/// Receives one request, reports it, and answers when the test says so.
 fn issuer() -> (u16, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -90,7 +91,7 @@ async fn a_guest_that_drops_its_request_while_a_token_is_refreshed_loses_no_refr
     world.abandon(op).unwrap();
     lets.send(()).unwrap();
     handle.finished().await;
-    assert!(local.get("key").unwrap().0.is(&secret("refresh-token-number-1")), "what the issuer gave is kept");
+    assert!(local.get("key").unwrap().0.is(&secret("refresh-token-number-1")), "the token of the issuer is kept");
     gate.close(done()).await.unwrap();
     let bodies = home.bodies(gate.header().run);
     let at = |word: &str| bodies.iter().position(|body| body.contains(word)).unwrap();
@@ -98,7 +99,7 @@ async fn a_guest_that_drops_its_request_while_a_token_is_refreshed_loses_no_refr
     assert!(bodies[at(r#""kind":"host-answered""#)].contains(r#""status":200"#) && at("host-answered") < at("run-closed"), "{bodies:?}");
 }
 
-/// A clock that stands still until the test moves it; in nanoseconds since 1970.
+/// A clock that stands still until the test sets it, in nanoseconds since 1970.
 struct Moved(AtomicU64);
 
 impl Moved {
@@ -117,8 +118,8 @@ impl Clock for Moved {
     }
 }
 
-/// What became of a request whose token came at the moment when its permit lapses, or so many seconds before it: the first that the guest is told,
-/// the head of the request as its server got it, and the record.
+/// The result of a request whose token arrives when its permit expires, or a number of seconds earlier: the first event that the guest
+/// sees, the head of the request that the server received, and the record.
 async fn with_a_token_that_came(before_s: u64) -> (GuestEvent, Option<String>, Vec<String>) {
     let until: Until = "2029-12-31".parse().unwrap();
     let clock = Arc::new(Moved(AtomicU64::default()));
@@ -143,12 +144,12 @@ async fn with_a_token_that_came(before_s: u64) -> (GuestEvent, Option<String>, V
     assert_eq!(release.op, op);
     let head = serving.map(|serving| serving.join().unwrap());
     server.set_nonblocking(true).unwrap();
-    assert!(server.accept().is_err(), "nobody else has connected");
+    assert!(server.accept().is_err(), "there was no other connection");
     gate.close(done()).await.unwrap();
     (release.event, head, home.bodies(gate.header().run))
 }
 
-/// Answers one request; its head.
+/// Answers one request, and returns its head.
 fn serve_one(server: &TcpListener) -> String {
     let (mut stream, _) = server.accept().unwrap();
     let (mut head, mut byte) = (Vec::new(), [0]);
@@ -164,7 +165,7 @@ async fn a_permit_that_lapses_while_its_token_is_obtained_sends_nothing() {
     let (event, _, bodies) = with_a_token_that_came(0).await;
     assert_eq!(event, GuestEvent::Failed(HttpFault::Denied.into()));
     let of = |word: &str| bodies.iter().find(|body| body.contains(word)).unwrap_or_else(|| panic!("no {word}: {bodies:?}"));
-    assert!(of(r#""kind":"host-answered""#).contains(r#""status":200"#), "the token came");
+    assert!(of(r#""kind":"host-answered""#).contains(r#""status":200"#), "the token arrived");
     let answered = of(r#""kind":"answered""#);
     assert!(answered.contains(r#""outcome":"refused-lapsed""#) && answered.contains("grant-expired"), "{answered}");
     assert!(!answered.contains(r#""peer""#) && !answered.contains(r#""sent""#), "no connection was made: {answered}");

@@ -1,4 +1,4 @@
-//! What a guest may say as a path, and what is never reached by it.
+//! Paths that a guest may ask for, and what no path reaches.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ use effects::Observation;
 
 const ROOT: FileId = FileId(1);
 
-/// A look with a permit of its own.
+/// An observation with its own permit.
 trait ObserveNow {
     fn observe_now(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
 }
@@ -60,7 +60,7 @@ fn faulty(files: &mut Files, ask: &FileAsk, fault: FileFault) {
     assert_eq!((observed.answer, observed.refused), (FileAnswer::Fault(fault), None), "{ask:?}");
 }
 
-/// `root` is the mount; beside it lies what must not be reached.
+/// `root` is the mount. Beside it are files that must not be reached.
 fn lot() -> tempfile::TempDir {
     let lot = tempfile::tempdir().unwrap();
     let root = lot.path().join("root");
@@ -151,7 +151,7 @@ fn views_of_the_system_are_neither_mounted_nor_opened_beneath_a_mount() {
         let never = observed.refused == Some(Reason::NotRegular) || observed.refused == Some(Reason::LeavesMount);
         assert!(never, "{path}: {observed:?}");
     }
-    // Links of the kind that only the system has lead nowhere.
+    // Links that only the system has lead nowhere.
     for path in ["proc/self/root/etc/passwd", "proc/self/cwd/Cargo.toml", "proc/self/exe", "proc/self/fd/0"] {
         let observed = files.observe_now(&open(path)).unwrap();
         assert!(!matches!(observed.answer, FileAnswer::Opened { .. }), "{path}: {observed:?}");
@@ -193,7 +193,7 @@ fn a_directory_that_becomes_a_link_meanwhile_never_leads_out() {
             }
         });
         let mut files = files(&root, Limits::default());
-        // On until both sides of the swap were met: before that there was nothing to run into.
+        // It continues until both sides of the swap were seen. Before that, the test proves nothing.
         for tries in 0..200_000 {
             if tries >= 10_000 && !read.is_empty() && refused > 0 {
                 break;
@@ -205,7 +205,7 @@ fn a_directory_that_becomes_a_link_meanwhile_never_leads_out() {
                 let _ = files.observe_now(&FileAsk::Close { file });
             }
         }
-        // Nothing is asserted before this: the other thread would go on for ever.
+        // Nothing is asserted before this point, because the other thread would then never end.
         stop.store(true, Ordering::Relaxed);
     });
     assert!(!read.is_empty() && refused > 0, "{} were opened, {refused} led out: the swap was never met", read.len());

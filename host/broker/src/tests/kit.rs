@@ -16,7 +16,7 @@ use vocabulary::{
 use crate::{Broker, BrokerParts, Mounts};
 
 pub(super) struct Home {
-    /// Held until the home is gone.
+    /// Kept until the home is removed.
     _folder: tempfile::TempDir,
     pub(super) journal: Journal,
     pub(super) gate: Gate,
@@ -29,7 +29,7 @@ impl Home {
 
     pub(super) fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Only the owner may use a home, whatever the umask is.
+        // Only its owner may use a home, whatever the umask is.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let (journal, _) = Journal::open(folder.path(), None, Options { segment_bytes: 1 << 20, ..Options::default() }).unwrap();
         let gate = Gate::new(Arc::new(journal.clone()), clock, Ledger::new());
@@ -40,7 +40,7 @@ impl Home {
         self.gate.open_run(header, Arc::new(Nobody)).unwrap()
     }
 
-    /// Waits until everything is durable and reads the run back.
+    /// Waits until everything is durable, and reads the run's records.
     pub(super) fn recorded(&self, run: RunId) -> Recorded {
         self.journal.durable().wait_blocking().unwrap();
         Recorded::load(&self.journal.reader().unwrap(), run).unwrap()
@@ -120,7 +120,7 @@ pub(super) fn done() -> Closing {
     Closing { active_ms: 0, outcome: vocabulary::Outcome::Done, output: None, peak_memory: 0 }
 }
 
-/// The next release; a test that waits for ever fails.
+/// The next release. A test that would wait forever fails.
 pub(super) async fn next(world: &mut dyn vocabulary::World) -> Result<Release, Stop> {
     let wait = std::future::poll_fn(|ctx| Timeline::poll_release(world, ctx));
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()

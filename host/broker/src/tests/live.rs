@@ -16,7 +16,7 @@ use vocabulary::{
 
 use super::kit::{Home, done, header, live, loopback, mount, next};
 
-/// A server that answers each connection's requests with what `answer` gives, one connection after the other.
+/// A server that answers the requests of each connection with what `answer` returns. It handles one connection after the other.
 struct Server {
     port: u16,
     met: Arc<AtomicUsize>,
@@ -69,7 +69,7 @@ fn ask(method: &str, port: u16, path: &str) -> Act {
     })
 }
 
-/// Reads one operation to its end; gives its status and its body, or its fault.
+/// Reads one operation to its end. Returns its status and its body, or its fault.
 async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u8>), HttpFault> {
     let (mut status, mut body) = (0, Vec::new());
     loop {
@@ -168,7 +168,7 @@ async fn a_guest_that_reads_no_further_gets_no_more_than_its_credit() {
     for _ in 0..gate::CREDIT {
         assert!(matches!(next(&mut world).await.unwrap().event, GuestEvent::Chunk(_)));
     }
-    // A timer is the only thing that still comes.
+    // Only a timer is still to come.
     let deadline = world.mono_ns() + 100_000_000;
     let timer = world.timer(deadline).unwrap();
     let release = next(&mut world).await.unwrap();
@@ -241,7 +241,7 @@ async fn timers_come_in_their_order_and_the_clock_only_goes_forward() {
     assert!(first.mono_ns >= 10_000_000 && second.mono_ns >= 30_000_000);
 }
 
-/// A run that was cut off in the middle of a body goes on at the byte where it was, if the server says the same again.
+/// A run that was cut off in the middle of a body continues at the byte where it was, if the server sends the same again.
 #[expect(clippy::mem_forget, reason = "a process that dies drops nothing")]
 async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     let body: Vec<u8> = (0..400_000u32).map(|n| n.to_le_bytes()[1]).collect();
@@ -265,7 +265,7 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     }
     gate.flush().unwrap();
     home.journal.durable().wait_blocking().unwrap();
-    // The process dies here: nothing is closed. What it still does must not reach the record.
+    // The process dies here, so nothing is closed. Whatever it still does must not reach the record.
     std::mem::forget(world);
 
     let resuming = Resuming {
@@ -328,7 +328,7 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
     let recorded = home.recorded(run);
     drop(world);
 
-    // What was read is not read again; what was open is opened again.
+    // What was read is not read again. What was open is opened again.
     std::fs::write(lot.path().join("a/b/f"), b"abcdefghij").unwrap();
     let resuming = Resuming {
         by: vocabulary::Principal::new(1001, Some("bob")),

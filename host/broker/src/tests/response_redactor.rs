@@ -17,7 +17,7 @@ use crate::response_redactor::{Redacted, ResponseRedactor};
 use crate::run_credentials::RunCredentials;
 use crate::searched_values::outstanding;
 
-/// By gzip of Python, twice: 3 MiB of zeros.
+/// 3 MiB of zeros, packed twice by Python's gzip.
 const ZEROS: &str = "1f8b080000000000020393efe660000126e6b7071979818c430bbefbe7f2992f601805a360148c8251300a46c1281805a360140c3bb08ff7987f51250383010300bd8a2ff20b0c0000";
 
 /// How often other tasks could run while a piece was searched, and how many bytes were given out.
@@ -50,5 +50,5 @@ async fn others_have_their_turn_while_a_few_packed_bytes_become_many() {
     assert!(most > 90, "{most} turns for 3 MiB");
     let mut redactor = run_credentials.redactor().unwrap();
     let (none, given) = turns(&mut redactor, &Bytes::from(vec![b'x'; 64 << 10])).await;
-    assert!(none == 0 && given > 32 << 10, "what is not packed is looked through at once");
+    assert!(none == 0 && given > 32 << 10, "unpacked data is searched at once");
 }

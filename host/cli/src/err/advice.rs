@@ -8,32 +8,32 @@ use service::ServiceError;
 use super::CliError;
 
 /// For a record that is not the one that the state remembers.
-pub(crate) const OTHER_RECORD: &str = "if you put another copy of the home back, say `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
-/// For a home that is known to have had another record.
-pub(crate) const OTHER_LOG: &str = "if the home lies on a disk of its own, see first whether that is mounted (`findmnt`); if you removed the home, or put another one in its place, say `bailiwick audit accept-rollback`; if nobody did, somebody has exchanged the record: do not accept that";
-/// For a copy of a home that is used beside it.
-const COPY: &str = "use the other one, or move it away if it is to go on no more; or say `bailiwick audit accept-rollback` with this home: that takes it in the other one's place, and runs that were open then wait for your word";
+pub(crate) const OTHER_RECORD: &str = "if you restored another copy of the home, run `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
+/// For a home that had another record before, according to the state.
+pub(crate) const OTHER_LOG: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); if you removed the home, or put another one in its place, run `bailiwick audit accept-rollback`; if nobody did, somebody has replaced the record: do not accept that";
+/// For a copy of a home that is used in addition to the original.
+const COPY: &str = "use the other home, or move it away if it is no longer needed; or run `bailiwick audit accept-rollback` with this home: then this home replaces the other one, and runs that were open wait for your decision";
 /// For second state that is lost or unreadable.
-pub(crate) const STATE_LOST: &str = "see first whether `BAILIWICK_STATE` names the right folder, and whether its disk is mounted (`findmnt`); else put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` remembers the record anew as it is";
-/// For keys of a home that are lost or of another one.
+pub(crate) const STATE_LOST: &str = "check first whether `BAILIWICK_STATE` names the right folder, and whether its disk is mounted (`findmnt`); otherwise put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` stores the present record in the state";
+/// For keys of a home that are lost or belong to another home.
 pub(crate) const KEYS_LOST: &str =
-    "put the keys back from a copy of the home; what to do if they are lost for ever is said where something runs";
-/// For a record that is gone altogether.
-pub(crate) const GONE: &str = "if the home lies on a disk of its own, see first whether that is mounted (`findmnt`); else put the folder `journal` back from a copy of the home; if you removed it, say `bailiwick audit accept-rollback`; if nobody did, somebody has taken the record away: do not accept that";
-/// For a key that is lost or another one.
-pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: nothing else continues this record; if it is lost for ever, move the home away (it can still be read and verified) and say `bailiwick audit accept-rollback`";
-/// For a record whose beginning was pruned while it was read.
-pub(crate) const PRUNED: &str = "say this again: the record begins later now (`bailiwick audit show --kind pruned`)";
-/// For the key of the home, without which the keys of runs open nothing.
-const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for ever, move `keys` away too and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then";
-/// For what a newer program wrote.
-const NEWER: &str = "use the program that wrote it with this home; nothing was changed";
+    "put the keys back from a copy of the home; if they are lost for good, the next `bailiwick run` says what to do";
+/// For a record that is gone completely.
+pub(crate) const GONE: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); otherwise put the folder `journal` back from a copy of the home; if you removed it, run `bailiwick audit accept-rollback`; if nobody did, somebody has removed the record: do not accept that";
+/// For a signing key that is lost or belongs to another record.
+pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: no other key can continue this record; if it is lost for good, move the home away (it can still be read and verified) and run `bailiwick audit accept-rollback`";
+/// For a record whose beginning was pruned during a read.
+pub(crate) const PRUNED: &str = "run the command again: the record begins later now (`bailiwick audit show --kind pruned`)";
+/// For the key of the home, which is needed to open the keys of runs.
+const HOME_KEY_LOST: &str = "put it back from a copy of the home; if it is lost for good, move `keys` away too and run `bailiwick audit accept-rollback`: what runs have sealed can't be opened after that";
+/// For data that a newer version of the program wrote.
+const NEWER: &str = "use this home with the version of the program that wrote it; nothing was changed";
 /// For a record with a fault in it.
 pub(crate) const DAMAGED_RECORD: &str =
-    "put an undamaged copy of the home back, or `bailiwick audit reanchor --reason TEXT` sets the damaged part aside";
+    "restore an undamaged copy of the home, or set the damaged part aside: `bailiwick audit reanchor --reason TEXT`";
 
 impl CliError {
-    /// What to do next, where that is plain.
+    /// What to do next, if there is advice.
     pub(super) fn help(&self) -> Option<Cow<'static, str>> {
         if let Some(home::GaveUp::TimedOut { other, .. }) = self.gave_up() {
             return Some(unanswered(other).into());
@@ -53,7 +53,7 @@ impl CliError {
         }
     }
 
-    /// About a file system, rights, or a record that could not be written.
+    /// Advice on file systems, rights, or a record that could not be written.
     fn system_advice(&self) -> Option<String> {
         match self {
             Self::Run(err) => err.help(),
@@ -61,22 +61,24 @@ impl CliError {
             Self::Failed { help, .. } => help.clone(),
             Self::NotInPlace { cause } => {
                 let mend = journal::trouble_of(cause.as_ref())?.mend();
-                Some(format!("{mend}; the next command that changes something in the home puts it in place"))
+                Some(format!("{mend}; the next command that changes something in the home puts the change in place"))
             }
-            // Of several, the first one is said.
+            // The first cause that has advice counts.
             Self::NotRecorded { cause, .. } => cause.system_advice(),
-            _ => journal::trouble_of(self).map(|trouble| format!("{}, then say this again", trouble.mend())),
+            _ => journal::trouble_of(self).map(|trouble| format!("{}, then run the command again", trouble.mend())),
         }
     }
 
-    /// The same, with the name of the credential in the command.
+    /// Advice whose command names the credential or run.
     fn named_advice(&self) -> Option<String> {
         use vault::LocalError;
         match self {
             Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
             Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
             Self::Run(run::RunError::Unsettled { run, acts }) => Some(crate::outcome::settle_advice(*run, acts)),
-            Self::InUse { name, .. } => Some(format!("`bailiwick credentials revoke {name}` ends them, and then it can be removed")),
+            Self::InUse { name, .. } => {
+                Some(format!("`bailiwick credentials revoke {name}` ends their leases; after that, the credential can be removed"))
+            }
             Self::ValueIsGone { name } => Some(format!("`bailiwick credentials set {name}` sets a new value")),
             Self::NoValue { name } => Some(format!("`bailiwick credentials set {name} < FILE`, or at a terminal")),
             Self::FormerValue { name } => {
@@ -88,9 +90,11 @@ impl CliError {
             Self::NotRecorded { cause, .. } => cause.help().map(Cow::into_owned),
             Self::Backup(err) => backup_advice(err),
             Self::Run(run::RunError::Restored(run)) => Some(format!(
-                "find out what it has done since; then `bailiwick resume {run} --restored` goes on, or `bailiwick stop {run}` closes it"
+                "find out what it has done since; then `bailiwick resume {run} --restored` continues it, or `bailiwick stop {run}` closes it"
             )),
-            Self::NotInPlace { .. } => Some("mend that; the next command that changes something in the home puts it in place".to_owned()),
+            Self::NotInPlace { .. } => {
+                Some("repair that; the next command that changes something in the home puts the change in place".to_owned())
+            }
             Self::Form(err) | Self::Run(run::RunError::Form(err)) => Some(form_advice(err)),
             Self::Accept(journal::OpenError::Held { other, .. }) => Some(held(other)),
             Self::Keys(err) => err.holder().map(held),
@@ -98,9 +102,9 @@ impl CliError {
                 ServiceError::Unspoken { other, .. } => Some(unanswered(other)),
                 _ => None,
             },
-            Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` goes on with it, `bailiwick stop {run}` closes it")),
+            Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` continues it, `bailiwick stop {run}` closes it")),
             Self::Lost { run, .. } => Some(format!(
-                "`bailiwick ps` shows whether it goes on; once nobody has it any more, `bailiwick resume {run}` goes on with it"
+                "`bailiwick ps` shows whether it is still running; when no host runs it any more, `bailiwick resume {run}` continues it"
             )),
             _ => None,
         }
@@ -113,38 +117,40 @@ impl CliError {
         match self {
             Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
             Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
-            Self::NoCredential { .. } => Some("`bailiwick credentials ls`; `--config FILE` names a configuration that lies elsewhere"),
-            Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows which there are"),
-            Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and each other command"),
+            Self::NoCredential { .. } => {
+                Some("`bailiwick credentials ls` shows all; `--config FILE` names a configuration in another place")
+            }
+            Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows all credentials"),
+            Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and every other command"),
             Self::Vault(vault::LocalError::OtherPassphrase { .. }) => {
-                Some("name the file with the passphrase that it was sealed under last")
+                Some("name the file with the passphrase that the vault was last sealed under")
             }
             Self::Vault(vault::LocalError::NoKey { .. }) => Some(
-                "put that file back from a copy of the home; without it, nobody can open the vault, and each value is set anew in another home",
+                "put that file back from a copy of the home; without it, the vault can't be opened, and each value must be set again in another home",
             ),
             Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
             Self::NothingRevoked { .. } => {
-                Some("`bailiwick ps` shows runs that go on; `bailiwick credentials revoke NAME` bars a credential from all runs")
+                Some("`bailiwick ps` shows active runs; `bailiwick credentials revoke NAME` withdraws a credential from all runs")
             }
             Self::NoCases => Some("`bailiwick run AGENT --durable`, then `bailiwick test AGENT --keep RUN`"),
-            Self::Project(ProjectError::NotAName(_)) => Some("go to where it should lie first: `cd agents && bailiwick new count-lines`"),
-            Self::Project(ProjectError::Exists(_)) => Some("take another name, or move it away"),
+            Self::Project(ProjectError::NotAName(_)) => Some("change to the parent folder first: `cd agents && bailiwick new count-lines`"),
+            Self::Project(ProjectError::Exists(_)) => Some("choose another name, or move the folder away"),
             Self::NoSuchRun(_) | Self::NotARun(_) => Some(
-                "`bailiwick ps` names the open runs, `bailiwick audit show --kind run-opened` names all; `latest` is there after the first `bailiwick run`",
+                "`bailiwick ps` names the open runs, `bailiwick audit show --kind run-opened` names all; `latest` exists after the first `bailiwick run`",
             ),
-            Self::RawToTerminal => Some("send them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
-            Self::NotOnRecord { .. } => {
-                Some("that is no all-clear: nothing was looked for. Without filters, `audit touched` names all there is")
-            }
+            Self::RawToTerminal => Some("write them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
+            Self::NotOnRecord { .. } => Some(
+                "this does not mean that it was not touched: the name may be misspelled. Without filters, `audit touched` names everything",
+            ),
             Self::NotGoing(_) => Some(
                 "a run that was cut off has no lease; `bailiwick ps` shows it, `bailiwick resume` continues it, `bailiwick stop` closes it",
             ),
-            Self::Ended(_) => Some("`bailiwick show RUN` shows how; `bailiwick ps` shows runs that have not ended"),
+            Self::Ended(_) => Some("`bailiwick show RUN` shows how it ended; `bailiwick ps` shows runs that have not ended"),
             Self::RawOfMore => {
-                Some("one body or input: `bailiwick show RUN/SEQ --body --raw > body.bin`, `bailiwick show RUN --input --raw > input`")
+                Some("for instance `bailiwick show RUN/SEQ --body --raw > body.bin` or `bailiwick show RUN --input --raw > input`")
             }
             Self::WouldBeRefused(_) => Some(
-                "put in place what is missing; look at what changed with `bailiwick inspect AGENT`, and if it is intended, say `bailiwick trust` or `bailiwick accept AGENT`",
+                "add what is missing; look at what changed with `bailiwick inspect AGENT`, and if it is intended, run `bailiwick trust` or `bailiwick accept AGENT`",
             ),
             Self::Read(ReadError::Newer(_)) | Self::Run(RunError::Read(ReadError::Newer(_))) => Some(NEWER),
             Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
@@ -153,23 +159,25 @@ impl CliError {
             Self::Read(ReadError::Fault(_)) => Some(DAMAGED_RECORD),
             Self::Keys(err) => err.advice(),
             Self::Run(RunError::NothingToSettle(_) | RunError::NeedsNoWord { .. }) => {
-                Some("`bailiwick ps` names the acts that wait for a word")
+                Some("`bailiwick ps` names the acts that wait to be settled")
             }
             Self::Run(RunError::SaidOtherwise { .. }) => {
-                Some("if that word was wrong, `bailiwick stop RUN` closes the run with what is known")
+                Some("if the earlier statement was wrong, `bailiwick stop RUN` closes the run with what is known")
             }
-            Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => Some("it can't go on; `bailiwick stop RUN` closes it"),
-            Self::Run(RunError::Diverged { .. }) => {
-                Some("nothing was asked; under the host and on the files that it began with it may go on, `bailiwick stop RUN` closes it")
+            Self::Run(RunError::Load { cause: gate::LoadError::NotKept, .. }) => {
+                Some("the run can't be continued; `bailiwick stop RUN` closes it")
             }
-            Self::Run(RunError::CacheKey(_)) => Some("remove it, and everything beside it in `cache`: components are compiled again"),
+            Self::Run(RunError::Diverged { .. }) => Some(
+                "nothing was asked; with the version of the program and the files that the run began with, `bailiwick resume RUN` may continue it; `bailiwick stop RUN` closes it",
+            ),
+            Self::Run(RunError::CacheKey(_)) => Some("remove it and everything else in `cache`: components are then compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
             _ => None,
         }
     }
 }
 
-/// What to do about a record that can't be gone on with.
+/// What to do about a record that can't be continued.
 pub(super) fn of_opening(err: &journal::OpenError) -> Option<&'static str> {
     use journal::OpenError;
     match err {
@@ -181,19 +189,20 @@ pub(super) fn of_opening(err: &journal::OpenError) -> Option<&'static str> {
         OpenError::Key { path } if path.ends_with("home.key") => Some(HOME_KEY_LOST),
         OpenError::Key { .. } | OpenError::KeyOfOtherLog { .. } => Some(KEY_LOST),
         OpenError::OtherHomeKey { .. } => Some(
-            "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for ever, move both away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+            "put the newest `home.key` and `keys` back, from one copy of the home; if they are lost for good, move both away and run `bailiwick audit accept-rollback`: what runs have sealed can't be opened after that",
         ),
         OpenError::KeyOpensNothing { .. } => Some(
-            "put both back from one copy of the home; if the right one is lost for ever, move `keys` away and say `bailiwick audit accept-rollback`: what runs have sealed can't be opened then",
+            "put both back from one copy of the home; if the right one is lost for good, move `keys` away and run `bailiwick audit accept-rollback`: what runs have sealed can't be opened after that",
         ),
         OpenError::KeysGone { .. } => Some(
-            "put it back from a copy of the home; if it is lost for ever, `bailiwick audit accept-rollback` goes on without: what runs have sealed can't be opened then",
+            "put it back from a copy of the home; if it is lost for good, `bailiwick audit accept-rollback` continues without it: what runs have sealed can't be opened after that",
         ),
         OpenError::Unfit { .. } => Some(
-            "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if nobody else ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds that are taken nevertheless",
+            "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if no other machine ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds of file systems that are accepted nevertheless",
         ),
         OpenError::Fault(_) => Some(DAMAGED_RECORD),
-        // Those of the system, of sealed keys and of the process that holds the home have their advice, and nothing helps against the rest.
+        // Errors of the system, of sealed keys and of the process that holds the home have their advice elsewhere. For the rest there is
+        // none.
         OpenError::Held { .. }
         | OpenError::KeySealed { .. }
         | OpenError::KeyInHome { .. }
@@ -206,35 +215,36 @@ pub(super) fn of_opening(err: &journal::OpenError) -> Option<&'static str> {
     }
 }
 
-/// The command that mends a folder or file that others can use. An empty folder may be where a disk is to be mounted, and then it is not the home.
+/// The command that repairs the rights of a folder or file that other users can reach. An empty folder may be a mount point whose disk is
+/// missing.
 fn mends(exposed: &Exposed) -> String {
-    let mend = format!("`{}` mends it", exposed.mend());
+    let mend = format!("`{}` repairs it", exposed.mend());
     let is_empty = home::list(exposed.path()).is_ok_and(|names| names.is_empty());
-    if is_empty { format!("if a disk belongs there, mount that first (`findmnt`): the folder is empty; else {mend}") } else { mend }
+    if is_empty { format!("if a disk belongs there, mount that first (`findmnt`): the folder is empty; otherwise {mend}") } else { mend }
 }
 
 fn backup_advice(err: &run::BackupError) -> Option<String> {
     use run::BackupError;
     let words = match err {
-        // A fault of reading has its own advice, which was given.
+        // A read error has its own advice, which was given before.
         BackupError::Damaged(fault) => of_fault(&fault.what),
         BackupError::Unread(journal::ReadError::Gone { .. }) => GONE,
         BackupError::Unread(journal::ReadError::Newer(_)) => NEWER,
         BackupError::Keys(_) => KEYS_LOST,
-        BackupError::NotKept { .. } => "move it out of the home, and say it again",
+        BackupError::NotKept { .. } => "move it out of the home, and run the command again",
         BackupError::NoLog(_) | BackupError::Unread(journal::ReadError::NoLog { .. }) => "`BAILIWICK_HOME` names another home",
         BackupError::Within(_) | BackupError::Exists(_) => "name another file",
         BackupError::Sealed(_) => "name the file with its passphrase: `--passphrase-file FILE`",
         BackupError::OtherPassphrase(_) => "name the file with the passphrase that it was made with",
-        BackupError::OtherKey(_) => "look for the backup that you made, or give the `journal.pub` of the home that it is of",
-        BackupError::Broken { .. } => "look for another copy of it, or an older backup: nothing was put in place",
-        BackupError::NotEmpty(_) => "move that home away first, or name an empty one: `BAILIWICK_HOME=FOLDER bailiwick restore FILE`",
-        BackupError::Newer(_) => "use the version of the program that made it",
+        BackupError::OtherKey(_) => "look for the backup that you made, or name the `journal.pub` of the home that this backup is of",
+        BackupError::Broken { .. } => "use another copy of it, or an older backup: nothing was put in place",
+        BackupError::NotEmpty(_) => "move that home away first, or name an empty folder: `BAILIWICK_HOME=FOLDER bailiwick restore FILE`",
+        BackupError::Newer(_) => "use the version of the program that made the backup",
         BackupError::Form(err) => return Some(form_advice(err)),
-        BackupError::Key(_) => "put it back from a copy of the home: nothing else opens this record",
-        BackupError::Busy(_) => "wait until it has ended",
+        BackupError::Key(_) => "put it back from a copy of the home: no other key opens this record",
+        BackupError::Busy(_) => "wait until that process has ended",
         BackupError::ChangePending => {
-            "say it again in a moment; one that was cut off is finished by whatever opens the home next, such as a run"
+            "run the command again in a moment; a change that was cut off is completed by the next process that opens the home, such as a run"
         }
         BackupError::File { .. }
         | BackupError::Record(_)
@@ -249,7 +259,7 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// What to do about a fault in one's own record.
+/// What to do about a fault in the record of this home.
 pub(crate) fn of_fault(what: &journal::FaultKind) -> &'static str {
     use journal::FaultKind;
     match what {
@@ -265,18 +275,18 @@ fn form_advice(err: &home::FormError) -> String {
         home::FormError::Newer { needs, .. } => {
             format!("use bailiwick {needs} or a newer one with this home (`bailiwick --version`); nothing in it was changed")
         }
-        home::FormError::Restoring(_) => "wait for it, or say `bailiwick restore FILE` again: it begins anew".to_owned(),
+        home::FormError::Restoring(_) => "wait for it, or run `bailiwick restore FILE` again: it starts from the beginning".to_owned(),
         home::FormError::Broken(_) => "put that file back from a copy of the home".to_owned(),
-        home::FormError::Io { .. } => "see that the file can be read, and say it again".to_owned(),
+        home::FormError::Io { .. } => "make the file readable, and run the command again".to_owned(),
     }
 }
 
-/// For what is done while nobody else has the home.
+/// For a verb that needs the home for itself, while `other` holds it.
 fn held(other: &home::Other) -> String {
-    let wait = "wait until nothing runs (`bailiwick status`), or `bailiwick stop` what does";
+    let wait = "wait until nothing runs (`bailiwick status`), or end the runs with `bailiwick stop`";
     match (other.go_on(), other.pid) {
         (Some(go_on), Some(pid)) => {
-            format!("`{go_on}` lets it go on, then {wait}; `kill -9 {pid}` ends it, and what it ran can be resumed")
+            format!("`{go_on}` continues it, then {wait}; `kill -9 {pid}` ends it, and its runs can be resumed")
         }
         _ => wait.to_owned(),
     }
@@ -284,14 +294,14 @@ fn held(other: &home::Other) -> String {
 
 /// What can be done about a process that holds a lock and does not answer.
 pub(crate) fn unanswered(other: &home::Other) -> String {
-    let ends = |pid| format!("`kill -9 {pid}` ends it, and whoever waits for a run in it goes on with that run");
+    let ends = |pid| format!("`kill -9 {pid}` ends it, and the clients of its runs continue those runs");
     match (other.go_on(), other.pid) {
-        (Some(go_on), Some(pid)) => format!("`{go_on}` lets it go on; {}", ends(pid)),
-        (_, Some(pid)) => format!("see what it does; {}; `--wait SECONDS` waits longer", ends(pid)),
-        (_, None) => "`lslocks` or `fuser` may show who it is; `--wait SECONDS` waits longer".to_owned(),
+        (Some(go_on), Some(pid)) => format!("`{go_on}` continues it; {}", ends(pid)),
+        (_, Some(pid)) => format!("check what it is doing; {}; `--wait SECONDS` waits longer", ends(pid)),
+        (_, None) => "`lslocks` or `fuser` may show which process it is; `--wait SECONDS` waits longer".to_owned(),
     }
 }
 
 fn may_go_there(name: &str) -> String {
-    format!("if it is to go there: `bailiwick credentials set {name} --for URL < /dev/null`")
+    format!("to allow this destination: `bailiwick credentials set {name} --for URL < /dev/null`")
 }

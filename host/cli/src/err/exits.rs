@@ -1,4 +1,4 @@
-//! With which number the program ends because of an error.
+//! The exit code of each error.
 
 use home::Exposed;
 use vocabulary::exit;
@@ -89,7 +89,7 @@ impl CliError {
     }
 }
 
-/// What the operator named or gave is one thing, a vault that does not open another.
+/// Usage errors for what the operator named or gave, host errors for a vault that does not open.
 fn vault_exit(err: &vault::LocalError) -> u8 {
     use vault::LocalError;
     match err {
@@ -113,7 +113,7 @@ fn vault_exit(err: &vault::LocalError) -> u8 {
     }
 }
 
-/// What is damaged is a part of the record, and what could not be read may be whole.
+/// Damage is an error of the record. A file that could not be read may be undamaged, so that is an error of the host.
 fn not_shown_exit(missing: &gate::Missing) -> u8 {
     use gate::Missing;
     match missing {

@@ -1,4 +1,4 @@
-//! What goes wrong with the keys of a home: one that is not rotated, and one that does not open.
+//! Errors of the keys of a home: a key that could not be rotated, and a key that does not open.
 
 use std::path::PathBuf;
 
@@ -17,19 +17,19 @@ pub(crate) enum KeysError {
         #[source]
         cause: Box<journal::RotateError>,
     },
-    #[error("`{other}.key` is sealed under a passphrase as well, and one command is told one passphrase")]
+    #[error("`{other}.key` is sealed under a passphrase as well, and one command takes only one passphrase")]
     TwoPassphrases { other: &'static str },
-    #[error("the vault is sealed under another passphrase than the one in `{}`, and one command is told one passphrase", .0.display())]
+    #[error("the vault is sealed under another passphrase than the one in `{}`, and one command takes only one passphrase", .0.display())]
     VaultUnderOther(PathBuf),
 }
 
-/// Of several keys, those before the one that failed.
+/// Names the keys that were rotated before the one that failed.
 fn done_before(done: &[&str]) -> String {
-    done.iter().map(|of| format!("; that of the {of} was, and is kept as you said")).collect()
+    done.iter().map(|of| format!("; the key of the {of} was rotated, and is kept as you asked")).collect()
 }
 
 impl KeysError {
-    /// What the operator named is one thing, a record or a key that is not as it should be another.
+    /// A usage error for what the operator named, an error of the record for a record or key that is not as it should be.
     pub(super) fn exit(&self) -> u8 {
         use journal::{OpenError, RotateError};
         let Self::Failed { cause, .. } = self else { return exit::USAGE };
@@ -41,7 +41,7 @@ impl KeysError {
         }
     }
 
-    /// Why it was not begun, if that is what it is.
+    /// Why the rotation did not begin, if it did not.
     fn not_begun(&self) -> Option<&journal::OpenError> {
         match self {
             Self::Failed { cause, .. } => match cause.as_ref() {
@@ -52,7 +52,7 @@ impl KeysError {
         }
     }
 
-    /// Who has the home, if that is why.
+    /// The process that holds the home, if that is the cause.
     pub(super) fn holder(&self) -> Option<&home::Other> {
         match self.not_begun()? {
             journal::OpenError::Held { other, .. } => Some(other),
@@ -60,19 +60,19 @@ impl KeysError {
         }
     }
 
-    /// What to do next. What was cut off says so itself.
+    /// What to do next. The message of a rotation that was cut off says it itself.
     pub(super) fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Failed { .. } => self.not_begun().and_then(rotate_advice),
             Self::TwoPassphrases { .. } => Some("rotate both at once: `bailiwick keys rotate journal home --passphrase-file FILE`"),
-            Self::VaultUnderOther(_) => {
-                Some("first `bailiwick credentials seal passphrase`, with the new one; then say this again, with the variable as it is")
-            }
+            Self::VaultUnderOther(_) => Some(
+                "first run `bailiwick credentials seal passphrase` with the new passphrase; then run this command again, and leave the variable as it is",
+            ),
         }
     }
 }
 
-/// Why a key of the home does not open, if that is what it is. That a new one can't be sealed is something else.
+/// Why a key of the home does not open, if that is the cause. A new key that can't be sealed does not count.
 pub(super) fn sealed_under(err: &CliError) -> Option<&key::UnderError> {
     match err {
         CliError::Keys(err) if matches!(err.not_begun(), Some(journal::OpenError::NotSealed { .. })) => None,
@@ -89,19 +89,19 @@ fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
                 "name a file with a passphrase that only you can read: `--passphrase-file FILE`"
             }
             key::UnderError::Keyring { .. } => {
-                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays"
+                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays in use"
             }
-            _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays",
+            _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays in use",
         }),
         _ => of_opening(cause),
     }
 }
 
-/// What to do where a key does not open.
+/// What to do about a key that does not open.
 pub(super) fn sealed_advice(cause: &key::UnderError) -> &'static str {
     use key::UnderError;
     match cause {
-        UnderError::NoPassphrase => "put the path of the file into that variable, for this and each other command",
+        UnderError::NoPassphrase => "put the path of the file into that variable, for this and every other command",
         UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
             "`BAILIWICK_PASSPHRASE_FILE` names the file; the passphrase is that of the last `bailiwick keys rotate`. If that was cut off and only one of the two keys has the new one: with the old file in the variable, `bailiwick keys rotate journal home --passphrase-file NEW`"
         }

@@ -89,7 +89,7 @@ fn http() -> TouchedLine {
 #[test]
 fn claims_stand_above_evidence() {
     let expected = "\
-HOST REPORT, in which no line is the agent's own: its lines begin with `leak-scan:`
+HOST REPORT, without any line of the agent: its lines begin with `leak-scan:`
 leak-scan 0.1.0  sha256:4c4c4c4c4c4c…   run 01KNTQGG4070W1R70W1R70W1R7   by alice (uid 1000)   DONE, 1 refusal, 1.84 s (0 s waiting for people)
 AGENT CLAIMS (unverified)  2 findings (1 critical, 1 high)
   critical     private-key  /src/app.py  GitHub token  ghp_… (40)
@@ -128,7 +128,7 @@ fn what_a_report_has_no_room_for_is_counted_with_where_it_stands() {
     report.claims.findings_more = 3;
     report.evidence.touched.more = More { files: 2000, refused: 7, ..More::default() };
     let shown = lines(from_ref(&report), false).join("\n");
-    for expected in ["3 findings", "2,000 looks, 7 refusals more", &format!("audit touched --run {}", report.run)] {
+    for expected in ["3 findings", "2,000 looks, 7 refusals more", &format!("audit touched {}", report.run)] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
 }

@@ -23,12 +23,12 @@ use service::{Configured, TrustWord, held, now_s};
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Its name in `bailiwick.toml`
+    /// The name of the agent in `bailiwick.toml`
     #[arg(required = true)]
     agent: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration this once, although nobody has said `bailiwick trust`
+    /// Use this configuration for this command, although `bailiwick trust` was not run for it
     #[arg(long)]
     trust: bool,
     /// Print the difference as JSON
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Which agents were accepted: in the lock of this folder, and in this home
+    /// List the accepted agents: in the lock of this folder, and in this home
     #[command(after_help = LS)]
     Ls {
         #[command(flatten)]
@@ -47,14 +47,14 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Take an acceptance back: the agent is no longer pinned
+    /// Withdraw an acceptance, so that the agent is no longer pinned
     #[command(after_help = RM)]
     Rm {
-        /// Its name in `bailiwick.toml`
+        /// The name of the agent in `bailiwick.toml`
         agent: String,
         #[command(flatten)]
         config: ConfigArg,
-        /// Print what was taken back as JSON
+        /// Print what is no longer pinned as JSON
         #[arg(long)]
         json: bool,
     },
@@ -62,13 +62,13 @@ enum What {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick inspect leak-scan            look at it first
+  bailiwick inspect leak-scan            first look at it
   bailiwick accept leak-scan             then pin it in bailiwick.lock
   bailiwick accept ls
   bailiwick accept rm leak-scan
 
 From then on, any change is refused until it is accepted: another component or source, other grants, variables, limits, certificates. \
-An agent that was never accepted is not pinned. It is recorded.";
+An agent that was never accepted is not pinned. The decision is recorded.";
 const LS: &str = "\
 Example:
   bailiwick accept ls --json";
@@ -105,7 +105,7 @@ async fn accept(place: &HomePlace, name: &str, args: &Args) -> Result<u8, CliErr
     drop(screen);
     obtained.admit(name, agent)?;
     if let Some(built) = &obtained.pin {
-        // The source is accepted as it was built: if there was no `Cargo.lock` before, there is one now.
+        // The source is accepted as it was built: the build may have created a `Cargo.lock`.
         authority = authority.held_to_source(built.source, built.tools.clone());
     }
     let component = match &agent.component {
@@ -148,26 +148,26 @@ fn show(pinned: &Pinned, config: &Path, json: bool) -> Result<(), OutError> {
     Ok(())
 }
 
-/// One acceptance.
+/// One row of `accept ls`.
 #[derive(Serialize)]
 struct Listed {
     agent: String,
-    /// Where its configuration is.
+    /// The path of its configuration.
     config: String,
-    /// Of everything that was accepted.
+    /// The digest of everything that was accepted.
     authority: Digest,
     by: String,
-    /// Seconds since 1970.
+    /// When it was accepted, in seconds since 1970.
     when: u64,
-    /// Whether the lock beside the configuration has it; unknown for configurations elsewhere.
+    /// Whether the lock beside the configuration has it; absent for other configurations than the present one.
     in_lock: Option<bool>,
     /// Whether it was accepted in this home.
     here: bool,
-    /// Whether its configuration is not there any more.
+    /// Whether its configuration does not exist any more.
     gone: bool,
 }
 
-/// The configuration that is meant. It need not exist any more.
+/// The path of the configuration. It need not exist any more.
 fn config_file(config: &ConfigArg) -> Result<PathBuf, CliError> {
     let named = match &config.config {
         Some(file) => file.clone(),
@@ -213,7 +213,9 @@ fn ls(place: &HomePlace, config: &ConfigArg, json: bool) -> Result<u8, CliError>
     out::table(&table)?;
     if let Some(gone) = listed.iter().find(|it| it.gone) {
         let (agent, config) = (words::safe(&gone.agent), words::safe(&gone.config));
-        out::command(&format!("help: what is gone for good is taken back with `bailiwick accept rm {agent} --config {config}`"));
+        out::command(&format!(
+            "help: if a configuration is gone for good, withdraw the acceptance: `bailiwick accept rm {agent} --config {config}`"
+        ));
     }
     Ok(exit::DONE)
 }

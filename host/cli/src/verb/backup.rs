@@ -1,4 +1,4 @@
-//! `backup`: everything of the home that can't be made again, in one signed file.
+//! `backup`: everything in the home that can't be created again, in one signed file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::screen::Screen;
 use crate::signals::Signals;
 use crate::{out, place, words};
 
-/// Make a backup of the home, while runs go on
+/// Make a backup of the home, also while runs are active
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The file to be made; there may be none of that name yet
+    /// The file to create; it must not exist yet
     file: PathBuf,
-    /// Seal it under the passphrase in this file
+    /// Seal the backup under the passphrase in this file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Leave the files with keys out; without a copy of those, the backup proves itself and opens nothing
+    /// Leave out the files with keys; without a copy of those, the backup can be verified, but nothing sealed in it can be opened
     #[arg(long)]
     without_keys: bool,
-    /// Print what is in it as JSON
+    /// Print what is in the backup as JSON
     #[arg(long)]
     json: bool,
 }
@@ -35,9 +35,9 @@ Examples:
   bailiwick backup /backup/monday --passphrase-file ~/backup-passphrase
   bailiwick restore /backup/monday                into an empty home
 
-The record is proved first, and is in the backup up to there. It is signed with the key of the record. Not in it: caches, built and compiled code, and \
-components that no open run needs. A backup has the keys of the home as they lie there: a person who has the file can read what is sealed in the home, \
-unless it is sealed under a passphrase of its own, or made without keys.";
+The record is verified first, and the backup contains it up to that point. The backup is signed with the key of the record. It leaves out \
+caches, built and compiled code, and components that no open run needs. A backup contains the keys of the home as they are: a person who \
+has the file can read what is sealed in the home, unless the backup is sealed under a passphrase of its own, or made without keys.";
 
 #[derive(Serialize)]
 struct Made {
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let work = move || {
         let passphrase = passphrase.as_ref().map(|bytes| bytes.as_slice());
         Ok(::run::backup(&asked, &file, content, passphrase, &ended, &mut |step| match step {
-            BackupStep::Proved(records) => shown.quietly(&format!("proved {} records", words::count(records))),
+            BackupStep::Proved(records) => shown.quietly(&format!("verified {} records", words::count(records))),
             BackupStep::Copied(bytes, of) => shown.quietly(&format!("copied {} of {}", words::bytes(bytes), words::bytes(of))),
         })?)
     };
@@ -92,9 +92,11 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         out::words(&format!("open      {} that had not ended", words::many(taken.open.len() as u64, "run", "runs")));
     }
     match (is_sealed, args.without_keys) {
-        (true, _) => out::words("sealed    under the passphrase: without it, nobody opens the backup, and neither do you"),
-        (false, true) => out::words("keys      not in it: keep `journal.key`, `home.key`, `keys` and `vault.key*` of the home elsewhere"),
-        (false, false) => out::words("keys      in it as they lie in the home: keep the file where only you can read it"),
+        (true, _) => out::words("sealed    under the passphrase: without it, nobody can open the backup, not even you"),
+        (false, true) => {
+            out::words("keys      not included: keep `journal.key`, `home.key`, `keys` and `vault.key*` of the home elsewhere")
+        }
+        (false, false) => out::words("keys      included as they are in the home: keep the file where only you can read it"),
     }
     if !args.without_keys
         && let Some(needed) = needed(&place)
@@ -104,10 +106,10 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// What opens the keys of a home, if they are sealed: no backup has that.
+/// What opens the keys of a home, if they are sealed. No backup contains that.
 pub(super) fn needed(place: &::run::HomePlace) -> Option<String> {
     let under =
         journal::kept(&place.home).ok()?.into_iter().flatten().map(|under| under.words()).collect::<std::collections::BTreeSet<_>>();
     let words = under.into_iter().collect::<Vec<_>>().join(", and ");
-    (!words.is_empty()).then(|| format!("needed    {}, which opens the keys of the home: it is in no backup", words::safe(&words)))
+    (!words.is_empty()).then(|| format!("needed    {}, which opens the keys of the home and is not in any backup", words::safe(&words)))
 }

@@ -1,4 +1,4 @@
-//! `build`: makes components of folders of source.
+//! `build`: builds components from folders of source.
 
 use package::ComponentSource;
 use package::build::SourcePin;
@@ -17,11 +17,11 @@ use service::{Configured, TrustWord};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Its name in `bailiwick.toml`; without one, every agent that is a folder
+    /// The name of an agent in `bailiwick.toml`; without one, every agent that is a folder is built
     agent: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this build, although nobody has said `bailiwick trust`
+    /// Use this configuration for this build, although `bailiwick trust` was not run for it
     #[arg(long)]
     trust: bool,
     /// Print what was built as JSON
@@ -35,7 +35,7 @@ Examples:
   bailiwick build                        all of them
 
 Building runs the author's code on this machine, without a network and without any file but the project's, so it needs a trusted \
-configuration. `run` builds by itself where a file has changed.";
+configuration. `run` builds an agent by itself if one of its files has changed.";
 
 #[derive(Serialize)]
 struct BuiltAgent {
@@ -43,12 +43,12 @@ struct BuiltAgent {
     digest: Digest,
     bytes: u64,
     file: String,
-    /// What it was built from, as it can be accepted.
+    /// The source that it was built from, in the form that can be accepted.
     source: Option<SourcePin>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
-    // First of all: a signal ends a tool that builds, too.
+    // First of all, so that a signal also ends a build tool.
     let mut signals = Signals::new()?;
     let place = place::place()?;
     let configured = Configured::load(args.config.config.as_deref(), &place)?;

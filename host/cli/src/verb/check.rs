@@ -12,7 +12,7 @@ use crate::out::OutError;
 use crate::{out, place, words};
 use service::{Configured, Obtained, held};
 
-/// Validate a configuration and show who may do what
+/// Validate a configuration and show what each agent may do
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -28,9 +28,9 @@ Examples:
   bailiwick check
   bailiwick check --config other.toml --json
 
-Nothing is built, run or trusted. What is shown is compared with what `run` would be held to: what was trusted, what was accepted, what is there. \
-Ends with 2 where `run` would refuse an agent for that, and says why. Effective is what the agent declares and the file grants; for a folder that was never built it is what \
-its agent.toml says.";
+Nothing is built, run or trusted. The configuration is checked like `run` checks it: against what was trusted, what was accepted, and what \
+exists. The exit code is 2 if `run` would refuse an agent, and the error says why. Effective is what the agent declares and the file \
+grants; for a folder that was never built it is what its agent.toml says.";
 
 #[derive(Serialize)]
 struct Matrix {
@@ -43,17 +43,17 @@ struct Matrix {
 #[derive(Serialize)]
 struct Agent {
     name: String,
-    /// The digest of everything that it may cause, with its component or its source: what `accept` pins. Absent if that could not be read, or if
-    /// it is a folder of source in a configuration that is not trusted.
+    /// The digest of everything that the agent may cause, with its component or source: what `accept` pins. Absent if that could not be
+    /// read, or if the agent is a folder of source in a configuration that is not trusted.
     authority: Option<Digest>,
     component: String,
     owner: Option<String>,
     purpose: Option<String>,
     expires: Option<String>,
-    /// Whether the component, or its `agent.toml`, could be looked at; else nobody knows what it declares and imports.
+    /// Whether the component, or its `agent.toml`, could be read. Otherwise it is unknown what the agent declares and imports.
     seen: bool,
     capabilities: Vec<AdmissionRow>,
-    /// Why `run` would refuse it.
+    /// Why `run` would refuse the agent.
     problem: Option<String>,
 }
 
@@ -82,14 +82,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         (true, outside) => outside.map(|()| exit::DONE),
         (false, Ok(())) => Err(CliError::WouldBeRefused(refused)),
         (false, Err(outside)) => {
-            // One error is what it ends with; the other is told before.
+            // The verb ends with one error, so the other one is printed before.
             outside.print();
             Err(CliError::WouldBeRefused(refused))
         }
     }
 }
 
-/// Whether a value of the vault would be sent where its owner does not allow it.
+/// Fails if a value of the vault would be sent to a destination that is not set for it.
 fn check_destinations(place: &HomePlace, configured: &Configured) -> Result<(), CliError> {
     let vault = run::local_vault(place, place::passphrase_file().as_deref());
     let agents = configured.resolved.agents.iter().map(|(name, agent)| (name.as_str(), &agent.grants));
@@ -101,19 +101,19 @@ fn check_destinations(place: &HomePlace, configured: &Configured) -> Result<(), 
             in_part.iter().for_each(|it| out::words(&words::safe(&it.to_string())));
             outside
         }
-        // What is granted under a binding that leads elsewhere leads elsewhere too.
+        // If a binding leads elsewhere, the grants under it lead elsewhere too.
         Ok((bindings, _)) => bindings,
         Err(err) => {
-            out::words(&format!("where values may go was not looked at: {}", words::safe(&err.to_string())));
+            out::words(&format!("the destinations of values were not checked: {}", words::safe(&err.to_string())));
             return Ok(());
         }
     };
     if outside.is_empty() { Ok(()) } else { Err(CliError::Outside(outside)) }
 }
 
-/// What is there of an agent, and why `run` would refuse it.
+/// What is known of an agent, and why `run` would refuse it.
 struct CheckedAgent {
-    /// Nothing, where it could not be looked at.
+    /// `None` if the agent could not be read.
     rows: Option<Vec<AdmissionRow>>,
     authority: Option<Digest>,
     problem: Option<CliError>,
@@ -130,7 +130,7 @@ fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured:
         ComponentSource::Folder(folder) => AuthoredManifest::load(folder).map_err(CliError::from).map(|authored| {
             let holds =
                 service::admit_early(name, agent).map_err(CliError::from).and_then(|()| hold_source(place, name, configured, trusted));
-            // SECURITY: the digest of a source asks the operator's tools, which is for configurations that are trusted.
+            // SECURITY: the digest of a source runs the operator's tools, which is only for trusted configurations.
             let authority = trusted.and_then(|_| service::of_source(configured, name).ok()?.0.digest().ok());
             CheckedAgent::of(rows(Some(&authored.manifest), &[], agent), authority, holds)
         }),
@@ -144,8 +144,8 @@ fn inspect(place: &HomePlace, (name, agent): (&str, &ResolvedAgent), configured:
     held.unwrap_or_else(|problem| CheckedAgent { rows: None, authority: None, problem: Some(problem) })
 }
 
-/// Holds a folder of source to what was accepted of it. SECURITY: whoever compares it asks the operator's tools about it, which is for configurations
-/// that are trusted.
+/// Compares a folder of source with what was accepted of it. SECURITY: the comparison runs the operator's tools, which is only for trusted
+/// configurations.
 fn hold_source(place: &HomePlace, name: &str, configured: &Configured, trusted: Option<&Trusted>) -> Result<(), CliError> {
     configured.agent(name)?;
     match trusted {

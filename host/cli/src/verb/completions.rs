@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and a manual are made of, from the command line's own description.
+//! `completions` and `man`: scripts for shells and pages of the manual, from the description of the command line.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use vocabulary::exit;
 use crate::err::CliError;
 use crate::out;
 
-/// Print what a shell needs to complete words
+/// Print the script with which a shell completes words
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 
@@ -23,11 +23,11 @@ Examples:
   bailiwick completions zsh > ~/.zfunc/_bailiwick
   bailiwick completions fish > ~/.config/fish/completions/bailiwick.fish";
 
-/// Write the manual, a page a verb
+/// Write the manual, one page for each verb
 #[derive(Debug, clap::Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub(crate) struct ManArgs {
-    /// The folder; made where there is none
+    /// The folder for the pages; it is created if it does not exist
     folder: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! `credentials`: the values in the vault of this home, and what the configuration makes of them. None is ever printed.
+//! `credentials`: manages the values in the vault of this home and their use by the configuration. No value is ever printed.
 
 mod enter;
 mod known;
@@ -33,7 +33,7 @@ enum What {
     Set {
         #[command(flatten)]
         valued: Valued,
-        /// Where it may go, whatever a configuration says; may be repeated
+        /// A destination of the value, whatever a configuration says; may be repeated
         #[arg(long = "for", value_name = "URL")]
         destinations: Vec<String>,
     },
@@ -44,10 +44,10 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// One of them: where it may go, who may use it, who did
+    /// Show one credential: where it may go, which agents may use it, and which have used it
     #[command(after_help = SHOW)]
     Show {
-        /// As `[credentials.NAME]` has it
+        /// The NAME in `[credentials.NAME]`
         name: String,
         #[command(flatten)]
         config: ConfigArg,
@@ -55,26 +55,26 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Set a new value in place of the present one; runs under way use it with their next request
+    /// Replace the present value by a new one; active runs use it from their next request on
     #[command(after_help = ROTATE)]
     Rotate(Valued),
-    /// Revoke a credential, or end leases of runs under way: at once, with their streams and connections
+    /// Revoke a credential, or end leases of active runs: at once, with their streams and connections
     #[command(after_help = REVOKE)]
     Revoke(Revoke),
-    /// Let a credential be used again that was revoked and has its value elsewhere than in the vault
+    /// Allow a revoked credential again, if its value is not in the vault
     #[command(after_help = RESTORE)]
     Restore(Named),
-    /// Delete a credential: its value, where it may go, and how many values it had
+    /// Delete a credential: its value, its destinations and its version
     #[command(after_help = RM)]
     Rm(Named),
-    /// Seal the vault under another key: of a file in the home, of a passphrase, or of the kernel's key ring
+    /// Seal the vault under another key: from a file in the home, a passphrase, or the kernel's key ring
     #[command(after_help = SEAL)]
     Seal {
-        /// Under what
+        /// The kind of key
         #[arg(value_enum)]
         under: Under,
     },
-    /// What is wrong with them: unused, guessable, too wide, overdue, shared, in two environments, without an owner
+    /// Show faults of credentials: unused, guessable, too wide, overdue, shared, in two environments, without an owner
     #[command(after_help = REVIEW)]
     Review {
         #[command(flatten)]
@@ -87,9 +87,9 @@ enum What {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Under {
-    /// `vault.key` in the home
+    /// A key in the file `vault.key` of the home
     File,
-    /// From a prompt, or from standard input; `BAILIWICK_PASSPHRASE_FILE` names the file with it from then on
+    /// A passphrase from a prompt or standard input; from then on `BAILIWICK_PASSPHRASE_FILE` names the file with it
     Passphrase,
     /// A key of the kernel, type `user`, description `bailiwick-vault:` and the path of the home
     Keyring,
@@ -97,33 +97,33 @@ enum Under {
 
 #[derive(Debug, clap::Args)]
 struct Named {
-    /// As `[credentials.NAME]` has it
+    /// The NAME in `[credentials.NAME]`
     name: String,
 }
 
 #[derive(Debug, clap::Args)]
 struct Valued {
-    /// As `[credentials.NAME]` has it
+    /// The NAME in `[credentials.NAME]`
     name: String,
-    /// Take a value that can be guessed
+    /// Accept a value that can be guessed
     #[arg(long)]
     weak: bool,
-    /// Take a value that it had before, and that was replaced, revoked or removed
+    /// Accept a value that the credential had before, and that was replaced, revoked or removed
     #[arg(long)]
     again: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct Revoke {
-    /// The credential. Without another option, nobody may use it any more
+    /// The credential. Without another option, no run may use it any more
     name: Option<String>,
-    /// Only for runs of this agent that are under way
+    /// Only for active runs of this agent
     #[arg(long)]
     agent: Option<String>,
-    /// Only for this run, which is under way
+    /// Only for this active run
     #[arg(long)]
     run: Option<String>,
-    /// This lease: `RUN/NAME`
+    /// Only this lease: `RUN/NAME`
     #[arg(long, conflicts_with_all = ["name", "agent", "run"])]
     lease: Option<String>,
     #[command(flatten)]
@@ -139,17 +139,17 @@ Examples:
   bailiwick credentials review
   bailiwick credentials revoke inventory
 
-A value is never an argument: those are seen by everybody on the machine.";
+A value is never an argument, because every user of the machine can see arguments.";
 const SET: &str = "\
 Examples:
   bailiwick credentials set inventory
   bailiwick credentials set inventory --for https://inventory.example.com < token
   bailiwick credentials set app --for https://api.example.com/v1/** --for https://id.example.com/token < key.pem
-  bailiwick credentials set inventory --for https://new.example.com < /dev/null   the value stays
+  bailiwick credentials set inventory --for https://new.example.com < /dev/null   keep the value
   bailiwick credentials set pin --weak    a value that can be guessed; `ls` and `review` mark it
 
-A configuration can narrow where a value goes, and never widen it. A URL is a scheme, a host or `*.` and a suffix, a port (`:*` for any), and a path \
-pattern; all paths where there is none. One line end behind the value is left out.";
+A configuration can narrow where a value goes, but never widen it. A URL is a scheme, a host or `*.` and a suffix, a port (`:*` for any), \
+and a path pattern; without a pattern, all paths are meant. One line end after the value is removed.";
 const LS: &str = "\
 Example:
   bailiwick credentials ls --json";
@@ -160,37 +160,38 @@ const ROTATE: &str = "\
 Example:
   bailiwick credentials rotate inventory < token
 
-This only changes the value here. An agent that may `rotate` has the host set a new one at its target too, and sees that the old one is refused.";
+This changes the value only here. For an agent that may `rotate`, the host also sets a new value at the service and checks that the old \
+one is refused.";
 const REVOKE: &str = "\
 Examples:
-  bailiwick credentials revoke inventory                   it may not be used any more, by anybody
+  bailiwick credentials revoke inventory                   no run may use it any more
   bailiwick credentials revoke inventory --agent probe     runs of this agent lose it
   bailiwick credentials revoke --run 01K8M3                this run loses all that it has
-  bailiwick credentials revoke --lease 01K8M3…/inventory   one of one
+  bailiwick credentials revoke --lease 01K8M3…/inventory   this run loses this credential
 
 A run that lost a lease does not get it back; one that is started later gets its own, unless the credential itself was revoked.";
 const RESTORE: &str = "\
 Example:
   bailiwick credentials restore inventory
 
-One that had its value in the vault has lost it: `bailiwick credentials set` sets it anew.";
+A credential whose value was in the vault has lost the value: `bailiwick credentials set` sets a new one.";
 const RM: &str = "\
 Example:
   bailiwick credentials rm inventory
 
-Refused while a run has a lease of it: `bailiwick credentials revoke` ends those first. A name that was revoked is not known to be so any more.";
+Refused while a run has a lease of it: `bailiwick credentials revoke` ends the leases first. Removal also forgets that a name was revoked.";
 const SEAL: &str = "\
 Examples:
   bailiwick credentials seal passphrase
   bailiwick credentials seal file
 
-What the disk or a copy keeps of the file before still opens with the old key.";
+The old key still opens older copies of the file, and what the disk may keep of it.";
 const REVIEW: &str = "\
 Examples:
   bailiwick credentials review
   bailiwick credentials review --json
 
-Each fault names the risk of the OWASP list for non-human identities (NHI, 2025) that it is a case of.";
+Each fault names its risk in the OWASP list for non-human identities (NHI, 2025).";
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
@@ -250,7 +251,7 @@ async fn seal(place: &HomePlace, vault: &Local, under: Under) -> Result<(), CliE
     Home::take(place).await?.seal(vault, under, |vault| Ok(vault.rekey(&to)?)).await?;
     out::words("the vault is sealed under its new key");
     if under == SealedUnder::Passphrase {
-        out::words("from now on `BAILIWICK_PASSPHRASE_FILE` has to name the file with the passphrase, for each command");
+        out::words("from now on `BAILIWICK_PASSPHRASE_FILE` must name the file with the passphrase, for each command");
     }
     Ok(())
 }

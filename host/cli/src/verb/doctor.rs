@@ -1,4 +1,4 @@
-//! `doctor`: whether this machine has what the host and the building of agents need.
+//! `doctor`: checks whether this machine has what the host and builds of agents need.
 
 mod of_home;
 
@@ -18,7 +18,7 @@ use crate::{out, place, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Look at the home instead: record, keys, runs, disk, clock, and who holds it
+    /// Check the home instead: record, keys, runs, disk, clock, and the process that holds it
     #[arg(long)]
     home: bool,
     /// Print it as JSON
@@ -29,31 +29,31 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick doctor
-  bailiwick doctor --home                how the home is; for monitors: --home --json
+  bailiwick doctor --home                check the home; for monitors: --home --json
   bailiwick doctor --home --json
 
-Nothing is changed. Ends with 1 where something is missing without which nothing runs, and with 6 where the record of the home is damaged or is \
-not the one that is remembered; what only the building of agents needs is told. The record is looked at as far as `run` looks at it: `bailiwick \
-audit verify` reads all of it.
+Nothing is changed. The exit code is 1 if something is missing without which nothing runs, and 6 if the record of the home is damaged or \
+is not the one that is remembered. What only builds of agents need is shown, but does not change it. The record is checked as far as `run` \
+checks it: `bailiwick audit verify` reads all of it.
 
-With --home each row is ok, warn or BAD. Ends with 0 where nothing is bad, with 8 where a run waits for a person's word, with 1 where something is bad, \
-with 2 where others have rights on the home, and with 6 where it is the record, its keys or what is remembered of it. A holder that hangs is not waited \
+With --home each row is ok, warn or BAD. The exit code is 0 if nothing is bad, 8 if a run waits to be settled, 1 if something is bad, 2 if \
+other users have rights on the home, and 6 if the record, its keys or what is remembered of it are bad. A holder that hangs is not waited \
 for.";
 
-/// What is told of the record.
+/// The row about the record.
 const RECORD: &str = "record";
-/// What is told instead, where the home has another form.
+/// The row that replaces it if the home has another form.
 const FORM: &str = "form";
-/// What is told of the file systems.
+/// The row about the file systems.
 const DISK: &str = "disk";
 
 #[derive(Serialize)]
 struct Diagnosis {
     what: &'static str,
     ok: bool,
-    /// Whether nothing runs without it.
+    /// Whether a run needs it.
     needed: bool,
-    /// What there is, or what to do.
+    /// What was found, or what to do.
     words: String,
 }
 
@@ -90,18 +90,18 @@ fn mark(finding: &Diagnosis) -> &'static str {
     }
 }
 
-/// Makes one, as every run needs it: address space for its pool, signals, guard pages.
+/// Makes an engine like that of a run: address space for its pool, signals, guard pages.
 fn engine() -> Diagnosis {
     let made = sandbox::Engine::new(&sandbox::EngineOptions::default());
     let words = match &made {
         Ok(engine) => format!("wasmtime {}, profile {}", sandbox::WASMTIME, engine.profile()),
-        Err(err) => format!("no engine can be made: {err}; is the address space of this process limited (`ulimit -v`)?"),
+        Err(err) => format!("the engine can't start: {err}; is the address space of this process limited (`ulimit -v`)?"),
     };
     Diagnosis { what: "engine", ok: made.is_ok(), needed: true, words }
 }
 
 fn home(place: &HomePlace) -> Diagnosis {
-    // The nearest folder that is there decides whether the others can be made.
+    // The nearest folder that exists decides whether the others can be created.
     let writable = |path: &Path| {
         let there = path.ancestors().find(|path| path.exists());
         there.is_some_and(|there| rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok())
@@ -112,21 +112,21 @@ fn home(place: &HomePlace) -> Diagnosis {
         Ok(()) if ok => place.home.display().to_string(),
         Ok(()) => format!("`{}` or `{}` can't be written", place.home.display(), place.state.display()),
         Err(err) => match Exposed::of(&err) {
-            Some(exposed) => format!("{exposed}; `{}` mends it", exposed.mend()),
+            Some(exposed) => format!("{exposed}; `{}` repairs it", exposed.mend()),
             None => err.to_string(),
         },
     };
     Diagnosis { what: "home", ok, needed: true, words }
 }
 
-/// What the home and its second state lie on.
+/// The file systems of the home and its second state.
 fn disk(place: &HomePlace) -> Diagnosis {
     let accepted = place::journal_options().file_systems;
     let (mut ok, mut needed, mut said) = (true, false, Vec::new());
     for (whose, path) in [("home", &place.home), ("state", &place.state)] {
         let Ok(ground) = home::ground(path) else {
             ok = false;
-            said.push((whose, "it could not be found out".to_owned()));
+            said.push((whose, "unknown".to_owned()));
             continue;
         };
         let is_refused = ground.footing == Footing::Shared && !accepted.iter().any(|name| name == ground.name);
@@ -142,22 +142,22 @@ fn disk(place: &HomePlace) -> Diagnosis {
 fn footing(footing: Footing, is_refused: bool) -> &'static str {
     match footing {
         Footing::Firm => "",
-        Footing::Fleeting => ", which is gone with the machine's memory or with the container",
+        Footing::Fleeting => ", which is lost with the machine's memory or with the container",
         Footing::Weak => ", which has no journal: a crash may lose more than what was not synced",
         Footing::Shared if is_refused => {
             ", which other machines share: nothing runs there, unless `BAILIWICK_FILE_SYSTEMS` names this kind; use a disk of this machine"
         }
-        Footing::Shared => ", which other machines share and which `BAILIWICK_FILE_SYSTEMS` allows: nobody else may use this home",
+        Footing::Shared => ", which other machines share and which `BAILIWICK_FILE_SYSTEMS` allows: no other machine may use this home",
         Footing::Unknown => " to this version: whether its locks hold and its syncs reach a disk is not known",
     }
 }
 
-/// What opening the home would find. Nothing of it is looked at where another user could have changed it.
+/// What a process would find when it opens the home. A home that another user could have changed is not read.
 fn record(place: &HomePlace) -> Diagnosis {
     if home::check(&place.home).and_then(|()| home::check(&place.state)).is_err() {
-        return Diagnosis { what: RECORD, ok: true, needed: true, words: "not looked at: see `home`".to_owned() };
+        return Diagnosis { what: RECORD, ok: true, needed: true, words: "not checked: see `home`".to_owned() };
     }
-    // Of a home of a newer form, nothing else is understood.
+    // In a home of a newer form, this version understands nothing else.
     if let Err(err) = home::form(&place.home, &::run::FORMS) {
         return Diagnosis { what: FORM, ok: false, needed: true, words: CliError::from(err).in_one_line() };
     }
@@ -165,13 +165,13 @@ fn record(place: &HomePlace) -> Diagnosis {
     let ok = inspected.is_ok();
     let words = match inspected {
         Ok(Inspection::NoLog) => "nothing was recorded yet".to_owned(),
-        Ok(Inspection::Held) => "another process holds it, and found it whole when it began".to_owned(),
+        Ok(Inspection::Held) => "another process holds it, and found it undamaged when it started".to_owned(),
         Ok(Inspection::Opens { size, keys_lacking: 0 }) => {
-            format!("{}, none of what is checked first is damaged", words::many(size, "record", "records"))
+            format!("{}, no damage in what is checked first", words::many(size, "record", "records"))
         }
         Ok(Inspection::Opens { size, keys_lacking }) => {
             let keys = words::many(keys_lacking, "run is", "runs are");
-            format!("{}; the keys of {keys} not there: what was sealed in them can't be opened", words::many(size, "record", "records"))
+            format!("{}; the keys of {keys} missing: what these have sealed can't be opened", words::many(size, "record", "records"))
         }
         Err(err) => {
             let err = CliError::from(::run::RunError::Record(err));
@@ -189,17 +189,17 @@ fn descriptors() -> Diagnosis {
     Diagnosis { what: "descriptors", ok, needed: false, words }
 }
 
-/// How far builds are contained on this machine.
+/// How well builds are contained on this machine.
 fn contained() -> Diagnosis {
     let landlock = sandbox::landlock();
     let words = match landlock {
         Some(version) => format!("no network, no file but the project's; Landlock {version}"),
-        None => "no network; this kernel has no Landlock (Linux 5.13), so a build may read and write what you may".to_owned(),
+        None => "no network; this kernel has no Landlock (Linux 5.13), so a build can read and write everything that you can".to_owned(),
     };
     Diagnosis { what: "builds", ok: landlock.is_some(), needed: false, words }
 }
 
-/// The folder in which tools are not looked for: the project of this folder, whose programs are not trusted. Nothing of it is run or read.
+/// The folder in which tools are not searched: the project of this folder, whose programs are not trusted. Nothing in it is run or read.
 fn project() -> PathBuf {
     let here = Path::new(".");
     package::config::find(here).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned())

@@ -1,4 +1,4 @@
-//! `hold` and `release`: a run whose record is kept, whatever the rules of `prune` say.
+//! `hold` and `release`: keep the records of a run, whatever the rules of `prune` say.
 
 use ::run::HoldSaid;
 use serde::Serialize;
@@ -12,9 +12,9 @@ use service::HostHandle;
 #[derive(Debug, clap::Args)]
 #[command(after_help = HOLD)]
 pub(crate) struct Args {
-    /// A run; the first or last letters of its id are enough, or `latest`. Without one: which runs are on hold
+    /// A run; the first or last letters of its id are enough, or `latest`. Without a run: list the runs on hold
     run: Option<String>,
-    /// Why; it goes onto the record
+    /// Why the run is kept; the text is recorded
     #[arg(long, value_name = "TEXT", requires = "run", value_parser = super::said)]
     reason: Option<String>,
     /// Print it as JSON
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Let `prune` take away again what a run has recorded
+/// Let `prune` remove the records of a run again
 #[derive(Debug, clap::Args)]
 #[command(after_help = RELEASE)]
 pub(crate) struct ReleaseArgs {
@@ -39,7 +39,7 @@ Examples:
   bailiwick hold                         which runs are on hold, and why
   bailiwick release 01K8M3
 
-A hold keeps the segment in which the run begins, and all after it, and what the run has sealed. It is on the record.";
+A hold keeps the segment in which the run begins, all segments after it, and what the run has sealed. The hold is recorded.";
 const RELEASE: &str = "\
 Example:
   bailiwick release 01K8M3";

@@ -1,4 +1,4 @@
-//! `home du`: where the space of a home went.
+//! `home du`: the disk space that a home uses, by kind.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,7 +11,7 @@ use vocabulary::exit;
 use crate::err::CliError;
 use crate::{out, place, words};
 
-/// BOUND: folders in folders that are looked into. Nothing of a home lies that deep.
+/// BOUND: depth of nested folders that are counted. Nothing in a home is that deep.
 const DEPTH_MAX: usize = 64;
 
 /// Look after the home
@@ -32,7 +32,7 @@ enum Verb {
     Du(DuArgs),
 }
 
-/// Show where the space of the home went
+/// Show how much disk space each part of the home uses
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DuArgs {
@@ -41,15 +41,15 @@ pub(crate) struct DuArgs {
     json: bool,
 }
 
-/// Each kind of thing in a home: the beginning of its name, what it is, and how it becomes less.
+/// Each kind of file in a home: the beginning of its path, what it is, and how to reduce its size.
 const KINDS: &[(&str, &str, &str)] = &[
     ("journal/", "the record", "`bailiwick prune`"),
     ("set-aside-", "damaged parts that were set aside", "keep them with the record, or archive them"),
-    ("journal.touched", "index of what was touched", "it is made again when it is removed"),
-    ("journal.index", "index of the record", "it is made again when it is removed"),
-    ("keys", "keys of runs", "a slot for each run stays"),
-    ("cache/", "compiled components", "what nothing has used for long goes by itself"),
-    ("build/", "builds", "what nothing has used for long goes by itself"),
+    ("journal.touched", "index of what was touched", "remove it; it is created again"),
+    ("journal.index", "index of the record", "remove it; it is created again"),
+    ("keys", "keys of runs", "one slot for each run stays"),
+    ("cache/", "compiled components", "what is unused for long is removed by itself"),
+    ("build/", "builds", "what is unused for long is removed by itself"),
     ("components/", "components", "they are needed to replay runs"),
     ("vault", "values of credentials", ""),
     ("", "everything else", ""),
@@ -58,7 +58,7 @@ const KINDS: &[(&str, &str, &str)] = &[
 #[derive(Serialize)]
 struct HomeRow {
     what: &'static str,
-    /// What it takes of the disk.
+    /// The space that it uses on the disk, in bytes.
     bytes: u64,
     files: u64,
     less: &'static str,
@@ -77,17 +77,17 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         return Ok(exit::DONE);
     }
     let total = |of: fn(&HomeRow) -> u64| rows.iter().map(of).sum::<u64>();
-    let mut table = vec![["SIZE", "FILES", "WHAT", "HOW IT BECOMES LESS"].map(str::to_owned).to_vec()];
+    let mut table = vec![["SIZE", "FILES", "WHAT", "HOW TO REDUCE IT"].map(str::to_owned).to_vec()];
     table.extend(rows.iter().map(|row| vec![words::bytes(row.bytes), words::count(row.files), row.what.to_owned(), row.less.to_owned()]));
-    table.push(vec![words::bytes(total(|row| row.bytes)), words::count(total(|row| row.files)), "altogether".to_owned(), String::new()]);
+    table.push(vec![words::bytes(total(|row| row.bytes)), words::count(total(|row| row.files)), "in total".to_owned(), String::new()]);
     out::table(&table)?;
     Ok(exit::DONE)
 }
 
-/// What a home takes of the disk, in bytes, as far as its folders can be listed.
+/// The space that a home uses on the disk, in bytes, as far as its folders can be listed.
 pub(super) fn taken(home: &Path) -> u64 {
     let mut sums = BTreeMap::new();
-    // What can't be listed is said by the other rows of `doctor --home`.
+    // The other rows of `doctor --home` report what can't be listed.
     let _ = add(home, Path::new(""), 0, &mut sums);
     sums.values().map(|(bytes, _)| bytes).sum()
 }
@@ -95,7 +95,7 @@ pub(super) fn taken(home: &Path) -> u64 {
 fn add(home: &Path, within: &Path, depth: usize, sums: &mut BTreeMap<usize, (u64, u64)>) -> Result<(), CliError> {
     let folder = home.join(within);
     let names = match home::list(&folder) {
-        // A home in which nothing ran; or gone since it was listed.
+        // A home in which nothing has run, or a folder that was removed since it was listed.
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         names => names.map_err(CliError::file("list", &folder))?,
     };
@@ -111,7 +111,7 @@ fn add(home: &Path, within: &Path, depth: usize, sums: &mut BTreeMap<usize, (u64
         let text = path.to_string_lossy();
         let kind = KINDS.iter().position(|(begins, ..)| text.starts_with(begins)).unwrap_or(KINDS.len() - 1);
         let sum = sums.entry(kind).or_default();
-        // What was reserved and not used counts too: `du` says the same.
+        // Space that is reserved but not used counts too, as in `du`.
         sum.0 = sum.0.saturating_add(found.blocks().saturating_mul(512));
         sum.1 += 1;
     }

@@ -1,4 +1,4 @@
-//! `init`: a configuration to begin with.
+//! `init`: writes a configuration to start from.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::out::{self, OutError};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The folder in which it is written
+    /// The folder of the file
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Print which file was written as JSON
@@ -23,24 +23,24 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick init
-  bailiwick check                        what it allows
+  bailiwick check                        show what it allows
   bailiwick trust                        allow it
 
-A file that is there is left as it is.";
+An existing file is not changed.";
 
-/// Every key that there is, with what it does; only what has no comment sign before it holds.
-pub(crate) const SAMPLE: &str = r#"# What agents may do here. `bailiwick check` shows it, `bailiwick trust` allows it; until then nothing in this file is used.
+/// Every key with its meaning. Lines that begin with a comment sign have no effect.
+pub(crate) const SAMPLE: &str = r#"# What agents may do here. `bailiwick check` shows it, `bailiwick trust` allows it. Until then, nothing in this file takes effect.
 
 [agents.my-agent]
-component = "my-agent.wasm"             # a .wasm file, or a folder with agent.toml that is built when it has changed
-purpose = "says in one line why it runs here"
+component = "my-agent.wasm"             # a .wasm file, or a folder with agent.toml, which is built when it has changed
+purpose = "one line that says why it runs here"
 # owner = "team@example.com"
-# expires = "2030-12-31"                # from then on it is refused
-# env = { LANG = "C" }                  # nothing else of the environment is seen
+# expires = "2030-12-31"                # from this day on it is refused
+# env = { LANG = "C" }                  # it sees no other variable of the environment
 # durable = true                        # keep what it reads, so that it can be resumed after a crash
 # limits = { memory = "128MiB", active-timeout = "10m" }
 
-# Folders that it may read; `guest` is where it sees them.
+# Folders that it may read; `guest` is their path for the agent.
 [[agents.my-agent.files]]
 guest = "/src"
 host = "."
@@ -57,8 +57,8 @@ mode = "read"
 # until = "2030-12-31"
 
 # [network]
-# resolvers = ["127.0.0.1:5353"]        # the system's, where there are none
-# roots = ["certs/internal-ca.pem"]     # beside the public roots
+# resolvers = ["127.0.0.1:5353"]        # without this, the resolvers of the system
+# roots = ["certs/internal-ca.pem"]     # in addition to the public roots
 "#;
 
 pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
@@ -93,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("here").join(config::FILE_NAME);
         std::fs::create_dir(folder.path().join("here")).unwrap();
-        // What is behind a comment sign is a line of the file as well, but for the explanations.
+        // Lines behind a comment sign are lines of the file as well, except for the explanations.
         let is_key = |line: &str| {
             line.starts_with("# [") || line.split_once(" = ").is_some_and(|(key, _)| !key.trim_start_matches("# ").contains(' '))
         };

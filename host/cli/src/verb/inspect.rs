@@ -1,4 +1,4 @@
-//! `inspect`: what a component is and what it could do. Runs nothing and builds nothing.
+//! `inspect`: shows what a component is and what it could do. Runs nothing and builds nothing.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use service::{Configured, Obtained};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A name in `bailiwick.toml`, or a component's file
+    /// The name of an agent in `bailiwick.toml`, or the file of a component
     #[arg(value_name = "AGENT|FILE")]
     what: String,
     #[command(flatten)]
@@ -32,7 +32,7 @@ Examples:
   bailiwick inspect ./agent.wasm         a file from somewhere, before it is granted anything
   bailiwick inspect leak-scan --json
 
-An agent in a folder that was not built yet is shown as far as its agent.toml tells.";
+For an agent in a folder that was not built yet, only what its agent.toml says is shown.";
 
 #[derive(Serialize)]
 struct Inspected {
@@ -44,9 +44,9 @@ struct Inspected {
     imports: Vec<SafeText>,
     manifest: Option<Manifest>,
     capabilities: Vec<AdmissionRow>,
-    /// Why it would not be admitted.
+    /// Why the agent would not be admitted.
     refused: Vec<String>,
-    /// Whether a component was looked at: without one nobody knows what it imports.
+    /// Whether a component was inspected. Without one, its imports are not known.
     built: bool,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// A name of an agent has neither a slash nor a dot.
+/// Whether an argument is a path: the name of an agent has neither a slash nor a dot.
 pub(super) fn looks_like_file(what: &str) -> bool {
     what.contains(['/', '.'])
 }
@@ -148,7 +148,7 @@ fn print_row(row: &AdmissionRow, is_built: bool) -> Result<(), OutError> {
     out::line(row.capability.as_str())?;
     let list = |lines: &[String]| if lines.is_empty() { "nothing".to_owned() } else { lines.join("; ") };
     let imported = match (is_built, row.imported) {
-        (false, _) => "unknown before it is built",
+        (false, _) => "unknown until it is built",
         (true, true) => "yes",
         (true, false) => "no",
     };

@@ -1,4 +1,4 @@
-//! `keys`: other keys in the place of those of the home.
+//! `keys`: replaces the keys of the home.
 
 use std::path::{Path, PathBuf};
 
@@ -24,25 +24,25 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Put new keys in the place of the present ones, while nothing runs
+    /// Replace the present keys by new ones, while nothing runs
     #[command(after_help = EXAMPLES)]
     Rotate(Rotate),
 }
 
 #[derive(Debug, clap::Args)]
 struct Rotate {
-    /// Which keys
+    /// The keys to rotate
     #[arg(value_enum, required = true)]
     keys: Vec<Which>,
     #[command(flatten)]
     keep: KeepArgs,
 }
 
-/// Where the new keys are kept; without any of these, as the present ones are.
+/// How the new keys are kept; without any of these options, like the present ones.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct KeepArgs {
-    /// Seal them under the 32 bytes in this file, which is made if it is not there: on another disk, say
+    /// Seal them under the 32 bytes in this file, for instance on another disk; the file is created if it does not exist
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Seal them under the passphrase in this file, which `BAILIWICK_PASSPHRASE_FILE` names from then on
@@ -51,16 +51,16 @@ struct KeepArgs {
     /// Seal them under a key of the kernel: type `user`, description `bailiwick-keys:` and the path of the home
     #[arg(long)]
     keyring: bool,
-    /// Keep them open in the home
+    /// Keep them unsealed in the home
     #[arg(long)]
     in_home: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Which {
-    /// The one that signs the record
+    /// The key that signs the record
     Journal,
-    /// The one that wraps the keys of runs
+    /// The key that wraps the keys of runs
     Home,
 }
 
@@ -70,11 +70,12 @@ Examples:
   bailiwick keys rotate journal home --key-file /media/stick/bailiwick.key
   bailiwick keys rotate journal home --passphrase-file ~/passphrase
 
-The record names the new key, and goes on under the same name. `journal.pub` then has both public keys, the new one signed by the old one, so who \
-trusts a copy of the old one can verify what the new one signs. What was copied of the home before can be read with the old keys for ever.
+The record names the new key, and continues under the same name. `journal.pub` then has both public keys, the new one signed by the old \
+one: a person who trusts a copy of the old one can verify what the new one signs. Earlier copies of the home can still be read with the \
+old keys.
 
-A key that is sealed opens only while the file, the passphrase or the key of the kernel is at hand: for each command, and without it nothing runs. If \
-that is lost, so is the key: keep a copy of it, apart from the home.";
+A sealed key opens only with the file, the passphrase or the key of the kernel. Each command needs it, and nothing runs without it. If it \
+is lost, the sealed key is lost too: keep a copy of it, apart from the home.";
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
@@ -83,7 +84,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     if let Keep::UnderPassphrase(file) = &keep {
         one_passphrase(&place, &rotate.keys, file)?;
-        // After the one that the environment names, which opens the present keys.
+        // Named after the file of the environment, which opens the present keys.
         key::name_passphrase_file(file.clone());
     }
     let was_there = matches!(&keep, Keep::UnderFile(file) if file.exists());
@@ -100,13 +101,13 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         done.push(of);
     }
     if rotate.keys.contains(&Which::Journal) {
-        out::words("keep a copy of `journal.pub` elsewhere: it has both, the new one signed by the old one");
+        out::words("keep a copy of `journal.pub` elsewhere: it has both public keys, the new one signed by the old one");
     }
     needed(&place, &keep, was_there);
     Ok(exit::DONE)
 }
 
-/// A later command is told one passphrase, which has to open all that is sealed under one.
+/// Checks that one passphrase opens everything that is sealed under a passphrase, since a later command takes only one.
 fn one_passphrase(place: &::run::HomePlace, rotated: &[Which], file: &Path) -> Result<(), KeysError> {
     for (which, under) in [Which::Journal, Which::Home].into_iter().zip(journal::kept(&place.home).unwrap_or_default()) {
         if !rotated.contains(&which) && matches!(under, Some(key::Under::Passphrase(..))) {
@@ -115,31 +116,31 @@ fn one_passphrase(place: &::run::HomePlace, rotated: &[Which], file: &Path) -> R
     }
     match vault::Local::new(&place.home).with_passphrase_file(file).list() {
         Err(vault::LocalError::OtherPassphrase { .. }) => Err(KeysError::VaultUnderOther(file.to_owned())),
-        // Whatever else is wrong with the vault is not a matter of these keys.
+        // Other errors of the vault do not concern these keys.
         _ => Ok(()),
     }
 }
 
-/// Says what each command needs from now on.
+/// Prints what each command needs from now on.
 fn needed(place: &::run::HomePlace, keep: &Keep, was_there: bool) {
     let words = match keep {
         Keep::AsNow | Keep::InHome => return,
         Keep::UnderPassphrase(_) => "`BAILIWICK_PASSPHRASE_FILE` to name the file with the passphrase".to_owned(),
         Keep::UnderKeyring => "the key of the kernel; keep a copy of it, since a restart takes it away".to_owned(),
         Keep::UnderFile(file) => {
-            let was = if was_there { "was there already" } else { "was made" };
+            let was = if was_there { "existed already" } else { "was created" };
             format!("`{}`, which {was}; keep a copy of it", file.display())
         }
     };
     out::words(&format!("from now on each command needs {words}"));
     let has_key_file = home::list(&place.home).unwrap_or_default().iter().any(|name| name.to_string_lossy().starts_with("vault.key"));
     if has_key_file {
-        out::words("the vault of credentials has a key of its own, which lies open in the home: `bailiwick credentials seal --help`");
+        out::words("the vault of credentials has its own key, which is unsealed in the home: `bailiwick credentials seal --help`");
     }
 }
 
 impl Which {
-    /// The key, and what has it, in words.
+    /// The key as the journal names it, and what it belongs to, in words.
     fn called(self) -> (RotatedKey, &'static str) {
         match self {
             Self::Journal => (RotatedKey::Journal, "journal"),

@@ -1,4 +1,4 @@
-//! `logs`: what an agent said.
+//! `logs`: shows what an agent said.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::out::OutError;
 use crate::{line, log, out, place};
 use service::HostHandle;
 
-/// How often a log is looked at again.
+/// How long `--follow` waits before it reads the log again.
 const AGAIN: Duration = Duration::from_millis(200);
-/// How many times nobody may have the run before it counts as cut off. If its host goes away, its client goes on with it in a moment.
+/// How many times in a row no host may have the run before it counts as cut off. If its host exits, its client soon continues it.
 const NOBODY_MAX: u32 = 10;
 
 /// Show what an agent said
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Continue until the run has ended
     #[arg(short, long)]
     follow: bool,
-    /// Print a JSON document a line
+    /// Print one JSON document per line
     #[arg(long)]
     json: bool,
 }
@@ -35,10 +35,11 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick logs 01K8M3
-  bailiwick logs 01K8M3 -f               until it has ended
+  bailiwick logs 01K8M3 -f               follow until it has ended
 
-On a terminal, and where standard output and standard error are one, each line begins with the agent's name, so that it can't stand for one of \
-the host's; another program gets what was said as it is. What an agent says is a claim. What it did is in `bailiwick show` and `bailiwick audit touched`.";
+On a terminal, and where standard output and standard error are the same file, each line begins with the agent's name, so that it can't be \
+taken for a line of the host. Another program gets the text unchanged. What an agent says is a claim; what it did is in `bailiwick show` \
+and `bailiwick audit touched`.";
 
 #[derive(Serialize)]
 struct LogLine<'a> {
@@ -54,7 +55,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let (mut seen, mut agent) = (false, String::new());
     let mut nobody = 0;
     loop {
-        // Asked before it is read: what was said until the end is there then.
+        // The host is asked before the log is read, so that this read finds all that was said until the end.
         let goes_on = args.follow && goes_on(&place, run).await;
         nobody = if goes_on { 0 } else { nobody + 1 };
         let last = !args.follow || nobody > NOBODY_MAX;
@@ -84,12 +85,12 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     }
 }
 
-/// A run that was cut off says nothing more, and has no end to wait for.
+/// Whether a run is active. One that was cut off says nothing more, and has no end to wait for.
 async fn goes_on(place: &HomePlace, run: RunId) -> bool {
     match HostHandle::ask(place).await {
         Ok(Some(host)) => host.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
         Ok(None) => false,
-        // Somebody holds the home and does not answer. What can't be known is no end.
+        // A process holds the home and does not answer, so the run may still be active.
         Err(_) => true,
     }
 }

@@ -1,4 +1,4 @@
-//! One file a verb.
+//! One file for each verb.
 
 pub(crate) mod accept;
 pub(crate) mod audit;
@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use crate::err::CliError;
 use crate::incomplete;
 
-/// Which configuration.
+/// The option that names the configuration.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArg {
     /// The configuration; without this, the nearest `bailiwick.toml` in or above this folder
@@ -41,13 +41,13 @@ pub(crate) struct ConfigArg {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// A reason that says something. It stands on the record for ever, and nothing can be added to it.
+/// Checks that a reason has at least one letter or digit: it is recorded for good, and nothing can be added to it.
 pub(crate) fn said(text: &str) -> Result<String, String> {
     let says = text.chars().any(char::is_alphanumeric);
-    says.then(|| text.to_owned()).ok_or_else(|| "say why, as far as it is known: it can't be added later".to_owned())
+    says.then(|| text.to_owned()).ok_or_else(|| "give a reason, as far as it is known: it can't be added later".to_owned())
 }
 
-/// What can be done.
+/// The verbs.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     Run(run::Args),
@@ -80,7 +80,7 @@ pub(crate) enum Verb {
     Man(completions::ManArgs),
 }
 
-/// Does what was asked for. The number is the program's. `command` is the whole command line, of which shells and the manual are told.
+/// Runs a verb and returns the exit code. `command` describes the whole command line, for shells and the manual.
 pub(crate) async fn run(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError> {
     incomplete::judged(done(verb, command).await)
 }

@@ -1,4 +1,4 @@
-//! `new`: a project of an agent that runs at once.
+//! `new`: creates the project of an agent that can be run at once.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use vocabulary::exit;
 use crate::err::CliError;
 use crate::{out, words};
 
-/// Make a project of an agent that builds, runs and passes its own test at once
+/// Create the project of an agent that builds, runs and passes its own test at once
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What it is called; the folder of that name is made here
+    /// The name of the agent; a folder of that name is created here
     name: String,
-    /// In which language it is written
+    /// The language of the agent
     #[arg(long, value_enum, default_value_t = Lang::Rust)]
     lang: Lang,
     /// Print what was made as JSON
@@ -28,7 +28,7 @@ Examples:
   bailiwick new count-lines --lang python
   cd count-lines && bailiwick run count-lines --trust
 
-The SDK is copied into the project, so that it is built and tested wherever it lies. A folder that is there is left as it is.";
+The SDK is copied into the project, so that the project can be built and tested anywhere. An existing folder is not changed.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Lang {

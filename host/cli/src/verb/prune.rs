@@ -1,4 +1,4 @@
-//! `prune`: takes the beginning of the record away by rules, into an archive or for good, and forgets what old runs have sealed.
+//! `prune`: removes the beginning of the record by rules, into an archive or for good, and forgets what old runs have sealed.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -19,23 +19,23 @@ use crate::signals::Signals;
 use crate::{leave, log, out, place, words};
 use service::{HostHandle, now_s};
 
-/// Take the beginning of the record away, by age and size
+/// Remove the beginning of the record, by age and size
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What was recorded longer ago than this: `180d`
+    /// Remove records older than this: `180d`
     #[arg(long, value_name = "TIME")]
     older_than: Option<Span>,
-    /// The oldest, until the record is no larger than this: `10GiB`
+    /// Remove the oldest records until the record is no larger than this: `10GiB`
     #[arg(long, value_name = "SIZE")]
     larger_than: Option<Size>,
-    /// What runs have sealed (inputs, requests, answers) that were recorded longer ago than this
+    /// Forget what runs have sealed (inputs, requests, answers), of runs older than this
     #[arg(long, value_name = "TIME")]
     payloads_older_than: Option<Span>,
-    /// Archive it in this folder
+    /// Archive the removed records in this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "drop")]
     to: Option<PathBuf>,
-    /// Drop it
+    /// Delete the removed records
     #[arg(long)]
     drop: bool,
     /// Also remove the records by which an agent is still accepted
@@ -51,26 +51,26 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick prune --older-than 180d --to /archive/bailiwick          what would go
+  bailiwick prune --older-than 180d --to /archive/bailiwick          show what would be removed
   bailiwick prune --older-than 180d --to /archive/bailiwick --yes
   bailiwick prune --payloads-older-than 30d --yes
-  bailiwick audit verify --with /archive/bailiwick                   all of it, with what was archived
+  bailiwick audit verify --with /archive/bailiwick                   verify the record with its archive
 
-Rules that are not given come from `home.toml` of the home. Whole segments go, from the beginning on; what is left verifies. Kept are runs that \
-have not ended, runs on hold (`bailiwick hold`), the acceptance of agents that stands, and everything after those. What goes, and where to, is on \
-the record before it goes.";
+Rules that are not given come from `home.toml` of the home. Whole segments are removed, from the beginning on; the rest can still be \
+verified. Runs that have not ended, runs on hold (`bailiwick hold`), the valid acceptances of agents, and everything after those are kept. \
+What is removed, and where to, is recorded before it is removed.";
 
 #[derive(Serialize)]
 struct Told {
-    /// Whether it was done, or would be.
+    /// Whether it was done; otherwise it would be done with `--yes`.
     done: bool,
     segments: Vec<Segment>,
     records: u64,
     bytes: u64,
     to: Option<PathBuf>,
-    /// Runs whose sealed content goes.
+    /// The number of runs whose sealed content is forgotten.
     payloads: u64,
-    /// What keeps more from going, in words.
+    /// Why not more is removed, in words.
     kept: Option<String>,
 }
 
@@ -83,7 +83,7 @@ struct Segment {
     to_ms: Option<u64>,
 }
 
-/// The rules, as they are said and as the home has them.
+/// The rules of the command line, completed by those of the home.
 struct Whole {
     rules: Rules,
     payloads_before_ms: Option<u64>,
@@ -94,7 +94,7 @@ struct Whole {
 impl Whole {
     fn of(args: &Args, place: &HomePlace) -> Result<Self, CliError> {
         let own = Settings::of(&place.home)?.prune;
-        // The second that goes on counts as over.
+        // The present second counts as over.
         let before = |span: Span| (now_s() + 1).saturating_sub(span.0).saturating_mul(1000);
         let to = if args.drop { None } else { args.to.clone().or(own.to) };
         let to = to.map(|to| std::path::absolute(&to).map_err(CliError::file("find", &to))).transpose()?;
@@ -111,7 +111,7 @@ impl Whole {
     }
 }
 
-/// What the rules say of the record as it is now.
+/// The result of the rules for the record as it is now.
 struct Read {
     size: u64,
     verdict: PruneVerdict,
@@ -122,7 +122,7 @@ impl Read {
     fn of(place: &HomePlace, rules: &Rules, payloads_before_ms: Option<u64>, screen: &SharedScreen) -> Result<Self, CliError> {
         let reader = log::reader(place)?;
         let course = Course::read(&reader, &mut |records| screen.quietly(&format!("read {} records", words::count(records))))?;
-        // What is damaged is mended first: nothing of it may go meanwhile.
+        // Damage has to be repaired first: until then, nothing is removed.
         if !log::damage().is_empty() {
             return Err(CliError::PruneDamaged);
         }
@@ -180,7 +180,7 @@ fn record(verdict: &PruneVerdict, whole: &Whole) -> Option<PruneRecord> {
     Some(PruneRecord { until: last.segment.saturating_add(1), to: whole.to.clone(), from_ms: first.from_ms, to_ms: last.to_ms })
 }
 
-/// A signal ends it as long as nothing was taken away.
+/// Carries out the order. A signal ends it as long as nothing was removed.
 async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signals: &mut Signals) -> Result<(), CliError> {
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     let (is_ended, shown) = (Arc::new(AtomicBool::new(false)), screen.clone());
@@ -196,7 +196,7 @@ async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signa
             done = &mut done => done.map_err(CliError::from),
             means = signals.next() => match &host {
                 HostHandle::There(_) => {
-                    out::words("the process that holds the home goes on with it: `bailiwick audit show --kind pruned`");
+                    out::words("the process that holds the home continues: see `bailiwick audit show --kind pruned`");
                     return Err(CliError::EndedWaiting { means });
                 }
                 HostHandle::Here(..) => {
@@ -217,7 +217,7 @@ async fn take(place: &HomePlace, order: PruneOrder, screen: &SharedScreen, signa
 
 fn print(told: &Told, whole: &Whole) -> Result<(), CliError> {
     if told.segments.is_empty() {
-        out::words("no segment of the record goes by these rules");
+        out::words("these rules remove no segment of the record");
     } else {
         let mut rows = vec![["SEGMENT", "RECORDS", "SIZE", "FROM", "TO"].map(str::to_owned).to_vec()];
         let time = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), words::utc);
@@ -229,7 +229,7 @@ fn print(told: &Told, whole: &Whole) -> Result<(), CliError> {
         out::table(&rows)?;
         let verb = if told.done { "" } else { "would be " };
         let how =
-            whole.to.as_ref().map_or_else(|| "dropped".to_owned(), |to| format!("archived in {}", words::safe(&to.to_string_lossy())));
+            whole.to.as_ref().map_or_else(|| "deleted".to_owned(), |to| format!("archived in {}", words::safe(&to.to_string_lossy())));
         out::words(&format!("{} of {}: {verb}{how}", words::bytes(told.bytes), words::many(told.records, "record", "records")));
     }
     if whole.payloads_before_ms.is_some() {
@@ -244,14 +244,16 @@ fn print(told: &Told, whole: &Whole) -> Result<(), CliError> {
 }
 
 fn keeper(keeper: &Keeper) -> String {
-    let more = "more would go by these rules, but it is kept";
+    let more = "these rules would remove more, but it is kept";
     match keeper {
         Keeper::Open(run) => format!("{more}: run {run} has not ended (`bailiwick ps`)"),
         Keeper::Held(run, why) => format!("{more}: run {run} is on hold: {}", words::safe(why.as_str())),
         Keeper::Accepted(agent, path) => {
             let (agent, path) = (words::safe(agent.as_str()), words::safe(path.as_str()));
-            format!("{more}: agent {agent} of {path} is accepted there; `bailiwick accept {agent}` once more, or `--drop-accepted`")
+            format!(
+                "{more}: it has the acceptance of agent {agent} of {path}; run `bailiwick accept {agent}` again, or use `--drop-accepted`"
+            )
         }
-        Keeper::Growing => format!("{more}: it is the segment in which the record goes on"),
+        Keeper::Growing => format!("{more}: it is the segment that is being written"),
     }
 }

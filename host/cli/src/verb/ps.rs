@@ -1,4 +1,4 @@
-//! `ps`: runs that have not ended.
+//! `ps`: lists the runs that have not ended.
 
 mod going;
 
@@ -19,7 +19,7 @@ use crate::out::OutError;
 use crate::signals::Signals;
 use crate::{log, out, place, words};
 
-/// Show runs that have not ended
+/// List runs that have not ended
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -33,14 +33,14 @@ Examples:
   bailiwick ps
   bailiwick ps --json
 
-A run is under way; or it was cut off (`bailiwick resume` continues it); or it was cut off while something was under way of which nobody \
-knows whether it happened, and waits until somebody says so (`bailiwick resume RUN --settle did --op N`, or `did-not`). What was said is \
-kept, and is not listed any more. If the process that holds the home does not answer, it is not known which runs go on, and `ps` says so.";
+A run is active; or it was cut off (`bailiwick resume` continues it); or it was cut off during an act, it is unknown whether this act \
+happened, and the run waits until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts that were settled are not \
+listed. If the process that holds the home does not answer, it is not known which runs are active, and `ps` says so.";
 
-/// BOUND: how long the host may take to answer, where nobody has said anything else. What the record has is shown in any case.
+/// BOUND: how long the host may take to answer, unless `--wait` says otherwise. What is on the record is shown in any case.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// A run is reported before its first record is on the disk. This is how often the record is looked for.
+/// BOUND: how often the first record of a run is searched: the host reports a run before its first record is on the disk.
 const LOOKS: u32 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
@@ -48,18 +48,18 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 pub(super) struct PsRow {
     run: RunId,
     agent: SafeText,
-    /// Nothing while the run is not on the record yet; the time is in milliseconds since 1970.
+    /// Absent while the run is not on the record yet; so is the time, which is in milliseconds since 1970.
     by: Option<Principal>,
     opened_ms: Option<u64>,
     pub(super) state: RunState,
-    /// What was asked for, refused or not.
+    /// Asks, refused or not.
     asked: u64,
     refused: u64,
-    /// Of which something left the host, or may have: what is under way counts.
+    /// Asks of which something left the host, or may have left it: those in progress count.
     sent: u64,
-    /// To which a response came.
+    /// Asks to which a response arrived.
     answered: u64,
-    /// What waits to be settled.
+    /// Acts that wait to be settled.
     unsettled: Vec<UnknownAct>,
 }
 
@@ -67,14 +67,14 @@ pub(super) struct PsRow {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RunState {
     Running,
-    /// Somebody holds the home and does not answer.
+    /// A process holds the home and does not answer.
     Unknown,
-    /// It can be resumed.
+    /// The run was cut off and can be resumed.
     CutOff,
-    /// What it saw was not kept.
+    /// The run was cut off and can't be resumed, because what it saw was not kept.
     CutOffForGood,
     NeedsSettling,
-    /// It was open in a copy of the home that was put back.
+    /// The run was open in a copy of the home that was restored.
     Restored,
 }
 
@@ -83,11 +83,11 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let (rows, unknown) = signals.or(rows(&place, patience().max_or(ANSWER_MAX))).await?;
     if let Some(why) = unknown {
-        out::words(&format!("which runs go on is not known: {why}"));
+        out::words(&format!("it is not known which runs are active: {why}"));
     }
     match log::reader(&place) {
         Err(CliError::Read(journal::ReadError::NoLog { .. })) => {}
-        // A run may be open that lies in a part which is not here.
+        // A run may be open in a part of the record that is not here.
         reader => GapLines::of(&reader?)?.say(),
     }
     if args.json {
@@ -98,10 +98,10 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Each run that has not ended, and why it is not known which of them go on, if so.
+/// Each run that has not ended; and, if it is not known which of them are active, why not.
 ///
-/// A run that begins or ends meanwhile must not be taken for one that was cut off. So what seems to be cut off is looked at once more: it
-/// was cut off if it was open before and is open after a moment at which nobody had it.
+/// A run that begins or ends meanwhile must not be taken for one that was cut off. So a run that seems to be cut off is checked again: it
+/// was cut off if it was open before and is open after a moment at which no host had it.
 pub(super) async fn rows(place: &HomePlace, max: Duration) -> Result<(Vec<PsRow>, Option<String>), CliError> {
     let before = GoingRun::ask(place, max).await;
     let (open, unseen) = on_record(place, before.runs()).await?;
@@ -113,7 +113,7 @@ pub(super) async fn rows(place: &HomePlace, max: Duration) -> Result<(Vec<PsRow>
     let after = GoingRun::ask(place, max).await;
     let (open, unseen) = on_record(place, after.runs()).await?;
     let goes_on = |run: RunId| match after.has(run) {
-        // It was opened after the first look, so somebody has begun it just now.
+        // It was opened after the first look, so it has just been started.
         Some(false) if !seems.contains(&run) => Some(true),
         goes_on => goes_on,
     };
@@ -121,17 +121,17 @@ pub(super) async fn rows(place: &HomePlace, max: Duration) -> Result<(Vec<PsRow>
     Ok((rows.collect(), after.why_unknown()))
 }
 
-/// Reads the log until all that goes on stands there; not for ever, as a host may fail before it writes: then what does not stand there is
-/// given, too. It is read on a thread of its own, so that a signal ends the wait for a long one.
+/// Reads the log until all active runs are on it, but not without end: a host may fail before it writes. Returns also the runs that are not
+/// on the log. A thread of its own reads it, so that a signal ends the wait for a long log.
 async fn on_record(place: &HomePlace, going: HashMap<RunId, SafeText>) -> Result<(Ledger, HashMap<RunId, SafeText>), CliError> {
     let mut looks = 1;
     loop {
         let (place, mut unseen) = (place.clone(), going.clone());
         let read = tokio::task::spawn_blocking(move || {
             let open = match log::reader(&place) {
-                // A home in which nothing ran has no runs.
+                // A home without a log has no runs.
                 Err(CliError::Read(journal::ReadError::NoLog { .. })) => Ledger::new(),
-                // It helps to see what goes on, and is no evidence of it: so it reads as little as it can.
+                // `ps` gives an overview and not evidence, so it reads as little as it can.
                 reader => log::ledger(&reader?.believing(), |run| {
                     unseen.remove(&run);
                 })?,
@@ -147,7 +147,7 @@ async fn on_record(place: &HomePlace, going: HashMap<RunId, SafeText>) -> Result
     }
 }
 
-/// A run that somebody has begun, of which the disk has nothing yet.
+/// A run that was started and has no record on the disk yet.
 fn not_on_record((run, agent): (RunId, SafeText)) -> PsRow {
     let (asked, refused, sent, answered) = (0, 0, 0, 0);
     PsRow { run, agent, by: None, opened_ms: None, state: RunState::Running, asked, refused, sent, answered, unsettled: Vec::new() }
@@ -178,10 +178,10 @@ fn print(rows: &[PsRow]) -> Result<(), OutError> {
         let state = match row.state {
             RunState::Running => "running".to_owned(),
             RunState::Unknown => "not known".to_owned(),
-            RunState::CutOff => "cut off; `bailiwick resume` goes on".to_owned(),
-            RunState::CutOffForGood => "cut off, and can't go on; `bailiwick stop` closes it".to_owned(),
+            RunState::CutOff => "cut off; `bailiwick resume` continues it".to_owned(),
+            RunState::CutOffForGood => "cut off, and can't be resumed; `bailiwick stop` closes it".to_owned(),
             RunState::Restored => {
-                "open in a copy that was put back: `bailiwick resume --restored` goes on, `bailiwick stop` closes it".to_owned()
+                "open in a restored copy: `bailiwick resume --restored` continues it, `bailiwick stop` closes it".to_owned()
             }
             RunState::NeedsSettling => {
                 let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();

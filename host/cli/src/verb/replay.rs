@@ -1,4 +1,4 @@
-//! `replay`: runs a recorded run again without any effect, and says whether it is what happened.
+//! `replay`: runs a recorded run again without any effect, and says whether it is identical.
 
 use std::path::Path;
 
@@ -18,13 +18,13 @@ use crate::screen::Screen;
 use crate::{log, out, place, trusting, words};
 use service::{Configured, Obtained, Proof, TrustWord};
 
-/// Run a recorded run again without any effect, and say whether it is what happened
+/// Run a recorded run again without any effect, and say whether it is identical
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A run; the first or last letters of its id are enough, or `latest`
     run: String,
-    /// Another component in its place: where would it have asked differently?
+    /// Use another component, to see where it would have asked differently
     #[arg(long, value_name = "FILE|AGENT")]
     with: Option<String>,
     #[command(flatten)]
@@ -36,23 +36,23 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick replay 01K8M3                identical, or the first thing that differs
+  bailiwick replay 01K8M3                says `identical`, or shows the first difference
   bailiwick replay 01K8M3 --with ./new.wasm
   bailiwick replay 01K8M3 --with leak-scan
 
-The component is the one that ran, which the home has kept. Files that were read and not kept are looked at again, so a file that has \
-changed since differs. Ends with 9 where something differs.";
+The component is the one that ran, which the home has kept. Files that were read but not kept are read again, so a file that has changed \
+since counts as a difference. The exit code is 9 if something differs.";
 
 #[derive(Serialize)]
 struct ReplayVerdict {
     run: RunId,
     with: Option<Digest>,
     identical: bool,
-    /// How the recorded run ended; absent for one that was cut off, of which the beginning is compared.
+    /// How the recorded run ended; absent for a run that was cut off, which is compared as far as it goes.
     outcome: Option<vocabulary::Outcome>,
     differs: Option<Differs>,
     compared: Compared,
-    /// Parts of the run that are not here by a person's order.
+    /// Parts of the run that a person had removed from the record.
     gaps: Vec<gaps::Document>,
 }
 
@@ -63,7 +63,7 @@ struct Differs {
     now: String,
 }
 
-/// How much was on the record to be compared with.
+/// How much of the record was compared.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Compared {
     asked: u64,
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     Ok(if verdict.identical { exit::DONE } else { exit::DIVERGED })
 }
 
-/// Another component, kept in the home so that it can be rebuilt with.
+/// The component of `--with`, which is kept in the home so that the rebuild can use it.
 async fn other(place: &HomePlace, with: &str, config: &ConfigArg) -> Result<Digest, CliError> {
     let obtained = if looks_like_file(with) {
         Obtained::read(place, Path::new(with))?

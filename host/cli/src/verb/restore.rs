@@ -1,4 +1,4 @@
-//! `restore`: puts a backup into an empty home.
+//! `restore`: restores a backup into an empty home.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::{out, place, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The backup
+    /// The file of the backup
     file: PathBuf,
-    /// The public key that it must be signed with
+    /// The public key of the key that the backup must be signed with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The passphrase that it is sealed under
+    /// The file with the passphrase that the backup is sealed under
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Print what was put back as JSON
+    /// Print what was restored as JSON
     #[arg(long)]
     json: bool,
 }
@@ -34,9 +34,9 @@ Examples:
   bailiwick restore /backup/monday
   bailiwick restore /backup/monday --key journal.pub --passphrase-file ~/backup-passphrase
 
-All of the backup is checked before anything is put in place, and it is put in place whole or not at all. What happened after it was made is not \
-known in the home: where the state remembers more, say `bailiwick audit accept-rollback`; a run that was open needs `bailiwick resume RUN --restored`, \
-since what it did since may be done again.";
+All of the backup is checked before anything is put in place, and it is put in place completely or not at all. The home does not know what \
+happened after the backup was made: if the state remembers more, run `bailiwick audit accept-rollback`. A run that was open needs \
+`bailiwick resume RUN --restored`, since what it did after the backup may be done again.";
 
 #[derive(Serialize)]
 struct Done {
@@ -49,7 +49,7 @@ struct Done {
     open: Vec<vocabulary::RunId>,
     with_keys: bool,
     signer: &'static str,
-    /// How many records are remembered of this log outside of the home.
+    /// How many records of this log the state remembers.
     remembered: Option<u64>,
 }
 
@@ -91,26 +91,28 @@ fn told(done: &Restored) -> Vec<String> {
         format!("record    {size}, root {}", words::short_hex(&done.root)),
     ];
     lines.push(match done.signer {
-        Signer::Given => "signer    checked with the key that was given".to_owned(),
+        Signer::Given => "signer    checked with the given key".to_owned(),
         Signer::InBackup => {
-            "signer    not checked: the key lay in the backup itself; give your own copy of `journal.pub` with --key".to_owned()
+            "signer    not checked: the key came from the backup itself; name your own copy of `journal.pub` with --key".to_owned()
         }
     });
     lines.push(match done.remembered {
         None => {
-            "state     nothing is remembered here of this record: whether more was recorded after the backup can't be seen on this machine"
+            "state     this machine remembers nothing of this record, so it can't tell whether more was recorded after the backup"
                 .to_owned()
         }
         Some(known) if known > done.size => format!(
-            "state     the backup is older than what is remembered: {} of {} records; `bailiwick audit accept-rollback` takes it as it is",
+            "state     the backup is older than what is remembered: {} of {} records; `bailiwick audit accept-rollback` accepts it as it is",
             words::count(done.size),
             words::count(known)
         ),
-        Some(_) => "state     nothing was recorded after the backup, as far as is remembered here".to_owned(),
+        Some(_) => "state     nothing was recorded after the backup, as far as this machine remembers".to_owned(),
     });
     if !done.open.is_empty() {
         let runs = words::many(done.open.len() as u64, "run was", "runs were");
-        lines.push(format!("open      {runs} under way: what they did since is not known here; `bailiwick ps` shows them"));
+        lines.push(format!(
+            "open      {runs} active when the backup was made: what they did since is not known here; `bailiwick ps` shows them"
+        ));
     }
     if !done.with_keys {
         lines.push(

@@ -1,4 +1,4 @@
-//! `resume`: goes on with a run that was cut off.
+//! `resume`: continues a run that was cut off.
 
 use ::run::HomePlace;
 use journal::Reader;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     run: String,
     #[command(flatten)]
     word: WordArgs,
-    /// Continue although the run was open in a copy of the home that was put back: what it did since may be done again
+    /// Continue although the run was open in a copy of the home that was restored: what it did since may be done again
     #[arg(long)]
     restored: bool,
     #[command(flatten)]
@@ -42,8 +42,9 @@ Examples:
   bailiwick resume 01K8M3 --settle did-not
   bailiwick resume 01K8M3 --settle did --op 6,8   where `ps` names several
 
-What is on the record is answered from it, and what was under way is asked again only where that is harmless (GET, HEAD). Grants, limits \
-and component are those that the run was opened with. A word on what nobody knows is kept as you say it, also where the run can't go on yet.";
+What is on the record is answered from the record. What was in progress is asked again only if that is harmless (GET, HEAD). Grants, \
+limits and component are those that the run was opened with. With `--settle`, your answer is recorded even if the run can't continue \
+yet.";
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let run = log::run_id(&reader, &args.run)?;
     let mut signals = Signals::new()?;
     let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
-    // Each word is kept, whether or not the run can go on then.
+    // Each statement is recorded, whether or not the run can continue then.
     let ready = match signals.or(said(&host, run, &args)).await.map_err(CliError::from) {
         Ok(()) => Ready::of(&args, &place, &reader, run),
         Err(err) => Err(err),
@@ -68,7 +69,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     }
 }
 
-/// Takes the person's words: on acts of which nobody knows, and on a run that was open in a copy.
+/// Records the person's statements: on acts with an unknown outcome, and on a run that was open in a restored copy.
 async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError> {
     settle(host, run, &args.word).await?;
     if args.restored {
@@ -77,10 +78,10 @@ async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError
     Ok(())
 }
 
-/// What is needed to go on with a run and to show its end.
+/// What is needed to continue a run and to show its end.
 struct Ready {
     agent: String,
-    /// Where name servers and certificates are, which are not on the record.
+    /// The configuration with name servers and certificates, which are not on the record.
     config: Option<ConfigRef>,
     showing: Showing,
 }
@@ -101,7 +102,7 @@ impl Ready {
     }
 }
 
-/// What the run was opened with, as far as the record tells.
+/// What the run was opened with, according to the record.
 fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     for record in reader.of_run(run) {
         if let Ok(Record::RunOpened(opened)) = Record::parse(&record?.body) {
@@ -111,7 +112,7 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// The configuration that was named, or the nearest one. One that was not named and can't be used counts as none.
+/// The configuration that was named, or the nearest one. If the nearest one can't be used, there is none.
 fn config(config: &ConfigArg, place: &HomePlace) -> Result<Option<ConfigRef>, CliError> {
     match (Configured::load(config.config.as_deref(), place), &config.config) {
         (Ok(configured), _) => Ok(Some(configured.reference())),

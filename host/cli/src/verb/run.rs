@@ -1,4 +1,4 @@
-//! `run`: an agent, from its name to its report.
+//! `run`: runs an agent and shows its report.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,14 +25,14 @@ mod watch;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Its name in `bailiwick.toml`
+    /// The name of the agent in `bailiwick.toml`
     agent: String,
-    /// What it is given: JSON for an agent, text for a command; `@FILE` reads a file, `-` standard input
+    /// Its input: JSON for an agent, text for a command; `@FILE` reads a file, `-` standard input
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<String>,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration for this run, although nobody has said `bailiwick trust`
+    /// Use this configuration for this run, although `bailiwick trust` was not run for it
     #[arg(long)]
     trust: bool,
     /// End with 4 if anything was refused, even if the agent continued
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Keep what it sees, so that it can be resumed even if it only reads
     #[arg(long)]
     durable: bool,
-    /// Under this engagement of the configuration, which bounds everything that is asked
+    /// Run under this engagement of the configuration, which limits everything that the agent asks for
     #[arg(long, value_name = "NAME")]
     engagement: Option<String>,
     /// Print the report as one JSON document
@@ -50,13 +50,13 @@ pub(crate) struct Args {
     /// Write the findings as SARIF 2.1.0
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
-    /// End with 10 when something this bad or worse was found
+    /// End with 10 if there is a finding of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     fail_on: Option<Severity>,
-    /// Share the work among this many runs at once, for an agent that takes a `shard` in its input
+    /// Split the work among this many runs at once, for an agent whose input has the key `shard`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), default_value_t = 1)]
     shard: u32,
-    /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration stays what it is now
+    /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration is read only once
     #[arg(long)]
     watch: bool,
     /// For a command: its arguments
@@ -66,16 +66,16 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick run leak-scan                                what bailiwick.toml grants it, and no more
-  bailiwick run leak-scan --trust                        in a fresh checkout: this file, this once
+  bailiwick run leak-scan                                with what bailiwick.toml grants it, and no more
+  bailiwick run leak-scan --trust                        in a fresh checkout: trust this file once
   bailiwick run leak-scan --input '{\"root\": \"/src/docs\"}'
   bailiwick run leak-scan --input @input.json --json > report.json
   bailiwick run leak-scan --sarif found.sarif --fail-on high
-  bailiwick run leak-scan --shard 4                      on as many cores, with one report
-  bailiwick run my-agent --watch                         while it is written
+  bailiwick run leak-scan --shard 4                      on four cores, with one report
+  bailiwick run my-agent --watch                         while you write it
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
-The report goes to stderr, what a command prints to stdout. Ctrl-C ends the run, recorded.";
+The report goes to stderr, what a command prints goes to stdout. Ctrl-C ends the run, and this is recorded.";
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
@@ -103,7 +103,7 @@ struct First {
     to_record: Option<TrustSaid>,
 }
 
-/// What was asked for, with what it takes to do it.
+/// What the command line asks for, and what is needed to do it.
 struct Job<'a> {
     args: &'a Args,
     agent: &'a ResolvedAgent,
@@ -113,7 +113,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Builds, runs and reports. Returns the exit code. A signal ends the build, and later the run. What was decided on the command line is on the record before anything of the agent is built or run.
+    /// Builds, runs and reports. Returns the exit code. A signal ends the build, and later the run. A decision on the command line is
+    /// recorded before anything of the agent is built or run.
     async fn once(&self, signals: &mut Signals, First { ready, mut to_record }: First) -> Result<u8, CliError> {
         let name = &self.args.agent;
         service::admit_early(name, self.agent)?;
@@ -133,7 +134,7 @@ impl Job<'_> {
         if let Some(means) = signals.pending() {
             return Err(CliError::EndedEarly { means });
         }
-        // What still stands there, the host records with the run.
+        // If the decision is still to be recorded, the host records it with the run.
         let runs = self.runs(&obtained, to_record.is_some())?;
         obtained.keep(self.place)?;
         let showing = self.showing(obtained.is_agent());
@@ -172,7 +173,7 @@ fn severity(text: &str) -> Result<Severity, String> {
     serde_json::from_value(text.into()).map_err(|_| "one of info, low, medium, high, critical".to_owned())
 }
 
-/// The input, as text. One byte more than is allowed is read, so that too much is seen.
+/// The input as text. One byte more than allowed is read, to notice an input that is too large.
 fn input(given: Option<&str>, obtained: &Obtained, max: u64) -> Result<String, CliError> {
     let bytes = match given {
         None => return Ok(if obtained.is_agent() { "{}".to_owned() } else { String::new() }),
@@ -187,7 +188,7 @@ fn input(given: Option<&str>, obtained: &Obtained, max: u64) -> Result<String, C
             None => return Ok(given.to_owned()),
         },
     };
-    // Before anything else is said of it: what was cut is neither text nor JSON.
+    // Checked first: an input that was cut may be neither text nor JSON.
     let read = bytes.len() as u64;
     if read > max {
         return Err(::run::RunError::InputTooLarge { bytes: read, max }.into());

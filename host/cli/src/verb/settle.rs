@@ -1,4 +1,4 @@
-//! `--settle`, of `resume` and `stop`: a person's word on acts of which nobody knows whether they happened.
+//! `--settle` of `resume` and `stop`: a person's statement on acts with an unknown outcome.
 
 use std::str::FromStr;
 
@@ -9,16 +9,16 @@ use crate::err::CliError;
 use crate::{out, words};
 use service::HostHandle;
 
-/// A person's word on what nobody knows.
+/// A person's statement on acts with an unknown outcome.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WordArgs {
-    /// If nobody knows whether an act happened: what you found out
+    /// Whether an act with an unknown outcome happened, as you found out
     #[arg(long, value_enum)]
     settle: Option<Settle>,
-    /// Which operations, if there are several: `6`, `6,8`, `6-9` (`bailiwick ps` names them)
+    /// The operations, if there are several: `6`, `6,8`, `6-9` (`bailiwick ps` names them)
     #[arg(long, value_name = "N", requires = "settle")]
     op: Option<Ops>,
-    /// All operations that wait to be settled
+    /// Settle all operations that wait for it
     #[arg(long, requires = "settle", conflicts_with = "op")]
     all: bool,
 }
@@ -27,11 +27,11 @@ pub(crate) struct WordArgs {
 enum Settle {
     /// It happened
     Did,
-    /// It did not
+    /// It did not happen
     DidNot,
 }
 
-/// Operations as they are written in one argument.
+/// Numbers of operations, from one argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Ops(Vec<u64>);
 
@@ -46,7 +46,7 @@ impl FromStr for Ops {
         for part in text.split(',') {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let number =
-                |text: &str| text.trim().parse::<u64>().map_err(|_| format!("`{part}` is no operation: write `6`, `6,8` or `6-9`"));
+                |text: &str| text.trim().parse::<u64>().map_err(|_| format!("`{part}` is not an operation: write `6`, `6,8` or `6-9`"));
             let (first, last) = (number(first)?, number(last)?);
             if last < first {
                 return Err(format!("`{part}` ends before it begins"));
@@ -71,13 +71,13 @@ impl WordArgs {
     }
 }
 
-/// Keeps the word, if one was said, and says on which acts.
+/// Records the statement, if there is one, and returns the acts that it settles.
 pub(super) async fn settle(host: &HostHandle, run: RunId, args: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
     let Some(word) = args.word() else { return Ok(Vec::new()) };
     let did = if word.did { "did happen" } else { "did not happen" };
     let settling = host.settle(run, word).await?;
     for act in &settling.settled {
-        out::words(&format!("on the record: op {} {did}: {}", act.op, words::safe(act.what.as_str())));
+        out::words(&format!("recorded: op {} {did}: {}", act.op, words::safe(act.what.as_str())));
     }
     Ok(settling.settled)
 }

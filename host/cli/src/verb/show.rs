@@ -1,4 +1,4 @@
-//! `show`: the records of a run, one of them in full, and what is kept sealed beside them.
+//! `show`: shows the records of a run, one of them in full, and their sealed payloads.
 
 use std::collections::BTreeMap;
 
@@ -19,57 +19,57 @@ mod beside;
 
 use beside::Beside;
 
-/// Show the records of a run, one of them in full, or what lies sealed beside them
+/// Show the records of a run, one of them in full, or their sealed payloads
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run, or a record of it by its number
+    /// A run, or one of its records by number
     #[arg(value_name = "RUN[/SEQ]")]
     what: String,
-    /// Each record with all that lies sealed beside it: input, grants, requests, answers, output
+    /// Each record with all its sealed payloads: input, grants, requests, answers, output
     #[arg(long, group = "part")]
     full: bool,
-    /// The body of one record: of a request, where the record is its intent, or else of the answer
+    /// The body of one record: of the request if the record is an intent, otherwise of the answer
     #[arg(long, group = "part")]
     body: bool,
     /// The input of the run and its arguments
     #[arg(long, group = "part")]
     input: bool,
-    /// What the run was granted
+    /// The grants of the run
     #[arg(long, group = "part")]
     grants: bool,
-    /// Each answer that the run was given, whole
+    /// Each answer that the run received, in full
     #[arg(long, group = "part")]
     answers: bool,
-    /// With `--body` or `--input`: the bytes as they are, for a file or a pipe
+    /// With `--body` or `--input`: the raw bytes, for a file or a pipe
     #[arg(long, conflicts_with = "json")]
     raw: bool,
-    /// Print JSON: a document a line, or the one record
+    /// Print JSON: one document per line, or one for a single record
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick show 01K8M3                  all of a run; the first or last letters of its id are enough
-  bailiwick show 01K8M3/17               one record: for a refusal why, and what would have allowed it
+  bailiwick show 01K8M3                  all records of a run; the first or last letters of its id are enough
+  bailiwick show 01K8M3/17               one record; for a refusal also why, and what would have allowed it
   bailiwick show 01K8M3/17 --body        the body of that request or answer
   bailiwick show 01K8M3/18 --body --raw > answer.bin
   bailiwick show 01K8M3 --full           everything that is kept
   bailiwick show 01K8M3 --grants
   bailiwick show 01K8M3 --json
 
-What lies sealed is opened with the key of this home. Values of the vault are starred, also those that were replaced, revoked or removed in the \
-last 30 days.";
+Sealed payloads are opened with the key of this home. Values of the vault are replaced by stars, also those that were replaced, revoked or \
+removed in the last 30 days.";
 
 #[derive(Serialize)]
 struct Full<'a> {
     #[serde(flatten)]
     shown: &'a Shown,
-    /// For a refusal, from the agent's own words.
+    /// For a refusal: what would have allowed it, made from the agent's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     would_have_allowed: Option<Vec<String>>,
-    /// What lies sealed beside it.
+    /// Its sealed payloads.
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed: Option<serde_json::Value>,
 }
@@ -98,8 +98,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     }
     let beside = match (is_bare, seq) {
         (true, None) => None,
-        // The record itself can be shown without what is sealed.
-        (true, Some(_)) => sealed().inspect_err(|err| out::words(&format!("what lies sealed is not shown: {err}"))).ok(),
+        // The record itself can be shown without its payloads.
+        (true, Some(_)) => sealed().inspect_err(|err| out::words(&format!("the sealed content is not shown: {err}"))).ok(),
         (false, _) => Some(sealed()?),
     };
     records(&reader, &Wanted { run, from, seq, beside, json: args.json })
@@ -109,7 +109,7 @@ struct Wanted<'a> {
     run: vocabulary::RunId,
     from: Position,
     seq: Option<u64>,
-    /// What is kept beside the records is shown, too.
+    /// The sealed payloads, if they are shown too.
     beside: Option<Beside<'a>>,
     json: bool,
 }
@@ -161,7 +161,7 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
     }
 }
 
-/// Changes of the machine's clock after the run began. Nothing, where one record alone is wanted.
+/// Changes of the machine's clock after the run began; none if only one record is wanted.
 fn clock_changes(reader: &Reader, wanted: &Wanted<'_>) -> Result<Vec<Shown>, CliError> {
     if wanted.seq.is_some() {
         return Ok(Vec::new());
@@ -181,7 +181,7 @@ fn show_change(change: &Shown, json: bool) -> Result<(), OutError> {
     if json { out::json_line(change) } else { out::line(&line::of(change, line::Column::Seq)) }
 }
 
-/// What was refused and why: at once, or when an address turned out to be one that it may not have.
+/// What was refused and why: when it was asked for, or later because of the address that it led to.
 fn refusal<'a>(shown: &'a Shown, asked: &'a BTreeMap<u64, AskedFor>) -> Option<(&'a AskedFor, &'a Reason)> {
     match &shown.known {
         Some(Record::Refused(refused)) => Some((&refused.ask, &refused.reason)),
@@ -201,7 +201,7 @@ fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::KeptB
     out::line(&format!("leaf {}", shown.leaf))?;
     out::line(&format!("prev {}", shown.prev))?;
     if shown.payloads > 0 {
-        out::line(&words::many(shown.payloads as u64, "sealed payload lies beside it", "sealed payloads lie beside it"))?;
+        out::line(&words::many(shown.payloads as u64, "sealed payload", "sealed payloads"))?;
     }
     if let Some(at) = shown.at_ms() {
         out::line(&format!("at {} UTC", words::utc(at)))?;
@@ -211,7 +211,7 @@ fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::KeptB
     kept.lines.iter().try_for_each(|line| out::line(line))?;
     if let (Some((_, reason)), Some(allow)) = (refused, would_have_allowed) {
         out::line(&format!("refused because {}", words::safe(&reason.to_string())))?;
-        out::line("what would have allowed it, made from the agent's own words: nobody has checked that it should be")?;
+        out::line("what would have allowed it, made from the agent's own words; nobody has checked that it should be allowed")?;
         allow.iter().try_for_each(|line| out::line(&format!("  > {}", words::safe(line))))?;
     }
     Ok(exit::DONE)

@@ -1,4 +1,4 @@
-//! `status`: how the process that holds the home is doing.
+//! `status`: the state of the process that holds the home.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::signals::Signals;
 use crate::{out, place, words};
 use service::{HostHandle, ServiceError};
 
-/// BOUND: how long the host may take to answer, where nobody has said anything else.
+/// BOUND: how long the host may take to answer, unless `--wait` says otherwise.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// A disk that has not answered for this long is a fault, in milliseconds.
+/// The time in milliseconds after which a disk that does not answer is a fault.
 const DISK_MAX_MS: u64 = 5000;
 
-/// Show how the process that holds the home is doing
+/// Show the state of the process that holds the home
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -30,12 +30,12 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   bailiwick status
-  bailiwick status --json | jq .holder.disk.p99_us
+  bailiwick status --json | jq .host.disk.p99_us
 
-Exit: 0 it answers and its record takes what comes, 1 it does not answer in time (3 s, or --wait), or its disk has not for 5 s, 6 its record \
-can't be written any more, 11 nobody holds the home, so nothing goes on.";
+Exit: 0 it answers and can write its record, 1 it does not answer in time (3 s, or --wait) or its disk has not answered for 5 s, 6 its \
+record can't be written any more, 11 no process holds the home, so no run is active.";
 
-/// The document. `host` is null if nobody holds the home.
+/// The JSON document. `host` is null if no process holds the home.
 #[derive(Serialize)]
 struct Document<'a> {
     host: Option<&'a Status>,
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(code(status.as_ref()))
 }
 
-/// A host that goes away before it has answered holds the home no more.
+/// Asks the host. One that exits before it has answered no longer holds the home.
 async fn ask(place: &HomePlace) -> Result<Option<Status>, ServiceError> {
     let Some(host) = HostHandle::ask_within(place, patience().max_or(ANSWER_MAX)).await? else { return Ok(None) };
     match host.status().await {
@@ -73,7 +73,7 @@ fn code(status: Option<&Status>) -> u8 {
 
 fn print(status: Option<&Status>) -> Result<(), OutError> {
     let Some(status) = status else {
-        out::words("nobody holds the home: no run is under way");
+        out::words("no process holds the home: no run is active");
         return Ok(());
     };
     lines(status).iter().try_for_each(|line| out::line(line))?;

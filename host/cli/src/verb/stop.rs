@@ -1,4 +1,4 @@
-//! `stop`: ends a run that goes on in another terminal, or that was cut off.
+//! `stop`: ends a run that is running in another terminal, or that was cut off.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::signals::Signals;
 use crate::{leave, log, out, place};
 use service::{HostHandle, ServiceError};
 
-/// How often it is looked whether the run has ended, and how many times.
+/// The time between two checks whether the run has ended, and the number of checks.
 const AGAIN: Duration = Duration::from_millis(5);
 const TIMES: u32 = 2000;
-/// BOUND: how many hosts are told, one after the other.
+/// BOUND: hosts that are asked one after the other.
 const HOLDERS_MAX: u32 = 5;
 
 /// End a run
@@ -38,15 +38,15 @@ Examples:
   bailiwick stop 01K8M3 --settle did-not          closes one that was cut off
   bailiwick stop 01K8M3 --settle did --op 6,8     where `ps` names several
 
-Returns when the run has ended. The run asks for nothing after that, and the record says who wanted it. A run that was cut off \
-is closed, whatever keeps it from going on; the record says what that is. If something was under way of which nobody knows whether it happened, \
-your word on it is needed (`--settle`). Each word is kept as you say it, and the run is closed with the last one.";
+Returns when the run has ended. After that it asks for nothing more, and the record says who stopped it. A run that was cut off \
+is closed even if it could not be resumed; the record says why it could not. If it is unknown whether an act of the run happened, say what \
+you found out (`--settle`). Each answer is recorded at once, and the last one closes the run.";
 
 #[derive(Serialize)]
 struct Stopped {
     run: RunId,
     by: Principal,
-    /// On which acts a word was kept.
+    /// The acts that were settled.
     settled: Vec<UnknownAct>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
     let run = log::run_id(&log::reader(&place)?, &args.run)?;
     let mut signals = Signals::new()?;
-    // Where nobody holds the home nothing goes on; then it is taken, to close a run that was cut off.
+    // If no process holds the home, no run is active. Then this process takes the home, to close a run that was cut off.
     let mut host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
     let ended = signals.or(end(&mut host, run, &args.word)).await;
     let left = leave::leave(host, &mut signals).await;
@@ -69,9 +69,9 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Keeps a word, if one was said, and ends the run. Gives the acts that the word was on.
+/// Records the statement on acts, if there is one, and ends the run. Returns the acts that were settled.
 ///
-/// If the host goes away meanwhile, the run has not ended: its client may go on with it elsewhere, or it is closed here.
+/// If the host exits meanwhile, the run has not ended: its client may continue it elsewhere, or it is closed here.
 async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
     let settled = settle(host, run, word).await?;
     let mut was_told = false;
@@ -81,7 +81,7 @@ async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<U
                 was_told = true;
                 wait(host, run).await
             }
-            // An earlier host has ended it, as it was told to.
+            // An earlier host was told to end the run and has done so.
             Ok(false) if was_told => return Ok(settled),
             Ok(false) => return Err(CliError::Ended(run)),
             Err(err) => Err(err.into()),
@@ -94,7 +94,7 @@ async fn end(host: &mut HostHandle, run: RunId, word: &WordArgs) -> Result<Vec<U
     Err(CliError::NotEnding(run))
 }
 
-/// Whether the host went away meanwhile. Another one may have the home then.
+/// Whether the host exited meanwhile. Then another process may hold the home.
 fn is_gone(err: &CliError) -> bool {
     matches!(err, CliError::Run(RunError::Leaving)) || matches!(err.service(), Some(ServiceError::HostGone(_)))
 }

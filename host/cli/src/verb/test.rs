@@ -1,4 +1,4 @@
-//! `test`: replays what an agent did before, as cases beside its code, without a network.
+//! `test`: replays recorded runs of an agent, which are kept as cases beside its code, without a network.
 
 use std::path::{Path, PathBuf};
 
@@ -15,27 +15,27 @@ use crate::screen::Screen;
 use crate::{files, log, out, place, trusting, words};
 use service::{Configured, TrustWord};
 
-/// BOUND: bytes of a case; a durable run keeps 64 MiB, which base 64 makes a third more.
+/// BOUND: bytes of a case; a durable run keeps 64 MiB, and base 64 adds a third.
 const CASE_BYTES_MAX: u64 = 256 << 20;
 
-/// Replay an agent's cases, without a network: does it still do the same?
+/// Replay an agent's cases without a network, to check that it still does the same
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Its name in `bailiwick.toml`; without one, every agent that has cases
+    /// The name of an agent in `bailiwick.toml`; without one, every agent that has cases
     agent: Option<String>,
     /// Keep this run as a case, and replay nothing
     #[arg(long, value_name = "RUN", requires = "agent")]
     keep: Option<String>,
-    /// What the case is called
+    /// The name of the case
     #[arg(long, value_name = "NAME", requires = "keep", default_value = "first")]
     name: String,
     #[command(flatten)]
     config: ConfigArg,
-    /// Use this configuration this once, although nobody has said `bailiwick trust`
+    /// Use this configuration for this command, although `bailiwick trust` was not run for it
     #[arg(long)]
     trust: bool,
-    /// Print a JSON document a case
+    /// Print one JSON document for each case
     #[arg(long)]
     json: bool,
 }
@@ -44,11 +44,11 @@ const EXAMPLES: &str = "\
 Examples:
   bailiwick run my-agent --durable       let it do something worth keeping
   bailiwick test my-agent --keep 01K8M3 --name two-pages
-  bailiwick test my-agent                after a change: the same asks, the same end?
+  bailiwick test my-agent                after a change: check that asks and end are the same
   bailiwick test --trust --json          in CI
 
-A case lies in the agent's folder, under `cases`, and has, unencrypted, everything that the run was shown: inputs, answers, files. Ends with 9 where \
-something differs.";
+A case is a file in the folder `cases` of the agent. It contains, unencrypted, everything that the run was shown: inputs, answers, files. \
+The exit code is 9 if something differs.";
 
 #[derive(Serialize)]
 struct Played {
@@ -121,7 +121,7 @@ fn keep(place: &HomePlace, agent: &ResolvedAgent, run: &str, args: &Args) -> Res
     Ok(exit::DONE)
 }
 
-/// Beside the agent's code.
+/// The folder of the cases, beside the agent's code.
 fn folder(agent: &ResolvedAgent) -> PathBuf {
     match &agent.component {
         ComponentSource::Folder(folder) => folder.join("cases"),
@@ -129,7 +129,7 @@ fn folder(agent: &ResolvedAgent) -> PathBuf {
     }
 }
 
-/// In the order of their names; none where there is no such folder.
+/// The cases in the order of their names; none if there is no such folder.
 #[expect(clippy::disallowed_methods, reason = "door: an agent's cases, which the operator asked for")]
 fn cases(agent: &ResolvedAgent) -> Result<Vec<PathBuf>, CliError> {
     let folder = folder(agent);

@@ -1,4 +1,4 @@
-//! `trust`: notes that a configuration may be used, lists what is trusted, and takes trust back.
+//! `trust`: records that a configuration may be used, lists what is trusted, and withdraws trust.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::err::CliError;
 use crate::{out, place, trusting, words};
 use service::{Configured, Obtained, ServiceError, now_s};
 
-/// Say that a configuration may be used, and show everything that it may cause
+/// Allow the use of a configuration, and show everything that it may cause
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
@@ -28,20 +28,20 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// What is trusted in this home, and whether it is still the same
+    /// List what is trusted in this home, and whether it is still the same
     #[command(after_help = LS)]
     Ls {
         /// Print it as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take the trust in a configuration back
+    /// Withdraw the trust in a configuration
     #[command(after_help = RM)]
     Rm {
-        /// Its path, or its digest, or eight and more digits of that
+        /// Its path, its digest, or at least eight digits of the digest
         #[arg(value_name = "PATH|DIGEST")]
         which: String,
-        /// Print what was taken back as JSON
+        /// Print what is no longer trusted as JSON
         #[arg(long)]
         json: bool,
     },
@@ -49,14 +49,15 @@ enum What {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick check                        read first what it asks for
+  bailiwick check                        first read what it asks for
   bailiwick trust                        then allow it
   bailiwick trust --config other.toml
-  bailiwick trust ls                     what is trusted, and whether it is still the same
-  bailiwick trust rm bailiwick.toml      take it back
+  bailiwick trust ls                     list what is trusted, and whether it is still the same
+  bailiwick trust rm bailiwick.toml      withdraw the trust
 
-Trust is for these bytes in this place and for what they come to: a file that was changed, a copy elsewhere, a folder or a secret that became a \
-link, an exchanged component must be trusted again. A folder of source may change, and is built contained. It is recorded.";
+Trust is for the bytes of a file at one path and for everything that it names: a changed file, a copy elsewhere, a folder or secret that \
+became a link, and a replaced component must be trusted again. A folder of source may change, and its build is contained. The decision is \
+recorded.";
 const LS: &str = "\
 Example:
   bailiwick trust ls --json";
@@ -71,7 +72,7 @@ struct TrustedFile {
     digest: Digest,
     by: vocabulary::Principal,
     authority: Vec<String>,
-    /// Components that could not be looked at, and so are not trusted.
+    /// Components that could not be read and are therefore not trusted.
     missing: Vec<String>,
 }
 
@@ -94,7 +95,7 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
     let (digest, by) = (configured.authored.digest, own_principal());
     let change = TrustChange::Trusted { authority: whole.digest()?, config: digest, once: false };
     let (by_text, when_s) = (by.to_string(), now_s());
-    // On the record first: what is not there is not trusted.
+    // Recorded first: what is not on the record is not trusted.
     trusting::decide(place, configured.said(change), None, |witness| {
         let said = Said { when_s, by: &by_text };
         Ok(trust::trust(&place.home, &configured.authored, &configured.whole, components, said, witness)?)
@@ -109,18 +110,18 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
         out::words(&format!("  {digest}"));
         missing.iter().for_each(|line| out::words(&format!("but {line}")));
         if !missing.is_empty() {
-            out::command("help: `run` refuses what was not there; when it is, look at it and say `bailiwick trust` again");
+            out::command("help: `run` refuses a component that was missing; when it is there, inspect it and run `bailiwick trust` again");
         }
     }
     Ok(exit::DONE)
 }
 
-/// Components that could not be looked at, and so are not trusted, a line each.
+/// Components that could not be read and are therefore not trusted, one line each.
 fn missing(place: &HomePlace, configured: &Configured, components: &BTreeMap<String, HeldComponent>) -> Vec<String> {
     let why = |(name, agent): (&String, &ResolvedAgent)| match &agent.component {
         ComponentSource::File(file) if !components.contains_key(name) => {
             let why =
-                Obtained::read(place, file).err().map_or_else(|| "it changes just now".to_owned(), |err| CliError::from(err).in_one_line());
+                Obtained::read(place, file).err().map_or_else(|| "it is changing now".to_owned(), |err| CliError::from(err).in_one_line());
             Some(format!("the component of agent {} is not trusted with it: {why}", words::safe(name)))
         }
         ComponentSource::File(_) | ComponentSource::Folder(_) => None,
@@ -134,9 +135,9 @@ struct Listed {
     digest: Digest,
     authority: Digest,
     by: String,
-    /// Seconds since 1970.
+    /// When it was trusted, in seconds since 1970.
     when: u64,
-    /// `same`, `changed` or `gone`.
+    /// Whether it is still what was trusted: `same`, `changed` or `gone`.
     now: &'static str,
 }
 
@@ -145,7 +146,7 @@ impl Listed {
         let Trust { authority, by, digest, path, when, .. } = entry;
         let now = match Configured::load(Some(path.as_ref()), place) {
             Ok(now) if now.authored.digest == digest => {
-                // With all components: one that appeared is no more what was trusted than one that was exchanged.
+                // With all components: one that was added was not trusted, just like one that was replaced.
                 let names: Vec<&str> = now.resolved.agents.keys().map(String::as_str).collect();
                 let whole = now.whole.clone().held_to(&now.components(place, &names));
                 if whole.digest().is_ok_and(|now| now == authority) { "same" } else { "changed" }
@@ -183,7 +184,7 @@ async fn rm(place: &HomePlace, which: &str, json: bool) -> Result<u8, CliError> 
     }
     for entry in &meant {
         let change = TrustChange::Untrusted { config: entry.digest };
-        // On the record first, as it was put there: where nothing can be recorded, nothing can run under it either.
+        // Recorded first, like the trust itself: if nothing can be recorded, nothing can run with this configuration either.
         let said = TrustSaid { path: entry.path.clone(), change };
         trusting::decide(place, said, None, |witness| Ok(trust::untrust(&place.home, entry, witness)?)).await?;
         if !json {

@@ -1,4 +1,4 @@
-//! The system's clocks: the only place that reads them for runs.
+//! The system's clocks. Only this file reads them for runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use vocabulary::Digest;
 use vocabulary::record::Uptime;
 
-/// The system's clocks. Timers sleep on the same one.
+/// The system's clocks. Timers use the same monotonic clock.
 #[derive(Debug)]
 pub struct SystemClock {
     since: Instant,
@@ -17,13 +17,14 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Counts from now.
+    /// A clock that counts from now.
     #[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
     pub fn new() -> Self {
         Self { since: Instant::now(), boot: boot(), began_ns: AtomicU64::new(unix_ns()) }
     }
 
-    /// The clock was set before this one was made: without that, it would show this now, in milliseconds since 1970.
+    /// Corrects this clock by a change that happened before it was made: without the change, the machine's clock would show this time now,
+    /// in milliseconds since 1970.
     pub fn expect(&self, unix_ms: u64) {
         let mono_ns = vocabulary::Clock::mono_ns(self);
         self.began_ns.store(unix_ms.saturating_mul(1_000_000).saturating_sub(mono_ns), Ordering::Relaxed);
@@ -60,7 +61,8 @@ fn unix_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How long the machine is up (`proc_uptime(5)`), in steps of 10 ms. It counts while the machine sleeps, as the clock does; `Instant` does not.
+/// How long the machine has been up (`proc_uptime(5)`), in steps of 10 ms. Like the clock and unlike `Instant`, it counts while the machine
+/// sleeps.
 #[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
 fn uptime_ms() -> u64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
@@ -69,8 +71,8 @@ fn uptime_ms() -> u64 {
     s * 1000 + hundredths * 10
 }
 
-/// Which start of the machine this is, and whose uptime: containers may have an uptime of their own (`time_namespaces(7)`). Hashed, since
-/// others use the same id for secrets. Empty if the system does not tell.
+/// Identifies this boot of the machine and the time namespace: containers may have their own uptime (`time_namespaces(7)`). It is hashed,
+/// because other programs derive secrets from the boot id. Empty if the system does not provide it.
 #[expect(clippy::disallowed_methods, reason = "door: the clock of runs")]
 fn boot() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Acts that are not over, and a person's word on them.
+//! Acts that are not over, and the settlements of them.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::AskedFor;
@@ -9,51 +9,51 @@ use vocabulary::{ActKind, Principal, Repeat};
 pub struct OpenAct {
     /// What was asked.
     pub ask: AskedFor,
-    /// Which kind of act it is.
+    /// The kind of act.
     pub kind: ActKind,
-    /// Whether it may be made again without a person's word.
+    /// Whether it may be repeated without a settlement.
     pub repeat: Repeat,
-    /// Whether something of it is known to have left the host.
+    /// Whether a part of it is known to have left the host.
     pub(super) sent: bool,
-    /// How it stands.
+    /// Its stage.
     pub stage: Stage,
-    /// What a person said of it since it was asked last.
+    /// The settlement of its last attempt, if there is one.
     pub word: Option<Said>,
 }
 
-/// A person's word on an act of which nobody knew whether it happened.
+/// A person's settlement of an act with an unknown outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// When, milliseconds since 1970.
+    /// When the person settled it, in milliseconds since 1970.
     pub at: u64,
-    /// Who.
+    /// Who settled it.
     pub by: Principal,
-    /// Whether it happened.
+    /// Whether the act happened.
     pub did: bool,
 }
 
 impl OpenAct {
-    /// Whether nobody knows if it happened, it may not be asked again without a person's word, and nobody has given that word. This holds
-    /// for runs that do not go on: in a run that goes on, an act may simply be under way.
+    /// Whether the act has to be settled by a person: its outcome is unknown, it may not simply be repeated, and it is not settled yet.
+    /// This applies only to runs that are not running: in an active run, an act may simply be under way.
     pub fn is_unsettled(&self) -> bool {
         self.stage != Stage::Answered && self.word.is_none() && self.repeat == Repeat::OnWord
     }
 
-    /// Whether something of it left the host, or may have: nobody knows of an intent without an end, unless a person has said so.
+    /// Whether a part of it left the host, or may have. The outcome of an intent without an end is unknown, unless a person has settled it.
     pub(super) fn may_have_been_sent(&self) -> bool {
         let said = self.word.as_ref().is_none_or(|word| word.did);
         self.sent || (self.stage != Stage::Answered && said)
     }
 }
 
-/// How far an act is.
+/// The stage of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// An intent and no answer.
+    /// It has an intent and no answer.
     Asked,
-    /// A response whose body is coming.
+    /// A response has begun, and its body is coming.
     Answered,
-    /// Nobody knows whether it happened.
+    /// It is unknown whether it happened.
     Unknown,
 }

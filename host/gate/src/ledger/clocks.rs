@@ -1,11 +1,11 @@
-//! What the records say of the clock.
+//! What the records say about the clock.
 
 use vocabulary::record::{Answered, Asked, ClockChanged, Record, RunClosed, RunOpened, RunResumed};
 
 use super::Ledger;
 use crate::clock::ClockMark;
 
-/// BOUND: changes of the clock that are kept.
+/// BOUND: number of changes of the clock that are kept.
 const CLOCK_CHANGES_MAX: usize = 1000;
 
 impl Ledger {

@@ -1,5 +1,5 @@
-//! Parts of the record that are known not to be here: set aside, taken away, lost when an older copy was put back. What is left is whole, and
-//! is not all there was.
+//! Gaps: parts of the record that are known to be missing, because they were set aside, pruned, or lost when an older copy was restored.
+//! What is left is whole, but it is not all there was.
 
 use std::collections::VecDeque;
 
@@ -9,54 +9,54 @@ use vocabulary::{Principal, SafeText};
 
 use super::Ledger;
 
-/// BOUND: gaps that are kept, the last ones. Each comes from a person's order.
+/// BOUND: number of gaps that are kept, the last ones. Each comes from a person's order.
 const GAPS_MAX: usize = 1000;
 
-/// A part of the record that is not here.
+/// A part of the record that is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// Index in the log of the record that says so.
+    /// Index in the log of the record that reports the gap.
     pub index: u64,
-    /// When, milliseconds since 1970.
+    /// When it was recorded, in milliseconds since 1970.
     pub at: u64,
-    /// By whose order.
+    /// Who ordered it.
     pub by: Principal,
-    /// What became of it.
+    /// What became of the missing part.
     pub what: GapKind,
 }
 
-/// What became of a part that is not here.
+/// What became of a missing part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum GapKind {
-    /// It was damaged, and what came after these many records was set aside.
+    /// It was damaged. Everything from the damaged place on was set aside.
     SetAside {
-        /// The folder in the home.
+        /// The folder in the home in which it was put.
         aside: SafeText,
-        /// How many records are left of what was there then.
+        /// How many records were left.
         now_size: u64,
-        /// Why, in the person's words.
+        /// The reason, in the person's words.
         reason: SafeText,
-        /// How many were remembered.
+        /// How many records were remembered.
         was_size: Option<u64>,
     },
-    /// The record was taken as it was, though more, or another one, was known.
+    /// The record was accepted as it was, although more records, or another log, were remembered.
     RolledBack {
-        /// How many records were there.
+        /// How many records there were.
         now_size: u64,
-        /// How many were remembered.
+        /// How many records were remembered.
         was_size: Option<u64>,
     },
-    /// The home was put back from a backup. What happened after that was made is not here.
+    /// The home was restored from a backup. What happened after the backup is missing.
     PutBack {
-        /// When the backup was begun, milliseconds since 1970.
+        /// When the backup was begun, in milliseconds since 1970.
         backup_at: u64,
     },
-    /// The beginning was taken away.
+    /// The beginning of the record was pruned.
     TakenAway {
-        /// How many records, from the very first on.
+        /// How many records are missing, counted from the very first.
         size: u64,
-        /// The folder in which the last of them are archived. `None` if they were dropped.
+        /// The folder in which the last of them are archived. `None` if they were deleted.
         to: Option<SafeText>,
     },
 }
@@ -69,7 +69,7 @@ impl GapKind {
                 Some((it.at, &it.by, Self::SetAside { aside, now_size, reason: it.reason.clone(), was_size: it.was_size }))
             }
             Record::RollbackAccepted(it) => {
-                // It may have been about keys alone.
+                // The order may have been about keys alone.
                 let is_all = it.was_log.is_none() && (it.was_size, it.was_root) == (Some(it.now_size), Some(it.now_root));
                 let it = (it.at, &it.by, Self::RolledBack { now_size: it.now_size, was_size: it.was_size });
                 Some(it).filter(|_| !is_all)
@@ -82,7 +82,7 @@ impl GapKind {
 }
 
 impl Ledger {
-    /// Parts of the record that are not here, in the order in which that was recorded.
+    /// Parts of the record that are missing, in the order in which this was recorded.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter()
     }
@@ -90,7 +90,7 @@ impl Ledger {
     pub(super) fn note_gap(&mut self, record: &Record) {
         let Some((at, by, what)) = GapKind::of(record) else { return };
         if matches!(what, GapKind::TakenAway { .. }) {
-            // Each says how much there is from the very first record on.
+            // Each of these counts from the very first record, so the last one says it all.
             self.gaps.retain(|gap| !matches!(gap.what, GapKind::TakenAway { .. }));
         }
         self.gaps.push_back(Gap { index: self.next - 1, at, by: by.clone(), what });
@@ -100,5 +100,5 @@ impl Ledger {
     }
 }
 
-/// What [`Ledger`] keeps.
+/// The gaps that [`Ledger`] keeps.
 pub(super) type Gaps = VecDeque<Gap>;

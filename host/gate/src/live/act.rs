@@ -17,7 +17,7 @@ use crate::resume_point::SeenAnswer;
 use crate::run::RunGate;
 use crate::settling::{Settles, Settling};
 
-/// Everything that an act needs besides its permit.
+/// Everything that the task of an act needs besides the permit.
 pub(super) struct Acting {
     pub(super) gate: RunGate,
     pub(super) effects: Arc<dyn Effects>,
@@ -27,11 +27,11 @@ pub(super) struct Acting {
     pub(super) seen: Option<SeenAnswer>,
 }
 
-/// Why an act comes to no event that the guest could be told.
+/// Why an act has no event for the guest.
 enum NoEvent {
     /// The run ends.
     Ends(Stop),
-    /// Nobody wants its answer any more.
+    /// The guest does not need its answer any more.
     Unwanted,
 }
 
@@ -46,31 +46,32 @@ struct Unsettled<'a>(&'a RunGate, OpId);
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        // Settled operations are no longer waited for, so this does nothing for them. A record that is broken stays so.
+        // This does nothing for an operation that was settled. If it fails, the record is broken, and every later step meets the same
+        // error.
         let _ = self.0.settle(self.1, Settling::Abandoned);
     }
 }
 
-/// How far an act is.
+/// The stage of an act.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ActStage {
-    /// Nothing of it was done.
+    /// Nothing was done yet.
     New,
-    /// It is prepared or sent.
+    /// It is being prepared or sent.
     Begun,
     /// A response has begun.
     Answered,
 }
 
 impl Acting {
-    /// Waits until the intent is durable, starts the effect, and hands on what comes of it.
+    /// Waits until the intent is durable, starts the effect, and passes its events on to the guest.
     pub(super) async fn run(self, pending: PendingIntent) {
         let op = pending.op();
         let ending = OpEnding::new(self.inbox.clone(), op, Fault::lost(pending.kind()));
         let permit = match pending.durable().await {
             Ok(permit) => permit,
             Err(Stop::RecordBroken) => return self.inbox.end(Stop::RecordBroken),
-            // Ended before anything was sent.
+            // The run or its record ended before anything was sent.
             Err(_) => return,
         };
         match self.follow(permit).await {
@@ -90,7 +91,9 @@ impl Acting {
         }
     }
 
-    /// INVARIANT: what an effect tells is on the record before the effect is polled again, and before any of it is shown.
+    /// Polls the effect of an act to its end.
+    ///
+    /// INVARIANT: the progress of an effect is on the record before the effect is polled again, and before the guest sees any of it.
     async fn follow(&self, permit: Permit<Act>) -> Result<GuestEvent, NoEvent> {
         let (op, kind, credential) = (permit.op(), permit.ask().kind(), permit.credential().map(str::to_owned));
         let _unsettled = Unsettled(&self.gate, op);
@@ -100,7 +103,8 @@ impl Acting {
         let mut showing = Showing { acting: self, op, credit: None, skipping: None, is_shown: false };
         let mut stage = ActStage::New;
         loop {
-            // SECURITY: also while nobody reads. What was not handed on stays with the effect, which is dropped, and its connection with it.
+            // SECURITY: a revocation takes effect even while the guest does not read. The effect is dropped then, and with it its
+            // connection and everything that was not passed on.
             let progress = tokio::select! {
                 biased;
                 () = &mut revoked => return self.cut(op, stage, kind, credential.as_deref()),
@@ -151,13 +155,13 @@ impl Acting {
         Ok(GuestEvent::Failed(self.told(fault)))
     }
 
-    /// The guest may have seen the beginning of an earlier answer, which then does not go on.
+    /// The fault that the guest gets. If it has seen the beginning of an earlier answer, it learns that the rest is lost.
     fn told(&self, fault: Fault) -> Fault {
         let begun = self.seen.as_ref().is_some_and(|seen| seen.status.is_some());
         if begun { HttpFault::Incomplete.into() } else { fault }
     }
 
-    /// The lease was ended.
+    /// Ends an act whose lease was ended.
     fn cut(&self, op: OpId, stage: ActStage, kind: ActKind, credential: Option<&str>) -> Result<GuestEvent, NoEvent> {
         let revoked = || Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64));
         let denied = Failure { refused: (kind == ActKind::Http).then(revoked), ..Fault::denied(kind).into() };
@@ -172,20 +176,20 @@ impl Acting {
     }
 }
 
-/// Hands an answer to the guest as fast as it reads.
+/// Passes an answer on to the guest as fast as the guest reads.
 struct Showing<'a> {
     acting: &'a Acting,
     op: OpId,
-    /// Taken before a piece is read, so that no more than the credit is ever held.
+    /// It is taken before a piece is read, so that no more pieces than [`super::CREDIT`] are ever held.
     credit: Option<SemaphorePermit<'a>>,
-    /// What the guest has seen already, until it has been passed over.
+    /// What the guest has seen already, until it has been skipped.
     skipping: Option<Skipping>,
-    /// The head was shown, or the guest has seen one like it.
+    /// Whether the head was shown, or the guest has seen the same one before.
     is_shown: bool,
 }
 
 impl Showing<'_> {
-    /// The next thing that the effect tells.
+    /// The next progress of the effect.
     async fn next(&mut self, effect: &mut dyn Effect, stage: ActStage) -> Result<Option<EffectProgress>, NoEvent> {
         if stage == ActStage::Answered && self.credit.is_none() {
             self.credit = Some(self.acting.credit.acquire().await.map_err(|_| NoEvent::Unwanted)?);
@@ -193,7 +197,7 @@ impl Showing<'_> {
         Ok(poll_fn(|ctx| effect.poll_progress(ctx)).await)
     }
 
-    /// Shows the head, unless the guest has seen one. Then this one must be like it.
+    /// Shows the head, unless the guest has seen one before. Then this one must be the same.
     fn head(&mut self, head: HttpHead) -> Result<(), HttpFault> {
         self.is_shown = true;
         match &self.acting.seen {
@@ -220,7 +224,7 @@ impl Showing<'_> {
         Ok(())
     }
 
-    /// Takes from a piece what the guest has seen already.
+    /// Removes from a piece what the guest has seen already.
     fn pass_over(&mut self, mut piece: Bytes) -> Result<Bytes, HttpFault> {
         if let Some(skipping) = &mut self.skipping {
             match skipping.take(&mut piece) {

@@ -1,4 +1,4 @@
-//! What others than its guest do to a run that goes on.
+//! What callers other than its guest do to an active run.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use vocabulary::{Principal, Stop};
 use super::inbox::Inbox;
 use crate::run::RunGate;
 
-/// Ends a run from outside.
+/// A handle to end an active run, or its leases, from outside.
 #[derive(Clone)]
 pub struct LiveHandle {
     pub(super) acts: Option<(RunGate, Arc<dyn Effects>)>,
@@ -16,7 +16,7 @@ pub struct LiveHandle {
 }
 
 impl LiveHandle {
-    /// No intent is written after this, and every wait ends with [`Stop::Ordered`].
+    /// Stops the run. No intent is written after this, and every wait ends with [`Stop::Ordered`].
     pub fn stop(&self) {
         if let Some((gate, _)) = &self.acts {
             gate.stop();
@@ -24,30 +24,29 @@ impl LiveHandle {
         self.inbox.end(Stop::Ordered);
     }
 
-    /// No intent is written after this. What is under way goes on, and a guest that asks for more ends with [`Stop::Leaving`].
+    /// No intent is written after this. Acts under way continue, and a guest that asks for more ends with [`Stop::Leaving`].
     pub fn ask_no_more(&self) {
         if let Some((gate, _)) = &self.acts {
             gate.ask_no_more();
         }
     }
 
-    /// Whether anything was asked whose end the guest has not seen, or the host itself is talking to a server for the run.
+    /// Whether there is an act whose end the guest has not seen, or a host request under way for the run.
     pub fn is_under_way(&self) -> bool {
         self.acts.as_ref().is_some_and(|(gate, effects)| gate.is_under_way() || effects.is_under_way())
     }
 
-    /// Returns when all exchanges that the host has begun for the run at other servers are over. They are finished, and are on the record
-    /// before the end of the run is.
+    /// Returns when all host requests that were begun for the run are finished. They are on the record before the end of the run.
     pub async fn finished(&self) {
         if let Some((gate, effects)) = &self.acts {
-            // None of its own requests are sent any more.
+            // From now on no act of the run gets an intent.
             gate.guest_ended();
             effects.finished().await;
         }
     }
 
-    /// Ends the run's leases of a credential, or of all: it is on the record, what waits for an answer under them is told, what streams is cut, and
-    /// what is connected under them is closed. Gives the names of those that were not ended before.
+    /// Ends the run's lease of a credential, or all its leases, and records this. Acts that wait under them fail, answers that stream under
+    /// them are cut, and their connections are closed. Returns the names of the leases that were not ended before.
     ///
     /// # Errors
     /// The record can't be written.

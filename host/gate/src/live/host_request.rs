@@ -1,4 +1,4 @@
-//! What the host itself wants to do for a run: each want goes onto the record, and is granted after that.
+//! Serves what the host itself wants to do for a run: each want is recorded, and is granted after that.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,23 +12,23 @@ use vocabulary::{RunId, Stop};
 use super::inbox::Inbox;
 use crate::run::RunGate;
 
-/// Keeps notes of changes that are under way. Whoever opens the home next finishes a change whose record was made, and removes the note of one
-/// whose record was not.
+/// Keeps notes of changes that are under way. The next process that opens the home finishes a change whose record was made, and removes the
+/// note of a change whose record was not made.
 pub trait Notes: Send + Sync {
-    /// Notes that a run is about to have this record, and that the vault is changed then. On disk when this returns.
+    /// Notes that a run is about to get this record, and that the vault will then be changed. The note is on the disk when this returns.
     ///
     /// # Errors
-    /// It could not be written: then nothing may be changed.
+    /// The note could not be written. Then nothing may be changed.
     fn begin(&self, run: RunId, record: &Record, change: &VaultChange) -> io::Result<Box<dyn ChangeNote>>;
 }
 
-/// A note. Dropped before it is done, it stays.
+/// A note of a change. If it is dropped before [`ChangeNote::done`], its file stays.
 pub trait ChangeNote: Send {
-    /// The change is whole: on the record and in the vault.
+    /// Removes the note: the change is on the record and in the vault.
     fn done(self: Box<Self>);
 }
 
-/// Serves one run until its world is dropped.
+/// Serves the wants of one run until its world is dropped.
 pub(super) struct Serving {
     pub(super) gate: RunGate,
     pub(super) effects: Arc<dyn Effects>,
@@ -51,7 +51,7 @@ impl Serving {
             HostWant::Request(ask, reply) => self.request(ask, reply),
             HostWant::Ended { number, end, reply } => {
                 self.gate.host_ended(number, end)?;
-                // Nobody may be there for the reply, which changes nothing.
+                // The receiver of the reply may be gone, which changes nothing.
                 let _ = reply.send(());
                 Ok(())
             }
@@ -67,7 +67,7 @@ impl Serving {
         }
     }
 
-    /// The intent of the request is durable before the permit is given.
+    /// Records the intent of a host request, and gives the permit once the intent is durable.
     fn request(&self, ask: HostAsk, reply: oneshot::Sender<Permit<HostRequest>>) -> Result<(), Stop> {
         let pending = self.gate.host_ask(ask)?;
         let (gate, inbox) = (self.gate.clone(), self.inbox.clone());
@@ -77,7 +77,7 @@ impl Serving {
                 Ok(permit) => {
                     if reply.send(permit).is_err() {
                         let abandoned = HostEnd { abandoned: true, ..HostEnd::default() };
-                        // A broken record stays broken.
+                        // If this fails, the record is broken, and every later step meets the same error.
                         let _ = gate.host_ended(number, abandoned);
                     }
                 }
@@ -87,7 +87,7 @@ impl Serving {
         Ok(())
     }
 
-    /// It is noted and on the record before the vault is changed.
+    /// Notes and records a rotation before the vault is changed.
     fn rotate(&self, (credential, version): (String, u64), change: VaultChange, reply: oneshot::Sender<Done>) {
         let (gate, notes, inbox) = (self.gate.clone(), Arc::clone(&self.notes), self.inbox.clone());
         tokio::spawn(async move {
@@ -96,7 +96,7 @@ impl Serving {
             let noting = record.clone();
             let noted = tokio::task::spawn_blocking(move || notes.begin(run, &noting, &change)).await;
             let Ok(Ok(note)) = noted else { return };
-            // If this fails, the note stays: the record may be there nevertheless.
+            // If this fails, the note stays, because the record may still be on the log.
             if let Err(stop) = gate.rotated(record).await {
                 return inbox.end(stop);
             }
@@ -104,7 +104,7 @@ impl Serving {
             let (is_gone, gone) = oneshot::channel();
             if reply.send(Done { done, gone }).is_ok() && is_done.await.is_ok() {
                 note.done();
-                // Nobody may wait for it any more.
+                // The receiver may be gone.
                 let _ = is_gone.send(());
             }
         });

@@ -1,4 +1,4 @@
-//! What effects have brought, until the guest is let see it.
+//! Holds events of effects until they are released to the guest.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,28 +7,28 @@ use std::task::Waker;
 use tokio::sync::Semaphore;
 use vocabulary::{Fault, GuestEvent, OpId, Stop};
 
-/// BOUND: pieces of a body, 64 KiB each at most, that wait for one operation.
+/// BOUND: how many pieces of a body, of at most 64 KiB each, may wait for one operation.
 pub const CREDIT: usize = 4;
 
-/// Shared by the world and its tasks.
+/// The inbox of a run. It is shared by the world and its tasks.
 #[derive(Clone, Default)]
 pub(crate) struct Inbox(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
     queue: VecDeque<(OpId, GuestEvent)>,
-    /// Operations of which more may come; what comes for others is dropped.
+    /// Operations that may still get events. Events for other operations are dropped.
     open: BTreeMap<OpId, Arc<Semaphore>>,
     waker: Option<Waker>,
     over: Option<Stop>,
 }
 
-/// What the inbox has.
+/// What was taken out of the inbox.
 pub(crate) enum InboxItem {
     Event(OpId, GuestEvent),
-    /// Nothing now; something is under way.
+    /// There is nothing now, and an operation is under way.
     Nothing,
-    /// Nothing, and nothing is under way.
+    /// There is nothing, and no operation is under way.
     Never,
 }
 
@@ -37,14 +37,14 @@ impl Inbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on something may come for this operation.
+    /// Opens an operation: from now on events may come for it.
     pub(crate) fn open(&self, op: OpId) -> Arc<Semaphore> {
         let credit = Arc::new(Semaphore::new(CREDIT));
         self.lock().open.insert(op, Arc::clone(&credit));
         credit
     }
 
-    /// Puts an event in, unless nobody waits for it any more.
+    /// Puts an event in, unless its operation was abandoned.
     pub(crate) fn put(&self, op: OpId, event: GuestEvent) {
         let mut inner = self.lock();
         if inner.open.contains_key(&op) {
@@ -68,7 +68,7 @@ impl Inbox {
         Ok(InboxItem::Event(op, event))
     }
 
-    /// Wakes this one when something comes. Nothing is lost that came since `take`: then it is woken at once.
+    /// Wakes this waker when an event comes. If one came since `take`, the waker is woken at once, so none is missed.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut inner = self.lock();
         if inner.over.is_some() || !inner.queue.is_empty() {
@@ -78,7 +78,7 @@ impl Inbox {
         }
     }
 
-    /// A piece was read to its end: another one may come.
+    /// The guest has read a piece to its end, so another one may come.
     pub(crate) fn read_on(&self, op: OpId) {
         if let Some(credit) = self.lock().open.get(&op)
             && credit.available_permits() < CREDIT
@@ -87,7 +87,7 @@ impl Inbox {
         }
     }
 
-    /// Nothing of this operation is wanted any more.
+    /// Abandons an operation: no more events of it are needed.
     pub(crate) fn abandon(&self, op: OpId) {
         let mut inner = self.lock();
         if inner.open.remove(&op).is_some() {
@@ -111,11 +111,11 @@ impl Inner {
     }
 }
 
-/// Sees to it that an operation ends, also when its task does not come to its end.
+/// Ensures that an operation ends, even if its task is aborted.
 pub(crate) struct OpEnding {
     inbox: Inbox,
     op: OpId,
-    /// What the guest is told then.
+    /// The fault that the guest gets in that case.
     lost: Fault,
     over: bool,
 }
@@ -125,7 +125,7 @@ impl OpEnding {
         Self { inbox, op, lost, over: false }
     }
 
-    /// The last event.
+    /// Ends the operation with its last event.
     pub(crate) fn end(mut self, event: GuestEvent) {
         self.over = true;
         self.inbox.put(self.op, event);

@@ -1,4 +1,4 @@
-//! Looks at mounts: each is judged, permitted, and then made.
+//! Makes looks at mounts. Each look is judged and permitted first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use vocabulary::{Decision, FileAnswer, FileAsk, FileFault, FileId, OpId, Reason,
 use crate::resume_point::ResumePoint;
 use crate::run_header::RunHeader;
 
-/// What a run has open, and the way to look at it.
+/// The files and directories that a run has open, and the effects that look at them.
 pub(super) struct Observer {
     effects: Arc<dyn Effects>,
     run: RunId,
     spec: Arc<RunSpec>,
-    /// The mount in which each open file or directory is, counted as in [`vocabulary::Grants::files`].
+    /// For each open file or directory, the index of its mount in [`vocabulary::Grants::files`].
     open: BTreeMap<u64, usize>,
 }
 
@@ -24,7 +24,7 @@ impl Observer {
         Self { effects, run: header.run, spec: Arc::clone(&header.spec), open: BTreeMap::new() }
     }
 
-    /// One look. Nothing is looked at that is not permitted.
+    /// Makes one look, if it is permitted.
     ///
     /// # Errors
     /// A limit that ends the run.
@@ -49,7 +49,7 @@ impl Observer {
 
     fn permit(&self, ask: &FileAsk, mount: usize) -> Result<Permit<FileAsk>, Reason> {
         match policy::decide_file(&self.spec.grants, &Facts { mount: Some(mount), ..Facts::default() }, ask) {
-            // A look changes nothing, so it needs no record that is durable: it is noted before the guest is told of it.
+            // A look changes nothing, so its record need not be durable first: it is noted before the guest sees the result.
             Decision::Permit(bounds) => Ok(permit::issue(permit::PermitParts { ask: ask.clone(), bounds, op: OpId(0), run: self.run })),
             Decision::Refuse(reason) => Err(reason),
             // A look is answered at once, so it can't wait for a person.
@@ -57,7 +57,7 @@ impl Observer {
         }
     }
 
-    /// Mounts have the numbers from 1.
+    /// The index of the mount of a file. Mounts have the file numbers from 1 on.
     fn mount_of(&self, file: FileId) -> Option<usize> {
         match usize::try_from(file.0).ok()? {
             mount @ 1.. if mount <= self.spec.grants.files.len() => Some(mount - 1),
@@ -65,7 +65,7 @@ impl Observer {
         }
     }
 
-    /// Goes on with what was open when the run was cut off.
+    /// Opens again what was open when the run was cut off.
     pub(super) fn reopen(&mut self, at: &mut ResumePoint) {
         let files = std::mem::take(&mut at.files);
         // A directory has a lower number than what was opened through it.

@@ -1,11 +1,11 @@
-//! Passes over what the guest has seen of a body, if it is the same.
+//! Skips the part of a body that the guest has seen before, if it is the same.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::resume_point::SeenAnswer;
 
-/// See the module.
+/// Skips what the guest has seen of a body.
 pub(super) struct Skipping {
     seen: SeenAnswer,
     hash: Sha256,
@@ -28,7 +28,7 @@ impl Skipping {
         &self.seen
     }
 
-    /// Takes from a piece what belongs to that.
+    /// Removes from a piece the part that the guest has seen.
     pub(super) fn take(&mut self, piece: &mut Bytes) -> Skipped {
         let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(piece.len());
         let known = piece.split_to(len);

@@ -1,4 +1,4 @@
-//! Where a record ends: what a live world must know to go on, and the verdict of an audit.
+//! The end of a record: what the live world must know to continue, and the verdict of an audit.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{ReplayCursor, stars};
 use crate::resume_point::{GateState, InFlight, RecordedEnd, ResumePoint};
 
 impl ReplayCursor {
-    /// Whether the guest may end here, in a rebuild that is to go on.
+    /// Checks, in a rebuild for a resume, whether the guest may end here.
     pub(crate) fn check_ended(&mut self) -> Result<(), Stop> {
         if self.at.object < self.recorded.objects.len() {
             self.close_sums()?;
@@ -16,7 +16,7 @@ impl ReplayCursor {
         if self.drained() { Ok(()) } else { Err(self.diverged("its end")) }
     }
 
-    /// What is open, and the directories that led to it.
+    /// The open files and directories, and the directories that led to them.
     fn files(&mut self) -> BTreeMap<u64, FileOpen> {
         let mut files = BTreeMap::new();
         for file in &self.open {
@@ -32,11 +32,11 @@ impl ReplayCursor {
         files
     }
 
-    /// Everything a live world must know to go on.
+    /// Everything that the live world must know to continue.
     pub(crate) fn resume_at(&mut self, ended: bool) -> ResumePoint {
         let known = &self.recorded.known;
         let in_flight = std::mem::take(&mut self.ops).into_iter().map(|(op, state)| {
-            // What has no record of its own was refused.
+            // An act without a record was refused and only counted.
             let known = known.get(&op).copied().unwrap_or(RecordedEnd::Refused(Fault::denied(state.ask.kind())));
             InFlight { op: OpId(op), ask: state.ask, known, seen: state.seen, abandoned: state.abandoned }
         });
@@ -64,7 +64,7 @@ impl ReplayCursor {
         }
     }
 
-    /// Holds the end of the guest against the recorded one.
+    /// Compares the end of the guest with the recorded one.
     pub(crate) fn verdict(&mut self, outcome: &Outcome, output: Option<&[u8]>) -> Result<(), Divergence> {
         let unboxed = |stop: Stop| match stop {
             Stop::Diverged(divergence) => *divergence,

@@ -1,4 +1,4 @@
-//! What a guest looked at, said and was let see, held against the record.
+//! Compares what a guest looked at, said and saw with the record.
 
 use effects::Observation;
 use sha2::Digest as _;
@@ -22,7 +22,7 @@ impl ReplayCursor {
         Ok(CursorStep::Served(observation))
     }
 
-    /// What a look showed, from the record or made again.
+    /// Notes what a look showed, whether it comes from the record or was made again.
     pub(crate) fn note_observation(&mut self, ask: &FileAsk, observation: &Observation) -> Result<(), Stop> {
         match (&observation.refused, ask, &observation.answer) {
             (Some(reason), ..) => self.refusal(&Ask::File(ask.clone()), reason.clone())?,
@@ -49,7 +49,8 @@ impl ReplayCursor {
         self.open.insert(file);
     }
 
-    /// BOUND: what is closed and leads to nothing is forgotten, so that a guest that opens and closes for ever fills nothing.
+    /// BOUND: files that are closed and lead to no open one are forgotten, so that a guest that opens and closes without end fills no
+    /// memory.
     fn closes(&mut self, file: u64) {
         self.open.remove(&file);
         let mut next = file;
@@ -78,8 +79,8 @@ impl ReplayCursor {
                 self.progress = progress;
                 Ok(CursorStep::Served(()))
             }
-            Some(_) if !self.drained() => Err(self.diverged("something else said")),
-            Some(_) | None => self.end(|| "something more said".to_owned()),
+            Some(_) if !self.drained() => Err(self.diverged("another claim")),
+            Some(_) | None => self.end(|| "a further claim".to_owned()),
         }
     }
 
@@ -99,7 +100,7 @@ impl ReplayCursor {
 
     pub(crate) fn poll(&mut self) -> Result<CursorStep<Option<Release>>, Stop> {
         if self.at.delivered == self.recorded.delivered.len() {
-            // The looks that came after the last release are not on the record; as long as it has anything else, they found nothing.
+            // Polls after the last release are not on the record. As long as the record has anything else, they found nothing.
             let ended = self.recorded.came_to_its_end() && self.mode == Mode::Audit;
             if self.drained() && !ended {
                 return self.end(String::new);
@@ -120,7 +121,7 @@ impl ReplayCursor {
             return self.end(|| "a wait".to_owned());
         }
         if self.empty > 0 {
-            return Err(self.diverged("a wait where it looked"));
+            return Err(self.diverged("a wait instead of a poll"));
         }
         self.release().map(CursorStep::Served)
     }
@@ -128,15 +129,15 @@ impl ReplayCursor {
     pub(crate) fn jump(&mut self) -> Result<CursorStep<Release>, Stop> {
         match self.recorded.delivered.get(self.at.delivered) {
             Some(one) if one.release.event == GuestEvent::Clock && self.empty == 0 => self.release().map(CursorStep::Served),
-            Some(_) => Err(self.diverged("looks at the clock")),
-            None => self.end(|| "looks at the clock".to_owned()),
+            Some(_) => Err(self.diverged("reads of the clock")),
+            None => self.end(|| "reads of the clock".to_owned()),
         }
     }
 
     fn release(&mut self) -> Result<Release, Stop> {
         let Some(one) = self.recorded.delivered.get(self.at.delivered) else { return Err(self.diverged("a wait")) };
         let release = one.release.clone();
-        // Asks that came before it must have been made again.
+        // Asks that were recorded before it must have been made again.
         if self.next_ask().is_some_and(|ask| ask.delivered <= self.at.delivered) || release.mono_ns < self.mono_ns {
             return Err(self.diverged("a wait"));
         }
@@ -158,7 +159,7 @@ impl ReplayCursor {
             (_, None) => false,
         };
         if !known {
-            return Err(self.diverged(format!("a wait, with no operation {op}")));
+            return Err(self.diverged(format!("a wait without operation {op}")));
         }
         self.at.delivered += 1;
         self.empty = self.recorded.delivered.get(self.at.delivered).map_or(0, |next| next.empty);

@@ -1,13 +1,14 @@
-//! What the record has with stars in it: whoever rebuilds a run has no secret to put stars over, so the rest is compared, and how long it was.
+//! Compares texts of a rebuild with recorded texts in which stars replace secrets. A rebuild does not know the secrets, so only the rest of
+//! the text and its length are compared.
 
 use std::cell::RefCell;
 
 use vocabulary::{Claim, Outcome, SafeText};
 
-/// Of a secret that was taken out: it has no fewer bytes.
+/// The least number of stars that stand for a secret.
 const STARS_MIN: usize = 8;
 
-/// Whether bytes are the recorded ones, but for what the record has stars in place of.
+/// Whether bytes equal the recorded ones, except where the record has stars in place of a secret.
 pub(super) fn is_same(then: &[u8], now: &[u8]) -> bool {
     let (mut rest, mut at) = (then, 0);
     if then.len() != now.len() {
@@ -25,7 +26,7 @@ pub(super) fn is_same(then: &[u8], now: &[u8]) -> bool {
     true
 }
 
-/// The same for everything that a claim says.
+/// The same for all texts of a claim.
 pub(super) fn is_same_claim(then: &Claim, now: &Claim) -> bool {
     if then == now {
         return true;
@@ -46,7 +47,7 @@ fn is_same_text(then: &SafeText, now: &SafeText) -> bool {
     is_same(then.as_str().as_bytes(), now.as_str().as_bytes())
 }
 
-/// The same for what an agent says of its end.
+/// The same for the texts of an outcome.
 pub(super) fn is_same_outcome(then: &Outcome, now: &Outcome) -> bool {
     match (then, now) {
         (Outcome::Failed { code, message }, Outcome::Failed { code: now_code, message: now_message }) => {

@@ -1,15 +1,15 @@
-//! How far the disk may be behind what a run writes.
+//! Bounds how far the disk may be behind what a run has written.
 
 use crate::log::Durable;
 
-/// BOUND: bytes that one run may have written without their being durable. Beyond that it waits for the disk.
+/// BOUND: bytes that one run may have written that are not durable yet. Beyond that it waits for the disk.
 const BEHIND_BYTES_MAX: usize = 256 << 10;
 
 /// How far the disk is behind what a run writes.
 #[derive(Default)]
 pub(super) struct Behind {
     bytes: usize,
-    /// Resolves when all of it is durable.
+    /// Resolves when everything that was written is durable.
     last: Option<Durable>,
 }
 
@@ -19,7 +19,7 @@ impl Behind {
         self.last = Some(durable);
     }
 
-    /// What to wait for, if the disk is too far behind.
+    /// The future to wait for, if the disk is too far behind.
     pub(super) fn take_if_far(&mut self) -> Option<Durable> {
         if self.bytes <= BEHIND_BYTES_MAX {
             return None;

@@ -1,4 +1,4 @@
-//! What a run looks at, is let see and says, and its end: noted while it is locked, and written in order.
+//! Notes what a run looks at, sees and says, and its end, while the run is locked. Writes it in order.
 
 use effects::Observation;
 use sha2::Digest as _;
@@ -11,15 +11,15 @@ use crate::payload_codec::{in_pieces, put_observation};
 use crate::settling::Settling;
 use crate::trace::content_bytes;
 
-/// BOUND: payloads of one record together.
+/// BOUND: bytes of all payloads of one record together.
 pub(super) const PAYLOAD_RECORD_BYTES: usize = 24 << 20;
 
-/// When buffers are written.
+/// At which moment buffers are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// A moment that the guest decides: sums are closed.
+    /// A moment that the guest determines. Sums are closed.
     Guest,
-    /// Any other: sums stay open.
+    /// Any other moment. Sums stay open.
     Host,
 }
 
@@ -42,7 +42,7 @@ impl LockedRun<'_> {
         if self.inner.observed.is_due() { self.flush(Moment::Guest) } else { self.flush_if_due() }
     }
 
-    /// Whether so many bytes more may be kept.
+    /// Whether this number of further bytes may be kept.
     fn keep(&mut self, bytes: usize) -> bool {
         let bytes = bytes as u64;
         let allowed = self.shared().header.spec.limits.payload_bytes;
@@ -81,7 +81,7 @@ impl LockedRun<'_> {
         if self.inner.trace.is_due() { self.flush(Moment::Host) } else { Ok(()) }
     }
 
-    /// Writes the trace, and at a moment that the guest decides, the sums of what it looked at.
+    /// Writes the trace and, at a moment that the guest determines, the sums of what it looked at.
     pub(crate) fn flush(&mut self, moment: Moment) -> Result<(), Stop> {
         let mut lists = if moment == Moment::Guest { self.inner.observed.take() } else { Vec::new() }.into_iter();
         while let Some(draft) = self.inner.trace.next() {
@@ -89,7 +89,7 @@ impl LockedRun<'_> {
             let record: Record = match draft.record {
                 Record::Delivered(delivered) => Delivered { payload: digest, ..delivered }.into(),
                 Record::Observed(observed) => {
-                    // The last of the looks and the first of the sums go together.
+                    // The last looks and the first sums are written in one record.
                     let objects = if self.inner.trace.is_empty() { lists.next().unwrap_or_default() } else { Vec::new() };
                     Observed { objects, payload: digest, ..observed }.into()
                 }
@@ -108,8 +108,8 @@ impl LockedRun<'_> {
         self.put(Observed { kind: RecordKind::Observed, objects, payload: None, unkept: false, v: VERSION }, Vec::new())
     }
 
-    /// What is only written because the run ends, is written together with its end: a run that was cut off is never found with a part
-    /// of it.
+    /// Writes what is still buffered together with the end of the run, all or nothing. So a run that was cut off never has only a part of
+    /// it.
     pub(super) fn close(&mut self, closing: Closing) -> Result<LoggedBatch, Stop> {
         self.inner.closed.get_or_insert(Stop::Ended);
         if self.inner.sealed {
@@ -125,7 +125,7 @@ impl LockedRun<'_> {
 
     fn last_words(&mut self, closing: Closing) -> Result<(), Stop> {
         let ops: Vec<u64> = self.inner.ops.keys().copied().collect();
-        // A run that ends before it was taken over from its record leaves acts behind that nobody knows the end of.
+        // A resumed run may end before the live world has taken over. Then it leaves acts behind whose outcome is unknown.
         let left = self.shared().book.unanswered(self.run()).into_iter().filter(|(op, _)| !ops.contains(op)).collect::<Vec<_>>();
         for (op, kind) in left {
             self.inner.ops.insert(op, OpState::new(kind));

@@ -1,4 +1,4 @@
-//! What a run does at the gate while it is locked: asks, intents, refusals, answers.
+//! The steps of a run at the gate under its lock: asks, intents, refusals, answers.
 
 use policy::Facts;
 use sha2::Digest as _;
@@ -11,7 +11,7 @@ use crate::log::{LogEntry, LoggedBatch};
 use crate::named::asked_of;
 use crate::settling::{SettledAct, Settles, Settling};
 
-/// What a record costs in the log besides its body and what is kept with it, roughly.
+/// Roughly the bytes that a record takes in the log besides its body and its payloads.
 const FRAME_BYTES: usize = 128;
 
 /// Why an intent is written.
@@ -22,7 +22,7 @@ pub(crate) enum Attempt {
 }
 
 impl Attempt {
-    /// The guest asks once; when an ask is repeated after a crash is not of its doing.
+    /// The guest determines when it asks for the first time. It does not determine when an ask is repeated after a crash.
     pub(super) fn moment(self) -> Moment {
         match self {
             Self::First => Moment::Guest,
@@ -54,7 +54,7 @@ impl LockedRun<'_> {
 
     pub(super) fn facts(&self) -> Facts {
         let shared = self.shared();
-        // SECURITY: in a run, time does not go back, though somebody sets the clock back while it goes on or is cut off.
+        // SECURITY: in a run, time does not go back, even if somebody sets the clock back while the run is active or cut off.
         let own_s = (shared.spent.latest_at() + self.went_on_ms()) / 1000;
         Facts {
             chosen: None,
@@ -64,12 +64,12 @@ impl LockedRun<'_> {
         }
     }
 
-    /// How long it goes on in this process.
+    /// For how long the run has been active in this process.
     fn went_on_ms(&self) -> u64 {
         self.shared().clock.mono_ns().saturating_sub(self.shared().began_ns) / 1_000_000
     }
 
-    /// How long it went on so far, over all processes.
+    /// For how long the run has been active so far, in all processes.
     pub(crate) fn spent_ms(&self) -> u64 {
         self.shared().spent.ms() + self.went_on_ms()
     }
@@ -92,7 +92,7 @@ impl LockedRun<'_> {
         self.shared().keyed.digest(bytes)
     }
 
-    /// Puts a record into the log, or to those that are to go there together.
+    /// Appends a record to the log, or to the batch that is being collected.
     pub(crate) fn put(&mut self, record: impl Into<Record>, payloads: Vec<Vec<u8>>) -> Result<(), Stop> {
         let (record, entry) = with_payloads(record.into(), payloads);
         if let Some(together) = &mut self.inner.together {
@@ -105,7 +105,7 @@ impl LockedRun<'_> {
         Ok(())
     }
 
-    /// Puts one record into the log, and its durability is waited for.
+    /// Appends one record whose durability the caller waits for.
     pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<LoggedBatch, Stop> {
         self.append(vec![with_payloads(record.into(), Vec::new())])
     }
@@ -122,7 +122,7 @@ impl LockedRun<'_> {
         Ok(appended)
     }
 
-    /// What a run writes is counted. What became of an act, and how the run ended, always has room.
+    /// Counts what a run writes against `record-bytes`. There is always room for the outcome of an act and for the end of the run.
     fn count_recorded(&mut self, records: &[(Record, LogEntry)]) -> Result<(), Stop> {
         let bytes: usize = records.iter().map(|(_, entry)| bytes_of(entry)).sum();
         self.inner.recorded_bytes = self.inner.recorded_bytes.saturating_add(bytes as u64);
@@ -145,7 +145,7 @@ impl LockedRun<'_> {
         let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
         let at = self.now_ms();
-        // BOUND: headers are left out of what is held for the whole run.
+        // BOUND: what is kept in memory for the whole run has no headers.
         let bare = AskedFor { headers: Vec::new(), ..named.clone() };
         match self.inner.alike.note(ask, &bare, &reason, at) {
             Write::Counted => return Ok(()),
@@ -163,8 +163,7 @@ impl LockedRun<'_> {
         self.put(record, Vec::new())
     }
 
-    /// What was asked, in the form of the record: with the headers of a request and its placeholders, and with stars in place of known
-    /// secrets.
+    /// An ask in the form of the record: with the headers of a request and its placeholders, and with stars in place of known secrets.
     pub(super) fn told(&self, asked: AskedFor, http: Option<&HttpAsk>) -> AskedFor {
         let shared = self.shared();
         let starred = |text: &SafeText| shared.stars.get().map_or_else(|| text.clone(), |star| star(text));
@@ -178,8 +177,8 @@ impl LockedRun<'_> {
         }
     }
 
-    /// Counting records stand for no single ask, and are recognised by that. Either all of them are written or none: a rebuild must not
-    /// find only some.
+    /// Writes counting records. They stand for no single ask, and are recognised by that. Either all of them are written or none, because a
+    /// rebuild must not find only some of them.
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
@@ -198,7 +197,7 @@ impl LockedRun<'_> {
     pub(crate) fn settle(&mut self, op: OpId, how: Settling) -> Result<Settles, Stop> {
         let state = match self.inner.ops.get_mut(&op.0) {
             Some(state) if !state.answered => state,
-            // Somebody else settled it, or nobody wants it any more.
+            // It was settled before, or the guest has abandoned it.
             _ => return Ok(Settles::Before),
         };
         let SettledAct { detail, how, reason } = how.of(state.kind, state.trail.as_ref().and_then(|trail| trail.get()));
@@ -230,7 +229,7 @@ impl LockedRun<'_> {
         self.put(record, Vec::new()).map(|()| Settles::Now)
     }
 
-    /// The guest has seen the last of an operation, or never will.
+    /// Ends an operation: the guest has seen its end, or never will.
     pub(crate) fn end_op(&mut self, op: OpId, whole: bool) -> Result<(), Stop> {
         let Some(OpState { seen, source, responded, redactions, .. }) = self.inner.ops.remove(&op.0) else { return Ok(()) };
         if !responded {

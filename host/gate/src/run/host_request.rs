@@ -1,4 +1,4 @@
-//! How requests of the host's own end on the record of their run.
+//! Records how host requests end.
 
 use effects::HostEnd;
 use vocabulary::Stop;
@@ -13,7 +13,7 @@ impl LockedRun<'_> {
             return Ok(());
         }
         let (peer, sent) = end.going.unzip();
-        // As for an act of the run: what was sent and not answered may have happened.
+        // As for an act of the run: a request that was sent and not answered may have happened.
         let outcome = if outcome == HttpOutcome::Failed && sent.is_some() { HttpOutcome::Unknown } else { outcome };
         let record = HostAnswered {
             at: self.now_ms(),
@@ -32,7 +32,7 @@ impl LockedRun<'_> {
         self.put(record, Vec::new())
     }
 
-    /// The host's own requests whose outcome nobody will learn: from a process that died, or still under way at the end.
+    /// Records host requests whose outcome stays unknown: requests of a process that died, and requests still under way at the end.
     pub(crate) fn end_host_asks(&mut self) -> Result<(), Stop> {
         let left = self.shared().book.host_unanswered(self.run());
         for number in left {

@@ -1,4 +1,4 @@
-//! Judging an act: the guest's choice of a credential, the decision, what bounds it over time, its intent.
+//! Judges an act: the guest's choice of a credential, the decision, the bounds over time, and the intent.
 
 use std::sync::PoisonError;
 
@@ -16,22 +16,22 @@ use crate::named::asked_of;
 use crate::payload_codec::in_pieces;
 use crate::settling::told;
 
-/// What was decided about an act.
+/// The decision about an act.
 pub(crate) enum Judged {
-    /// It may happen, as soon as its intent is durable.
+    /// The act may happen as soon as its intent is durable.
     Permitted {
         durable: Durable,
-        /// What its permit will be made of.
+        /// The parts of its permit.
         terms: Box<PermitParts<Act>>,
     },
-    /// It may not. The refusal is on the record, and the guest is told this.
+    /// The act may not happen. The refusal is on the record, and the guest gets this fault.
     Refused { op: OpId, fault: Fault },
 }
 
 /// An act that may happen.
 struct Allowed {
     bounds: Bounds,
-    /// The request without the guest's choice of a credential, if it made one: this is what is sent.
+    /// The request that is sent: without the guest's choice of a credential, if the guest made one.
     bare: Option<HttpAsk>,
 }
 
@@ -81,10 +81,10 @@ impl LockedRun<'_> {
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
 
-    /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as what a run is given.
-    /// The run does not need them, so requests beyond that are left out.
+    /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as the answers of a run.
+    /// A rebuild does not need them, so requests beyond that are left out.
     ///
-    /// SECURITY: an act on a credential may contain a value that the guest has found, so nothing of it is kept.
+    /// SECURITY: an act on a credential may contain a value that the guest has found, so no part of it is kept.
     fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
@@ -98,7 +98,7 @@ impl LockedRun<'_> {
         }
     }
 
-    /// Whether an act may happen.
+    /// Decides whether an act may happen.
     fn decided(&self, act: &Act, attempt: Attempt) -> Result<Allowed, Reason> {
         let shared = self.shared();
         let spec = &shared.header.spec;
@@ -112,7 +112,7 @@ impl LockedRun<'_> {
         Ok(Allowed { bounds, bare })
     }
 
-    /// What bounds acts over time: leases that were ended, uses, rates. A repetition was counted when it was asked for the first time.
+    /// Applies the bounds over time: ended leases, uses, rates. A repeated act was counted when it was asked for the first time.
     fn spend(&self, bounds: &Bounds, is_identify: bool, attempt: Attempt) -> Result<(), Reason> {
         let shared = self.shared();
         let spec = &shared.header.spec;
@@ -133,9 +133,10 @@ impl LockedRun<'_> {
     }
 }
 
-/// Within which bounds an act may happen now.
+/// The bounds within which an act may happen now.
 ///
-/// SECURITY: what waits for a person is refused while there is nobody to ask. It never happens without a yes, and it never waits for ever.
+/// SECURITY: an act that needs a person's yes is refused as long as nobody can be asked. It never happens without a yes, and it never waits
+/// without end.
 fn bounds_of(decision: Decision) -> Result<Bounds, Reason> {
     match decision {
         Decision::Permit(bounds) => Ok(bounds),

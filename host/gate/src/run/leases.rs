@@ -1,4 +1,4 @@
-//! A run's leases of credentials at the gate: how they end before the run, and what is seen of old values.
+//! A run's leases of credentials: how they end before the run, and what is recorded about values.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::{LockedRun, RunGate};
 use crate::lease;
 
 impl RunGate {
-    /// Ends this run's leases of a credential, or of all: nothing is asked under them from now on. Gives the names of those that were not ended
-    /// before.
+    /// Ends this run's lease of a credential, or all its leases: nothing is asked under them from now on. Returns the names of those that
+    /// were not ended before.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -20,7 +20,7 @@ impl RunGate {
         let names: BTreeSet<&str> = granted.filter(|name| credential.is_none_or(|only| only == *name)).collect();
         let mut ended = Vec::new();
         for name in names {
-            // A lease that was never used is ended too: then the record says that it may not be used.
+            // A lease that was never used is ended too, so that the record says that it may not be used.
             let lease = held.inner.leases.entry(name.to_owned()).or_default();
             if !std::mem::replace(&mut lease.revoked, true) {
                 ended.push(name.to_owned());
@@ -29,23 +29,23 @@ impl RunGate {
             }
         }
         drop(held);
-        // Code that waits for an answer under one of them learns of that.
+        // Notifies the tasks that wait for an answer under one of these leases.
         self.0.ended.send_modify(|all| all.extend(ended.iter().cloned()));
         Ok(ended)
     }
 
-    /// Returns when the lease of this credential was ended; never, without a credential.
+    /// Returns when the lease of this credential is ended. Without a credential, it never returns.
     pub(crate) async fn lease_ended(&self, credential: Option<String>) {
         let Some(name) = credential else { return std::future::pending().await };
         let mut ended = self.0.ended.subscribe();
-        // The sender lives as long as this.
+        // The sender lives as long as this gate.
         let _ = ended.wait_for(|ended| ended.contains(&name)).await;
     }
 
-    /// The value of a credential was met where it may not be. This is put on the record and counted.
+    /// Records and counts that the value of a credential was found where it may not be.
     ///
     /// # Errors
-    /// It was met once too often, or the record broke. The run ends.
+    /// The limit `value-hits` is exceeded, or the record broke. The run ends.
     pub(crate) fn value_met(&self, op: OpId, credential: &str, place: MetIn) -> Result<(), Stop> {
         let mut held = self.lock();
         held.check_unbroken()?;
@@ -57,7 +57,7 @@ impl RunGate {
         if times > self.header().spec.limits.value_hits { Err(Stop::Limit(vocabulary::Limit::ValueHits)) } else { Ok(()) }
     }
 
-    /// Puts it on the record that an old value was tried.
+    /// Records that an old value was tried.
     ///
     /// # Errors
     /// Only what ends the run.
@@ -76,7 +76,7 @@ impl RunGate {
         held.put(record, Vec::new())
     }
 
-    /// The record that the value of a credential is another one from now on.
+    /// The record that the value of a credential has changed.
     pub(crate) fn rotation(&self, credential: &str, version: u64) -> Record {
         CredentialChanged {
             at: self.lock().now_ms(),
@@ -91,7 +91,7 @@ impl RunGate {
         .into()
     }
 
-    /// Makes that record; durable when this returns.
+    /// Appends that record. It is durable when this returns.
     ///
     /// # Errors
     /// Only what ends the run.

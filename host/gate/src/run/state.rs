@@ -1,4 +1,4 @@
-//! What a run keeps of its acts that are under way.
+//! The state of a run's acts that are under way.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::resume_point::SeenAnswer;
 /// An act that was permitted and whose end the guest has not seen.
 pub(crate) struct OpState {
     pub(crate) answered: bool,
-    /// Its answer, its fault and its settled record are of this kind.
+    /// The kind of act. Its answer, its fault and its record of the outcome are of this kind.
     pub(crate) kind: ActKind,
-    /// The credential that is sent with it.
+    /// The name of the credential that is sent with it.
     pub(crate) credential: Option<String>,
-    /// What of it was handed to a connection, once it was begun.
+    /// How much of it was handed to a connection, once it was begun.
     pub(crate) trail: Option<Arc<Trail>>,
-    /// A response came: what the guest is given of it is put on the record at its end.
+    /// Whether a response came. What the guest gets of it is then recorded at its end.
     pub(crate) responded: bool,
-    /// Secrets that were taken out of it.
+    /// How many secrets were taken out of its answer.
     pub(crate) redactions: u64,
     pub(crate) seen: SeenAnswer,
     pub(crate) source: SafeText,

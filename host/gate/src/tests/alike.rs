@@ -28,14 +28,14 @@ fn refused(log: &MemoryLog) -> Vec<Refused> {
     log.bodies().into_iter().filter_map(parse).collect()
 }
 
-/// Every name that the record has, with how often.
+/// Every name on the record, with how often it was refused.
 fn names(log: &MemoryLog) -> BTreeMap<String, u64> {
     let mut names = BTreeMap::new();
     for one in refused(log) {
         match one.counted {
             None => *names.entry(one.ask.resource.to_string()).or_default() += 1,
             Some(counted) => {
-                assert_eq!(one.ask.resource, vocabulary::Resource::Several, "a record that counts names nothing as if it were all");
+                assert_eq!(one.ask.resource, vocabulary::Resource::Several, "a counting record does not name a single resource");
                 assert_eq!(counted.names.iter().map(|name| name.times).sum::<u64>(), one.alike);
                 assert!(counted.last < counted.names.len() as u64, "{counted:?}");
                 counted.names.iter().for_each(|name| *names.entry(name.resource.to_string()).or_default() += name.times);
@@ -97,7 +97,7 @@ fn a_table_of_names_that_is_full_is_written_and_begun_anew() {
     assert!(refused(&log).len() < 200, "{}", refused(&log).len());
 }
 
-/// Asks for always new names, which are refused, in three ways.
+/// Asks in three ways for names that are always new. All are refused.
 fn vain(world: &mut dyn vocabulary::World, times: u64) -> Result<(), Stop> {
     for n in 0..times {
         let op = world.submit(ask("GET", "b.test", &format!("/{}", n % 700)))?;

@@ -1,4 +1,4 @@
-//! How the gate drives effects: what is on the record when an effect goes on, and what is never begun.
+//! How the gate drives effects: what is on the record when an effect continues, and what is never begun.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -20,10 +20,10 @@ use vocabulary::{
 use super::kit::{MemoryLog, ask, gate_on, grants, header};
 use crate::{ChangeNote, Closing, Live, LiveParts, Nobody, Notes, RunGate};
 
-/// What an effect tells, one after the other; after the last it waits for ever.
+/// The progress of an effect, one after the other. After the last one it waits without end.
 type Script = VecDeque<EffectProgress>;
 
-/// Effects that only tell what they were told to, and note what the record had at each of their steps.
+/// Effects that report what a test gave them, and note what the record had at each of their steps.
 struct Scripted {
     log: MemoryLog,
     scripts: Mutex<VecDeque<Script>>,
@@ -201,7 +201,7 @@ async fn an_effect_that_ends_without_a_word_leaves_nobody_waiting_and_is_settled
 
 #[tokio::test]
 async fn what_was_permitted_when_the_run_is_stopped_is_not_sent() {
-    // The control: it goes on where nobody stops it.
+    // The control: it continues if nobody stops it.
     for stopped in [false, true] {
         let mut run = driven(grants(), Limits::default(), [vec![EffectProgress::Ready, answered()]]);
         run.get();
@@ -242,7 +242,7 @@ async fn nothing_is_looked_at_without_a_permit_of_its_own() {
     let read = FileAsk::Read { file, offset: 0, len: 9 };
     assert!(matches!(run.live.observe(read.clone()), Ok(FileAnswer::Bytes(_))));
     assert_eq!(run.effects.observed.lock().unwrap().len(), 2);
-    // A change is refused, and what is not open is not looked at.
+    // A change is refused, and a file that is not open is not looked at.
     let change = FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
     assert_eq!(run.live.observe(change), Ok(FileAnswer::Fault(FileFault::NotPermitted)));
     for file in [0, 3, 99, u64::MAX] {
@@ -304,7 +304,7 @@ async fn the_host_itself_sends_nothing_before_that_is_on_the_record() {
     run.wants.send(HostWant::Ended { number: 1, end: HostEnd { status: Some(200), ..HostEnd::default() }, reply }).unwrap();
     told.await.unwrap();
     assert_eq!(run.kinds().last().unwrap(), "host-answered");
-    // A record that can't be durable gives no permit.
+    // If a record can't become durable, there is no permit.
     run.log.fail_durability();
     let (reply, permit) = oneshot::channel();
     run.wants.send(want(1, reply)).unwrap();

@@ -191,7 +191,7 @@ fn an_answer_that_nobody_wants_any_more_is_not_handed_on() {
     assert_eq!(count(&log, r#""outcome":"abandoned""#), 1);
 }
 
-/// Asks in vain so often, and looks at the clock in between, so that counting meets releases.
+/// Asks this often for what is refused, and makes the clock jump in between, so that counting and releases alternate.
 fn vain(world: &mut dyn vocabulary::World, times: u64) -> Result<Vec<u8>, Stop> {
     for n in 0..times {
         let op = world.submit(ask("GET", "b.test", &format!("/{n}")))?;
@@ -271,7 +271,7 @@ fn past_what_may_be_kept_a_run_goes_on_and_can_not_be_resumed() {
     let record = recorded(&log.leaves());
     assert!(!record.is_kept());
     assert!(RunWorld::audit(record, World::new(None, 1)).is_err());
-    assert!(log.bodies().iter().any(|body| body.contains(r#""bytes":130"#)), "received is whole all the same");
+    assert!(log.bodies().iter().any(|body| body.contains(r#""bytes":130"#)), "what was received is whole nevertheless");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_watcher_is_told_at_once() {
     gate.say(Claim::Stdout(SafeText::new("hello", 5)), 0).unwrap();
     let told = told.0.lock().unwrap();
     assert_eq!(*told, ["1.2.3.4:80 not-served", r#"Stdout(SafeText("hello"))"#]);
-    assert_eq!(count(&log, "hello"), 0, "nothing said is written yet");
+    assert_eq!(count(&log, "hello"), 0, "no claim is written yet");
 }
 
 #[test]

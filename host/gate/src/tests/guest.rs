@@ -1,4 +1,4 @@
-//! A guest whose every step hangs on everything it saw.
+//! A guest whose every step depends on everything that it saw.
 
 use vocabulary::{
     AskedPath, Claim, ClaimedProgress, ClosedAsk, Digest, FileAnswer, FileAsk, FileId, FileOpen, OpId, Release, SafeText, Stop,
@@ -6,7 +6,7 @@ use vocabulary::{
 
 use super::kit::{Chance, ask, now};
 
-/// A program that does what the hash of everything it has seen tells it to.
+/// A program whose actions are determined by the hash of everything that it has seen.
 pub(super) struct Guest {
     seen: Chance,
     open: Vec<OpId>,
@@ -30,7 +30,7 @@ impl Guest {
         self.note(&format!("{release:?}"));
     }
 
-    /// Goes on for so many steps; what it returns tells everything it has seen.
+    /// Runs for this number of steps. Its result depends on everything that it has seen.
     pub(super) fn run(&mut self, world: &mut dyn vocabulary::World, steps: usize) -> Result<Vec<u8>, Stop> {
         for _ in 0..steps {
             self.step(world)?;

@@ -1,4 +1,4 @@
-//! A log in memory, a clock that only counts, chance that comes again, and what runs are opened with.
+//! A log in memory, a clock that only counts, reproducible random numbers, and the headers of runs.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,11 +28,11 @@ pub(super) struct MemoryLog(Arc<Mutex<Memory>>);
 #[derive(Default)]
 struct Memory {
     leaves: Vec<Leaf>,
-    /// How many there were after each append: a crash leaves one of these numbers.
+    /// How many records there were after each append. A crash leaves one of these numbers.
     ends: Vec<usize>,
-    /// Appends that still work.
+    /// How many further appends succeed.
     left: Option<usize>,
-    /// What is appended never becomes durable.
+    /// Whether appended records never become durable.
     never_durable: bool,
 }
 
@@ -109,7 +109,7 @@ impl Clock for CountingClock {
     }
 }
 
-/// SplitMix64: chance that comes again with its seed.
+/// SplitMix64: random numbers that are the same for the same seed.
 #[derive(Clone)]
 pub(super) struct Chance(pub(super) u64);
 
@@ -178,7 +178,7 @@ pub(super) fn open_on(log: &MemoryLog, limits: Limits) -> RunGate {
     gate_on(log).open_run(header(grants(), limits), Arc::new(Nobody)).unwrap()
 }
 
-/// The fold of these records, which must be in order.
+/// The ledger of these records, which must be in order.
 pub(super) fn fold(leaves: &[Leaf]) -> Ledger {
     let mut ledger = Ledger::new();
     for leaf in leaves {
@@ -213,7 +213,7 @@ pub(super) fn http_ask(method: &str, host: &str, path: &str) -> HttpAsk {
     }
 }
 
-/// A person's word on an act, after it is known that nobody knows.
+/// A person's settlement of an act that is recorded as unknown.
 pub(super) fn settle(log: &MemoryLog, op: u64, did: bool) {
     let by = vocabulary::Principal::new(1001, Some("bob"));
     drop(gate_on(log).settle(run_id(), &[op], did, &by).unwrap().unwrap());

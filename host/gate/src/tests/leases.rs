@@ -1,4 +1,4 @@
-//! Leases of credentials: one for each run and credential, bounded, on the record, and ended when somebody says so.
+//! Leases of credentials: one for each run and credential. They are bounded, recorded, and can be ended by a person.
 
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ fn the_rate_of_an_engagement_bounds_every_ask_under_it() {
     let under = || Grants { engagement: Some(engagement.clone()), ..grants() };
     let (one, other) = (open(&home, under()), open(&home, under()));
     assert_eq!([use_it(&one), use_it(&other), use_it(&one), use_it(&other)], [None, None, None, Some(TOO_MANY)]);
-    assert_eq!(use_it(&open(&home, grants())), None, "what is not under it is not bounded by it");
+    assert_eq!(use_it(&open(&home, grants())), None, "requests without the credential are not bounded by it");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn uses_are_counted_over_a_crash() {
     };
     let again = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
-    // The first number is taken; what is asked now is another operation.
+    // The first number is taken, so this ask is another operation.
     assert_eq!([use_it(&again), use_it(&again)], [None, Some(TOO_MANY)]);
     assert_eq!(of_kind(&log, "lease-issued").len(), 1);
 }
@@ -169,8 +169,8 @@ fn asking_whose_a_value_is_is_slow() {
     let ask = || Act::Credential(CredentialAsk { name: "key".to_owned(), step: CredentialStep::Identify("found-value".into()) });
     let faults: Vec<_> = (0..61).map(|_| fault(&gate, ask())).collect();
     assert_eq!(faults.iter().filter(|fault| fault.is_none()).count(), 60);
-    assert_eq!(faults[60], Some(Fault::Credential(CredentialFault::OverLimit)), "in the words of its own capability");
-    assert!(!log.bodies().iter().any(|body| body.contains("found-value")), "what was found may be somebody's");
+    assert_eq!(faults[60], Some(Fault::Credential(CredentialFault::OverLimit)), "the fault is of its own capability");
+    assert!(!log.bodies().iter().any(|body| body.contains("found-value")), "a value that the guest has found may be a secret");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
     assert!(of_kind(&log, "refused")[0].contains("placeholder-misplaced"));
 }
 
-/// A run with a stand-in for `key`, which is bound to `a.test`; `b.test` is granted without a credential.
+/// A run with a placeholder for `key`, which is bound to `a.test`. `b.test` is granted without a credential.
 fn with_placeholder(log: &MemoryLog) -> (RunGate, String) {
     let mut grants = with_key(|_| ());
     let mut elsewhere = grants.http[0].clone();
@@ -216,7 +216,7 @@ fn bearing(host: &str, text: &str) -> Act {
     Act::Http(ask)
 }
 
-/// It is refused, with a reason that names it, instead of going out as it is.
+/// The request is refused with a reason that names the placeholder, and is not sent with it.
 #[test]
 fn a_placeholder_for_another_destination_is_refused_and_never_sent() {
     let log = MemoryLog::default();

@@ -1,4 +1,4 @@
-//! Runs of a made-up guest in a made-up world, recorded, cut off, gone on with and rebuilt.
+//! Runs of a simulated guest in a simulated world, which are recorded, cut off, resumed and rebuilt.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod alike;

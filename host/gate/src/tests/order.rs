@@ -1,4 +1,4 @@
-//! The ledger: which records can't stand where they stand, and what a snapshot keeps.
+//! The ledger: which records are out of order, and what a snapshot keeps.
 
 use vocabulary::record::{Answered, HttpOutcome, Received, Record, RecordKind, Settled, VERSION};
 use vocabulary::{Digest, Outcome, SafeText};
@@ -17,7 +17,7 @@ fn received(op: u64) -> Record {
     Received { bytes: 0, digest, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
 }
 
-/// Opened, and one act asked and answered.
+/// The records of a run that was opened and in which one act was asked and answered.
 fn begun() -> (MemoryLog, Ledger) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());

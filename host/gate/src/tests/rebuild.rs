@@ -1,4 +1,4 @@
-//! A run is its record: rebuilt it is the same, cut off anywhere it goes on, and the first difference is named.
+//! A run is its record: a rebuild is the same, a run that was cut off anywhere can be resumed, and the first difference is named.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn done(output: Vec<u8>) -> Closing {
     Closing { active_ms: 1, outcome: Outcome::Done, output: Some(output), peak_memory: 2 }
 }
 
-/// A whole run: its records, and after which of them a crash may come.
+/// A whole run: its records, and the numbers of records after which a crash is possible.
 fn record(seed: u64) -> (Vec<Leaf>, Vec<usize>) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
@@ -34,7 +34,7 @@ fn audit(leaves: &[Leaf], guest: u64, steps: usize) -> Result<(), String> {
     replay.verdict(&Outcome::Done, Some(&output)).map_err(|divergence| divergence.to_string())
 }
 
-/// Goes on with a run until it ends; acts of which nobody knows are settled in turn. Gives back how often it was resumed.
+/// Resumes a run until it ends. Acts with an unknown outcome are settled in turn. Returns how often the run was resumed.
 fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
     for times in 1..50 {
         let record = recorded(&log.leaves());

@@ -16,7 +16,7 @@ fn run(n: u8) -> RunId {
     RunId::from_parts(1, [n; 10])
 }
 
-/// The request that such a line names.
+/// The request that a line such as `GET http://a.test/x` names.
 fn http(line: &str) -> Resource {
     let (method, url) = line.split_once(' ').unwrap();
     Resource::Http(HttpResource::new(&Method::new(method).unwrap(), &url.parse().unwrap()))
@@ -204,19 +204,19 @@ fn rows_are_bounded_and_what_has_none_is_counted() {
     assert_eq!((both.totals.refusals, both.more.refused), (40_000, 20_000));
 }
 
-/// What a person said of an act.
+/// A person's settlement of an act.
 fn settled(op: u64, did: bool) -> Record {
     let (by, kind) = (vocabulary::Principal::new(1, None::<&str>), RecordKind::ActSettled);
     vocabulary::record::ActSettled { at: 1, by, did, kind, op, v: VERSION }.into()
 }
 
-/// An answer that a host gave in place of one that was lost.
+/// An answer that a host recorded in place of one that was lost.
 fn nobody_knows(op: u64) -> Record {
     let Record::Answered(answered) = answered(op, HttpOutcome::Unknown) else { unreachable!() };
     Answered { how: Settled::unknown(vocabulary::ActKind::Http), ..answered }.into()
 }
 
-/// Sent, answered, failed, unknown and said, after these records.
+/// The counts `sent`, `answered`, `failed`, `unknown` and `said` after these records.
 fn counted(records: &[Record]) -> [u64; 5] {
     let mut touched = Touched::default();
     (1..).zip(records).for_each(|(seq, record)| touched.take(run(1), seq, record));
@@ -241,11 +241,11 @@ fn an_intent_without_an_end_counts_as_sent_and_unknown_until_it_is_settled() {
     assert_eq!(counted(&[intent(), nobody_knows(1)]), [1, 0, 0, 1, 0]);
     assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, true)]), [1, 0, 0, 0, 1]);
     assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, false)]), [0, 0, 1, 0, 0]);
-    // Another attempt takes nothing away from the one before.
+    // Another attempt does not change how the attempt before it counts.
     assert_eq!(counted(&[intent(), again()]), [2, 0, 0, 2, 0]);
     assert_eq!(counted(&[intent(), again(), response()]), [2, 1, 0, 1, 0]);
     assert_eq!(counted(&[intent(), nobody_knows(1), settled(1, false), again(), response()]), [1, 1, 1, 0, 0]);
-    // The controls: what has an end is counted once, by that.
+    // The controls: an attempt with an end is counted once, by its end.
     assert_eq!(counted(&[intent(), response()]), [1, 1, 0, 0, 0]);
     assert_eq!(counted(&[intent(), answered(1, HttpOutcome::Failed)]), [0, 0, 1, 0, 0]);
     assert_eq!(counted(&[intent(), answered(1, HttpOutcome::Unknown)]), [1, 0, 0, 1, 0], "the agent was told so");

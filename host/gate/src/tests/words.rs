@@ -1,4 +1,4 @@
-//! What is said of an act whose outcome nobody knows, and how a person's word settles it.
+//! What is recorded of an act with an unknown outcome, and how a person settles it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn cut_off(method: &str) -> MemoryLog {
     cut
 }
 
-/// Resumes it, and waits for the first thing that the guest is let see.
+/// Resumes it, and waits for the first release to the guest.
 fn resume(log: &MemoryLog, method: &str) -> Result<GuestEvent, Stop> {
     let resuming =
         Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };

@@ -1,4 +1,4 @@
-//! A world of chance: everything that can come, comes in any order.
+//! A random world: events come in any possible order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::ask::{Judgement, PendingIntent};
 use crate::resume_plan::ResumePlan;
 use crate::{LiveWorld, ResumePoint, RunGate, SeenAnswer};
 
-/// What a server answers. It depends on the path alone, so that asking again gives the same.
+/// The answer of a server. It depends only on the path, so that a repeated ask gets the same answer.
 fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
     let Act::Http(ask) = act else { panic!("this world has only servers") };
     let digest = Digest::of(ask.target.path.as_bytes());
@@ -26,7 +26,7 @@ fn answer(act: &Act) -> (HttpHead, Vec<u8>) {
     (HttpHead { headers, status }, body)
 }
 
-/// A world in which everything that can come, comes in an order of chance.
+/// A world in which events come in a random order.
 pub(super) struct World {
     pub(super) gate: Option<RunGate>,
     chance: Chance,

@@ -1,4 +1,4 @@
-//! Rows for what is not a request of the agent: acts on credentials, and what the host asked on its own behalf.
+//! Rows for what is not a request of the agent: acts on credentials, and host requests.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use vocabulary::{Resource, SafeText};
 
 use super::row::add_peers;
 
-/// One act on one credential that is not a request of the agent's: `set key`, `identify *`.
+/// An act on a credential that is not an HTTP request of the agent, for example `set key` or `identify *`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedAct {
     /// How often it was asked for.
@@ -19,26 +19,26 @@ pub struct TouchedAct {
     pub done: u64,
     /// How often it was refused after its intent, or failed before it began.
     pub failed: u64,
-    /// How often it was not done: it came at the wrong step, the target did not accept it, or a person has said so.
+    /// How often it was not done: it came at the wrong step, the target did not accept it, or a person has settled it so.
     pub not_done: u64,
     /// The step and the credential.
     pub resource: Resource,
-    /// How often nobody knows whether it was done.
+    /// How often it is unknown whether it was done.
     pub unknown: u64,
 }
 
-/// What the host asked on its own behalf.
+/// Host requests for one resource, credential and purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedOwn {
-    /// How often.
+    /// How often it was asked for.
     pub asked: u64,
-    /// For which credential.
+    /// The credential that it was for.
     pub credential: SafeText,
     /// How often nothing was sent.
     pub failed: u64,
-    /// Addresses that were really spoken to.
+    /// Addresses that were connected to.
     pub peers: Vec<String>,
-    /// What for.
+    /// The purpose of the host request.
     pub purpose: HostPurpose,
     /// Bytes of bodies that arrived.
     pub received: u64,
@@ -61,7 +61,7 @@ impl TouchedAct {
         match answered.class() {
             AnswerClass::Done | AnswerClass::Response => self.done += 1,
             AnswerClass::NotDone => self.not_done += 1,
-            // Nobody waited for what became of it.
+            // The outcome of an abandoned act is unknown too.
             AnswerClass::Unknown | AnswerClass::Abandoned => self.unknown += 1,
             AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed | AnswerClass::Failed => {
                 self.failed += 1

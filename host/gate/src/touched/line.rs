@@ -1,4 +1,4 @@
-//! What each record says was touched, in lines that can be added up in any grouping: by run, by resource, or under a filter.
+//! Turns each record into lines of what was touched. Lines can be added up in any grouping: by run, by resource, or under a filter.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub enum TouchedLine {
     Http(TouchedHttp),
     /// An act on a credential.
     Act(TouchedAct),
-    /// What the host asked on its own behalf.
+    /// A host request.
     Own(TouchedOwn),
     /// A run's use of a credential.
     Lease(TouchedLease),
@@ -26,7 +26,7 @@ pub enum TouchedLine {
     Refused(TouchedRefusal),
 }
 
-/// Memory that a row takes besides its text: with its place in the table of rows, and with the addresses that it may name later.
+/// Bytes that a row takes besides its text, including its place in the table of rows and the addresses that may be added later.
 const ROW_BYTES: usize = 384;
 
 impl TouchedLine {
@@ -60,12 +60,12 @@ struct Open {
     stage: LineStage,
 }
 
-/// How far an act is.
+/// The stage of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum LineStage {
-    /// An intent alone. If the process died, the act may have been sent.
+    /// It has only an intent. If the process died, the act may have been sent.
     Asked,
-    /// Nobody knows whether it happened, and a person may still say so.
+    /// It is unknown whether it happened, and a person may still settle it.
     Unknown {
         /// Whether it was counted as sent.
         is_counted: bool,
@@ -74,20 +74,20 @@ enum LineStage {
     Answered,
 }
 
-/// Goes through records in the log's order and says what each touched. An answer names its act by a number alone, so acts that are under
-/// way are remembered.
+/// Reads records in the log's order and returns what each touched. An answer names its act only by a number, so acts under way are
+/// remembered.
 ///
-/// INVARIANT: nothing is understated. An intent without an end counts as sent and unknown ([`TouchedLines::without_end`]), and so does an attempt
-/// that was made again. If a person has said whether an act happened, that word counts.
+/// INVARIANT: counts are never too low. An intent without an end counts as sent and unknown ([`TouchedLines::without_end`]), and so does an
+/// attempt that was repeated. If a person has settled an act, the settlement counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedLines {
     open: BTreeMap<(RunId, u64), Open>,
-    /// Requests of the host's own, by number.
+    /// Host requests under way, by number.
     own: BTreeMap<(RunId, u64), TouchedOwn>,
 }
 
 impl TouchedLines {
-    /// Takes one record in, and gives each line to `to`.
+    /// Reads one record, and passes each line to `to`.
     pub fn take(&mut self, run: RunId, seq: u64, record: &Record, to: &mut dyn FnMut(TouchedLine)) {
         match record {
             Record::Observed(observed) => observed.objects.iter().map(TouchedFile::of).map(TouchedLine::File).for_each(to),
@@ -99,7 +99,7 @@ impl TouchedLines {
                 }
             }
             Record::Refused(refused) => {
-                // An attempt before a crash may have been sent, though asking again was refused.
+                // An attempt before a crash may have been sent, although its repetition was refused.
                 if let Some(before) = self.open.remove(&(run, refused.op)) {
                     before.without_end(run, to);
                 }
@@ -214,7 +214,7 @@ impl TouchedLines {
 }
 
 impl TouchedLines {
-    /// What is under way where the records end, as it has to be counted there: whether it happened is not known.
+    /// The lines for acts that are under way where the records end. They count as unknown.
     pub fn without_end(&self, to: &mut dyn FnMut(RunId, TouchedLine)) {
         for ((run, _), open) in &self.open {
             open.without_end(*run, &mut |line| to(*run, line));
@@ -236,13 +236,13 @@ impl TouchedLines {
     }
 }
 
-/// How much was sent, and to whom.
+/// Notes how much was sent, and to which address.
 fn sent_to(act: &mut TouchedHttp, answered: &Answered) {
     act.sent_bytes = answered.sent().map_or(0, Sent::bytes);
     act.peers.extend(answered.peer().map(|peer| peer.to_string()));
 }
 
-/// What an answer says of its request.
+/// Counts the outcome of a request.
 fn http(act: &mut TouchedHttp, answered: &Answered) {
     act.sent = u64::from(answered.may_have_been_sent());
     sent_to(act, answered);
@@ -252,13 +252,13 @@ fn http(act: &mut TouchedHttp, answered: &Answered) {
             act.statuses.extend(answered.status().map(|status| (status, 1)));
         }
         AnswerClass::RefusedAddress | AnswerClass::RefusedCredential | AnswerClass::RefusedLapsed => act.refused = 1,
-        // What was given up after it was sent may have happened.
+        // A request that was abandoned after it was sent may have happened.
         AnswerClass::Failed | AnswerClass::Abandoned if act.sent == 0 => act.failed = 1,
         AnswerClass::Failed | AnswerClass::Abandoned | AnswerClass::Unknown => act.unknown = 1,
     }
 }
 
-/// Forgets what is under way in a run, and returns it.
+/// Removes the acts under way of a run, and returns them.
 fn forget<T>(open: &mut BTreeMap<(RunId, u64), T>, run: RunId) -> impl Iterator<Item = T> {
     let mut own = open.split_off(&(run, 0));
     if let Some(mut others) = own.keys().find(|(of, _)| *of != run).copied().map(|first| own.split_off(&first)) {
@@ -284,7 +284,7 @@ impl Open {
         TouchedLine::Act(act)
     }
 
-    /// Whether it happened is not known, and nobody has said.
+    /// Counts an act whose outcome is unknown and not settled.
     fn without_end(&self, run: RunId, to: &mut dyn FnMut(TouchedLine)) {
         let new = match self.stage {
             LineStage::Answered => return,
@@ -298,7 +298,7 @@ impl Open {
         self.lease(run, to, |lease| lease.sent = new);
     }
 
-    /// A person has said whether it happened.
+    /// Counts an act that a person has settled.
     fn settled(&self, run: RunId, did: bool, to: &mut dyn FnMut(TouchedLine)) {
         let LineStage::Unknown { is_counted } = self.stage else { return };
         let new = u64::from(did && !is_counted);
@@ -320,7 +320,7 @@ impl Open {
     }
 }
 
-/// A refusal, or each of those that a record counts, under its own name.
+/// The lines of a refusal, or of each refusal that a counting record names.
 fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(TouchedLine)) {
     let one = |alike: u64, resolved: &Option<SafeText>, resource: &Resource| {
         TouchedLine::Refused(TouchedRefusal {

@@ -1,4 +1,4 @@
-//! Filters what is summed up. The filter applies before anything is added, so that no sum contains a part of another one.
+//! Filters what is summed up. The filter applies before anything is added, so no sum contains parts that the filter leaves out.
 
 use super::{TouchedLine, TouchedRefusal};
 use vocabulary::{Capability, CredentialResource, Resource};
@@ -6,11 +6,11 @@ use vocabulary::{Capability, CredentialResource, Resource};
 /// A filter. A question about a host does not show files, and a question about files does not show hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Only {
-    /// Requests under this credential, leases of it, refusals about it.
+    /// Only requests under this credential, leases of it, and refusals about it.
     pub credential: Option<String>,
-    /// Files at or beneath one of these paths, in the form of [`normal`].
+    /// Only files at or beneath one of these paths, in the form of [`normal`].
     pub files: Option<Vec<String>>,
-    /// Requests to this host.
+    /// Only requests to this server.
     pub host: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl Only {
         self.credential.as_deref().is_none_or(|only| name == Some(only))
     }
 
-    /// An act that is about no single credential is about all.
+    /// Whether an act passes. An act that is about no single credential counts as being about all.
     fn takes_act(&self, resource: &Resource) -> bool {
         match resource {
             Resource::Credential(CredentialResource { name: Some(name), .. }) => self.takes_credential(Some(name.as_str())),
@@ -85,15 +85,15 @@ impl Only {
     }
 }
 
-/// A path of a mount without `.`, `..`, double slashes and a slash at its end. Only its letters are looked at, so two spellings of one file
-/// become the same unless there is a link among them.
+/// A path of a mount without `.`, `..`, double slashes and a trailing slash. Only the text is looked at, so two spellings of one file
+/// become the same unless one of them leads through a link.
 pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
-            // Above the root there is nothing; a relative path keeps what leads out of it.
+            // There is nothing above the root. A relative path keeps the `..` that lead out of it.
             ".." if path.starts_with('/') => {}
             part => parts.push(part),
         }
@@ -102,7 +102,7 @@ pub fn normal(path: &str) -> String {
     format!("{front}{}", parts.join("/"))
 }
 
-/// Whether a path is this one or lies beneath it.
+/// Whether a path is the folder itself or lies beneath it.
 pub fn lies_in(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use vocabulary::record::{Object, Touch};
 use vocabulary::{Function, Resource, RunId, SafeText};
 
-/// BOUND: addresses named for one resource.
+/// BOUND: number of addresses that are listed for one resource.
 const PEERS_MAX: usize = 16;
-/// BOUND: old values named for one lease.
+/// BOUND: number of old values that are listed for one lease.
 const PROBES_MAX: usize = 64;
 
 /// How often something without a row was touched.
@@ -28,14 +28,14 @@ pub struct More {
     pub refused: u64,
 }
 
-/// Requests in numbers, whether they have rows or not.
+/// Totals of requests, whether they have rows or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedTotals {
     /// Responses that came.
     pub answered: u64,
-    /// Requests that the guest asked for, those that were refused at once and repetitions after a crash too.
+    /// Requests that the guest asked for, including those that were refused at once and repetitions after a crash.
     pub asked: u64,
-    /// Bytes of bodies that the guest was given.
+    /// Bytes of bodies that the guest got.
     pub bytes: u64,
     /// Requests that certainly did not happen, for another reason than a refusal.
     pub failed: u64,
@@ -43,13 +43,13 @@ pub struct TouchedTotals {
     pub refused: u64,
     /// Refusals of any kind.
     pub refusals: u64,
-    /// Requests of which a person has said that they happened.
+    /// Requests that a person has settled as happened.
     pub said: u64,
     /// Requests for which something left the host, or may have.
     pub sent: u64,
-    /// Bytes of them.
+    /// Bytes of requests that were sent.
     pub sent_bytes: u64,
-    /// Requests of which nobody knows whether they happened.
+    /// Requests of which it is unknown whether they happened.
     pub unknown: u64,
 }
 
@@ -58,15 +58,15 @@ pub struct TouchedTotals {
 pub struct TouchedFile {
     /// Bytes read, or names listed.
     pub amount: u64,
-    /// As the guest saw it.
+    /// The path as the guest saw it.
     pub path: SafeText,
-    /// Where it really was when it was opened, if links led to another place.
+    /// The real path when it was opened, if links led to another place.
     pub real: Option<SafeText>,
-    /// How often.
+    /// How often it was touched.
     pub times: u64,
-    /// Names in it that are not UTF-8, so that no guest can be told of them.
+    /// Number of names in it that are not UTF-8, so that no guest can see them.
     pub untold: u64,
-    /// What was done.
+    /// What was done with it.
     pub what: Touch,
 }
 
@@ -75,21 +75,21 @@ pub struct TouchedFile {
 pub struct TouchedHttp {
     /// Responses that came.
     pub answered: u64,
-    /// How often it was asked for and not refused at once, repetitions after a crash too.
+    /// How often it was asked for and not refused at once, including repetitions after a crash.
     pub asked: u64,
-    /// Bytes of bodies that the guest was given.
+    /// Bytes of bodies that the guest got.
     pub bytes: u64,
     /// The name of the credential that was sent, or should have been.
     pub credential: Option<String>,
-    /// How often it certainly did not happen, for another reason than a refusal: nothing of it was sent, or a person has said so.
+    /// How often it certainly did not happen, for another reason than a refusal: nothing was sent, or a person has settled it so.
     pub failed: u64,
-    /// Addresses that were really spoken to.
+    /// Addresses that were connected to.
     pub peers: Vec<String>,
     /// Asks that were refused after their intent, because of their address or their credential.
     pub refused: u64,
     /// What was asked, without the values in its query.
     pub resource: Resource,
-    /// How often nobody knew whether it happened, and a person has said that it did.
+    /// How often its outcome was unknown, and a person has settled it as happened.
     pub said: u64,
     /// How often something left the host, or may have: an intent without an end counts.
     pub sent: u64,
@@ -97,18 +97,18 @@ pub struct TouchedHttp {
     pub sent_bytes: u64,
     /// How often each status came.
     pub statuses: BTreeMap<u16, u64>,
-    /// Asks of which nobody knows whether they had an effect: something of them was or may have been sent, and there is no answer.
+    /// Asks of which it is unknown whether they had an effect: a part of them was or may have been sent, and there is no answer.
     pub unknown: u64,
 }
 
 /// One run's use of one credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedLease {
-    /// Asks under it.
+    /// Number of asks under it.
     pub asked: u64,
     /// The credential's name.
     pub credential: SafeText,
-    /// The run and the credential.
+    /// The name of the lease: the run and the credential.
     pub lease: SafeText,
     /// Old values that were tried at their target.
     pub probes: Vec<TouchedProbe>,
@@ -125,38 +125,38 @@ pub struct TouchedLease {
 pub struct TouchedProbe {
     /// Whether it was refused.
     pub refused: bool,
-    /// Of the response; `None` if none came.
+    /// Status of the response; `None` if none came.
     pub status: Option<u16>,
-    /// Which value.
+    /// Version of the value.
     pub version: u64,
 }
 
-/// One refusal, or several alike.
+/// One refusal, or several similar ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedRefusal {
-    /// How many it stands for.
+    /// How many refusals this row stands for.
     pub alike: u64,
-    /// The stable code.
+    /// The stable code of the reason.
     pub code: String,
     /// The credential that it was about.
     pub credential: Option<String>,
-    /// Interface and function.
+    /// The interface and function that were called.
     pub function: Function,
     /// Whether it was refused only after its intent.
     pub intended: bool,
-    /// Why, for people.
+    /// The reason in words for people.
     pub reason: String,
-    /// Where a path leads, if that is not what was asked for.
+    /// Where the path leads, if it leads elsewhere than it says.
     pub resolved: Option<SafeText>,
     /// What was asked for, in the guest's words.
     pub resource: Resource,
-    /// Which run.
+    /// The run.
     pub run: RunId,
-    /// The number in the run of the first that it stands for.
+    /// Number in the run of the first refusal that this row stands for.
     pub seq: u64,
 }
 
-/// Adds what is new of these, up to the bound.
+/// Adds new addresses, up to the bound.
 pub(super) fn add_peers(peers: &mut Vec<String>, new: &[String]) {
     for peer in new {
         if peers.len() < PEERS_MAX && !peers.contains(peer) {

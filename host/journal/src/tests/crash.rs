@@ -1,4 +1,4 @@
-//! A process that dies: what is there is opened, what was acknowledged is there.
+//! A process dies: the home can be opened, and has everything that was acknowledged.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
@@ -24,7 +24,7 @@ fn cut_at_any_byte_of_the_last_batch_the_log_opens_with_the_rest() {
         let torn = if len == end { &[][..] } else { &whole[begin..len] };
         let torn = torn.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
         assert_eq!((opened.recovered_bytes, report.torn_bytes), (torn, torn), "cut at {len}");
-        // It goes on as if the torn batch had never been.
+        // The log continues as if the torn batch had never been written.
         put(&journal, run(2), "more");
         journal.close().unwrap();
         assert_eq!(bodies(&home).last().unwrap(), "more");
@@ -84,7 +84,7 @@ fn a_copy_taken_while_writing_opens_and_verifies() {
             copy(&home, &killed);
             let (reopened, opened) = open_with(&killed, None, small()).unwrap();
             assert_eq!((opened.size, reopened.open_runs().contains(&run(1))), (number + 1, true));
-            // The run goes on where it was, with its key.
+            // The run continues where it was, with its key.
             reopened.append(run(1), b"after".to_vec(), vec![b"sealed".to_vec().into()]).unwrap();
             reopened.close().unwrap();
             assert!(check(&killed, None).holds());

@@ -1,4 +1,4 @@
-//! Flipped bits: every one of a small log, found and placed.
+//! Flipped bits: each bit of a small log is flipped, and the fault is found at the right position.
 
 use super::kit::{check, flip, frames, sample, segment};
 use crate::ids::HEADER_BYTES;
@@ -53,7 +53,7 @@ fn a_bit_in_the_empty_space_is_torn_bytes_in_the_last_segment_and_a_fault_in_oth
     flip(&segment(home, 1), end + 99, 4);
     let report = check(home, None);
     assert_eq!((report.holds(), report.size, report.torn_bytes), (true, 5, 100));
-    // With a later segment, nothing can have been in the middle of being written here.
+    // Since there is a later segment, this can't be the torn end of a write.
     let header = crate::frame::FrameHeader { log: report.log.unwrap(), number: 2, first: 5, begins: crate::frame::HEADER_END };
     std::fs::write(segment(home, 2), header.encode()).unwrap();
     let fault = check(home, None).fault.unwrap();

@@ -1,4 +1,4 @@
-//! What is written to is removed, moved, replaced or written to by others while it is held: nothing that was acknowledged is overwritten.
+//! Files of a held home are removed, moved, replaced or written by others: nothing that was acknowledged is overwritten.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -20,7 +20,7 @@ struct Home {
     _folder: tempfile::TempDir,
 }
 
-/// A home that is held, with three records of a run with a key.
+/// A held home, with three records of a run that has a key.
 fn held() -> Home {
     let folder = tempfile::tempdir().unwrap();
     let (home, state) = (folder.path().join("home"), folder.path().join("state"));
@@ -35,17 +35,17 @@ impl Home {
         Ok(self.journal.append(run(1), body.into(), Vec::new())?.ticket.wait_blocking()?)
     }
 
-    /// The writer stops, says that somebody has changed this, and writes nothing more.
+    /// Checks that the writer stops with these words, and writes nothing more.
     #[track_caller]
     fn stops(&self, words: &str) {
-        let Err(AppendError::Broken(broken)) = self.put("four") else { panic!("it went on") };
+        let Err(AppendError::Broken(broken)) = self.put("four") else { panic!("the writer did not stop") };
         let said = format!("{}", broken.cause.as_ref().unwrap());
         assert_eq!(broken.step, FailedStep::Exchanged, "{said}");
         assert!(said.contains(words), "{said}");
         assert!(self.put("five").is_err() && self.journal.clone().close().is_err());
     }
 
-    /// Everything that was acknowledged is there, and the home goes on.
+    /// Checks that everything that was acknowledged is there, and that the home can be used.
     #[track_caller]
     fn goes_on(&self) {
         let (journal, opened) = open_with(&self.home, Some(&self.state), small()).unwrap();
@@ -99,10 +99,10 @@ fn the_lock_on_the_segment_that_grows_goes_along_when_there_is_a_next_one() {
 #[test]
 fn a_writer_whose_lock_is_another_file_stops() {
     let home = held();
-    // The second one's lock file stays, although it was refused.
+    // The lock file of the second process stays, although that process was refused.
     fs::remove_file(home.home.join("lock")).unwrap();
     assert!(home.second().is_err());
-    home.stops("lock` is another file");
+    home.stops("lock` was replaced by another file");
     home.goes_on();
 }
 
@@ -114,12 +114,12 @@ fn a_segment_that_is_moved_or_removed_stops_the_writer() {
     home.stops("00000001.seg` is no longer there");
     fs::rename(&away, &at).unwrap();
     home.goes_on();
-    // The same bytes in another file are another file.
+    // Another file counts as replaced even if it has the same bytes.
     let home = held();
     let bytes = fs::read(segment(&home.home, 1)).unwrap();
     fs::remove_file(segment(&home.home, 1)).unwrap();
     write(&segment(&home.home, 1), &bytes);
-    home.stops("00000001.seg` is another file");
+    home.stops("00000001.seg` was replaced by another file");
     home.goes_on();
 }
 
@@ -130,7 +130,7 @@ fn the_folder_of_the_log_exchanged_stops_the_writer_and_a_second_one_begins_noth
     fs::rename(&at, &away).unwrap();
     fs::remove_file(home.home.join("lock")).unwrap();
     assert!(matches!(home.second(), Err(OpenError::Behind { size: 0, known: 3, .. })), "second state remembers it");
-    home.stops("lock` is another file");
+    home.stops("lock` was replaced by another file");
     fs::remove_dir_all(&at).unwrap();
     fs::rename(&away, &at).unwrap();
     home.goes_on();
@@ -138,7 +138,7 @@ fn the_folder_of_the_log_exchanged_stops_the_writer_and_a_second_one_begins_noth
 
 #[test]
 fn what_another_machine_has_written_is_not_overwritten() {
-    // Its lock is not seen here, so it has written what it likes, into the same file.
+    // The lock of the other process is not seen here, so it has written to the same file.
     let home = held();
     let other = home.home.with_file_name("other");
     copy(&home.home, &other);
@@ -148,23 +148,23 @@ fn what_another_machine_has_written_is_not_overwritten() {
     let theirs = fs::read(segment(&other, 1)).unwrap();
     let file = fs::OpenOptions::new().write(true).open(segment(&home.home, 1)).unwrap();
     file.write_all_at(&theirs, 0).unwrap();
-    home.stops("was written to by somebody else");
+    home.stops("has bytes of somebody else");
     assert_eq!(bodies(&home.home), ["one", "two", "three", "by the other"]);
     let (journal, opened) = home.second().unwrap();
     assert_eq!(opened.size, 4);
     journal.close().unwrap();
-    // It has gone on to the next segment.
+    // Another process has begun the next segment.
     let home = held();
     write(&segment(&home.home, 2), b"");
     home.stops("00000002.seg` was begun by somebody else");
-    // What was written last is no longer what it was; or there is more room than was reserved.
+    // The end of what was written has changed; or the file is longer than was reserved.
     let home = held();
     let end = super::kit::frames(&home.home).last().unwrap().end;
     super::kit::flip(&segment(&home.home, 1), end - 2, 1);
     home.stops("does not end with what was written to it last");
     let home = held();
     fs::OpenOptions::new().write(true).open(segment(&home.home, 1)).unwrap().set_len(9000).unwrap();
-    home.stops("has another length");
+    home.stops("does not have the length");
 }
 
 #[test]
@@ -181,19 +181,19 @@ fn second_state_removed_replaced_or_written_by_another_stops_the_writer() {
     let bytes = fs::read(path(&home)).unwrap();
     fs::remove_file(path(&home)).unwrap();
     write(&path(&home), &bytes);
-    home.stops("is another file");
+    home.stops("was replaced by another file");
     home.goes_on();
 
     let home = held();
     let bytes = fs::read(path(&home)).unwrap();
-    // A copy of the home goes on beside it, with the same second state, and does not see this one: as in another container.
+    // A copy of the home is used beside it, with the same second state, and does not see this home, as in another container.
     let other = home.home.with_file_name("other");
     copy(&home.home, &other);
-    assert!(matches!(open_with(&other, Some(&home.state), small()), Err(OpenError::Copy { .. })), "where it does");
+    assert!(matches!(open_with(&other, Some(&home.state), small()), Err(OpenError::Copy { .. })), "a copy that sees this home is refused");
     fs::remove_file(crate::seat::seat_path(&home.state, home.journal.log())).unwrap();
     let (journal, _) = open_with(&other, Some(&home.state), small()).unwrap();
     put(&journal, run(1), "by the other");
-    home.stops("says something else than was written to it last");
+    home.stops("does not hold what was written to it last");
     journal.close().unwrap();
     fs::write(path(&home), bytes).unwrap();
     fs::remove_dir_all(&other).unwrap();
@@ -211,7 +211,7 @@ fn the_keys_of_runs_removed_or_grown_stop_the_writer() {
     home.goes_on();
     let home = held();
     fs::OpenOptions::new().write(true).open(home.home.join("keys")).unwrap().set_len(256).unwrap();
-    home.stops("keys` has another length");
+    home.stops("keys` does not have the length");
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_writer_that_stopped_leaves_no_index_of_what_is_not_there() {
     assert_eq!(home.second().unwrap().1.size, 4);
 }
 
-/// A disk of this kind. Once, while it syncs a file, something is done to the home.
+/// A disk on this kind of file system. Once, while it syncs a file, it calls `meanwhile`.
 struct On {
     kind: u64,
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -286,7 +286,7 @@ fn a_home_that_other_machines_share_is_refused_unless_its_kind_is_named() {
         assert!(!home.exists(), "nothing was made");
     }
     assert!(open_on(on(NFS), &home, None, named("nfs")).is_ok());
-    // What is only fleeting, weak or unknown is for `doctor` to say.
+    // For fleeting, weak or unknown file systems, only `doctor` warns.
     for kind in [0xEF53, 0x0102_1994, 0x794C_7630, 0x4D44, 1] {
         assert!(open_on(on(kind), &home, None, small()).is_ok(), "{kind:x}");
     }
@@ -298,7 +298,7 @@ fn the_memory_of_a_home_is_beside_that_of_its_log() {
     assert!(home_memory_path(&home.state, &home.home).exists() && state_path(&home.state, home.journal.log()).exists());
 }
 
-/// A process that is stopped while a batch is on its way to the disk, while a copy of the log takes the log's place and another process goes on with it.
+/// A process is stopped while it syncs a batch. Meanwhile, a copy of the log replaces the log, and another process continues the copy.
 #[test]
 fn a_batch_is_not_acknowledged_if_the_log_was_exchanged_while_it_was_synced() {
     const EXT4: u64 = 0xEF53;
@@ -317,6 +317,6 @@ fn a_batch_is_not_acknowledged_if_the_log_was_exchanged_while_it_was_synced() {
     }));
     let broken = put("two").unwrap_err();
     assert_eq!(broken.step, FailedStep::Exchanged);
-    assert!(broken.cause.as_ref().unwrap().to_string().contains("is another file than the one that is written"), "{broken:?}");
-    assert_eq!(remembered(journal.log()), Some(1), "nothing is remembered that is on no record");
+    assert!(broken.cause.as_ref().unwrap().to_string().contains("was replaced by another file"), "{broken:?}");
+    assert_eq!(remembered(journal.log()), Some(1), "second state has not been changed");
 }

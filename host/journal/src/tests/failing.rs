@@ -1,4 +1,4 @@
-//! Every operation on the disk fails once: nothing goes on, and nothing that was acknowledged is lost.
+//! Every operation on the disk fails once: the journal stops, and nothing that was acknowledged is lost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::kit::{Failing, Failure, check, copy, open_with, run, small};
 use crate::open::open_on;
 use crate::{AppendError, Broken, FailedStep, Journal, OpenError, Options, Reader};
 
-/// Goes through everything that writes; gives the leaves that were acknowledged and what ended it.
+/// Uses everything that writes. Collects the leaves that were acknowledged, and returns the error that ended it.
 fn scenario(journal: &Journal, acknowledged: &mut Vec<Digest>) -> Result<(), AppendError> {
     journal.open_run_key(run(7))?;
     for number in 0..24u8 {
@@ -32,7 +32,7 @@ fn scenario(journal: &Journal, acknowledged: &mut Vec<Digest>) -> Result<(), App
     Ok(())
 }
 
-/// One run of the scenario with operation `at` failing; false when there is no such operation.
+/// Runs the scenario once, with operation `at` failing. Returns false if there is no such operation.
 fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
     copy(fresh, &home.join("home"));
     let (home, state) = (home.join("home"), home.join("state"));
@@ -46,7 +46,7 @@ fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
                 assert!(matches!(again, Err(AppendError::Broken(_))), "{at} {how:?}: went on after {err}");
                 assert!(journal.durable().wait_blocking().is_err(), "{at} {how:?}");
                 assert!(journal.broken().is_some() && disk.failed());
-                // Nothing is written any more by anyone.
+                // Nothing is written any more.
                 let done = disk.done.load(Ordering::SeqCst);
                 assert!(journal.open_run_key(run(9)).is_err() && journal.snapshot(Vec::new()).is_err());
                 assert!(journal.clone().close().is_err());
@@ -62,7 +62,7 @@ fn try_with(fresh: &Path, home: &Path, at: usize, how: Failure) -> bool {
     let there: Vec<Digest> = Reader::open(&home).unwrap().records().map(|record| record.unwrap().leaf).collect();
     assert_eq!(there.len() as u64, opened.size);
     assert!(there.len() >= acknowledged.len() && there.starts_with(&acknowledged), "{at} {how:?}: a record is lost");
-    // It continues without any repair by hand.
+    // The home continues without any repair by hand.
     journal.append(crate::log_run(), b"recovered".to_vec(), Vec::new()).unwrap().ticket.wait_blocking().unwrap();
     journal.close().unwrap();
     let report = check(&home, None);
@@ -109,7 +109,7 @@ fn a_short_write_that_can_be_gone_on_with_stops_nothing() {
         journal.close().unwrap();
         assert!(check(&home, None).holds() && acknowledged.len() == 25, "{at}");
         if !disk.failed() {
-            assert!(at > 60, "only {at} operations were looked at");
+            assert!(at > 60, "only {at} operations were tried");
             return;
         }
     }
@@ -159,16 +159,16 @@ fn a_limit_below_what_was_reserved_makes_shorter_segments_and_one_below_a_batch_
     let put =
         |bytes: usize| journal.append(crate::log_run(), vec![b'x'; bytes], Vec::new())?.ticket.wait_blocking().map_err(AppendError::Broken);
     (0..8).for_each(|_| put(4000).unwrap());
-    assert_eq!(crate::segment::list(&dir.path().join("journal")).unwrap(), [1], "it is within what was reserved");
+    assert_eq!(crate::segment::list(&dir.path().join("journal")).unwrap(), [1], "the record fits into the reserved space");
     disk.longest.store(16 << 10, Ordering::SeqCst);
     (0..8).for_each(|_| put(4000).unwrap());
     let numbers = crate::segment::list(&dir.path().join("journal")).unwrap();
     assert!(numbers.len() > 2, "{numbers:?}");
     disk.longest.store(3000, Ordering::SeqCst);
-    let Err(AppendError::Broken(broken)) = put(4000) else { panic!("it was taken") };
+    let Err(AppendError::Broken(broken)) = put(4000) else { panic!("the record was accepted") };
     assert_eq!(broken.step, FailedStep::Segment);
     drop(journal);
-    // Opened under the limit, it goes on in shorter segments as well.
+    // If the home is opened under the limit, it continues in shorter segments as well.
     disk.longest.store(16 << 10, Ordering::SeqCst);
     let (journal, opened) = open_on(disk, dir.path(), None, options).unwrap();
     assert_eq!(opened.size, 16);
@@ -220,7 +220,7 @@ fn a_batch_that_may_be_in_memory_only_is_written_again_when_opened() {
         drop(open_on(disk.clone(), dir.path(), None, small()).unwrap());
         disk.writes.lock().unwrap().contains(&batch)
     };
-    // The index was written after the sync, so what it speaks of needs nothing more.
+    // The index was written after the sync, so the records that it covers need no further sync.
     assert!(!opened_writing());
     super::kit::forget_index(dir.path());
     assert!(opened_writing());

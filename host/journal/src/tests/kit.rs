@@ -1,4 +1,4 @@
-//! Small logs, their frames, disks that don't wait or that fail.
+//! Small logs, their frames, and disks that don't wait or that fail.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,7 +15,7 @@ use crate::open::open_on;
 use crate::scan::{Scanned, Scanner};
 use crate::{Entry, Journal, OpenError, OpenedLog, Options, Payload, Reader, VerifyReport, verify};
 
-/// A disk that never waits: what a process that dies leaves behind is the same.
+/// A disk that never syncs. A process that dies leaves the same files behind as with syncs.
 pub(crate) struct Hasty;
 
 impl Disk for Hasty {
@@ -50,11 +50,11 @@ impl Disk for Hasty {
 pub(crate) enum Failure {
     Io,
     NoSpace,
-    /// A write does half its work and reports so; the rest of it, and every later write, finds the disk full.
+    /// A write is short by half; the rest of it, and every later write, fails on a full disk.
     Short,
-    /// A write does half its work and reports so, as after a signal.
+    /// A write is short by half, as after a signal.
     ShortOnce,
-    /// A sync fails and what was written last is lost, though the next sync would report success.
+    /// A sync fails and the last write is lost, although the next sync would report success.
     Lost,
 }
 
@@ -63,9 +63,9 @@ pub(crate) struct Failing {
     pub(crate) at: usize,
     pub(crate) how: Failure,
     pub(crate) done: AtomicUsize,
-    /// Where each write went, and how long it was.
+    /// The position and the length of each write.
     pub(crate) writes: std::sync::Mutex<Vec<(u64, usize)>>,
-    /// How long a file may become.
+    /// The limit for the length of a file.
     pub(crate) longest: AtomicU64,
 }
 
@@ -74,7 +74,7 @@ impl Failing {
         Arc::new(Self { at, how, done: AtomicUsize::new(0), writes: std::sync::Mutex::default(), longest: AtomicU64::new(u64::MAX) })
     }
 
-    /// As the system does it: what is longer is refused, and nothing of it is written.
+    /// Refuses a write beyond the limit as a whole, as the system does.
     fn limit(&self, end: u64) -> io::Result<()> {
         if end > self.longest.load(Ordering::SeqCst) { Err(io::Error::from_raw_os_error(27)) } else { Ok(()) }
     }
@@ -197,7 +197,7 @@ pub(crate) fn bodies(home: &Path) -> Vec<String> {
     records.map(|record| String::from_utf8(record.unwrap().body).unwrap()).collect()
 }
 
-/// A frame of a segment: where it lies, how many leaves of the log come before it, its batch.
+/// A frame of a segment: its position, the number of leaves before it in the log, and its batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) start: usize,
@@ -224,7 +224,7 @@ pub(crate) fn frames(home: &Path) -> Vec<Place> {
     places
 }
 
-/// Replaces bytes of the first segment, and what follows moves along.
+/// Replaces bytes of the first segment. What follows is shifted.
 pub(crate) fn splice(home: &Path, range: std::ops::Range<usize>, with: &[u8]) {
     let path = segment(home, 1);
     let mut bytes = std::fs::read(&path).unwrap();
@@ -245,7 +245,8 @@ pub(crate) fn flip(path: &Path, at: usize, mask: u8) {
     file.write_all_at(&byte, at as u64).unwrap();
 }
 
-/// Copies a home, which may be in use: what is written aside gets its name by a rename, and may be gone once it was listed.
+/// Copies a home, which may be in use: a file that is being written aside may be gone after it was listed, since it gets its name by a
+/// rename.
 pub(crate) fn copy(from: &Path, to: &Path) {
     home::make_folder(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

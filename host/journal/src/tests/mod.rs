@@ -1,4 +1,4 @@
-//! What crosses the files of this room: damage, crashes, failing disks, opening, reading.
+//! Tests across the files of this room: damage, crashes, failing disks, opening, reading.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod crash;

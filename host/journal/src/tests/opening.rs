@@ -1,4 +1,4 @@
-//! Opening: one holder, the index, the snapshot, what it costs.
+//! Opening: a home has one holder; the index; the snapshot; the cost.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -22,7 +22,7 @@ fn a_home_has_one_holder() {
 
 const HOLD: &str = "JOURNAL_TEST_HOLD";
 
-/// Not a test of its own: the process that the next one kills.
+/// Not a test: this is the process that the next test kills.
 #[test]
 fn holder_for_the_next_test() {
     if let Some(home) = std::env::var_os(HOLD) {
@@ -62,7 +62,7 @@ fn a_snapshot_comes_back_with_the_first_record_that_is_not_in_it() {
     assert_eq!((opened.snapshot, opened.unfolded), (None, Position::start()));
     put(&journal, run(2), "b3");
     journal.snapshot(b"up to b3".to_vec()).unwrap();
-    // Not yet durable, and not in the snapshot.
+    // These are not yet durable, and not in the snapshot.
     journal.append(run(2), b"b4".to_vec(), Vec::new()).unwrap();
     journal.append(run(2), b"b5".to_vec(), Vec::new()).unwrap();
     journal.close().unwrap();
@@ -118,11 +118,11 @@ fn opening_reads_no_more_of_a_long_log_than_of_a_short_one() {
                 journal.durable().wait_blocking().unwrap();
             }
         }
-        // As if it had been killed here: no last index.
+        // A copy is like a home whose process was killed here: it has no last index.
         copy(&home, &killed);
         let (_, opened) = open_with(&killed, None, options.clone()).unwrap();
         assert_eq!((opened.size, opened.rebuilt), (batches, false));
-        // A batch of one has two frames, and an index comes at least every twenty batches.
+        // A batch of one record has two frames, and an index is written at least every twenty batches.
         assert!(opened.frames_scanned <= 44, "{batches} batches: {} frames", opened.frames_scanned);
         assert!(opened.size - opened.unfolded.index <= 16, "the snapshot is too far back");
         journal.close().unwrap();

@@ -1,4 +1,4 @@
-//! Another log, or other keys, in the place of those that a home had: noticed before anything is made or overwritten.
+//! Another log or other keys replace those of a home: this is noticed before anything is made or overwritten.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ struct Homes {
     folder: tempfile::TempDir,
 }
 
-/// A home, and another one beside it.
+/// A home, and another home beside it.
 fn homes() -> Homes {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -24,7 +24,7 @@ fn homes() -> Homes {
     homes
 }
 
-/// All that is in a home, but for the lock, which is made to look.
+/// The content of a home, without the lock, which an inspection makes.
 fn content(home: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     let mut folders = vec![home.to_owned()];
@@ -41,7 +41,7 @@ fn content(home: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 impl Homes {
-    /// Opening and looking are refused alike, and change nothing.
+    /// Checks that opening and inspecting are refused with the same error, and change nothing.
     #[track_caller]
     fn refused(&self) -> OpenError {
         let before = content(&self.home);
@@ -75,7 +75,7 @@ fn a_home_that_was_removed_and_begun_anew_is_noticed_before_a_key_is_made() {
     let OpenError::OtherLog { was: named, size: Some(5), now: None, .. } = refused else { panic!("{refused}") };
     assert_eq!(named, was);
     assert!(!homes.home.join("journal.key").exists() && !homes.home.join("home.key").exists());
-    // The control: with a home of another path nothing is remembered.
+    // The control: nothing is remembered of a home at another path.
     assert!(open_with(&homes.folder.path().join("third"), Some(&homes.state), small()).is_ok());
     let accepted = accept_rollback(&homes.home, Some(&homes.state), small(), |accepted| {
         format!("{} of {}", accepted.was.unwrap().size, accepted.was_log.unwrap()).into_bytes()
@@ -84,7 +84,7 @@ fn a_home_that_was_removed_and_begun_anew_is_noticed_before_a_key_is_made() {
     assert_eq!(bodies(&homes.home), [format!("5 of {was}")]);
     let (journal, _) = open_with(&homes.home, Some(&homes.state), small()).unwrap();
     put(&journal, log_run(), "it goes on");
-    assert!(state_path(&homes.state, was).exists(), "what is known of the one before stays known");
+    assert!(state_path(&homes.state, was).exists(), "what is known of the earlier log stays known");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn the_public_key_is_not_overwritten_by_that_of_a_wrong_key() {
         let refused = homes.refused();
         assert!(matches!(&refused, OpenError::KeyOfOtherLog { log: key, of: here, .. } if (*key, *here) == (log, of)), "{refused}");
     }
-    // The control: a public half that is not the key's is derived again.
+    // The control: a public half that does not belong to the key is derived again.
     let homes = homes();
     homes.put_in(&["journal.pub"]);
     assert!(open_with(&homes.home, Some(&homes.state), small()).is_ok());
@@ -197,7 +197,7 @@ fn second_state_that_is_gone_altogether_is_missed_where_the_home_was_used_before
         let refused = homes.refused();
         assert!(matches!(refused, OpenError::StateUnreadable { .. }), "{refused}");
         assert!(inspect(&homes.home, Some(&homes.state)).is_err() && check_unmade(&homes.home, &homes.state).is_err() != is_made_anew);
-        // The control: elsewhere there is nothing that could be missed, and neither is there for a home that does not know where it was.
+        // The control: in another place, or without the file `used`, nothing is known to have been remembered, so nothing is missing.
         let elsewhere = homes.home.with_file_name("elsewhere");
         fs::rename(&homes.home, &elsewhere).unwrap();
         assert!(open_with(&elsewhere, Some(&homes.state), small()).is_ok());

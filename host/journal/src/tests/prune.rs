@@ -1,4 +1,4 @@
-//! Taking the beginning of a log away: what is left verifies, what was archived verifies with it, and no crash loses anything.
+//! Pruning: the rest of the log verifies, the archive verifies together with it, and no crash loses anything.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use crate::open::open_on;
 use crate::segment::sweep;
 use crate::{FaultKind, Journal, OpenError, PruneError, Pruning, Reader, log_run, verify_with};
 
-/// A log of several segments, with a run that ended in the first, one that goes over the first two, and one that is open since the fourth.
+/// A log of several segments, with a run that ended in the first, a run in the first two, and a run that is open since the fourth.
 fn long(home: &Path, state: Option<&Path>) -> Journal {
     let (journal, _) = open_with(home, state, small()).unwrap();
     let filler = "x".repeat(900);
@@ -48,7 +48,7 @@ fn what_is_left_verifies_and_what_was_archived_verifies_with_it() {
     let done = pruned(&journal, 2, Some(&to)).unwrap();
     assert!(!segment(&home, 1).exists() && segment(&to, 1).exists());
     assert!(done.size > 3 && done.size < size && (done.first, done.until) == (1, 2));
-    // It goes on, and says what was done.
+    // The log continues, and has a record of the prune.
     put(&journal, run(3), "after");
     journal.close().unwrap();
     let left = check(&home, None);
@@ -71,7 +71,7 @@ fn what_is_left_verifies_and_what_was_archived_verifies_with_it() {
     let whole = verify_with((&home, Some(&to)), None, None, &mut |_| leaves += 1);
     assert!(whole.holds(), "{:?}", whole.fault);
     assert_eq!((whole.size, leaves, whole.base), (size + 3, size + 3, None));
-    // A segment that the archive lacks, or that was changed, is missed.
+    // If a segment is missing in the archive, or was changed, verifying fails.
     let bytes = fs::read(segment(&to, 2)).unwrap();
     fs::remove_file(segment(&to, 2)).unwrap();
     let missed = verify_with((&home, Some(&to)), None, None, &mut |_| {}).fault.unwrap();
@@ -90,14 +90,14 @@ fn a_run_over_the_cut_is_followed_on_and_one_that_is_open_stays() {
     for until in [0, 1, 6, 99] {
         assert!(matches!(pruned(&journal, until, None), Err(PruneError::NoSuchSegment { .. })), "{until}");
     }
-    assert_eq!(journal.reader().unwrap().records().count() as u64, journal.size(), "nothing was taken away");
+    assert_eq!(journal.reader().unwrap().records().count() as u64, journal.size(), "nothing was pruned");
     pruned(&journal, 2, None).unwrap();
     let of = |run| Reader::open(dir.path()).unwrap().proving().of_run(run).map(|record| record.unwrap().seq).collect::<Vec<_>>();
     assert_eq!((of(run(1)), of(run(2)), of(run(3))), (vec![], vec![2, 3], vec![1]));
     let base = crate::base(dir.path(), None).unwrap().unwrap();
     let runs: Vec<_> = base.heads.iter().map(|(run, ..)| *run).collect();
     assert_eq!(runs, [log_run(), run(2)]);
-    // The next record of the log's own run follows its last one before the cut.
+    // The next record of the log's own run must follow its last one before the cut.
     journal.close().unwrap();
     let forged = dir.path().join("journal.base");
     let text = fs::read_to_string(&forged).unwrap();
@@ -146,7 +146,7 @@ fn whatever_fails_on_the_way_the_log_is_whole_and_nothing_is_lost_that_is_not_ar
             let pruning = Pruning { until: 3, to: Some(to.clone()) };
             let done = journal.prune_on(&*disk, &pruning, |_| b"pruned".to_vec(), &mut |_, _| ControlFlow::Continue(()));
             drop(journal);
-            // The next opening puts right what is left over, and the log is whole, alone or with the archive.
+            // The next opening removes what is left over, and the log is whole, alone or with the archive.
             let (journal, opened) = open_on(Arc::new(super::kit::Hasty), &home, None, small()).unwrap();
             assert_eq!(opened.log, log);
             journal.close().unwrap();
@@ -160,7 +160,7 @@ fn whatever_fails_on_the_way_the_log_is_whole_and_nothing_is_lost_that_is_not_ar
                 break;
             }
             failed += 1;
-            // It can be said again, into the same archive.
+            // The prune can be repeated, into the same archive.
             let (journal, _) = open(&home);
             if report.base.is_none() {
                 pruned(&journal, 3, Some(&to)).unwrap();
@@ -187,7 +187,7 @@ fn what_is_left_of_segments_that_were_taken_away_does_not_count_and_goes() {
     }
     assert!(check(&home, None).holds());
     assert_eq!(bodies(&home), whole);
-    assert!(crate::inspect(&home, None).is_ok() && segment(&home, 1).exists(), "looking changes nothing");
+    assert!(crate::inspect(&home, None).is_ok() && segment(&home, 1).exists(), "inspecting changes nothing");
     open(&home).0.close().unwrap();
     assert!(!segment(&home, 1).exists() && !segment(&home, 2).exists());
     assert_eq!(sweep(&crate::disk::RealDisk, &home.join("journal"), 3).unwrap(), 0);
@@ -258,6 +258,6 @@ fn it_is_ended_by_whoever_hears_of_it_as_long_as_nothing_was_taken_away() {
     let left: Vec<_> = fs::read_dir(to.join("journal")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["00000001.seg"], "whole, and no part of another");
     let pruned = pruned(&journal, 3, Some(&to)).unwrap();
-    assert_eq!((pruned.first, pruned.until, segment(&home, 1).exists()), (1, 3, false), "it is said again, and done");
+    assert_eq!((pruned.first, pruned.until, segment(&home, 1).exists()), (1, 3, false), "it is repeated, and done");
     journal.close().unwrap();
 }

@@ -66,7 +66,7 @@ fn what_is_read_back_is_what_was_appended() {
     assert_eq!(records[2].prev, records[0].leaf);
     for record in &records {
         assert_eq!(&reader.fetch(record.at).unwrap(), record);
-        // From any record on, also from the middle of a batch.
+        // Reading can begin at any record, also in the middle of a batch.
         assert_eq!(reader.records_from(record.at).next().unwrap().unwrap(), *record);
         assert_eq!(reader.records_from_index(record.at.index).unwrap().next().unwrap().unwrap(), *record);
     }
@@ -88,7 +88,7 @@ fn a_payload_opens_with_the_runs_key_alone() {
     assert!(!raw.windows(6).any(|window| window == b"secret"));
 }
 
-/// What is missing, what is damaged, what was forgotten and what can't be read are told apart, each with its file.
+/// Missing, damaged, forgotten and unreadable keys are distinguished, and the error names the file.
 #[test]
 fn why_a_payload_does_not_open_is_said() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -102,7 +102,7 @@ fn why_a_payload_does_not_open_is_said() {
         let read = || reader.payload(&record, 0).unwrap_err();
         std::fs::remove_file(path).unwrap();
         assert!(matches!(read(), ReadError::KeyMissing { path: at, .. } if at == *path));
-        // The file is there, and the system does not give it out.
+        // The file is there, but the system can't read it.
         std::fs::create_dir(path).unwrap();
         assert!(matches!(read(), ReadError::Io { path: at, .. } if at == *path));
         std::fs::remove_dir(path).unwrap();
@@ -216,11 +216,11 @@ fn a_record_that_is_refused_leaves_no_trace() {
     let large = Entry::new(run(1), vec![0; BODY_BYTES_MAX + 1]);
     let refused = journal.append_all(vec![Entry::new(run(1), b"first".to_vec()), large]);
     assert!(matches!(refused, Err(AppendError::TooLarge { .. })));
-    // The second has a payload and the run no key: the first is not taken either.
+    // The second record has a payload and the run has no key: the first record is not accepted either.
     let sealed = Entry { payloads: vec![Payload(vec![1])], ..Entry::new(run(1), b"second".to_vec()) };
     let refused = journal.append_all(vec![Entry::new(run(1), b"first".to_vec()), sealed]);
     assert!(matches!(refused, Err(AppendError::NoKey { .. })));
-    // Nothing follows a run's last record, not even in the same breath.
+    // No record follows a run's last record, not even in the same call.
     let ends = Entry { ends: true, ..Entry::new(run(1), b"last".to_vec()) };
     let refused = journal.append_all(vec![ends, Entry::new(run(1), b"after".to_vec())]);
     assert!(matches!(refused, Err(AppendError::RunNotOpen { .. })));
@@ -281,7 +281,7 @@ fn a_full_queue_holds_back_and_loses_nothing() {
 fn a_log_that_is_being_written_verifies() {
     const RECORDS: u64 = 3000;
     let dir = tempfile::tempdir().unwrap();
-    // Many batches in one segment, so that going through them takes longer than writing some.
+    // Many batches in one segment, so that reading them takes longer than writing some.
     let (journal, _) = open(dir.path());
     journal.open_run(run(1)).unwrap();
     std::thread::scope(|scope| {

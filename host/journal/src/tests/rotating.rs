@@ -1,4 +1,4 @@
-//! Rotating the keys of a home: cut off at any change of a file, the next opening completes it or takes it back.
+//! Rotating the keys of a home: if it is cut off at any change of a file, the next opening completes or undoes it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn hasty() -> Arc<dyn Disk> {
     Arc::new(Hasty)
 }
 
-/// A home with a run that has something sealed, and its public key.
+/// Makes a home with a run that has a payload, and returns its public key.
 fn made(home: &Path) -> PublicKey {
     let (journal, _) = open_on(hasty(), home, None, options()).unwrap();
     journal.open_run_key(run()).unwrap();
@@ -53,7 +53,7 @@ fn made(home: &Path) -> PublicKey {
     load_public(home).unwrap()
 }
 
-/// The home goes on, proves itself to who has its first key, and opens what was sealed.
+/// Checks that the home continues, verifies with its first key, and opens its payload.
 fn goes_on(home: &Path, first: &PublicKey, what: &str) {
     let (journal, opened) = open_on(hasty(), home, None, options()).unwrap_or_else(|err| unreachable!("{what}: {err:?}"));
     assert_eq!(opened.log, first.log(), "{what}: the log keeps its name");
@@ -100,7 +100,7 @@ fn cut_off_at_any_change_of_a_file_a_rotation_is_completed_or_taken_back() {
     }
 }
 
-/// A copy of a home whose rotation was cut off, without what waits there: where the record names the new key, the old one does nothing any more.
+/// Copies a home whose rotation was cut off, without the waiting new key. If the record names the new key, the old key must be refused.
 fn copied_without_its_new_key(home: &Path, key: RotatedKey, what: &str) {
     let copy = tempfile::tempdir().unwrap();
     assert!(std::process::Command::new("cp").arg("-a").arg(home).arg(copy.path().join("home")).status().unwrap().success());
@@ -141,7 +141,7 @@ fn an_old_key_of_the_home_that_was_put_back_with_its_keys_of_runs_is_refused() {
     put(&new);
     assert_eq!(crate::verify_home(dir.path(), state.path(), None, &mut |_| {}).unwrap().keys, None);
     goes_on(dir.path(), &first, "the control");
-    // Both are lost for ever, and a person says so: another key of the home is made, and is taken from then on.
+    // Both keys are lost and a person accepts that: another key of the home is made, and is used from then on.
     new.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
     assert!(open_on(hasty(), dir.path(), None, options()).is_err());
     let accepted = |it: &crate::AcceptedRollback| {
@@ -178,13 +178,13 @@ fn keys_are_followed_from_the_first_on_and_from_no_other() {
     assert_eq!((all.rotations(), all.to_string().parse::<PublicKey>()), (2, Ok(all.clone())));
     let newest: PublicKey = all.newest().parse().unwrap();
     assert!(verify(dir.path(), Some(&newest), None, &mut |_| {}).holds(), "by the last key alone, with those beside the log");
-    // Without the file, the record has the keys.
+    // If the file of public keys is missing, the keys come from the record.
     let lines = std::fs::read(public_path(dir.path())).unwrap();
     std::fs::remove_file(public_path(dir.path())).unwrap();
     assert!(verify(dir.path(), Some(&first), None, &mut |_| {}).holds());
     goes_on(dir.path(), &first, "the file of public keys is derived");
     assert_eq!(std::fs::read(public_path(dir.path())).unwrap(), lines);
-    // A chain with a link that the key before did not sign is none, and neither is one with a place changed or a line taken out.
+    // A chain is refused if the previous key did not sign a link, if a size was changed, or if a line was removed.
     let text = all.to_string();
     let (one, rest) = text.split_once('\n').unwrap();
     let (_, last) = rest.split_once('\n').unwrap();
@@ -194,7 +194,7 @@ fn keys_are_followed_from_the_first_on_and_from_no_other() {
     for forged in [format!("{one}\n{last}"), text.replacen(" from ", " from 1", 1), flipped] {
         assert!(forged.parse::<PublicKey>().is_err(), "{forged}");
     }
-    // The key of another log leads nowhere.
+    // The key of another log is refused.
     let other = tempfile::tempdir().unwrap();
     let others = made(other.path());
     assert!(!verify(dir.path(), Some(&others), None, &mut |_| {}).holds());
@@ -215,7 +215,7 @@ fn an_old_key_that_was_put_back_signs_nothing() {
     goes_on(dir.path(), &first, "the control");
 }
 
-/// The key that both keys of a home are sealed under, in a folder of its own.
+/// A path for the key under which both keys of a home are sealed, in another folder.
 fn elsewhere() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().canonicalize().unwrap().join("wrapping.key");
@@ -232,7 +232,7 @@ fn cut_off_while_it_is_sealed_under_a_file_a_key_is_open_or_sealed_and_is_put_ri
             let (disk, what) = (Failing::new(at, Failure::Io), format!("{key:?} failing at {at}"));
             let keep = Keep::UnderFile(file.clone());
             let done = rotate_on(&(disk.clone() as Arc<dyn Disk>), (dir.path(), None), (key, &keep), options(), record);
-            // The disk with the file is gone: what was cut off is settled nevertheless, and nothing is made in the key's place.
+            // The disk with the file is gone: the rotation is settled nevertheless, and no key is made in that place.
             let away = file.with_file_name("away");
             let was_made = std::fs::rename(&file, &away).is_ok();
             let opened = open_on(hasty(), dir.path(), None, options()).map(|(journal, _)| journal.close().unwrap());
@@ -286,7 +286,7 @@ fn a_key_stays_sealed_until_it_is_said_otherwise_and_no_other_key_opens_it() {
         assert!(matches!(opened, Err(OpenError::KeySealed { .. })));
         assert!(both.iter().all(|key| rotate_on(&hasty(), (dir.path(), None), (*key, &Keep::InHome), options(), record).is_err()));
     }
-    // A sealed key whose name or place was changed does not open any more.
+    // A sealed key does not open if its name or place was changed.
     std::fs::write(&file, &right).unwrap();
     for name in ["journal.key", "home.key"] {
         let path = dir.path().join(name);
@@ -348,7 +348,7 @@ fn a_file_for_the_key_is_made_beside_others_and_never_in_their_place() {
         |to: &Path| rotate_on(&hasty(), (dir.path(), None), (RotatedKey::Home, &Keep::UnderFile(to.to_owned())), options(), record);
     rotated(&file).unwrap();
     assert_eq!(std::fs::read_to_string(&beside).unwrap(), "precious");
-    // What is there and can't be used is refused, and stays as it is; what can't be used once it is made is not left behind.
+    // A file that exists and can't be used is refused, and stays as it is. A new file that can't be used is removed again.
     let link = file.with_file_name("link");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
     let line = file.with_file_name("a\nb");
@@ -358,7 +358,7 @@ fn a_file_for_the_key_is_made_beside_others_and_never_in_their_place() {
     }
     assert!(!line.exists() && link.is_symlink());
     assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 3, "nothing is left over");
-    goes_on(dir.path(), &first, "the key before stays");
+    goes_on(dir.path(), &first, "the earlier key stays");
 }
 
 #[test]

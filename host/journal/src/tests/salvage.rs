@@ -1,4 +1,4 @@
-//! Damage below the index: found by the next opening, passed over by readers, set aside by a person.
+//! Damage in the part that the index covers: the next opening finds it, readers skip it, and a person can set it aside.
 
 use vocabulary::{Digest, RunId};
 
@@ -6,7 +6,7 @@ use super::kit::{bodies, bytes, check, flip, frames, open, open_with, put, run, 
 use crate::stamp::{Patrol, stamps};
 use crate::{Entry, OpenError, Options, Position, Reader, Reanchored, aside_now, log_run, reanchor, remembered, state_path};
 
-/// A home with everything in its index, and where its frames lie.
+/// Makes a home whose index covers everything, and returns its frames.
 fn indexed(home: &std::path::Path) -> Vec<super::kit::Place> {
     sample(home, None);
     open(home).0.close().unwrap();
@@ -27,7 +27,7 @@ fn every_bit_that_is_flipped_below_the_index_is_found_by_the_next_opening() {
     let (journal, opened) = open(dir.path());
     assert_eq!(opened.size, 5, "the control");
     journal.close().unwrap();
-    assert!(!open(dir.path()).1.rebuilt, "and what was left alone is not read again");
+    assert!(!open(dir.path()).1.rebuilt, "and if nothing has changed, nothing is read again");
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn what_the_file_system_does_not_notice_is_found_in_turn() {
     let (folder, log) = (crate::segment::folder(dir.path()), Reader::open(dir.path()).unwrap().log());
     let end = Patrol { segment: 1, offset: places[places.len() - 1].end as u64 };
     let before = stamps(&folder, 1, 1).unwrap();
-    assert_eq!(Patrol::start().go_on(&folder, log, 1, end), Some(Patrol::start()), "all of it fits, and it begins anew");
+    assert_eq!(Patrol::start().go_on(&folder, log, 1, end), Some(Patrol::start()), "all of it was read, so the patrol begins again");
     flip(&segment(dir.path(), 1), places[0].start + 30, 1);
     assert_eq!(Patrol::start().go_on(&folder, log, 1, end), None);
     assert_ne!(stamps(&folder, 1, 1).unwrap(), before, "a write is noticed anyway");
@@ -53,14 +53,14 @@ fn a_reader_passes_over_a_damaged_batch_and_the_next_opening_reads_everything() 
     let reader = Reader::of_what_is_whole(dir.path(), None).unwrap();
     let read: Vec<String> = reader.records().map(|record| String::from_utf8(record.unwrap().body).unwrap()).collect();
     assert!(read.len() < all.len() && read.iter().all(|body| all.contains(body)), "{read:?}");
-    assert_eq!(read.last(), all.last(), "it goes on behind");
+    assert_eq!(read.last(), all.last(), "reading continues after the damage");
     let damage = reader.damage();
     assert_eq!((damage.len(), damage[0].fault.at.offset, damage[0].until.is_some()), (1, begin as u64, true), "{damage:?}");
     assert!(Reader::open(dir.path()).unwrap().records().any(|record| record.is_err()), "the control: another reader stops there");
     assert!(dir.path().join("journal.damaged").exists());
     flip(&segment(dir.path(), 1), begin + 20, 1);
     let (_, opened) = open(dir.path());
-    assert!(opened.rebuilt && !dir.path().join("journal.damaged").exists(), "it is whole again, and was read to know it");
+    assert!(opened.rebuilt && !dir.path().join("journal.damaged").exists(), "the log is whole again, and was read as a whole");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_log_that_was_re_anchored_goes_on_from_what_is_whole_wherever_it_was_damaged
         assert_eq!(std::fs::read(home.join(&done.aside).join("00000001.seg")).unwrap(), damaged, "frame {at}");
         assert_eq!(aside_now(&home, &done.aside), Some((done.bytes, done.digest)));
         assert_eq!(done.was.map(|was| was.size), Some(5));
-        // The log verifies, second state remembers it, and it takes records.
+        // The log verifies, second state remembers it, and it accepts records.
         let size = done.now.size + 1 + done.not_ended.len() as u64;
         assert_eq!(remembered(&state_path(&state, log)).unwrap().map(|now| now.size), Some(size));
         let report = check(&home, Some(&state_path(&state, log)));
@@ -119,10 +119,10 @@ fn a_re_anchoring_that_was_cut_off_is_finished_the_next_time() {
     let place = frames(&home).into_iter().find(|place| place.batch == 1).unwrap();
     flip(&segment(&home, 1), place.start + 12, 1);
     let damaged = bytes(&home);
-    // This is as if the process died before its record is durable: a run that is not open takes no record.
+    // This is like a process that dies before its record is durable: a run that is not open accepts no record.
     let refused = reanchor(&home, Some(&state), Options::default(), |_| vec![Entry::new(RunId::from_bytes([77; 16]), Vec::new())]);
     assert!(matches!(refused, Err(OpenError::Unrecorded(_))), "{refused:?}");
-    assert!(matches!(open_with(&home, Some(&state), Options::default()), Err(OpenError::Behind { .. })), "it stays refused");
+    assert!(matches!(open_with(&home, Some(&state), Options::default()), Err(OpenError::Behind { .. })), "the home is still refused");
     let done = reanchor(&home, Some(&state), Options::default(), entries).unwrap();
     assert!(done.what.contains("segment 1"), "what was wrong is not lost: {}", done.what);
     assert_eq!(std::fs::read(home.join(&done.aside).join("00000001.seg")).unwrap(), damaged);

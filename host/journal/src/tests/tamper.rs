@@ -7,7 +7,7 @@ use super::kit::{bytes, check, copy, flip, forget_index, frames, open_with, put,
 use crate::frame::{HEAD_BYTES, LEAF, PAYLOAD, TRAILER, begin, finish};
 use crate::{FaultKind, NoteError, OpenError, Options, Reader, accept_rollback, state_path};
 
-/// The frame with other content and a good checksum.
+/// Returns the frame with other content and a right checksum.
 fn resealed(frame: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut content = frame[HEAD_BYTES..].to_vec();
     change(&mut content);
@@ -29,7 +29,7 @@ fn fault_after(change: impl FnOnce(&Path)) -> (FaultKind, u64) {
     sample(dir.path(), None);
     change(dir.path());
     let fault = check(dir.path(), None).fault.unwrap();
-    // What the verifier refuses, opening refuses too when it looks.
+    // Without the index, opening refuses whatever the verifier refuses.
     let _ = std::fs::remove_file(dir.path().join("journal.index"));
     assert!(matches!(open_with(dir.path(), None, small()), Err(OpenError::Fault(_))));
     (fault.what, fault.at.index)
@@ -43,10 +43,10 @@ fn a_changed_body_with_a_good_checksum_is_found() {
             splice(home, range, &resealed(&frame, |content| *content.last_mut().unwrap() ^= 1));
         })
     };
-    // `a1` and `a2`: the next record of the run no longer follows. `b1`: nothing follows in its batch, so the root tells.
+    // The root of the batch shows that a record was changed.
     assert_eq!(changed(0).0, FaultKind::RootDiffers);
     assert_eq!(changed(1).0, FaultKind::RootDiffers);
-    // Also in the last batch: a good checksum is no torn write.
+    // Also in the last batch: a batch with right checksums does not count as a torn write.
     assert_eq!(changed(4).0, FaultKind::RootDiffers);
 }
 
@@ -75,7 +75,7 @@ fn deleted_frames_are_found() {
     // The batch is shorter than its checkpoint says.
     assert_eq!(deleted(LEAF, 1).0, FaultKind::TrailerMoved);
     assert_eq!(deleted(PAYLOAD, 0).0, FaultKind::FrameOrder);
-    // The records of two batches run together; the next checkpoint is of a batch that begins elsewhere.
+    // The records of two batches are joined. The next checkpoint belongs to a batch that begins elsewhere.
     assert_eq!(deleted(TRAILER, 0).0, FaultKind::TrailerMoved);
     assert_eq!(deleted(TRAILER, 1).0, FaultKind::TrailerMoved);
 }
@@ -87,7 +87,7 @@ fn a_deleted_batch_is_found() {
         let of = |batch| places.iter().filter(move |place| place.batch == batch);
         splice(home, of(1).next().unwrap().start..of(1).next_back().unwrap().end, &[]);
     });
-    // The run says it first: its second record is missing.
+    // The chain of the run shows it first: its second record is missing.
     assert_eq!((what, index), (FaultKind::ChainBroken { run: run(1) }, 3));
 }
 
@@ -169,7 +169,7 @@ fn a_log_cut_at_a_checkpoint_is_found_by_second_state_and_by_the_index_alone() {
     forget_index(&home);
     assert!(matches!(open_with(&home, Some(&states), small()), Err(OpenError::Behind { size: 3, known: 5, .. })));
 
-    // Whatever is cut later, the whole log too.
+    // This also holds if more is cut, up to the whole log.
     file.set_len(64).unwrap();
     assert!(matches!(open_with(&home, Some(&states), small()), Err(OpenError::Behind { size: 0, .. })));
     std::fs::remove_file(segment(&home, 1)).unwrap();
@@ -191,7 +191,7 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     more(&home).unwrap();
     let refused = more(&older).unwrap_err();
     assert!(matches!(refused, OpenError::Copy { .. }), "{refused}");
-    // The older one takes the other one's place.
+    // The older copy replaces the newer home.
     let newer = dir.path().join("newer");
     std::fs::rename(&home, &newer).unwrap();
     let refused = more(&older).unwrap_err();
@@ -203,8 +203,8 @@ fn a_home_that_was_put_back_is_refused_until_that_is_accepted() {
     let accepted = accepted.unwrap();
     assert_eq!((accepted.was.unwrap().size, accepted.now.size), (6, 5));
     let last = Reader::open(&older).unwrap().records().last().unwrap().unwrap();
-    assert_eq!((last.run, last.body.as_slice()), (crate::log_run(), b"5 was 6".as_slice()), "it is on the record");
-    // Now the other one is of another history, at the same size.
+    assert_eq!((last.run, last.body.as_slice()), (crate::log_run(), b"5 was 6".as_slice()), "the acceptance is on the record");
+    // Now the other home has another history of the same size.
     let older = {
         let gone = dir.path().join("gone");
         std::fs::rename(&older, &gone).unwrap();
@@ -248,13 +248,13 @@ fn text_within_a_record_does_not_pass_for_a_later_batch() {
     let (home, other) = (dir.path().join("home"), dir.path().join("other"));
     sample(&home, None);
     copy(&home, &other);
-    // Another continuation of the same log, under the same key: its last trailer is of a place further on.
+    // Another continuation of the same log under the same key: its last trailer belongs to a later position.
     let (journal, _) = super::kit::open(&other);
     put(&journal, run(2), &"x".repeat(900));
     put(&journal, run(2), "further on");
     journal.close().unwrap();
     for quoted in [nth(&home, TRAILER, 1).1, nth(&other, TRAILER, 4).1] {
-        // A record quotes a real trailer, frame and all; then its own batch is torn.
+        // A record contains a whole frame of a real trailer; then the batch of that record is torn.
         let torn = dir.path().join(format!("torn-{}", quoted.len()));
         copy(&home, &torn);
         let (journal, _) = super::kit::open(&torn);
@@ -272,7 +272,7 @@ fn a_last_checkpoint_that_the_key_did_not_sign_is_found() {
     let (what, index) = fault_after(|home| {
         let (range, frame) = nth(home, TRAILER, 2);
         let changed = resealed(&frame, |content| {
-            // A character of the signature's middle, still base64.
+            // Changes one character in the middle of the signature; it is still base64.
             let at = content.len() - 40;
             content[at] = if content[at] == b'A' { b'B' } else { b'A' };
         });
@@ -281,7 +281,7 @@ fn a_last_checkpoint_that_the_key_did_not_sign_is_found() {
     assert_eq!((what, index), (FaultKind::Trailer(NoteError::BadSignature), 5));
 }
 
-/// What a reader gives out that passes over damage, and where it says that the damage begins.
+/// What a reader returns that skips damage, and where it says that the damage begins.
 fn salvaged(home: &Path) -> (Vec<(u64, String)>, Vec<u64>) {
     let reader = Reader::of_what_is_whole(home, None).unwrap();
     let read = reader.records().map(|record| record.unwrap()).map(|it| (it.at.index, String::from_utf8(it.body).unwrap())).collect();
@@ -305,9 +305,9 @@ fn damage_begins_with_the_first_batch_that_no_good_signature_covers() {
         salvaged(dir.path()).1
     };
     assert_eq!(damage(&[0, 1, 2]), [0], "nothing is proved");
-    assert_eq!(damage(&[1, 2]), [2], "the first batch is");
-    assert_eq!(damage(&[2]), [3], "the first two are");
-    assert!(damage(&[0, 1]).is_empty(), "the control: a later signature covers what is before it");
+    assert_eq!(damage(&[1, 2]), [2], "only the first batch is proved");
+    assert_eq!(damage(&[2]), [3], "the first two batches are proved");
+    assert!(damage(&[0, 1]).is_empty(), "the control: a later signature covers everything before it");
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn a_record_behind_damage_does_not_take_the_number_of_an_earlier_one() {
     flip(&segment(dir.path(), 1), range.start + 20, 1);
     let read = |home: &Path| salvaged(home).0.into_iter().map(|(index, _)| index).collect::<Vec<_>>();
     assert_eq!(read(dir.path()), [0, 1, 3, 4], "the control");
-    // The checkpoint behind the damage says that there are two records. It should say five.
+    // The checkpoint after the damage says that there are two records. It should say five.
     let changed = resealed(&frame, |content| {
         let at = content.windows(3).position(|three| three == b"\n5\n").unwrap();
         content[at + 1] = b'2';

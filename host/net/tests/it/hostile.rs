@@ -1,4 +1,4 @@
-//! Servers that lie, drip, flood and hang up: each ends in a fault of its own, within its bound, on a closed connection.
+//! Servers that lie, drip, flood and hang up. Each ends in a specific fault, within its bound, and its connection is closed.
 
 use vocabulary::HttpFault;
 
@@ -97,7 +97,7 @@ async fn heads_are_bounded_in_bytes_and_in_fields() {
         let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         assert_eq!(faulty(&text, Then::Hang).await, HttpFault::HeadersTooLarge, "{} bytes", text.len());
     }
-    // Would go on for ever.
+    // This server would never stop.
     assert_eq!(faulty("HTTP/1.1 200 OK\r\nx: ", Then::Flood(vec![b'y'; 64 << 10])).await, HttpFault::HeadersTooLarge);
     assert_eq!(faulty("HTTP/1.1 200 OK\r\n", Then::Flood(b"x: y\r\n".repeat(1000))).await, HttpFault::HeadersTooLarge);
 }

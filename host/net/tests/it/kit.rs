@@ -1,4 +1,4 @@
-//! A server that says what it is told to say, and a client with short patience.
+//! A server whose answers the test chooses, and a client with short time-outs.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,21 +10,21 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use vocabulary::{Bounds, Header, HttpFault, HttpHead, HttpTarget, Method, Scheme};
 
-/// For a wait that is meant to run out.
+/// The time-out of a wait that is meant to expire.
 pub(crate) const SHORT: Duration = Duration::from_millis(60);
 
-/// What a server does after it has spoken.
+/// What a server does after its answer.
 #[derive(Clone)]
 pub(crate) enum Then {
     /// Waits for the next request.
     Listen,
     /// Closes.
     Close,
-    /// Says nothing more, and stays.
+    /// Sends nothing more, and keeps the connection.
     Hang,
-    /// Says this again and again.
+    /// Sends this again and again.
     Flood(Vec<u8>),
-    /// Says this one byte at a time.
+    /// Sends this one byte at a time.
     Drip(Vec<u8>),
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers the n-th request (from 0, over all connections).
+    /// Answers the n-th request, counted from 0 over all connections.
     pub(crate) async fn answering(answer: impl Fn(usize, &str) -> (Vec<u8>, Then) + Send + Sync + 'static) -> Self {
         Self::at("127.0.0.1:0", answer).await.unwrap()
     }
@@ -45,7 +45,7 @@ impl Server {
         Self::answering(move |_, _| (text.clone().into_bytes(), then.clone())).await
     }
 
-    /// `None` where somebody else has the port.
+    /// `None` if another process has the port.
     pub(crate) async fn at(address: &str, answer: impl Fn(usize, &str) -> (Vec<u8>, Then) + Send + Sync + 'static) -> Option<Self> {
         let listener = TcpListener::bind(address).await.ok()?;
         let server = Self { address: listener.local_addr().unwrap(), accepted: Arc::default(), heard: Arc::default() };
@@ -59,12 +59,12 @@ impl Server {
         Some(server)
     }
 
-    /// Connections so far.
+    /// The number of connections so far.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    /// Requests so far, as they came.
+    /// The requests so far, as they arrived.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
@@ -165,7 +165,7 @@ pub(crate) fn header(name: &str, value: &str) -> Header {
     Header { name: name.to_owned(), value: value.into() }
 }
 
-/// A response read to its end, or as far as it came.
+/// A response, read to its end or as far as it arrived.
 #[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) head: HttpHead,

@@ -1,4 +1,4 @@
-//! The room against servers of the tests' own, on loopback: honest ones, and such as lie, drip, flood and hang up.
+//! Tests of the room with servers on loopback: honest ones, and ones that lie, drip, flood and hang up.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod hostile;

@@ -1,4 +1,4 @@
-//! A name server by hand: over UDP, and over TCP where the answer is long.
+//! A name server of the test: over UDP, and over TCP if the answer is long.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ pub(crate) const A: u16 = 1;
 pub(crate) const AAAA: u16 = 28;
 
 pub(crate) enum Answer {
-    /// These addresses; of both kinds, each where it is asked for.
+    /// These addresses. If there are both kinds, each query gets those of its kind.
     Has(Vec<IpAddr>),
-    /// An alias, and what that has.
+    /// An alias, with the addresses of its target.
     Alias(&'static str, Vec<IpAddr>),
     /// A response code.
     Code(u8),
-    /// None at all.
+    /// No answer at all.
     Silence,
 }
 
@@ -31,11 +31,11 @@ pub(crate) struct NameServer {
 }
 
 impl NameServer {
-    /// Answers by name and by how often this name was asked for with this type before.
+    /// Answers by the name, and by how often it was asked for with this type before.
     pub(crate) async fn answering(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Self {
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-            // Somebody else may have the port for TCP.
+            // Another process may have the port for TCP.
             if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
                 break (udp, tcp);
             }
@@ -49,7 +49,7 @@ impl NameServer {
             while let Ok((size, from)) = udp.recv_from(&mut query).await {
                 if let Some(mut response) = respond(&query[..size], &seen, &*answer) {
                     if response.len() > 1200 {
-                        // Truncated: ask again over TCP.
+                        // The answer is truncated, so the client asks again over TCP.
                         response.truncate(12 + question(&query[..size]).2);
                         response[2] |= 2;
                         response[6..12].fill(0);
@@ -72,7 +72,7 @@ impl NameServer {
         Self { address, asked }
     }
 
-    /// Names and types asked for.
+    /// The names and types that were asked for.
     pub(crate) fn asked(&self) -> Vec<(String, u16)> {
         self.asked.lock().unwrap().clone()
     }

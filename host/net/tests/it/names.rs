@@ -1,4 +1,4 @@
-//! What a name turns out to be: every answer is judged, for every connection anew, and nothing else is dialled.
+//! Names and their addresses: every answer is judged again for every connection, and nothing else is dialled.
 
 use net::{NetError, Network, NetworkConfig, Pool, WireRequest};
 use policy::address::OwnListeners;
@@ -13,7 +13,7 @@ fn pool(names: &NameServer) -> Pool {
     Network::new(&NetworkConfig { resolvers: vec![names.address], ..NetworkConfig::default() }).unwrap().pool()
 }
 
-/// A server at 127.0.0.1 that is allowed and one at 127.0.0.2, on the same port, that is not.
+/// A server at 127.0.0.1 that is allowed, and one at 127.0.0.2 on the same port that is not.
 async fn pair() -> (Server, Server) {
     loop {
         let good = Server::saying(CLOSING, Then::Close).await;
@@ -108,7 +108,7 @@ async fn this_hosts_own_listeners_are_never_dialled_whatever_is_listed() {
         assert_eq!(refusal(fetch(&pool, request).await), never(), "{host}");
     }
     assert_eq!(server.accepted(), 0);
-    // Somebody else's, beside it, is none of them.
+    // An address beside it that belongs to another machine is not one of them.
     good(fetch(&pool, get(&format!("http://127.0.0.2:{port}/"))).await);
     assert_eq!(private.accepted(), 1);
 }
@@ -156,7 +156,7 @@ async fn literal_addresses_and_hosts_files_need_no_name_server() {
     let (server, _) = pair().await;
     good(fetch(&pool(&names), get(&format!("http://127.0.0.1:{}/", server.address.port()))).await);
     assert_eq!(names.asked(), []);
-    // Every machine's hosts file has this one; it is not read, and the name leads to loopback by its own standard.
+    // Every machine's hosts file has this name. The file is not read, and by its own standard the name means loopback.
     let err = fetch(&pool(&names), get(&format!("http://localhost:{}/", server.address.port()))).await.unwrap_err();
     assert_eq!(err.reason, Some(not_granted("loopback")));
 }

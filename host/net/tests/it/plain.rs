@@ -1,4 +1,4 @@
-//! What an honest server sees, and what comes back from it.
+//! What an honest server receives, and what it answers.
 
 use vocabulary::{HttpFault, Method, Reason, SafeText};
 
@@ -159,7 +159,7 @@ async fn metadata_addresses_are_never_dialled_whatever_the_bounds_say() {
     }
 }
 
-/// The variables can only be set for another process, so this one starts itself again.
+/// The variables can only be set for another process, so the test starts itself again.
 #[test]
 fn proxies_of_the_environment_are_not_asked() {
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());

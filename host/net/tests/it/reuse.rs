@@ -121,7 +121,7 @@ async fn dropping_a_request_closes_its_connection() {
     stream.read_to_end(&mut rest).await.unwrap();
 }
 
-/// A kept connection on which the server then says this, or closes it, before a request that can't be made twice.
+/// A kept connection on which the server sends this, or which it closes, before a request that can't be sent twice.
 async fn after_idling(late: &'static [u8]) -> (usize, String) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

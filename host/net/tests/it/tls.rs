@@ -1,4 +1,4 @@
-//! TLS: the right name, a root that is trusted, a date that holds; else nothing is sent.
+//! TLS needs the right name, a trusted root and a valid date. Otherwise nothing is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +16,9 @@ use crate::name_server::{NameServer, has};
 
 struct Secure {
     port: u16,
-    /// Of the server's key.
+    /// The digest of the server's key.
     key: Digest,
-    /// Requests that came through.
+    /// The number of requests that arrived.
     heard: Arc<std::sync::Mutex<Vec<String>>>,
     accepted: Arc<AtomicUsize>,
 }
@@ -111,7 +111,7 @@ async fn a_server_with_another_key_than_those_that_are_pinned_is_sent_nothing() 
     assert_eq!(err.reason, Some(vocabulary::Reason::KeyNotPinned));
     assert!(server.heard.lock().unwrap().is_empty());
     assert!(pool.send(pinned(vec![Digest::of(b"another"), server.key])).await.is_ok());
-    // A connection that was made without a pin is not used where there is one.
+    // A connection that was made without a pin is not used for a request with one.
     assert!(fetch(&pool, pinned(Vec::new())).await.is_ok());
     assert!(pool.send(pinned(vec![Digest::of(b"another")])).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! The credentials of an agent in lines for people. Never a value, nor anything that is made from one.
+//! The credentials of an agent as lines for people. They never show a value, nor anything that is made from one.
 
 use vocabulary::{Binding, Grants, HostPattern, May, PinnedFile, Placement, Rotation, SafeText, Scheme, Source, VaultLogin, VaultSource};
 
@@ -6,14 +6,14 @@ fn is_sent(grants: &Grants, name: &str) -> bool {
     grants.http.iter().any(|grant| grant.credential.as_deref() == Some(name))
 }
 
-/// What may be done with them besides sending, a line each; those that are not sent at all are among them.
+/// What the agent may do with credentials besides sending them, one line each. Credentials that are never sent are included.
 pub(super) fn may_lines(grants: &Grants) -> impl Iterator<Item = String> {
     let unsent = grants.credentials.iter().filter(|binding| !is_sent(grants, &binding.name)).flat_map(all);
     let may = grants.may.iter().flat_map(|(name, may)| may.iter().map(move |may| may_line(name, *may)));
     may.chain(unsent)
 }
 
-/// Those that are sent, a line each, and one for each placeholder.
+/// The credentials that are sent, one line each, and one line for each placeholder.
 pub(super) fn lines(grants: &Grants) -> impl Iterator<Item = String> {
     let placeholders =
         grants.placeholders.iter().map(|(variable, name)| format!("a placeholder of the credential {name} in the variable {variable}"));
@@ -27,7 +27,7 @@ fn may_line(name: &str, may: May) -> String {
     }
 }
 
-/// One of them: where it comes from, where it may go, and what bounds it.
+/// One credential: where it comes from, where it may go, and what bounds it.
 pub fn line(binding: &Binding) -> String {
     let list = |of: &str, all: Vec<String>| if all.is_empty() { String::new() } else { format!(", {of} {}", all.join(" ")) };
     let hosts: Vec<String> = binding.hosts.iter().map(ToString::to_string).collect();
@@ -56,7 +56,7 @@ pub fn line(binding: &Binding) -> String {
     line
 }
 
-/// The lines of one credential: the credential, and what the host itself does for it.
+/// The lines of one credential, including what the host itself does for it.
 fn all(binding: &Binding) -> Vec<String> {
     let for_it = |what: String| format!("for the credential {}: {what}", binding.name);
     let mut said = vec![line(binding)];
@@ -69,17 +69,17 @@ fn all(binding: &Binding) -> Vec<String> {
         effects.push(format!("used only by {}", binding.agents.iter().map(agent).collect::<Vec<_>>().join(", ")));
     }
     effects.extend(binding.owner.iter().map(|owner| format!("{} answers for it", SafeText::new(owner, 1024))));
-    effects.extend(binding.rotate_every_s.map(|every_s| format!("its value must be another one every {}", time(every_s))));
+    effects.extend(binding.rotate_every_s.map(|every_s| format!("its value must be rotated every {}", time(every_s))));
     said.extend(effects.into_iter().map(for_it));
     said
 }
 
-/// As `rotate-every` is written.
+/// A time in the form of `rotate-every`.
 fn time(seconds: u64) -> String {
     if seconds.is_multiple_of(86_400) { format!("{}d", seconds / 86_400) } else { format!("{}h", seconds / 3600) }
 }
 
-/// What is read, run or asked, on this machine or from it, to get the value.
+/// What the host reads, runs or asks, on this machine or elsewhere, to get the value.
 fn effects_of_source(source: &Source) -> Vec<String> {
     match source {
         Source::Local => Vec::new(),
@@ -121,7 +121,7 @@ fn pinned(file: &PinnedFile) -> String {
     file.digest.map_or_else(|| format!("{path} is not there, so it is not run"), |digest| format!("holds {path} to {digest}"))
 }
 
-/// What a placement has besides its kind, as the configuration calls it.
+/// The settings of a placement besides its kind, by the keys of the configuration.
 fn details(placement: &Placement) -> Option<String> {
     let json = serde_json::to_value(placement).unwrap_or_default();
     let fields = json.as_object()?.iter().filter(|(name, _)| *name != "kind");

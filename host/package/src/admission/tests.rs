@@ -1,4 +1,4 @@
-//! Claims about what is effective.
+//! Tests of what is effective.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use vocabulary::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};

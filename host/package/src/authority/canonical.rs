@@ -1,11 +1,11 @@
-//! The canonical bytes of an authority. Trust, acceptance and the lock compare the digest of these bytes, and nothing else.
+//! The canonical bytes of an authority. Trust, acceptance and the lock compare only the digest of these bytes.
 //!
 //! The bytes are one JSON object in the canonical form of RFC 8785: UTF-8, no space between tokens, the keys of each object in order, whole
-//! numbers below 2^53 only. It has three keys: `authority` is the value, `form` is [`FORM`], and `of` says which kind of value it is, so that
-//! an agent never has the bytes of a whole configuration.
+//! numbers below 2^53 only. It has three keys: `authority` is the value, `form` is [`FORM`], and `of` says which kind of value it is.
+//! Because of `of`, an agent never has the bytes of a whole configuration.
 //!
-//! INVARIANT: two values that differ have different bytes. Every field that is written can be read back (`tests.rs` does so), and a list keeps
-//! its order. Lists in which the order means nothing are put in order when a configuration is read (`config/set.rs`).
+//! INVARIANT: two values that differ have different bytes. Every field that is written can be read back (`tests.rs` does so), and a list
+//! keeps its order. Lists in which the order means nothing are sorted when a configuration is read (`config/set.rs`).
 
 use serde::Serialize;
 use serde_json::json;
@@ -14,13 +14,13 @@ use vocabulary::{Digest, canon};
 use super::{Authority, Whole};
 use crate::config::ConfigError;
 
-/// The form of the bytes. It has to become another number if the same bytes would mean something else: if a field gets another meaning, or a
-/// field that may be left out gets another default. Then everything has to be trusted and accepted again. A limit that is left out means the
-/// default of the version that runs, whatever it is (decision 0050).
+/// The form of the bytes. It must get a new number whenever the same bytes would mean something else: if a field gets another meaning, or a
+/// field that may be left out gets another default. Then everything has to be trusted and accepted again. A limit that is left out means
+/// the default of the version that runs, whatever it is (decision 0050).
 pub const FORM: u32 = 1;
 
 impl Authority {
-    /// The bytes that stand for it.
+    /// The canonical bytes.
     ///
     /// # Errors
     /// [`ConfigError::Inexact`] for a number of 2^53 or more.
@@ -28,7 +28,7 @@ impl Authority {
         bytes("agent", self)
     }
 
-    /// Of its canonical bytes.
+    /// The digest of the canonical bytes.
     ///
     /// # Errors
     /// As for [`Authority::canonical_bytes`].
@@ -38,7 +38,7 @@ impl Authority {
 }
 
 impl Whole {
-    /// The bytes that stand for it.
+    /// The canonical bytes.
     ///
     /// # Errors
     /// [`ConfigError::Inexact`] for a number of 2^53 or more.
@@ -46,7 +46,7 @@ impl Whole {
         bytes("configuration", self)
     }
 
-    /// Of its canonical bytes.
+    /// The digest of the canonical bytes.
     ///
     /// # Errors
     /// As for [`Whole::canonical_bytes`].

@@ -1,4 +1,4 @@
-//! What differs from what was trusted or accepted, for people and programs. It decides nothing: the digests do.
+//! The differences from what was trusted or accepted, for people and programs. Only the digests decide anything.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use vocabulary::{Digest, SafeText};
 
 use super::{Authority, Code, Spelling, Whole};
 
-/// What differs from before. Nothing, where the two are the same value.
+/// The differences between two authorities. It is empty if they are the same value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The component or the source as it was, if it is another one now.
+    /// The digest of the earlier component or source, if it has changed.
     pub digest_was: Option<Digest>,
     /// What is new, one line each, safe to print.
     pub more: Vec<String>,
@@ -18,7 +18,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// There is a line whenever the two are not the same value.
+    /// Compares two authorities. There is at least one line if they are not the same value.
     pub fn between(was: &Authority, now: &Authority, spelling: &Spelling) -> Self {
         if was == now {
             return Self::default();
@@ -29,13 +29,13 @@ impl Difference {
         more.extend(without(&imports(now), &imports(was)));
         less.extend(without(&imports(was), &imports(now)));
         if more.is_empty() && less.is_empty() {
-            more.push(format!("the same lines, but {} is written in another way", place(was, now)));
+            more.push(format!("the same lines, but {} is written differently", place(was, now)));
         }
         let digest_was = was.component.held_to().filter(|digest| Some(*digest) != now.component.held_to());
         Self { digest_was, more, less }
     }
 
-    /// What is gone and what is new, one line each with its sign.
+    /// The lines that are gone and the lines that are new, each with its sign.
     pub fn lines(&self) -> Vec<String> {
         let less = self.less.iter().map(|line| format!("- {line}"));
         less.chain(self.more.iter().map(|line| format!("+ {line}"))).collect()
@@ -43,8 +43,8 @@ impl Difference {
 }
 
 impl Whole {
-    /// What differs from what the configuration allowed before, a line each with its sign, and with the agent that it is of. Nothing, where the two
-    /// are the same value.
+    /// The differences from what the configuration allowed before, one line each with its sign and its agent. It is empty if they are the
+    /// same value.
     pub fn difference_from(&self, was: &Self, spelling: &Spelling) -> Vec<String> {
         if was == self {
             return Vec::new();
@@ -57,15 +57,11 @@ impl Whole {
                 .collect()
         };
         let lines = [without('-', &was, &now), without('+', &now, &was)].concat();
-        if lines.is_empty() {
-            vec!["the same lines, but something is written in another way or in another order".to_owned()]
-        } else {
-            lines
-        }
+        if lines.is_empty() { vec!["the same lines, but something is written differently or in another order".to_owned()] } else { lines }
     }
 }
 
-/// A line, and the agent that it is of: the same line may be new for one agent, and not for another.
+/// A line, with the agent that it is about: the same line may be new for one agent, but not for another.
 type Told<'a> = (Option<&'a str>, String);
 
 fn told<'a>(whole: &'a Whole, spelling: &Spelling) -> Vec<Told<'a>> {
@@ -81,7 +77,7 @@ fn imports(authority: &Authority) -> Vec<String> {
     }
 }
 
-/// The first part of the value in which the two differ, as `grants.http[0].paths`.
+/// The first part of the value in which the two differ, for example `grants.http[0].paths`.
 fn place(was: &Authority, now: &Authority) -> SafeText {
     let json = |authority: &Authority| serde_json::to_value(authority).unwrap_or_default();
     let mut at = String::new();

@@ -1,5 +1,5 @@
-//! An authority in lines for people. They are safe to print, because an attacker may have written its words. Everything in the value is in
-//! a line.
+//! An authority as lines for people. They are safe to print, because an attacker may have written the words in them. The lines show
+//! everything in the value.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
 use vocabulary::Capability;
 
-/// BOUND: bytes of a variable's value that are shown. Of a longer value the digest is shown.
+/// BOUND: bytes of a variable's value that are shown. If a value is longer, its digest is shown too.
 const VALUE_BYTES_MAX: usize = 200;
 
-/// Lines of one agent, or of what no agent has alone.
+/// The lines of one agent, or those that belong to no single agent.
 pub(super) struct Part<'a> {
-    /// The agent's name.
+    /// The agent's name. `None` for lines that belong to no single agent.
     pub(super) agent: Option<&'a str>,
     pub(super) lines: Vec<String>,
 }
 
 impl Whole {
-    /// Everything that the configuration would cause, a line each.
+    /// Everything that the configuration would cause, one line each.
     pub fn lines(&self, spelling: &Spelling) -> Vec<String> {
         let mut said = Vec::new();
         for Part { agent, lines } in self.parts(spelling) {
@@ -34,7 +34,7 @@ impl Whole {
         said
     }
 
-    /// The same, apart by agents.
+    /// The same lines, separated by agents.
     pub(super) fn parts<'a>(&'a self, spelling: &Spelling) -> Vec<Part<'a>> {
         let part = |(name, agent): (&'a String, &'a Authority)| Part { agent: Some(name.as_str()), lines: agent.own_lines(spelling) };
         let mut parts: Vec<Part<'a>> = self.agents.iter().map(part).collect();
@@ -51,7 +51,7 @@ impl Whole {
 }
 
 impl Authority {
-    /// Everything that this agent may cause, a line each.
+    /// Everything that this agent may cause, one line each.
     pub fn lines(&self, spelling: &Spelling) -> Vec<String> {
         let mut said = self.own_lines(spelling);
         said.extend(shared(&self.engagements, &spelling.long_reach(&self.network)));
@@ -90,7 +90,7 @@ fn shared(engagements: &[Engagement], reach: &Reach) -> Vec<String> {
         let resolvers: Vec<String> = reach.resolvers.iter().map(ToString::to_string).collect();
         said.push(format!("names are resolved by {}", resolvers.join(", ")));
     }
-    let root = |root: &super::RootFile| format!("TLS also believes the certificates in {}, {}", path(&root.path), root.digest);
+    let root = |root: &super::RootFile| format!("TLS also trusts the certificates in {}, {}", path(&root.path), root.digest);
     said.extend(reach.roots.iter().map(root));
     said
 }
@@ -103,7 +103,7 @@ fn code(code: &Code) -> Vec<String> {
             said.extend(tools.iter().filter(|tools| !tools.is_empty()).map(|tools| format!("built with {}", SafeText::new(tools, 1024))));
             said
         }
-        // Its bytes determine what it imports. The imports are shown if the bytes differ.
+        // The bytes determine what the component imports. The imports are shown only if the bytes differ.
         Code::File { path: file, digest, imports: _ } => {
             let mut said = vec![format!("runs {}", path(file))];
             said.extend(digest.map(|digest| format!("held to the component {digest}")));
@@ -143,7 +143,7 @@ fn engagement(engagement: &Engagement) -> String {
     format!("the engagement {name} is {tier} at {}, from {} to {}{rate}", targets.join(", "), moment(*from_s), moment(*until_s))
 }
 
-/// Seconds since 1970, as configurations write them.
+/// A time in seconds since 1970, in the form that configurations use.
 fn moment(unix_s: u64) -> String {
     let (date, rest) = (vocabulary::Date::of_day(unix_s / 86_400), unix_s % 86_400);
     format!("{date}T{:02}:{:02}:{:02}Z", rest / 3600, rest % 3600 / 60, rest % 60)

@@ -1,11 +1,12 @@
 //! How paths are written in an authority.
 //!
-//! A place that belongs to the project is relative to the folder of the configuration: `src`, `../shared`, `.`. A project that is moved or cloned
-//! has the same paths, and its lock still holds. A place that belongs to the machine is absolute, wherever the configuration is: it was written as
-//! an absolute path, or a link leads to it out of the folder ([`Resolved::machine_paths`]).
+//! A place that belongs to the project is relative to the folder of the configuration: `src`, `../shared`, `.`. A project that is moved or
+//! cloned has the same paths, and its lock still holds. A place that belongs to the machine is absolute, wherever the configuration is.
+//! Such a place was written as an absolute path, or a link leads to it out of the folder ([`Resolved::machine_paths`]).
 //!
-//! SECURITY: the real place is what is written, without links and without `..` in the middle. In one folder, two places never have the same path.
-//! An absolute path that was accepted never comes to stand for a relative one, nor a relative one for the place that it led to somewhere else.
+//! SECURITY: the path that is written has no links, and no `..` in the middle. In one folder, two places never have the same path. An
+//! absolute path that was accepted never matches a relative one. A relative path never matches the place to which it led from another
+//! folder.
 //!
 //! [`Resolved::machine_paths`]: crate::config::Resolved::machine_paths
 
@@ -17,19 +18,19 @@ use vocabulary::{FilesGrant, Grants, Source, VaultLogin};
 use super::{Authority, Code, Reach};
 use crate::config::ConfigError;
 
-/// Writes the paths of a configuration as an authority has them.
+/// Shortens the paths of a configuration to the form that an authority has.
 pub(super) struct Shortening<'a> {
     folder: &'a Path,
     machine_paths: &'a BTreeSet<PathBuf>,
 }
 
 impl<'a> Shortening<'a> {
-    /// For the configuration in this file, whose path has no links.
+    /// For the configuration at this path, which has no links.
     pub(super) fn new(config: &'a Path, machine_paths: &'a BTreeSet<PathBuf>) -> Self {
         Self { folder: folder_of(config), machine_paths }
     }
 
-    /// `path` is absolute, without links.
+    /// Shortens one path. `path` is absolute, without links.
     pub(super) fn path(&self, path: &Path) -> Result<PathBuf, ConfigError> {
         if path.to_str().is_none() {
             return Err(ConfigError::NotText(path.to_owned()));
@@ -43,8 +44,8 @@ impl<'a> Shortening<'a> {
         Ok(if short.as_os_str().is_empty() { PathBuf::from(".") } else { short })
     }
 
-    /// Each path of these grants. The words of a command stay as they are: its program has an absolute path, and what an argument means only
-    /// the program knows.
+    /// Shortens each path of these grants. The words of a command stay as they are: its program has an absolute path, and only the program
+    /// knows what an argument means.
     pub(super) fn grants(&self, grants: &mut Grants) -> Result<(), ConfigError> {
         each_path(grants, &mut |path| {
             *path = self.path(path)?;
@@ -53,19 +54,19 @@ impl<'a> Shortening<'a> {
     }
 }
 
-/// The folder that paths are relative to, to show people the whole of them.
+/// The folder that paths are relative to, to show people the whole paths.
 #[derive(Clone, Debug)]
 pub struct Spelling {
     folder: PathBuf,
 }
 
 impl Spelling {
-    /// Relative to the folder of this configuration, whose path has no links.
+    /// Paths are relative to the folder of this configuration, whose path has no links.
     pub fn from_folder_of(config: &Path) -> Self {
         Self { folder: folder_of(config).to_owned() }
     }
 
-    /// The path that [`Shortening::path`] was made from.
+    /// The path that [`Shortening::path`] shortened.
     fn long(&self, path: &Path) -> PathBuf {
         let mut long = if path.is_absolute() { PathBuf::new() } else { self.folder.clone() };
         for part in path.components() {
@@ -89,7 +90,7 @@ impl Spelling {
     }
 
     pub(super) fn lengthen_grants(&self, grants: &mut Grants) {
-        // It can't fail, because paths in an authority are text.
+        // It can't fail, because paths in an authority are UTF-8.
         let _ = each_path(grants, &mut |path| {
             *path = self.long(path);
             Ok(())
@@ -106,7 +107,7 @@ impl Spelling {
 }
 
 fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
-    // Each part is named, so that nobody adds a path without placing it here.
+    // Each field is named, so that a new path can't be forgotten here.
     let Grants { credentials, engagement: _, env: _, environments: _, files, http: _, may: _, placeholders: _ } = grants;
     for FilesGrant { guest: _, host, mode: _ } in files {
         change(host)?;

@@ -1,4 +1,4 @@
-//! Claims about the one value of what a configuration may cause.
+//! Tests of the authority of a configuration.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -172,7 +172,7 @@ resolvers = ["127.0.0.1:53"]
 roots = ["roots.pem"]
 "#;
 
-/// The value of a configuration in a folder of its own, and where that lies.
+/// The value of a configuration in a new folder, and the path of that folder.
 pub(crate) fn whole(folder: &Path, text: &str) -> (PathBuf, Whole) {
     let here = folder.join("here");
     for sub in ["src", "built", "secrets"] {
@@ -196,7 +196,7 @@ fn the_same_checkout_in_another_place_is_the_same_value() {
     assert_eq!(one.digest().unwrap(), other.digest().unwrap());
 }
 
-/// Every value in a tree, each with its place.
+/// Every value in a tree, with its place.
 fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| leaves(value, &format!("{at}/{}", name.replace('/', "~1")), found)),
@@ -205,7 +205,7 @@ fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Other values of the same kind. One of them fits at each place.
+/// Other values of the same kind, of which at least one is valid at each place.
 fn others(value: &Value) -> Vec<Value> {
     const TEXTS: &[&str] = &[
         "other",
@@ -239,7 +239,7 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Each difference in the value is shown in a line, so that nobody accepts what they were not shown.
+/// Each difference in the value is shown in a line, so that people see everything that they accept.
 #[test]
 fn every_value_that_is_other_is_in_the_lines() {
     let folder = tempfile::tempdir().unwrap();
@@ -263,7 +263,7 @@ fn every_value_that_is_other_is_in_the_lines() {
                 let told = Difference::between(authority, &now, &spelling).lines();
                 assert!(!told.is_empty() && told.iter().all(|line| !line.contains("the same lines")), "{place}: {other} is in no line");
             }
-            // The rest can't have another value: the one kind of a mount, the names of forms.
+            // The others can have no other value: the only mode of a mount, the names of forms.
             let fixed = ["/kind", "/from", "/by", "/mode"].iter().any(|end| place.ends_with(end));
             assert!(changed > 0 || fixed, "{place} was not tried");
             tried += changed;
@@ -295,7 +295,7 @@ fn another_variable_limit_or_certificate_and_what_no_agent_has_are_other_values(
     assert_ne!(before.digest().unwrap(), Whole::of(&resolved).unwrap().digest().unwrap());
 }
 
-/// One agent may not hide behind the other.
+/// A change of one agent must not be hidden by another agent.
 #[test]
 fn a_line_that_another_agent_has_already_is_new_for_this_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -313,7 +313,7 @@ fn a_line_that_another_agent_has_already_is_new_for_this_one() {
     assert!(told.contains(&"+ agent c".to_owned()) && told.contains(&"+ names are resolved by 127.0.0.1:53".to_owned()), "{told:?}");
 }
 
-/// Where no line differs, the part is named: here two arguments that read like one.
+/// If no line differs, the part is named. Here, two arguments look like one.
 #[test]
 fn a_difference_that_no_line_shows_is_named_by_its_part() {
     let folder = tempfile::tempdir().unwrap();
@@ -333,7 +333,7 @@ fn a_difference_that_no_line_shows_is_named_by_its_part() {
     assert_ne!(was.digest().unwrap(), now.digest().unwrap());
 }
 
-/// An attacker may have written its words.
+/// An attacker may have written the words in it.
 #[test]
 fn everything_that_a_configuration_causes_is_told_and_moves_no_cursor() {
     let folder = tempfile::tempdir().unwrap();
@@ -355,7 +355,7 @@ fn everything_that_a_configuration_causes_is_told_and_moves_no_cursor() {
         "granted to no agent: for the credential spare: reads the key bailiwick:spare of the kernel",
         "from 2026-11-01T00:00:00Z to 2026-12-31T00:00:00Z",
         "names are resolved by 127.0.0.1:53",
-        "TLS also believes the certificates in HERE/here/roots.pem",
+        "TLS also trusts the certificates in HERE/here/roots.pem",
     ] {
         assert!(said.contains(words), "`{words}` is not in: {said}");
     }

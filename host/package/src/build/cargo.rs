@@ -21,11 +21,11 @@ pub(super) use plan::{Plan, plan};
 
 const CARGO: &str = "cargo";
 const TARGET: &str = "wasm32-wasip2";
-/// Where a workspace defines it, agents are built with it instead of `release`.
+/// The profile that agents are built with instead of `release`, if the workspace defines it.
 const PROFILE: &str = "agent";
 /// BOUND: bytes of a manifest, and of a lock.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// Sources of a lock that cargo would fetch from this machine, or as the operator.
+/// Prefixes of sources in a lock that cargo would fetch from this machine, or with the operator's credentials.
 const NOT_FETCHED: &[&str] = &["git+file:", "git+ssh:", "registry+file:", "sparse+file:", "local-registry+", "directory+"];
 
 #[derive(Deserialize)]
@@ -57,9 +57,9 @@ impl Job<'_> {
         self.stage.place(&self.plan.root).join(CARGO_LOCK)
     }
 
-    /// Has cargo download what the lock names, and write a lock if there is none. SECURITY: cargo runs as the operator here, with the
-    /// network and the registries that the operator configured, so it runs nothing of the project and sees no home: what git or ssh keep
-    /// there would let a manifest fetch what is the operator's alone. Says whether it wrote one.
+    /// Lets cargo download what the lock names, and write a lock if there is none. SECURITY: cargo runs as the operator here, with the
+    /// network and the registries that the operator configured. So it runs nothing of the project, and sees no home: with what git or ssh
+    /// keep there, a manifest could fetch what only the operator may read. Returns whether cargo wrote a lock.
     pub(super) fn fetch(&self, watcher: &mut BuildWatcher<'_>) -> Result<bool, BuildError> {
         let lock = self.staged_lock();
         let had_lock = lock.is_file();
@@ -78,19 +78,19 @@ impl Job<'_> {
         refuse_what_is_not_fetched(&lock)?;
         file::write(&self.workplace.fetched, &self.need())?;
         if !had_lock {
-            // Cargo does the same in a build by hand, so the next build uses the same versions.
+            // Cargo does the same in a manual build, so the next build uses the same versions.
             file::write(&self.plan.root.join(CARGO_LOCK), &file::read(&lock, FILE_BYTES_MAX)?)?;
         }
         Ok(!had_lock)
     }
 
-    /// What has to be there before a build, because a build can't download anything.
+    /// Identifies what has to be fetched before a build, because a build can't download anything.
     fn need(&self) -> Vec<u8> {
         let lock = file::read(&self.staged_lock(), FILE_BYTES_MAX).unwrap_or_default();
         format!("{} {}\n", self.rust.version, vocabulary::Digest::of(&lock)).into_bytes()
     }
 
-    /// Builds, contained. The component is in the workplace.
+    /// Builds the component, contained. The component is written to the workplace.
     pub(super) fn build(&self, watcher: &mut BuildWatcher<'_>) -> Result<PathBuf, BuildError> {
         self.lay_out_cargo_home()?;
         let root = self.stage.place(&self.plan.root);
@@ -107,13 +107,13 @@ impl Job<'_> {
         command.env("PATH", Workplace::path(&[bin], self.tools)?).env("CARGO_HOME", self.workplace.cargo_home());
         command.env("RUSTC", &self.rust.rustc).env("CARGO_TERM_COLOR", "never");
         let printed = tool::output(CARGO, &mut command, watcher).inspect_err(|_| {
-            // It may need something that was fetched and is gone. Then it is fetched again.
+            // The build may need a package that was fetched and has been removed. The next build fetches it again.
             let _ = file::write(&self.workplace.fetched, b"");
         })?;
         self.artifact(&printed, &manifest)
     }
 
-    /// A `CARGO_HOME` with what was fetched, and nothing else of the operator's: no tokens, and no programs that would be run.
+    /// Makes a `CARGO_HOME` with the fetched packages and nothing else of the operator's: no tokens, and no programs that would be run.
     fn lay_out_cargo_home(&self) -> Result<(), BuildError> {
         let ours = self.workplace.cargo_home();
         for folder in fetched() {
@@ -124,7 +124,7 @@ impl Job<'_> {
         Ok(file::write(&ours.join("config.toml"), config.to_string().as_bytes())?)
     }
 
-    /// SIMD, which the engine always has; and no path of this machine in the component's messages.
+    /// Flags for SIMD, which the engine always has, and to keep paths of this machine out of the component's messages.
     fn rustflags(&self, root: &Path) -> String {
         let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         let registry = self.workplace.cargo_home().join("registry/src");
@@ -134,8 +134,8 @@ impl Job<'_> {
         format!("target.{TARGET}.rustflags={list}")
     }
 
-    /// The one component that cargo says it made of this package. SECURITY: a build script can write where cargo writes, so only a file in
-    /// the target folder is accepted.
+    /// The one component that cargo reports for this package. SECURITY: a build script can write to the same output as cargo, so only a
+    /// file in the target folder is accepted.
     fn artifact(&self, printed: &[u8], manifest: &Path) -> Result<PathBuf, BuildError> {
         let messages = printed.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Message>(line).ok());
         let ours = messages.filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest);
@@ -143,7 +143,7 @@ impl Job<'_> {
         let mut components: Vec<PathBuf> = ours.flat_map(|message| message.filenames).filter(is_wasm).collect();
         let component = components.pop().ok_or_else(|| said("made no component; an agent is a `cdylib`, or one binary"))?;
         if !components.is_empty() {
-            return Err(said("made more than one component; an agent is one"));
+            return Err(said("made more than one component; an agent must be exactly one"));
         }
         let real = component.canonicalize().map_err(file::failed("find", &component))?;
         let target = self.workplace.target.canonicalize().map_err(file::failed("find", &self.workplace.target))?;
@@ -155,20 +155,20 @@ fn said(said: &'static str) -> BuildError {
     BuildError::ToolSaid { tool: CARGO, said }
 }
 
-/// Where cargo keeps what it fetched.
+/// The folder in which cargo keeps what it fetched.
 fn cargo_home() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(tools::variable("HOME")?).join(".cargo"));
     tools::variable("CARGO_HOME").map(PathBuf::from).or_else(home).filter(|home| home.is_absolute())
 }
 
-/// The folders of it that a build may read.
+/// The folders in it that a build may read.
 fn fetched() -> Vec<PathBuf> {
     let folders = cargo_home().map(|home| ["registry", "git"].map(|name| home.join(name)));
     folders.into_iter().flatten().filter_map(|folder| folder.canonicalize().ok()).collect()
 }
 
-/// The part of the operator's cargo configuration that says where packages come from. Without it, packages that were fetched from a mirror
-/// are not found.
+/// The part of the operator's cargo configuration that says where packages come from. Without it, a build does not find packages that were
+/// fetched from a mirror.
 fn sources_configured(home: &Path) -> toml::Table {
     let files = ["config.toml", "config"].map(|name| home.join(name));
     let text = files.iter().find_map(|file| String::from_utf8(file::read(file, FILE_BYTES_MAX).ok()?).ok());
@@ -177,7 +177,7 @@ fn sources_configured(home: &Path) -> toml::Table {
     if let Some(toml::Value::Table(registries)) = config.get_mut("registries") {
         for (_, registry) in registries.iter_mut() {
             if let toml::Value::Table(registry) = registry {
-                // SECURITY: a token may stand beside it.
+                // SECURITY: the same table may contain a token.
                 registry.retain(|key, _| key == "index");
             }
         }

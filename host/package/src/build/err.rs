@@ -1,4 +1,4 @@
-//! Why an agent can't be built.
+//! The reasons why an agent can't be built.
 
 use std::path::PathBuf;
 
@@ -12,90 +12,90 @@ use crate::manifest::{FrozenError, ManifestError};
 /// An agent can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Something could not be read or written.
+    /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Its `agent.toml` can't be used.
+    /// The folder's `agent.toml` can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Nothing in the folder says how.
+    /// Nothing in the folder says how to build it.
     #[error("`{}` has neither a `Cargo.toml` nor `[build] python` in its `agent.toml`", .0.display())]
     NoRecipe(PathBuf),
-    /// Two files say how.
-    #[error("`{}` has a `Cargo.toml`, and `[build] python` in its `agent.toml`: one of them is too many", .0.display())]
+    /// Two files say how to build the folder.
+    #[error("`{}` has a `Cargo.toml`, and `[build] python` in its `agent.toml`; remove one of them", .0.display())]
     TwoRecipes(PathBuf),
     /// The source is too large.
     #[error("`{}` has more than {max} {what}", folder.display())]
     TooMuchSource {
-        /// Which folder.
+        /// The folder.
         folder: PathBuf,
-        /// Of what.
+        /// What is counted.
         what: &'static str,
-        /// The bound.
+        /// The largest number that is allowed.
         max: u64,
     },
     /// A link in the source leads to something that is not source.
-    #[error("`{}` is a link to `{}`, which is not part of the source; put a copy there, or name what it means in `[build] sources`", link.display(), to.display())]
+    #[error("`{}` is a link to `{}`, which is not part of the source; put a copy there, or name its target in `[build] sources`", link.display(), to.display())]
     LeadsOut {
         /// The link.
         link: PathBuf,
         /// Where it leads.
         to: PathBuf,
     },
-    /// The build needs something that lies elsewhere.
+    /// The build needs a file that lies outside of the project.
     #[error("`{}` is needed and lies outside of the project ({})", path.display(), shown(project))]
     Outside {
-        /// What.
+        /// The path that is needed.
         path: PathBuf,
         /// The folders of the project.
         project: Vec<PathBuf>,
     },
-    /// It is not what was accepted.
+    /// The source differs from what was accepted.
     #[error("the source is {} ({}), and what was accepted is {} ({})", now.source, now.tools, was.source, was.tools)]
     Unexpected {
-        /// What was accepted.
+        /// The source that was accepted.
         was: Box<SourcePin>,
-        /// What is there.
+        /// The source that is there.
         now: Box<SourcePin>,
     },
     /// A file that names a compiler can't be used.
     #[error("`{}` can't be used: {why}", file.display())]
     Toolchain {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
     /// The compiler that is named is not installed.
     #[error("the Rust toolchain `{0}` is not installed; `rustup toolchain install {0} --target wasm32-wasip2`")]
     NoToolchain(String),
-    /// A dependency comes from this machine, or would be fetched as the operator.
+    /// A dependency comes from this machine, or would be fetched with the operator's credentials.
     #[error("a build fetches from registries and public repositories only; this is neither: {0}")]
     NotFetched(SafeText),
     /// A path that is passed to a tool is not UTF-8.
     #[error("a path of this build is not UTF-8")]
     NotText,
-    /// A tool is not there.
-    #[error("`{0}` is not in any folder of PATH outside of the project")]
+    /// A tool was not found.
+    #[error("`{0}` is not in any folder of PATH that lies outside of the project")]
     NotFound(&'static str),
-    /// componentize-py is not installed as pip installs it.
+    /// componentize-py was not installed in the way that pip installs it.
     #[error("`{}` does not name its Python by an absolute path; install componentize-py with pip, pipx or uv", .0.display())]
     NotPython(PathBuf),
-    /// A tool took longer than it may.
+    /// A tool exceeded its time.
     #[error("`{tool}` was ended at the limit `build-time`: {minutes} minutes")]
     TooLong {
-        /// Which.
+        /// The tool.
         tool: &'static str,
         /// The limit.
         minutes: u32,
     },
-    /// The operator ended it.
+    /// The operator stopped the build.
     #[error("the build was ended")]
     Stopped,
     /// A tool that runs nothing from the project failed.
     #[error("`{tool}` failed: {said}")]
     ToolComplained {
-        /// Which.
+        /// The tool.
         tool: &'static str,
         /// Its output.
         said: SafeText,
@@ -103,43 +103,43 @@ pub enum BuildError {
     /// A tool can't be started.
     #[error("could not start `{tool}`; is it installed?")]
     NoTool {
-        /// Which.
+        /// The tool.
         tool: &'static str,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: std::io::Error,
     },
-    /// A tool failed; its output was passed on line by line.
+    /// A tool failed. Its output was passed on line by line.
     #[error("`{tool}` failed with {status}")]
     ToolFailed {
-        /// Which.
+        /// The tool.
         tool: &'static str,
-        /// How.
+        /// The status with which it exited.
         status: std::process::ExitStatus,
     },
-    /// A tool answered something that is not understood here.
+    /// A tool gave an answer of an unknown form.
     #[error("`{tool}` {said}")]
     ToolSaid {
-        /// Which.
+        /// The tool.
         tool: &'static str,
-        /// What.
+        /// The problem with its answer.
         said: &'static str,
     },
-    /// What was built can't run here.
+    /// The result of the build can't run here.
     #[error("what was built can't run here")]
     Component(#[source] ComponentError),
-    /// The manifest does not go into it.
+    /// The manifest can't be put into the component.
     #[error("the manifest can't be frozen into the component")]
     Freeze(#[source] FrozenError),
     /// The answer to [`super::SCHEMAS_INPUT`] is not two schemas.
     #[error("the component's schemas are not of a known form")]
     Schemas(#[source] serde_json::Error),
-    /// What is kept was changed.
+    /// The component that is kept was changed.
     #[error("`{}` was changed since it was built", .0.display())]
     Changed(PathBuf),
 }
 
-/// The folders of a project, in words.
+/// The folders of a project, for an error message.
 fn shown(folders: &[PathBuf]) -> String {
     folders.iter().map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,7 @@
-//! What a build reads: which files count as source, and their digest. Contents count, and times do not, because a checkout changes them.
+//! Finds the files that count as source of a build, and their digest. Contents count. Times don't, because a checkout changes them.
 //!
-//! Only what is listed here is copied to where it is built (`stage`). So everything that a build can read of a project is in the digest.
+//! Only the files that are found here are copied to the folder of the build (`stage`). So the digest covers everything that a build can
+//! read of a project.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -20,58 +21,59 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// BOUND: bytes of one build's source.
 const SOURCE_BYTES_MAX: u64 = 256 << 20;
 
-/// Folders that hold no source, at the top of an agent's folder or of a package.
+/// Folders without source, at the top of an agent's folder or of a package.
 const NO_SOURCE: &[&str] = &["target", "node_modules", "cases"];
-/// Hidden folders hold no source either, except this one, which changes how a tool works.
+/// Hidden folders don't count as source either, except for this one, which changes how a tool works.
 const HIDDEN_SOURCE: &str = ".cargo";
-/// Files at the top of an agent's folder that count. Others there are reports, locks and notes, unless `[build] sources` names them.
+/// Endings of the files at the top of an agent's folder that count. Others there are reports, locks and notes, unless `[build] sources`
+/// names them.
 const TOP_ENDINGS: &[&str] = &["rs", "py", "pyi", "toml", "md", "txt", "wit"];
 const TOP_NAMES: &[&str] = &["rust-toolchain"];
-/// The operator's side of a project, which is trusted separately.
+/// The operator's files in a project, which are trusted separately.
 const NOT_AT_TOP: &[&str] = &[crate::config::FILE_NAME];
-/// The file that cargo writes before it builds. It counts as source outside the folder.
+/// The file that cargo writes before it builds. It counts as source outside of the folder.
 pub(super) const CARGO_LOCK: &str = "Cargo.lock";
-/// What tools and editors leave behind, anywhere.
+/// Files and folders that tools and editors leave behind, at any depth.
 const NEVER_SOURCE: &[&str] = &["__pycache__", ".pytest_cache", ".git", ".venv", ".DS_Store"];
 const OF_EDITORS: (&[&str], &[&str]) = (&["~", ".swp", ".swx", ".swo"], &[".#"]);
 
-/// Where a build's source lies.
+/// The places of a build's source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Places {
     /// The agent's folder, without links.
     pub(super) folder: PathBuf,
-    /// Files and folders outside it, and others that count although their names don't show it.
+    /// Files and folders outside of it, and others that count although their names don't show it.
     pub(super) outside: Vec<PathBuf>,
-    /// Files that cargo needs to begin, and that nothing is built from.
+    /// Files that cargo needs to be present, but that nothing is built from.
     pub(super) stubs: Vec<PathBuf>,
 }
 
-/// What lies at a path.
+/// The kind of file at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum InputKind {
     File {
         is_program: bool,
     },
-    /// A link, and the file or folder of the source that it leads to. `None` if it leads nowhere.
+    /// A link, with the file or folder of the source that it leads to. `None` if it leads nowhere.
     Link(Option<PathBuf>),
     Stub,
-    /// A pipe, a socket or a device. It counts, but is not copied.
+    /// A pipe, a socket or a device. It is part of the digest, but is not copied.
     Other,
     Absent,
 }
 
-/// Everything that a build reads, by its path.
+/// Everything that a build reads, by path.
 #[derive(Debug, Default)]
 pub(super) struct InputFound {
     items: BTreeMap<PathBuf, InputKind>,
 }
 
-/// Gets each file while its digest is made.
+/// Receives each file while its digest is computed.
 pub(super) trait Sink {
     fn take(&mut self, path: &Path, kind: &InputKind, bytes: &[u8]) -> Result<(), BuildError>;
 }
 
-/// For callers that only want the digest.
+/// A sink for callers that only need the digest.
 pub(super) struct Nobody;
 
 impl Sink for Nobody {
@@ -81,7 +83,7 @@ impl Sink for Nobody {
 }
 
 impl Places {
-    /// Lists everything except these files.
+    /// Lists everything except the files in `but`.
     pub(super) fn find(&self, but: &[PathBuf]) -> Result<InputFound, BuildError> {
         let mut found = InputFound::default();
         found.walk(&self.folder, Some(&self.folder))?;
@@ -100,7 +102,7 @@ impl Places {
         Ok(found)
     }
 
-    /// The digest of what is in the folder, and of what is outside, in that order. Each file that is read for it goes to `sink`.
+    /// The digest of what is in the folder, and then of what is outside. Each file that is read for it is passed to `sink`.
     pub(super) fn digests(&self, found: &InputFound, sink: &mut dyn Sink) -> Result<(Digest, Digest), BuildError> {
         let (mut inside, mut outside, mut bytes) = (Sum::default(), Sum::default(), 0);
         let lock = self.folder.join(CARGO_LOCK);
@@ -127,7 +129,7 @@ impl InputFound {
         Ok(())
     }
 
-    /// There is no recursion, because folders may be nested to any depth.
+    /// It is not recursive, because folders may be nested to any depth.
     #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
     fn walk(&mut self, top: &Path, agent: Option<&Path>) -> Result<(), BuildError> {
         let mut folders = vec![top.to_owned()];
@@ -156,7 +158,7 @@ impl InputFound {
     }
 
     /// SECURITY: a link in a checkout may lead to the operator's own files. A link is refused if its target is not source by itself, or is
-    /// a folder around the link.
+    /// a folder that contains the link.
     fn follow_links(&mut self) -> Result<(), BuildError> {
         let links: Vec<PathBuf> =
             self.items.iter().filter(|(_, kind)| matches!(kind, InputKind::Link(_))).map(|(path, _)| path.clone()).collect();
@@ -172,7 +174,7 @@ impl InputFound {
         Ok(())
     }
 
-    /// Whether it is one of the files, or a folder of them.
+    /// Whether the path is one of the files, or a folder that contains one.
     fn is_source(&self, path: &Path) -> bool {
         self.items.get(path).is_some_and(|kind| matches!(kind, InputKind::File { .. }))
             || self.items.range(path.to_owned()..).find(|(other, _)| *other != path).is_some_and(|(other, _)| other.starts_with(path))
@@ -195,7 +197,7 @@ fn counts_at_top(name: &str, metadata: &std::fs::Metadata, path: &Path, is_agent
     !is_agents || (TOP_ENDINGS.contains(&ending) && !NOT_AT_TOP.contains(&name)) || TOP_NAMES.contains(&name)
 }
 
-/// Cargo marks the folders that it builds into, wherever they are.
+/// Whether cargo builds into this folder. Cargo marks such folders, wherever they are.
 fn is_target(name: &str, path: &Path) -> bool {
     name == "target" && path.join("CACHEDIR.TAG").is_file()
 }
@@ -216,7 +218,7 @@ pub(super) fn relative(folder: &Path, path: &Path) -> PathBuf {
 struct Sum(Sha256);
 
 impl Sum {
-    /// Adds one file, and returns its content.
+    /// Adds one file, and returns its contents.
     fn add(&mut self, name: &Path, path: &Path, kind: &InputKind, folder: &Path) -> Result<Vec<u8>, BuildError> {
         self.field(name.as_os_str().as_bytes());
         match kind {
@@ -238,7 +240,7 @@ impl Sum {
         Ok(Vec::new())
     }
 
-    /// With its length first, so that no two lists of fields are the same bytes.
+    /// Adds a field with its length first, so that different lists of fields never give the same bytes.
     fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);

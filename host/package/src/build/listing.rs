@@ -1,4 +1,4 @@
-//! Each file of a source with its digest, so that people can be told which are other. What decides is the digest over all of it.
+//! Each file of a source with its digest, to show people which files differ. Only the digest over all files decides anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,35 +8,35 @@ use vocabulary::{Digest, SafeText};
 use super::BuildError;
 use super::inputs::{InputKind, Sink, relative};
 
-/// BOUND: files of a list; of more, none is kept.
+/// BOUND: files of a listing. If there are more, no listing is kept.
 const FILES_MAX: usize = 5000;
 /// BOUND: bytes of a path in it.
 const PATH_BYTES_MAX: usize = 512;
 
-/// Files by their path from the agent's folder, as text that is safe to print.
+/// Digests of files by their path from the agent's folder. The paths are safe to print.
 pub(super) type SourceFiles = BTreeMap<String, Digest>;
 
-/// What became of a file.
+/// How a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was not there.
+    /// The file is new.
     Added,
-    /// It is there no more.
+    /// The file is gone.
     Removed,
-    /// It is another one.
+    /// The file has other contents.
     Changed,
 }
 
-/// A file that is other.
+/// A file that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingChange {
     /// Its path from the agent's folder, safe to print.
     pub path: String,
-    /// What became of it.
+    /// How the file has changed.
     pub change: Change,
 }
 
-/// Makes the list of what goes by on its way to somebody else.
+/// A sink that lists the files which it passes on to another sink.
 pub(super) struct Listing<'a> {
     folder: PathBuf,
     next: &'a mut dyn Sink,
@@ -49,7 +49,7 @@ impl<'a> Listing<'a> {
         Self { folder: folder.to_owned(), next, files: SourceFiles::new(), is_over: false }
     }
 
-    /// The list; an empty one where there were too many.
+    /// The listing. It is empty if there were too many files.
     pub(super) fn files(self) -> SourceFiles {
         if self.is_over { SourceFiles::new() } else { self.files }
     }
@@ -71,7 +71,7 @@ impl Sink for Listing<'_> {
     }
 }
 
-/// What is other, by path.
+/// The differences between two listings, in order of the paths.
 pub(super) fn between(was: &SourceFiles, now: &SourceFiles) -> Vec<ListingChange> {
     let mut changes: Vec<ListingChange> = Vec::new();
     for (path, digest) in was {

@@ -1,7 +1,7 @@
 //! An agent in Python: componentize-py, with the SDK on its path.
 //!
-//! componentize-py imports the agent's modules while it builds. So it runs contained like cargo, and without a network from the beginning,
-//! because there is nothing to fetch. Its interpreter is the one that it was installed for, by an absolute path.
+//! componentize-py imports the agent's modules while it builds. So it runs contained like cargo, and always without a network, because
+//! there is nothing to fetch. Its interpreter is the one that it was installed for, by an absolute path.
 
 use std::path::{Path, PathBuf};
 
@@ -15,32 +15,32 @@ use crate::tools::{self, Tools};
 use crate::{file, wit};
 
 const COMPONENTIZE: &str = "componentize-py";
-/// The SDK for Python: path within the folder, and text; collected when this crate is built.
+/// The SDK for Python: a path within the folder, and the text of the file. They are collected when this crate is built.
 const SDK: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk_python.rs"));
-/// BOUND: bytes of the script that starts it.
+/// BOUND: bytes of the script that starts componentize-py.
 const SCRIPT_BYTES_MAX: u64 = 64 << 10;
-/// What the interpreter is asked: its version of componentize-py, then where its modules are.
+/// The program that the interpreter runs: it prints the version of componentize-py, then the folders of its modules.
 const ASK: &str = "import sys, site; from importlib.metadata import version; \
 print(version('componentize-py'), site.getuserbase(), sys.prefix, sys.base_prefix, *[path for path in sys.path if path], sep='\\n')";
 
-/// Stands for the SDK among what a component was built from: another SDK makes another component.
+/// The digest of the SDK. It is part of the source, because another SDK makes another component.
 pub(super) fn sdk_digest() -> Digest {
     let all: Vec<u8> = SDK.iter().flat_map(|(path, text)| [path.as_bytes(), &[0], text.as_bytes(), &[0]].concat()).collect();
     Digest::of(&all)
 }
 
-/// componentize-py, as it is installed.
+/// An installed componentize-py.
 #[derive(Clone, Debug)]
 pub(super) struct Python {
     interpreter: PathBuf,
     script: PathBuf,
     pub(super) version: String,
-    /// Where packages of this user lie.
+    /// The folder in which packages of this user lie.
     user_base: String,
     read: Vec<PathBuf>,
 }
 
-/// Looks for it.
+/// Finds componentize-py.
 pub(super) fn find(tools: &Tools) -> Result<Python, BuildError> {
     let found = tools.find(COMPONENTIZE).ok_or(BuildError::NotFound(COMPONENTIZE))?;
     // The program that pyenv puts on the `PATH` chooses the interpreter by the folder in which it is started.
@@ -57,7 +57,7 @@ pub(super) fn find(tools: &Tools) -> Result<Python, BuildError> {
     Ok(Python { interpreter, script, version, user_base, read })
 }
 
-/// Which interpreter a script names. It is in the first line, or in the second line, which is for a shell, if the first one would be too
+/// The interpreter that a script names. It is in the first line, or in the second line, which a shell reads, if the first one would be too
 /// long for the system.
 fn interpreter(script: &str) -> Option<PathBuf> {
     let mut lines = script.lines();
@@ -84,14 +84,14 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Builds, contained. The component is in the workplace.
+    /// Builds the component, contained. The component is written to the workplace.
     pub(super) fn build(&self, watcher: &mut BuildWatcher<'_>) -> Result<PathBuf, BuildError> {
         let (wit, sdk) = (self.slot.folder.join("wit"), self.slot.folder.join("sdk"));
         wit::lay_out_wit(&wit)?;
         SDK.iter().try_for_each(|(path, text)| file::write_if_changed(&sdk.join(path), text.as_bytes()))?;
         let component = self.workplace.scratch.join("raw.wasm");
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or(BuildError::NotText);
-        // The agent's own folder comes first, so its own modules are used.
+        // The agent's own folder comes first, so its own modules take precedence.
         let arguments = vec![
             text(&self.python.script)?,
             "-d".to_owned(),

@@ -1,4 +1,4 @@
-//! Where the component of one folder is kept, and by what it is known to be fresh.
+//! The place where the component of one folder is kept, and the stamp that shows whether it is fresh.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,8 +16,8 @@ use crate::file::{self, FileError};
 /// BOUND: bytes of a stamp. It has a path for each place that the build depends on.
 const STAMP_BYTES_MAX: u64 = 4 << 20;
 
-/// BOUND: how long a build of the same folder is waited for, where nobody has said anything else. Fetching and compiling everything anew
-/// takes minutes.
+/// BOUND: how long to wait for another build of the same folder, unless the caller sets another time. Fetching and compiling everything
+/// anew takes minutes.
 const BUILD_MAX: Duration = Duration::from_secs(20 * 60);
 
 const STAMP: &str = "stamp.json";
@@ -27,8 +27,7 @@ fn folder(cache: &Path, source: &Path) -> PathBuf {
     cache.join("built").join(Digest::of(source.as_os_str().as_encoded_bytes()).hex())
 }
 
-/// What is known about the last build of a folder. It does not wait for a build that is under way. A stamp that can't be read counts as
-/// none.
+/// Reads what is known about the last build of a folder, without waiting for an active build. A stamp that can't be read counts as none.
 pub(super) fn stamped(cache: &Path, source: &Path) -> Option<Stamp> {
     read_stamp(&folder(cache, source))
 }
@@ -37,11 +36,11 @@ fn read_stamp(folder: &Path) -> Option<Stamp> {
     serde_json::from_slice(&file::read(&folder.join(STAMP), STAMP_BYTES_MAX).ok()?).ok()
 }
 
-/// One folder's place in the cache, locked: two builds of one folder follow one another.
+/// One folder's place in the cache. It is locked, so that builds of the same folder run one after the other.
 #[derive(Debug)]
 pub(super) struct BuildSlot {
     pub(super) folder: PathBuf,
-    /// Unlocks when dropped.
+    /// The lock, which is released on drop.
     _lock: File,
 }
 
@@ -49,22 +48,22 @@ pub(super) struct BuildSlot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stamp {
-    /// Of this host: another one may build otherwise.
+    /// The digest of this host program: another version may build differently.
     host: String,
-    /// Of everything in the folder.
+    /// The digest of everything in the folder.
     pub(super) inside: Digest,
-    /// Of what lies outside.
+    /// The digest of the source outside of the folder.
     pub(super) outside: Digest,
-    /// By which tools.
+    /// The tools of the build, with their versions.
     pub(super) tools: String,
     outside_paths: Vec<PathBuf>,
     stubs: Vec<PathBuf>,
-    /// Each file of it with its digest, where there are not too many: for people who are told which are other.
+    /// Each source file with its digest, unless there are too many. It shows people which files differ.
     #[serde(default)]
     pub(super) files: SourceFiles,
-    /// Whether nothing of an earlier source was there when it was built.
+    /// Whether it was built in an empty folder, without anything of an earlier source.
     pub(super) is_clean: bool,
-    /// The digest of the component; `None` while a build has not been frozen.
+    /// The digest of the component. `None` until the build is frozen.
     component: Option<Digest>,
 }
 
@@ -75,7 +74,7 @@ impl Stamp {
         Self { host, inside, outside, tools, outside_paths, stubs, files: SourceFiles::new(), is_clean: false, component: None }
     }
 
-    /// Where its source lies, for a folder.
+    /// The places of its source, for a folder.
     pub(super) fn places(&self, folder: &Path) -> Places {
         Places { folder: folder.to_owned(), outside: self.outside_paths.clone(), stubs: self.stubs.clone() }
     }
@@ -85,8 +84,8 @@ impl Stamp {
     }
 }
 
-/// Removes what was built of folders that nobody has built from since this moment, in seconds since 1970, and what their tools left. A build
-/// that is under way keeps its place. Says how many folders went.
+/// Removes what was built from folders that were not used since `before_s`, in seconds since 1970, together with what their tools left. An
+/// active build keeps its place. Returns how many folders were removed.
 pub fn age_out(cache: &Path, before_s: i64) -> u64 {
     let built = cache.join("built");
     let is_old = |folder: &PathBuf| std::fs::symlink_metadata(folder.join(LOCK)).is_ok_and(|found| found.mtime() < before_s);
@@ -102,7 +101,7 @@ impl BuildSlot {
         let path = folder.join(LOCK);
         let lock = file::lock_own(&path, "builds the same folder", BUILD_MAX)?;
         home::sweep(&folder, |_| true);
-        // What is used does not age.
+        // A place that is used must not count as old.
         let _ = home::touch(&path);
         Ok(Self { folder, _lock: lock })
     }
@@ -119,12 +118,12 @@ impl BuildSlot {
         (now == stamp && frozen.read().is_ok()).then_some(frozen)
     }
 
-    /// The component first: a stamp never speaks of what is not there yet.
+    /// Writes the component first: a stamp must never name a component that is not there yet.
     pub(super) fn keep(&self, component: &[u8], stamp: Stamp) -> Result<Frozen, BuildError> {
         file::write(&self.component(), component)?;
         let digest = Digest::of(component);
         let stamp = Stamp { component: Some(digest), ..stamp };
-        // A path that is not text makes no stamp, and so is built each time.
+        // A path that is not UTF-8 can't be in a stamp. Such a folder is built each time.
         if let Ok(json) = serde_json::to_vec(&stamp) {
             file::write(&self.folder.join(STAMP), &json)?;
         }

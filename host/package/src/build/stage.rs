@@ -1,7 +1,7 @@
-//! The copy of a source that is built: exactly the bytes whose digest was made, and nothing else.
+//! The copy of a source that is built: exactly the bytes that were hashed, and nothing else.
 //!
-//! A change in the project during a build changes nothing here, and a build can't write into its source. Paths within the copy are those of
-//! the project, so that packages find one another.
+//! A change in the project during a build does not affect the copy, and a build can't write into its source. Paths within the copy are
+//! those of the project, so that packages find one another.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -16,7 +16,7 @@ use crate::file::{self, FileError, failed};
 /// A copy that is being made.
 pub(super) struct BuildStage {
     root: PathBuf,
-    /// What belongs to it. Everything else is removed at the end.
+    /// The paths that belong to the copy. Everything else is removed at the end.
     kept: BTreeSet<PathBuf>,
 }
 
@@ -31,7 +31,7 @@ impl BuildStage {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Removes what an earlier source left, and what does not belong to it.
+    /// Removes everything that does not belong to the copy, such as files of an earlier source.
     #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
     pub(super) fn finish(&self) -> Result<(), FileError> {
         let mut folders = vec![self.root.clone()];
@@ -56,7 +56,7 @@ impl BuildStage {
         self.kept.range(folder.to_owned()..).next().is_some_and(|path| path.starts_with(folder))
     }
 
-    /// A file that holds these bytes already is not touched, so that tools which compare times have nothing to do.
+    /// Leaves a file that holds these bytes already untouched, so that tools which compare times have nothing to do.
     fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         let same_mode =
             fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o777 == mode);
@@ -88,7 +88,7 @@ impl Sink for BuildStage {
     }
 }
 
-/// Makes the folder of a path, and removes what is at the path and files that are in the way.
+/// Makes the parent folder of a path. Removes what is at the path, and files where folders must be.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 fn make_way(path: &Path) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(path);

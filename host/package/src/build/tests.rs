@@ -1,4 +1,4 @@
-//! Claims about what counts as source and how it is copied. What a build itself may do is shown through the program, in `tests/it/building.rs`.
+//! Tests of what counts as source and how it is copied. The tests of what a build may do are in `tests/it/building.rs`.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and starts a shell of its own")]
 
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ fn each_file_that_changes_a_build_is_source() {
     differs(&shop, "a link");
     let pipe = shop.folder().join("src/pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    differs(&shop, "a pipe, at which nobody waits");
+    differs(&shop, "a pipe without a reader");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn what_is_copied_is_what_has_the_digest_and_what_went_is_taken_away() {
     assert_eq!(std::fs::metadata(staged.join("src/lib.rs")).unwrap().modified().unwrap(), untouched);
 }
 
-/// A file that somebody exchanges before it is read.
+/// A file that is replaced before it is read.
 #[test]
 fn a_file_that_becomes_a_link_before_it_is_read_is_refused() {
     struct Exchanges(PathBuf);
@@ -226,7 +226,7 @@ fn shell(script: &str, stop: &mut dyn FnMut() -> bool) -> (Result<Vec<u8>, Build
 
 #[test]
 fn a_tool_sees_little_of_the_environment() {
-    // cargo sets this one for every test; a token would be no different.
+    // cargo sets this variable for every test. It stands for a token.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     let (output, _) = shell("env | cut -d= -f1", &mut || false);
     let names = String::from_utf8(output.unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Runs a tool to its end. It gets no input, its output is passed on line by line, and no process of it is left afterwards.
+//! Runs a tool to its end. The tool gets no input, its output is passed on line by line, and none of its processes is left afterwards.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +11,7 @@ use vocabulary::SafeText;
 
 use super::BuildError;
 
-/// BOUND: bytes of a line that are handed on.
+/// BOUND: bytes of a line that are passed on.
 const LINE_BYTES_MAX: usize = 4096;
 /// BOUND: bytes of a tool's output that are kept.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;
@@ -22,30 +22,30 @@ const MINUTES_MAX: u32 = 60;
 /// How often the program checks whether the operator has ended the build.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Who watches a build.
+/// The callbacks of a caller that watches a build.
 pub struct BuildWatcher<'a> {
-    /// Takes each line that a tool prints, safe to print.
+    /// Receives each line that a tool prints, safe to print.
     pub say: &'a mut dyn FnMut(&str),
-    /// Whether to end it.
+    /// Returns whether to stop the build.
     pub stop: &'a mut dyn FnMut() -> bool,
 }
 
-/// Runs it to its end, and returns what it printed on its standard output. It must be the first process of its session, so that everything
-/// that it started ends with it.
+/// Runs the tool to its end, and returns its standard output. The tool must be the first process of its session, so that every process that
+/// it started ends with it.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut BuildWatcher<'_>) -> Result<Vec<u8>, BuildError> {
     let not_started = |cause| BuildError::NoTool { tool: name, cause };
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(not_started)?;
-    // It stays open as long as this function waits. The keeper ends everything when it closes.
+    // The pipe stays open as long as this function waits. The keeper ends all processes when it closes.
     let held = child.stdin.take();
-    // Both at once, or a tool that fills one while the other is read would wait for ever.
+    // Both are read at once. Otherwise a tool that fills one while the other is read would block forever.
     let stdout = child.stdout.take().map(|stdout| thread::spawn(move || drain(stdout)));
     let (tell, lines) = std::sync::mpsc::sync_channel(LINES_MAX);
     let stderr = child.stderr.take().map(|stderr| thread::spawn(move || split(stderr, &|line| tell.send(line).is_ok())));
     let ended = wait(name, &mut child, watcher, &lines);
     drop(held);
     let status = ended?;
-    // What was printed and not yet passed on.
+    // Passes on the lines that are still queued.
     lines.iter().for_each(|line| (watcher.say)(&line));
     let _ = stderr.map(thread::JoinHandle::join);
     if !status.success() {
@@ -56,7 +56,8 @@ pub(super) fn output(name: &'static str, command: &mut Command, watcher: &mut Bu
         .ok_or(BuildError::ToolSaid { tool: name, said: "printed more than is read here" })
 }
 
-/// Passes on its output until it has ended, and ends what is left of its session. No other process has its number before it is waited for.
+/// Passes on the output until the tool has ended, then ends what is left of its session. The process id can't be reused before it is waited
+/// for.
 fn wait(name: &'static str, child: &mut Child, watcher: &mut BuildWatcher<'_>, lines: &Receiver<String>) -> Result<ExitStatus, BuildError> {
     let not_waited = |cause| BuildError::NoTool { tool: name, cause };
     let pid = Pid::from_child(child);
@@ -81,7 +82,7 @@ fn wait(name: &'static str, child: &mut Child, watcher: &mut BuildWatcher<'_>, l
             break;
         }
     }
-    // There may be nothing left, or no session yet. Then its first process is the only one.
+    // The session may be empty, or not exist yet. Then the tool's first process is the only one.
     let _ = kill_process_group(pid, Signal::KILL);
     if cut_off.is_some() {
         let _ = child.kill();
@@ -91,7 +92,7 @@ fn wait(name: &'static str, child: &mut Child, watcher: &mut BuildWatcher<'_>, l
     cut_off.map_or(Ok(status), Err)
 }
 
-/// Everything, or `None` where it is too much; reads on either way, so that the tool ends.
+/// Reads everything. `None` if it is too much; it still reads to the end, so that the tool can finish.
 fn drain(mut from: impl Read) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let read = from.by_ref().take(OUTPUT_BYTES_MAX).read_to_end(&mut kept);
@@ -99,7 +100,7 @@ fn drain(mut from: impl Read) -> Option<Vec<u8>> {
     (read.is_ok() && more.is_ok_and(|more| more == 0)).then_some(kept)
 }
 
-/// Each line, safe to print, until nobody takes them any more.
+/// Splits the output into lines that are safe to print, until `take` returns false.
 fn split(from: impl Read, take: &dyn Fn(String) -> bool) {
     let mut lines = BufReader::new(from);
     let mut line = Vec::new();
@@ -116,7 +117,8 @@ fn split(from: impl Read, take: &dyn Fn(String) -> bool) {
     }
 }
 
-/// What a tool of the operator's answers. It runs nothing from a project. If it fails, its output goes into the error.
+/// The standard output of one of the operator's tools, which runs nothing from a project. If the tool fails, its output becomes part of the
+/// error.
 #[expect(clippy::disallowed_methods, reason = "door: the tools that build an agent, and its files")]
 pub(super) fn answer(name: &'static str, command: &mut Command) -> Result<Vec<u8>, BuildError> {
     let output = command.output().map_err(|cause| BuildError::NoTool { tool: name, cause })?;

@@ -1,4 +1,4 @@
-//! The compiler that builds an agent in Rust: which one its folder may name, and where it is.
+//! Finds the compiler that builds an agent in Rust. The agent's folder may name it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::tools::{self, Tools};
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// The names of such a file, in the order in which rustup looks for them.
 const NAMES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
-/// Characters of a rustup channel. SECURITY: it must not be a path, nor look like an option.
+/// BOUND: bytes of a rustup channel. SECURITY: a channel must not be a path, nor look like an option.
 const CHANNEL_BYTES_MAX: usize = 64;
 
 /// A compiler with its cargo.
@@ -18,18 +18,18 @@ const CHANNEL_BYTES_MAX: usize = 64;
 pub struct Rust {
     pub(super) cargo: PathBuf,
     pub(super) rustc: PathBuf,
-    /// Where it keeps its libraries, and its programs in `bin`.
+    /// The folder with its libraries, and with its programs in `bin`.
     pub sysroot: PathBuf,
-    /// As `rustc --version` says it.
+    /// The version as `rustc --version` prints it.
     pub version: String,
     /// The target that it builds for by default.
     pub(super) host: String,
 }
 
-/// Looks for the compiler of this channel, or without a channel for the operator's own.
+/// Finds the compiler of this channel. Without a channel, finds the operator's default compiler.
 ///
 /// # Errors
-/// No such compiler.
+/// There is no such compiler.
 pub fn rust(channel: Option<&str>, tools: &Tools) -> Result<Rust, BuildError> {
     let cargo = cargo(channel, tools)?;
     let beside = cargo.with_file_name("rustc");
@@ -41,8 +41,8 @@ pub fn rust(channel: Option<&str>, tools: &Tools) -> Result<Rust, BuildError> {
     Ok(Rust { cargo, rustc, sysroot, version, host })
 }
 
-/// Its cargo alone. If rustup is used, rustup is asked, because the program that it puts on the `PATH` chooses by the folder in which it is
-/// started.
+/// The path of the channel's cargo. If rustup is installed, rustup is asked, because the program that it puts on the `PATH` chooses by the
+/// folder in which it is started.
 pub(super) fn cargo(channel: Option<&str>, tools: &Tools) -> Result<PathBuf, BuildError> {
     let Some(rustup) = tools.find("rustup") else { return tools.find("cargo").ok_or(BuildError::NotFound("cargo")) };
     let arguments: &[&str] = match channel {
@@ -60,8 +60,8 @@ pub(super) fn named_in(folder: &Path, project: &[PathBuf]) -> Option<PathBuf> {
     folders.flat_map(|folder| NAMES.map(|name| folder.join(name))).find(|file| std::fs::symlink_metadata(file).is_ok())
 }
 
-/// The channel in such a file. SECURITY: a path to a compiler is refused, even in a trusted folder: it would run with the operator's
-/// rights, and it would not be part of what was accepted.
+/// The channel in such a file. SECURITY: a path to a compiler is refused, even in a trusted folder: the compiler would run with the
+/// operator's rights, and would not be part of what was accepted.
 pub(super) fn channel(file: &Path) -> Result<String, BuildError> {
     let wrong = |why: &'static str| BuildError::Toolchain { file: file.to_owned(), why };
     let bytes = file::read_here(file, FILE_BYTES_MAX)?;
@@ -73,17 +73,17 @@ pub(super) fn channel(file: &Path) -> Result<String, BuildError> {
     if is_plain && begins_well && channel.len() <= CHANNEL_BYTES_MAX {
         Ok(channel)
     } else {
-        Err(wrong("its channel is no name of a toolchain"))
+        Err(wrong("its channel is not the name of a toolchain"))
     }
 }
 
 fn in_toml(text: &str) -> Result<String, &'static str> {
     let parsed: toml::Table = text.parse().map_err(|_| "it is not TOML")?;
-    let toolchain = parsed.get("toolchain").and_then(toml::Value::as_table).ok_or("it has no table `toolchain`")?;
+    let toolchain = parsed.get("toolchain").and_then(toml::Value::as_table).ok_or("it has no `[toolchain]` table")?;
     if toolchain.contains_key("path") {
-        return Err("it names a compiler by its path; name a channel, and `rustup toolchain link` a compiler of your own");
+        return Err("it names a compiler by its path; name a channel instead (`rustup toolchain link` makes one for your own compiler)");
     }
-    toolchain.get("channel").and_then(toml::Value::as_str).map(str::to_owned).ok_or("it names no channel")
+    toolchain.get("channel").and_then(toml::Value::as_str).map(str::to_owned).ok_or("it has no `channel`")
 }
 
 #[cfg(test)]

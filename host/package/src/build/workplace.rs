@@ -11,7 +11,7 @@ use super::{BuildError, Helper};
 use crate::file::{self, FileError, failed};
 use crate::tools;
 
-/// BOUND: what each process of a build may use. `build-cpu`, `build-memory`, `build-file`, `build-processes`.
+/// BOUND: resources of each process of a build, by the limits `build-cpu`, `build-memory`, `build-file` and `build-processes`.
 const LIMITS: BuildLimits = BuildLimits { cpu_s: 3600, memory_bytes: 16 << 30, file_bytes: 8 << 30, processes: 16_384 };
 
 /// The folders of one agent's builds.
@@ -19,9 +19,9 @@ const LIMITS: BuildLimits = BuildLimits { cpu_s: 3600, memory_bytes: 16 << 30, f
 pub(super) struct Workplace {
     /// The copy of the source.
     pub(super) stage: PathBuf,
-    /// What is kept from one build to the next.
+    /// What is kept between builds.
     pub(super) target: PathBuf,
-    /// What is not kept: temporary files, and a home and a `CARGO_HOME` without anything of the operator's.
+    /// What is not kept: temporary files, and a home and a `CARGO_HOME` that contain nothing of the operator's.
     pub(super) scratch: PathBuf,
     /// The file that says for which lock everything was fetched.
     pub(super) fetched: PathBuf,
@@ -32,8 +32,8 @@ impl Workplace {
         Self { stage: slot.join("stage"), target: slot.join("target"), scratch: slot.join("scratch"), fetched: slot.join("fetched") }
     }
 
-    /// Prepares it for a build. With `is_first` everything that was kept is removed, so that nothing of an earlier source gets into this
-    /// build. Says whether nothing was kept.
+    /// Prepares the folders for a build. With `is_first` everything that was kept is removed, so that nothing of an earlier source gets
+    /// into this build. Returns whether nothing was kept.
     pub(super) fn prepare(&self, is_first: bool) -> Result<bool, FileError> {
         empty(&self.scratch)?;
         if is_first {
@@ -56,7 +56,7 @@ impl Workplace {
         self.scratch.join("cargo-home")
     }
 
-    /// A tool that reaches only this place and what it may read. [`super::tool::output`] starts it.
+    /// The command for a tool that reaches only this place and the paths in `read`. [`super::tool::output`] starts it.
     pub(super) fn tool(&self, helper: &Helper, program: &Path, arguments: Vec<String>, read: Vec<PathBuf>) -> Result<Command, BuildError> {
         let contained_build = ContainedBuild {
             program: program.to_owned(),
@@ -72,7 +72,7 @@ impl Workplace {
         Ok(command)
     }
 
-    /// `PATH` for a tool: these folders, and those folders of the operator's `PATH` in which the system keeps programs.
+    /// `PATH` for a tool: the folders in `first`, and those folders of the operator's `PATH` in which the system keeps programs.
     pub(super) fn path(first: &[PathBuf], tools: &tools::Tools) -> Result<std::ffi::OsString, BuildError> {
         let usual = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from);
         std::env::join_paths(first.iter().chain(tools.of_the_system()).chain(&usual)).map_err(|_| BuildError::NotText)

@@ -1,4 +1,4 @@
-//! Claims about what is taken for a component.
+//! Tests of what counts as a component.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use wasm_encoder::{ComponentSection as _, CustomSection, ModuleSection, NestedComponentSection, Section as _};
@@ -47,7 +47,7 @@ fn a_component_that_ends_early_is_refused_wherever_it_ends() {
     for end in 0..whole.len() {
         admitted += usize::from(inspect(&whole[..end]).is_ok());
     }
-    // Once: where the component ends and its manifest would begin.
+    // This happens once, where the component ends and its manifest would begin.
     assert_eq!(admitted, 1);
 }
 

@@ -1,4 +1,4 @@
-//! `[agents.NAME]`.
+//! The `[agents.NAME]` tables.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::later::LATER;
 
 const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
 
-/// BOUND: variables of one agent.
+/// BOUND: environment variables of one agent.
 const ENV_MAX: usize = 128;
 /// BOUND: bytes of a variable's name or value.
 const ENV_BYTES_MAX: usize = 32 << 10;
@@ -29,7 +29,7 @@ pub(super) fn resolve(
 ) -> Result<ResolvedAgent, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
-        return Err(value.wrong(ParseError::new("a name of an agent", name, form).into()));
+        return Err(value.wrong(ParseError::new("a valid agent name", name, form).into()));
     }
     let agent = value.table(64)?;
     agent.only(KEYS, &[])?;
@@ -44,7 +44,7 @@ pub(super) fn resolve(
         let key = if may.contains_key(&other.name) { "credentials" } else { "http" };
         return Err(agent
             .required(key)?
-            .wrong(ConfigFault::Impossible("grants a credential that names its `agents`, and this is none of them")));
+            .wrong(ConfigFault::Impossible("grants a credential that names its `agents`, and this agent is not one of them")));
     }
     let environments = if used.iter().any(|binding| binding.environment.is_some()) { environments.to_vec() } else { Vec::new() };
     let grants = Grants {
@@ -69,7 +69,7 @@ pub(super) fn resolve(
     })
 }
 
-/// `[[agents.NAME.credentials]]`: what it may do with credentials besides sending them.
+/// `[[agents.NAME.credentials]]`: what the agent may do with credentials besides sending them.
 fn may(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<BTreeMap<String, Vec<May>>, WrongError> {
     let mut all = BTreeMap::new();
     for item in list.some_items(LIST_MAX)? {
@@ -81,9 +81,7 @@ fn may(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Resul
         let may: Vec<May> = words.iter().map(may_word).collect::<Result<_, _>>().map(set)?;
         let rotation = credentials.get(&name).and_then(|binding| binding.rotation.as_ref());
         if may.contains(&May::Rotate) && rotation.is_none() {
-            return Err(
-                item.wrong(ConfigFault::Impossible("lets it rotate a credential that says nothing of how: `rotate` is missing there"))
-            );
+            return Err(item.wrong(ConfigFault::Impossible("allows the rotation of a credential that has no `rotate` table")));
         }
         if all.insert(name, may).is_some() {
             return Err(name_value.wrong(ConfigFault::Impossible("is named a second time")));
@@ -96,11 +94,11 @@ fn may_word(value: &ConfigValue<'_>) -> Result<May, WrongError> {
     match value.text(16)? {
         "identify" => Ok(May::Identify),
         "rotate" => Ok(May::Rotate),
-        other => Err(value.wrong(ParseError::new("a thing to do with a credential", other, "`identify` or `rotate`").into())),
+        other => Err(value.wrong(ParseError::new("a use of a credential", other, "`identify` or `rotate`").into())),
     }
 }
 
-/// Where the values of credentials lie, in every spelling.
+/// The paths of the files with values of credentials, both as written and without links.
 fn secrets(credentials: &BTreeMap<String, Binding>) -> Vec<PathBuf> {
     let files = credentials.values().filter_map(|binding| match &binding.source {
         Source::File(path) => Some(path),
@@ -120,7 +118,7 @@ fn component(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Compone
     if text.contains("://") {
         return Err(value.wrong(ConfigFault::Impossible("must be a folder with `agent.toml` or a `.wasm` file")));
     }
-    // The real one, so that what is printed, trusted and built is the same one; what is not there yet is found missing later.
+    // The path without links, so that the same file is printed, trusted and built. A file that does not exist yet is reported later.
     let written = place.folder.join(&text);
     let path = real::of_any(&written).unwrap_or(written);
     place.note(Path::new(&text), &path);
@@ -131,13 +129,13 @@ fn component(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Compone
     })
 }
 
-/// A run that may act on the world has to be resumable, or a crash would leave it undecided for ever.
+/// A run that may act on the world must be resumable. Otherwise a crash would leave its acts undecided forever.
 fn durable(agent: &Table<'_>, grants: &Grants) -> Result<bool, WrongError> {
     let acts = !grants.http.is_empty() || !grants.may.is_empty();
     match agent.get("durable") {
         None => Ok(acts),
         Some(value) if acts && !value.bool()? => Err(value.wrong(ConfigFault::Impossible(
-            "can't be false where `http` or `credentials` are granted: what acts on the world is always durable",
+            "can't be false where `http` or `credentials` are granted: an agent that acts on the world is always durable",
         ))),
         Some(value) => value.bool(),
     }
@@ -153,7 +151,7 @@ fn limits(agent: &Table<'_>) -> Result<Limits, WrongError> {
     Ok(limits)
 }
 
-/// Variables with their values, and those that hold a stand-in for a credential.
+/// Environment variables with their values, and environment variables that hold a placeholder of a credential.
 type Variables = (BTreeMap<String, String>, BTreeMap<String, String>);
 
 fn env(agent: &Table<'_>, http: &[HttpGrant]) -> Result<Variables, WrongError> {
@@ -183,11 +181,11 @@ fn env(agent: &Table<'_>, http: &[HttpGrant]) -> Result<Variables, WrongError> {
 fn placeholder(value: &ConfigValue<'_>, http: &[HttpGrant]) -> Result<String, WrongError> {
     let name = value.text(64)?;
     let is_granted = http.iter().any(|grant| grant.credential.as_deref() == Some(name));
-    let unknown = || value.wrong(ParseError::new("a credential", name, "one that a request of this agent may take along").into());
+    let unknown = || value.wrong(ParseError::new("a credential", name, "one that a request of this agent may carry").into());
     is_granted.then(|| name.to_owned()).ok_or_else(unknown)
 }
 
-/// Nothing of this version needs to be named here: what does arrives later.
+/// No interface of this version needs a grant here. Those that do arrive in a later version.
 fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
     let items = agent.get("uses").map_or(Ok(Vec::new()), |list| list.items(LIST_MAX))?;
     let Some(item) = items.first() else { return Ok(Vec::new()) };
@@ -196,6 +194,6 @@ fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
         Some((_, with)) => ConfigFault::Later(with),
         None if name == "credentials" => ConfigFault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
         None if ["types", "findings", "progress"].contains(&name) => ConfigFault::Impossible("needs no grant: leave it out"),
-        None => ParseError::new("an interface that can be granted", name, "nothing in this version").into(),
+        None => ParseError::new("an interface that can be granted", name, "no interface of this version").into(),
     }))
 }

@@ -1,4 +1,4 @@
-//! `[credentials.NAME]`: where a credential may go, and for whom. Never a value.
+//! The `[credentials.NAME]` tables: where each credential may go, and which agents may use it. They never hold a value.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{ConfigPlace, placement, scope, source};
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 use crate::file::FileError;
 
-/// Beside those of its kind.
+/// The keys of every credential, in addition to those of its kind.
 const KEYS: &[&str] = &[
     "kind",
     "hosts",
@@ -30,7 +30,7 @@ const KEYS: &[&str] = &[
 
 /// BOUND: credentials in one file.
 const CREDENTIALS_MAX: usize = 256;
-/// BOUND: hosts, methods, paths or agents of one.
+/// BOUND: hosts, methods, paths or agents of one credential.
 const LIST_MAX: usize = 64;
 /// BOUND: bytes of an owner or a path.
 const LINE_BYTES_MAX: usize = 1024;
@@ -52,7 +52,7 @@ fn binding(
 ) -> Result<Binding, WrongError> {
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
-        return Err(value.wrong(ParseError::new("a name of a credential", name, form).into()));
+        return Err(value.wrong(ParseError::new("a valid credential name", name, form).into()));
     }
     let table = value.table(32)?;
     let kind = table.required("kind")?;
@@ -82,12 +82,12 @@ fn binding(
     if let Some(rotate) = table.get("rotate")
         && binding.source != Source::Local
     {
-        return Err(rotate.wrong(ConfigFault::Impossible("needs the source `local`: elsewhere this host can't set a value")));
+        return Err(rotate.wrong(ConfigFault::Impossible("needs the source `local`: the host can't set a value anywhere else")));
     }
     if let Some(rotate) = table.get("rotate")
         && !matches!(binding.hosts.as_slice(), [HostPattern::Exact(_)])
     {
-        return Err(rotate.wrong(ConfigFault::Impossible("needs one host, by its whole name, at which the new value is set")));
+        return Err(rotate.wrong(ConfigFault::Impossible("needs exactly one host, without a wildcard, at which the new value is set")));
     }
     Ok(binding)
 }
@@ -96,20 +96,21 @@ fn unpinnable(table: &Table<'_>, err: &FileError) -> WrongError {
     let path = match err {
         FileError::Io { path, .. } | FileError::NotRegular(path) | FileError::TooLarge { path, .. } => path,
     };
-    let fault = path_fault(path.display(), "can't be read as a program, so that it can't be held to what it is now");
+    let fault = path_fault(path.display(), "can't be read, so its present contents can't be pinned");
     table.get("source").map_or_else(|| table.wrong(ConfigFault::Missing), |source| source.wrong(fault))
 }
 
-/// `NAME`, or `NAME@sha256:…` for one component of it.
+/// `NAME`, or `NAME@sha256:…` for one component of the agent.
 fn agent(value: &ConfigValue<'_>) -> Result<AgentPin, WrongError> {
     let text = value.text(256)?;
-    let bad = || value.wrong(ParseError::new("an agent", text, "its name, or its name, `@` and the digest of its component").into());
+    let bad =
+        || value.wrong(ParseError::new("an agent", text, "its name, or its name followed by `@` and the digest of its component").into());
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let digest = digest.map(|digest| digest.parse().map_err(|_| bad())).transpose()?;
     if is_name(name) { Ok(AgentPin { name: name.to_owned(), digest }) } else { Err(bad()) }
 }
 
-/// `30d`, `12h`; in seconds.
+/// A time in seconds, written as `30d` or `12h`.
 fn every(value: &ConfigValue<'_>) -> Result<u64, WrongError> {
     let text = value.text(16)?;
     let unit = |unit: char, seconds: u64| text.strip_suffix(unit).map(|number| (number, seconds));
@@ -138,7 +139,7 @@ fn path(table: &Table<'_>) -> Result<String, WrongError> {
     plain_path(&table.required("path")?)
 }
 
-/// Nothing that a request could not have.
+/// Whether the path is one that a request can have.
 fn plain_path(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     let text = value.text(LINE_BYTES_MAX)?;
     vocabulary::HttpTarget::parse(Scheme::Https, "host.test", text).map_err(|err| value.wrong(err.into()))?;

@@ -1,4 +1,4 @@
-//! `[[agents.NAME.http]]`.
+//! The `[[agents.NAME.http]]` tables.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ const KEYS: &[&str] = &[
     "until",
 ];
 
-/// BOUND: grants of one agent; each is looked at for each request.
+/// BOUND: grants of one agent. Each grant is checked for each request.
 const GRANTS_MAX: usize = 256;
 /// BOUND: methods, paths or addresses of one grant.
 const LIST_MAX: usize = 64;
@@ -45,7 +45,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         headers: table.get("headers").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX)?.iter().map(header).collect()).map(set)?,
         methods: each("methods")?.iter().map(method).collect::<Result<_, _>>().map(set)?,
         paths: each("paths")?.iter().map(ConfigValue::parse).collect::<Result<_, _>>().map(set)?,
-        // The scheme's own port means the same as none.
+        // The default port of the scheme means the same as no port.
         port: table.get("port").map(|value| port(&value)).transpose()?.filter(|port| *port != scheme.default_port()),
         scheme,
         until: table.get("until").map(|value| value.parse()).transpose()?,
@@ -53,9 +53,10 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         host,
     };
     if let (Scheme::Http, Some(pins)) = (grant.scheme, table.get("pins")) {
-        return Err(pins.wrong(ConfigFault::Impossible("means nothing in clear text: nobody shows a key there")));
+        return Err(pins.wrong(ConfigFault::Impossible("has no effect in clear text: no server shows a key there")));
     }
-    // SECURITY: a grant that nobody can mean (metadata, half of all addresses) is an error here, not a surprise later.
+    // SECURITY: a grant that no operator can intend (metadata services, half of all addresses) is an error here instead of a surprise
+    // later.
     match policy::grants::problems(&grant).into_iter().next() {
         Some((key, problem)) => Err(table.required(key)?.wrong(problem.into())),
         None => Ok(grant),
@@ -74,11 +75,11 @@ fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
 
 fn pin(value: &ConfigValue<'_>) -> Result<Digest, WrongError> {
     let text = value.text(128)?;
-    let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as `tls.key` of `answered` on the record";
+    let form = "`sha256:` and 64 hexadecimal digits, of the subject public key info, as in `tls.key` of `answered` in the record";
     text.parse().map_err(|_| value.wrong(ParseError::new("a pin", text, form).into()))
 }
 
-/// As the run's own limit of that name is written.
+/// A number of bytes, written in the same way as the run's limit of that name.
 fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
     let mut limits = Limits::default();
     limits.set(limit.as_str(), &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
@@ -91,7 +92,7 @@ pub(super) fn credential(value: &ConfigValue<'_>, credentials: &BTreeMap<String,
     credentials.contains_key(name).then(|| name.to_owned()).ok_or_else(unknown)
 }
 
-/// `policy` decides whether a grant may allow it.
+/// `policy` decides whether a grant may allow this header.
 fn header(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     let text = value.text(64)?;
     let is_good = !text.is_empty() && policy::is_header_name(text);
@@ -119,24 +120,24 @@ pub(super) fn scheme(value: &ConfigValue<'_>) -> Result<Scheme, WrongError> {
 fn addresses(table: &Table<'_>, host: &HostPattern) -> Result<Vec<IpNet>, WrongError> {
     let Some(list) = table.get("addresses") else { return Ok(Vec::new()) };
     if matches!(host, HostPattern::Exact(HostName::V4(_) | HostName::V6(_))) {
-        return Err(list.wrong(ConfigFault::Impossible("means nothing here: a literal address is a grant for that address")));
+        return Err(list.wrong(ConfigFault::Impossible("has no effect here: a literal address is a grant for that address")));
     }
     networks(&list)
 }
 
-/// Private addresses that a name may have.
+/// Networks of private addresses that a name may resolve to.
 pub(super) fn networks(list: &ConfigValue<'_>) -> Result<Vec<IpNet>, WrongError> {
     list.some_items(LIST_MAX)?.iter().map(address).collect::<Result<_, _>>().map(set)
 }
 
-/// The form people use, without bits after the prefix: a net that reads as one address should not be many.
+/// A network in its usual form, without bits after the prefix: a network that looks like one address must not stand for many.
 fn address(value: &ConfigValue<'_>) -> Result<IpNet, WrongError> {
     let text = value.text(64)?;
     let bad =
         || value.wrong(ParseError::new("a network", text, "an address, `/`, and a prefix that covers all its bits: 10.2.0.0/16").into());
     let net: IpNet = text.parse().map_err(|_| bad())?;
     let first = match net.network() {
-        // SECURITY: ::ffff:10.0.0.0/104 and the like would grant an IPv4 net in words that do not look like it.
+        // SECURITY: networks such as ::ffff:10.0.0.0/104 would grant an IPv4 network in a form that does not look like one.
         IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => return Err(bad()),
         first => first,
     };

@@ -7,14 +7,14 @@ use vocabulary::{FilesGrant, FilesMode, ParseError};
 use super::ConfigPlace;
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
 
-/// BOUND: mounts of one agent; each costs a descriptor.
+/// BOUND: mounts of one agent. Each costs a file descriptor.
 const MOUNTS_MAX: usize = 64;
 /// BOUND: bytes of a path.
 const PATH_BYTES_MAX: usize = 4096;
 
-/// `secrets` are files with values of credentials, as they were written and without links.
+/// `secrets` are the paths of files with values of credentials, both as written and without links.
 ///
-/// SECURITY: what an agent may read, it may have; so no mount holds one of them.
+/// SECURITY: an agent can keep whatever it may read, so no mount may contain one of these files.
 pub(super) fn resolve(list: &ConfigValue<'_>, place: &ConfigPlace<'_>, secrets: &[PathBuf]) -> Result<Vec<FilesGrant>, WrongError> {
     let mut mounts: Vec<FilesGrant> = Vec::new();
     for item in list.some_items(MOUNTS_MAX)? {
@@ -40,13 +40,13 @@ fn mode(table: &Table<'_>) -> Result<FilesMode, WrongError> {
     }
 }
 
-/// Absolute, in the one spelling it has, and not beneath another: which of two mounts answers should be no question.
+/// The path is absolute, normalized, and not inside an earlier mount, so that exactly one mount answers for each path.
 fn guest(value: &ConfigValue<'_>, earlier: &[FilesGrant]) -> Result<String, WrongError> {
     let path = value.line(PATH_BYTES_MAX)?;
     let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.contains('\\');
     if path != "/" && !path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain)) {
         let form = "`/`, then segments; no `.` or `..`, no slash at the end";
-        return Err(value.wrong(ParseError::new("a path of the guest's", &path, form).into()));
+        return Err(value.wrong(ParseError::new("a path of the guest", &path, form).into()));
     }
     let clashes = earlier.iter().any(|mount| Path::new(&path).starts_with(&mount.guest) || Path::new(&mount.guest).starts_with(&path));
     if clashes {
@@ -56,7 +56,7 @@ fn guest(value: &ConfigValue<'_>, earlier: &[FilesGrant]) -> Result<String, Wron
     }
 }
 
-/// The real folder, so that what is printed, trusted and opened is the same one.
+/// The folder without links, so that the same folder is printed, trusted and opened.
 fn host(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
     let text = Path::new(value.text(PATH_BYTES_MAX)?);
     let written = place.folder.join(text);
@@ -65,7 +65,7 @@ fn host(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, Wro
     if !real.is_dir() {
         return Err(fault("is not a folder"));
     }
-    // SECURITY: the home holds keys, the record and what is trusted. An agent that could read it could read other runs.
+    // SECURITY: the home holds keys, the record and the list of what is trusted. An agent that could read it could read other runs.
     if real.starts_with(&place.home) {
         return Err(fault("is inside the host's own home"));
     }

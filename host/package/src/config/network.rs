@@ -1,4 +1,4 @@
-//! `[network]`.
+//! The `[network]` table.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use super::{ConfigPlace, NetworkConfig};
 use crate::authored::{ConfigValue, WrongError, path_fault};
 use crate::file::{self, FileError};
 
-/// BOUND: name servers, and files of roots.
+/// BOUND: name servers, and files of certificates.
 const LIST_MAX: usize = 16;
-/// BOUND: bytes of a file of certificates; all public roots together have 250 KiB.
+/// BOUND: bytes of a file of certificates. All public roots together have 250 KiB.
 const ROOTS_BYTES_MAX: u64 = 4 << 20;
 
-/// A file of certificates. TLS accepts these bytes, which are the ones that were trusted.
+/// A file of certificates. TLS trusts exactly these bytes, which the operator trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// In PEM.
+    /// The bytes of the file, in PEM.
     pub bytes: Vec<u8>,
-    /// Of them.
+    /// The digest of `bytes`.
     pub digest: Digest,
-    /// Where it is, without links.
+    /// The path of the file, without links.
     pub path: PathBuf,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn resolve(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Resul
     let table = value.table(8)?;
     table.only(&["resolvers", "roots"], &[])?;
     let some = |key: &str| table.get(key).map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX));
-    // In any order, and each of them once: whom TLS believes is a set.
+    // The order means nothing and each file counts once, because the roots that TLS trusts are a set.
     let mut roots: Vec<Root> = some("roots")?.iter().map(|item| root(item, place)).collect::<Result<_, _>>()?;
     roots.sort_by(|one, other| one.path.cmp(&other.path));
     roots.dedup_by(|one, other| one.path == other.path);
@@ -49,7 +49,7 @@ fn root(item: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<Root, WrongEr
     let path = written.canonicalize().map_err(|_| fault("is not there, or can't be reached"))?;
     let bytes = file::read(&path, ROOTS_BYTES_MAX).map_err(|err| match err {
         FileError::NotRegular(_) => fault("is not a file"),
-        FileError::TooLarge { .. } => fault("has more than 4 MiB, which no file of certificates has"),
+        FileError::TooLarge { .. } => fault("has more than 4 MiB, which is too large for a file of certificates"),
         FileError::Io { .. } => fault("can't be read"),
     })?;
     place.note(text, &path);

@@ -1,4 +1,4 @@
-//! What a credential is placed as, by its kind.
+//! How a credential is placed into a request, by its kind.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 const LINE_BYTES_MAX: usize = 1024;
 /// BOUND: claims of a token.
 const CLAIMS_MAX: usize = 32;
-/// BOUND: seconds from the making of a token to its end, as servers of the field accept.
+/// BOUND: seconds for which a token is valid. Common servers accept no more.
 const LIFETIME_S_MAX: u64 = 3600;
 const KINDS: &str = "`bearer`, `basic`, `header`, `query`, `path`, `form`, `json`, `sigv4`, `hmac`, `jwt` or `oauth2`";
 
-/// The keys that belong to a kind.
+/// The keys that belong to each kind.
 pub(super) fn keys(kind: &ConfigValue<'_>) -> Result<&'static [&'static str], WrongError> {
     Ok(match kind.text(16)? {
         "bearer" => &[],
@@ -72,7 +72,7 @@ fn hmac(table: &Table<'_>) -> Result<Hmac, WrongError> {
         && over.contains("{timestamp}") != timestamp_header.is_some()
     {
         return Err(value.wrong(ConfigFault::Impossible(
-            "and `timestamp-header` go together: whoever checks needs to be told the time that was signed",
+            "and `timestamp-header` go together: the server needs the time that was signed to check the signature",
         )));
     }
     let hash = choice(table, "hash", "sha256", &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha512", Hash::Sha512)])?;
@@ -121,7 +121,7 @@ fn oauth2(table: &Table<'_>) -> Result<Oauth2, WrongError> {
     })
 }
 
-/// One of some words; the usual one where nothing is written, unless it is empty.
+/// One of the words in `all`. If the key is absent, `usual` counts, unless that is empty.
 fn choice<T: Copy>(table: &Table<'_>, key: &str, usual: &str, all: &[(&str, T)]) -> Result<T, WrongError> {
     let find = |text: &str| all.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
     if let (None, Some(usual)) = (table.get(key), find(usual)) {
@@ -133,7 +133,7 @@ fn choice<T: Copy>(table: &Table<'_>, key: &str, usual: &str, all: &[(&str, T)])
         .ok_or_else(|| value.wrong(ConfigFault::UnknownChoice { known: all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ") }))
 }
 
-/// What stands before and after the one hole of a template.
+/// The text before and after the one hole of a template.
 fn template(table: &Table<'_>, is_good: fn(&str) -> bool) -> Result<(String, String), WrongError> {
     let Some(value) = table.get("template") else { return Ok(Default::default()) };
     let good = |text: &str| text.matches("{}").count() == 1 && is_good(text);
@@ -172,7 +172,7 @@ fn is_signable(text: &str) -> bool {
     text.matches("{body}").count() == 1 && is_printable(text) && !rest.contains(['{', '}'])
 }
 
-/// SECURITY: what frames or routes a message is the host's own to set, with or without a secret in it.
+/// SECURITY: headers that frame or route a message are set only by the host, with or without a secret in them.
 fn header_name(value: &ConfigValue<'_>) -> Result<String, WrongError> {
     const NEVER: &[&str] = &[
         "accept-charset",
@@ -196,5 +196,5 @@ fn header_name(value: &ConfigValue<'_>) -> Result<String, WrongError> {
         let lower = text.to_ascii_lowercase();
         text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) && !NEVER.contains(&&*lower)
     };
-    checked(value, is_good, "a header's name that says nothing of framing, routing or cookies").map(|name| name.to_ascii_lowercase())
+    checked(value, is_good, "the name of a header that has no part in framing, routing or cookies").map(|name| name.to_ascii_lowercase())
 }

@@ -1,7 +1,7 @@
-//! Finds where the paths of a configuration really lead, when it is read. That place is what is shown, trusted and used, not the path as
+//! Finds where the paths of a configuration lead at the time it is read. The result is shown, trusted and used instead of the path as
 //! written.
 //!
-//! Opens nothing. Code that uses such a path opens it without following links, so that a link put there later is not followed.
+//! Opens no file. Code that uses such a path opens it without following links, so that a link put there later is not followed.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -9,14 +9,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::file::{self, FileError};
 
-/// BOUND: links that are followed on the way to one file; the kernel has the same bound.
+/// BOUND: links that are followed on the way to one file. The kernel has the same bound.
 const LINKS_MAX: usize = 40;
 
-/// The one link that may change under a file that was trusted: Kubernetes replaces a volume of secrets by pointing `..data`, in the folder of
-/// the volume, at another folder beside it.
+/// The only link that may change under a file that was trusted. Kubernetes replaces a volume of secrets by pointing `..data`, in the folder
+/// of the volume, at another folder beside it.
 pub(super) const DATA: &str = "..data";
 
-/// A path without links, whose end need not exist yet.
+/// A path without links. Its end need not exist yet.
 pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
     let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
     let mut there = absolute.as_path();
@@ -33,19 +33,19 @@ pub(super) fn real_or_future(path: &Path) -> Result<PathBuf, FileError> {
     }
 }
 
-/// Where a file with a secret is: without links, except a `..data` that names a folder beside it.
+/// The path of a file with a secret: without links, except for a `..data` that points to a folder beside it.
 ///
-/// SECURITY: that link is kept as it is, and may only lead to a folder beside it. What is trusted is the folder in which it lies.
+/// SECURITY: that link stays in the path and may only point to a folder beside it. Trust covers the folder in which the link lies.
 pub(super) fn of_secret(path: &Path) -> Result<PathBuf, FileError> {
     resolved(path, |word, target| word == DATA && is_beside(target))
 }
 
-/// Where a path leads, without any link, whether or not anything is there.
+/// Where a path leads, without any link, whether or not a file is there.
 pub(super) fn of_any(path: &Path) -> Result<PathBuf, FileError> {
     resolved(path, |_, _| false)
 }
 
-/// The path without `.` and `..`, as it is written: nothing is looked up. `path` is absolute.
+/// The path without `.` and `..`. The file system is not read. `path` is absolute.
 pub(super) fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::from("/");
     for word in words(path) {
@@ -58,7 +58,7 @@ pub(super) fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// Follows all links but those that stay.
+/// Follows all links except those for which `stays` is true.
 fn resolved(path: &Path, stays: impl Fn(&OsStr, &Path) -> bool) -> Result<PathBuf, FileError> {
     let absolute = std::path::absolute(path).map_err(file::failed("find", path))?;
     let mut rest: VecDeque<OsString> = words(&absolute);
@@ -100,7 +100,7 @@ fn words(path: &Path) -> VecDeque<OsString> {
     path.components().filter_map(word).collect()
 }
 
-/// One plain name.
+/// Whether the target is one plain name.
 fn is_beside(target: &Path) -> bool {
     let mut parts = target.components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name != OsStr::new(DATA))
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(
             of_secret(&root.join("volume/token")).unwrap(),
             root.join("elsewhere/token"),
-            "a link that leads out is a link like any"
+            "a link that leads out is followed like any other"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `[environments]` and `[engagements]`: what bounds asks from outside of any one grant.
+//! `[environments]` and `[engagements]`: bounds on asks that hold for all grants.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::authored::{ConfigFault, ConfigValue, WrongError};
 
 /// BOUND: environments or engagements in one file.
 const SCOPES_MAX: usize = 64;
-/// BOUND: places, paths or targets of one.
+/// BOUND: places, paths or targets of one environment or engagement.
 const LIST_MAX: usize = 256;
 
-/// What credentials may name.
+/// The environments and the vault that credentials may name.
 pub(super) struct KnownEnvironments<'a> {
     pub(super) environments: &'a [Environment],
     pub(super) vault: Option<&'a VaultServer>,
@@ -43,9 +43,9 @@ pub(super) fn environments(value: &ConfigValue<'_>) -> Result<Vec<Environment>, 
 }
 
 fn environment(name: &str, value: &ConfigValue<'_>) -> Result<Environment, WrongError> {
-    named(value, name, "a name of an environment")?;
+    named(value, name, "a valid environment name")?;
     if name == PRODUCTION {
-        return Err(value.wrong(ConfigFault::Impossible("is what matches no environment: it can't be written down")));
+        return Err(value.wrong(ConfigFault::Impossible("can't be defined: it stands for all hosts that match no environment")));
     }
     let table = value.table(4)?;
     table.only(&["match"], &[])?;
@@ -67,7 +67,7 @@ pub(super) fn engagements(value: &ConfigValue<'_>) -> Result<BTreeMap<String, En
 }
 
 fn engagement(name: &str, value: &ConfigValue<'_>) -> Result<Engagement, WrongError> {
-    named(value, name, "a name of an engagement")?;
+    named(value, name, "a valid engagement name")?;
     let table = value.table(8)?;
     table.only(&["targets", "window", "rate", "tier"], &[])?;
     let window_value = table.required("window")?;
@@ -97,7 +97,7 @@ fn tier(value: &ConfigValue<'_>) -> Result<Tier, WrongError> {
     }
 }
 
-/// `2026-11-01T00:00:00Z`, in seconds since 1970.
+/// A time such as `2026-11-01T00:00:00Z`, in seconds since 1970.
 fn moment(value: &ConfigValue<'_>) -> Result<u64, WrongError> {
     let text = value.text(32)?;
     let bad = || value.wrong(ParseError::new("a moment", text, "a date and a time in UTC: 2026-11-01T00:00:00Z").into());

@@ -45,7 +45,7 @@ pub(super) fn resolve(
     }
 }
 
-/// The program with its whole path: which one is started is no question of a search path.
+/// The program by its absolute path, so that `PATH` can't decide which program is started.
 fn exec(value: &ConfigValue<'_>, items: &[ConfigValue<'_>]) -> Result<Source, WrongError> {
     let mut words: Vec<String> = items.iter().map(|item| item.line(LINE_BYTES_MAX)).collect::<Result<_, _>>()?;
     let program = words.first_mut().and_then(|first| first.strip_prefix("exec:").filter(|path| path.starts_with('/')).map(str::to_owned));
@@ -55,7 +55,7 @@ fn exec(value: &ConfigValue<'_>, items: &[ConfigValue<'_>]) -> Result<Source, Wr
     Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
 }
 
-/// Where the file with a value is now. That place is shown and trusted, and it is opened without following links.
+/// The path to which the file with a value leads now. This path is shown and trusted, and is opened without following links.
 fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
     let written = place.folder.join(path);
     let real = real::of_secret(&written).map_err(|_| value.wrong(path_fault(written.display(), "can't be reached")))?;
@@ -63,11 +63,10 @@ fn secret_file(value: &ConfigValue<'_>, path: &str, place: &ConfigPlace<'_>) -> 
     Ok(real)
 }
 
-/// The files that a program which prints a value consists of: the program, and those of its arguments that are files beside the
-/// configuration.
+/// The files that make up a program which prints a value: the program, and each of its arguments that is a file beside the configuration.
 ///
-/// SECURITY: what is trusted are their bytes at that time. A script beside the configuration changes with a checkout, as the configuration
-/// does.
+/// SECURITY: trust covers the bytes that these files have now. A script beside the configuration changes with the checkout, as the
+/// configuration does.
 pub(super) fn pinned(source: &Source, place: &ConfigPlace<'_>) -> Result<Vec<PinnedFile>, file::FileError> {
     let Source::Exec(words) = source else { return Ok(Vec::new()) };
     let mut words = words.iter().map(Path::new);
@@ -100,13 +99,13 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Nothing that would be another path.
+/// Whether the path is written in its normal form.
 fn is_vault_path(path: &str) -> bool {
     !path.is_empty()
         && HttpTarget::parse(vocabulary::Scheme::Https, "host.test", &format!("/v1/{path}")).is_ok_and(|target| target.query.is_none())
 }
 
-/// `[vault]`: the one server of HashiCorp Vault or OpenBao that sources name.
+/// The `[vault]` table: the one server of HashiCorp Vault or OpenBao that sources refer to.
 pub(super) fn vault(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<VaultServer, WrongError> {
     let table = value.table(8)?;
     table.only(&["address", "addresses", "namespace", "token-file", "approle", "kubernetes"], &[])?;

@@ -1,4 +1,4 @@
-//! Claims about configurations.
+//! Tests of configurations.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use super::{ComponentSource, ConfigError, FILE_NAME, Resolved, find, read};
 
 mod credential;
 
-/// A folder with `src/`, `file` and a home, in which configurations are tried.
+/// A folder with `src/`, `file` and a home, in which configurations are tested.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -47,12 +47,12 @@ fn wrong(text: &str, said: &str) {
     assert!(err.contains(said), "{err}\n  does not say\n{said}");
 }
 
-/// An agent with these lines, which begin with line 3.
+/// An agent with these lines, which start at line 3.
 fn agent(lines: &str) -> String {
     format!("[agents.x]\ncomponent = \"x\"\n{lines}\n")
 }
 
-/// An HTTP grant in which one line is another; it begins with line 3.
+/// An HTTP grant in which one line is replaced. It starts at line 3.
 fn http(key: &str, line: &str) -> String {
     let lines = [("host", "host = \"a.test\""), ("methods", "methods = [\"GET\"]"), ("paths", "paths = [\"/**\"]")];
     let mut text: Vec<&str> = lines.iter().map(|(of, usual)| if *of == key { line } else { usual }).collect();
@@ -184,13 +184,13 @@ fn what_arrives_later_is_refused_and_says_so() {
 #[test]
 fn impossible_values_are_named() {
     let cases = [
-        ("[agents.X]\ncomponent = \"x\"".to_owned(), "agents.X: `X` is not a name of an agent"),
-        ("[agents.\"../x\"]\ncomponent = \"x\"".to_owned(), "is not a name of an agent"),
+        ("[agents.X]\ncomponent = \"x\"".to_owned(), "agents.X: `X` is not a valid agent name"),
+        ("[agents.\"../x\"]\ncomponent = \"x\"".to_owned(), "is not a valid agent name"),
         ("[agents.x]\n".to_owned(), "bailiwick.toml:1: agents.x.component: is missing"),
         ("[agents.x]\ncomponent = \"https://a.test/x.wasm\"".to_owned(), "agents.x.component: must be a folder"),
-        (agent("owner = 1"), "agents.x.owner: must be a string, and is integer"),
+        (agent("owner = 1"), "agents.x.owner: must be a string, not integer"),
         (agent("expires = \"2027-02-30\""), "agents.x.expires: `2027-02-30` is not a date"),
-        (agent("expires = 2027-02-03"), "agents.x.expires: must be a string, and is datetime"),
+        (agent("expires = 2027-02-03"), "agents.x.expires: must be a string, not datetime"),
         (agent("uses = [\"findings\"]"), "agents.x.uses[0]: needs no grant"),
         (agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is granted by `[[agents.NAME.credentials]]`"),
         (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `shell` is not an interface"),
@@ -199,9 +199,9 @@ fn impossible_values_are_named() {
         (agent("limits = { memory = 0 }"), "agents.x.limits.memory: must be a whole number from 1"),
         (agent("limits = { memory = \"5GiB\" }"), "agents.x.limits.memory: `5GiB` is not a value for this limit"),
         (agent("limits = { memory = -1 }"), "agents.x.limits.memory: must be a whole number"),
-        (agent("limits = { memory = 1.5 }"), "agents.x.limits.memory: must be a string or a number, and is float"),
+        (agent("limits = { memory = 1.5 }"), "agents.x.limits.memory: must be a string or a number, not float"),
         (agent("http = []"), "agents.x.http: must not be empty"),
-        (agent("http = {}"), "agents.x.http: must be a list, and is table"),
+        (agent("http = {}"), "agents.x.http: must be a list, not table"),
         (http("durable", "[agents.y]\ncomponent = \"y\"\ndurable = \"yes\""), "agents.y.durable: must be true or false"),
         (
             "[agents.x]\ncomponent = \"x\"\ndurable = false\n[[agents.x.http]]\nhost = \"a.test\"\nmethods = [\"GET\"]\npaths = [\"/\"]"
@@ -230,10 +230,10 @@ fn impossible_grants_are_named() {
         ("methods", "methods = [\"GET\", \"get\"]", "agents.x.http[0].methods[1]: `get` is not a method"),
         ("methods", "methods = [\"CONNECT\"]", "agents.x.http[0].methods[0]:"),
         ("paths", "paths = [\"api\"]", "bailiwick.toml:6: agents.x.http[0].paths[0]: `api` is not a path pattern"),
-        ("paths", "paths = \"/\"", "agents.x.http[0].paths: must be a list, and is string"),
+        ("paths", "paths = \"/\"", "agents.x.http[0].paths: must be a list, not string"),
         ("port", "port = 0", "agents.x.http[0].port: must be a whole number from 1"),
         ("port", "port = 65536", "agents.x.http[0].port: must be a number from 1 to 65535"),
-        ("port", "port = \"80\"", "agents.x.http[0].port: must be a number, and is string"),
+        ("port", "port = \"80\"", "agents.x.http[0].port: must be a number, not string"),
         ("scheme", "scheme = \"ftp\"", "agents.x.http[0].scheme: `ftp` is not a scheme"),
         ("until", "until = \"soon\"", "agents.x.http[0].until: `soon` is not a date"),
         ("addresses", "addresses = [\"10.2.3.4/16\"]", "agents.x.http[0].addresses[0]: `10.2.3.4/16` is not a network"),
@@ -242,12 +242,12 @@ fn impossible_grants_are_named() {
         (
             "addresses",
             "addresses = [\"169.254.0.0/16\"]",
-            "agents.x.http[0].addresses: the network `169.254.0.0/16` holds an address of a metadata",
+            "agents.x.http[0].addresses: the network `169.254.0.0/16` contains an address of a metadata",
         ),
         ("addresses", "addresses = [\"64:ff9b::/96\"]", "agents.x.http[0].addresses: the network `64:ff9b::/96` is an IPv6 form"),
         ("host", "host = \"metadata.google.internal\"", "agents.x.http[0].host: a metadata service can't be granted"),
         ("addresses", "addresses = [\"::ffff:10.0.0.0/104\"]", "agents.x.http[0].addresses[0]:"),
-        ("host", "host = \"10.0.0.1\"\naddresses = [\"10.0.0.0/8\"]", "agents.x.http[0].addresses: means nothing here"),
+        ("host", "host = \"10.0.0.1\"\naddresses = [\"10.0.0.0/8\"]", "agents.x.http[0].addresses: has no effect here"),
     ];
     for (key, line, said) in cases {
         wrong(&http(key, line), said);

@@ -1,4 +1,4 @@
-//! Claims about the lock.
+//! Tests of the lock.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use vocabulary::Digest;
@@ -22,7 +22,7 @@ fn what_was_accepted_comes_back_from_the_lock_as_the_same_value() {
     }
     let text = std::fs::read_to_string(path(&config)).unwrap();
     let here = folder.path().canonicalize().unwrap().display().to_string();
-    assert!(!text.contains(&here), "nothing hangs on where the checkout lies: {text}");
+    assert!(!text.contains(&here), "nothing depends on the path of the checkout: {text}");
     let mut lock = AcceptanceLock::load(&config).unwrap();
     assert!(lock.forget(&config, "probe").unwrap() && !lock.forget(&config, "probe").unwrap());
     assert!(AcceptanceLock::load(&config).unwrap().accepted("probe").is_none());
@@ -57,12 +57,12 @@ fn an_entry_that_was_edited_by_hand_is_refused() {
     }
     std::fs::write(path(&config), &good).unwrap();
     assert!(AcceptanceLock::load(&config).unwrap().accepted("probe").is_some(), "the control");
-    // Who accepted it, and when, is no authority.
+    // The person who accepted it and the time are not part of the authority.
     std::fs::write(path(&config), good.replace("alice", "bob")).unwrap();
     assert!(AcceptanceLock::load(&config).unwrap().accepted("probe").is_some());
 }
 
-/// Its paths would be relative to the folder of the link and to the folder of the file.
+/// The paths in it would be relative both to the folder of the link and to the folder of the file.
 #[test]
 fn a_lock_that_is_a_link_to_the_lock_of_another_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -71,7 +71,7 @@ fn a_lock_that_is_a_link_to_the_lock_of_another_folder_is_refused() {
     std::os::unix::fs::symlink(path(&one), path(&other)).unwrap();
     let Err(err) = AcceptanceLock::load(&other) else { panic!("the link was followed") };
     assert!(matches!(err, LockError::Link(_)) && err.to_string().contains("is a link"), "{err}");
-    // The control: a copy of it holds.
+    // The control: a copy of the file is valid.
     std::fs::remove_file(path(&other)).unwrap();
     std::fs::copy(path(&one), path(&other)).unwrap();
     assert!(AcceptanceLock::load(&other).unwrap().accepted("probe").is_some());
@@ -81,7 +81,7 @@ fn a_lock_that_is_a_link_to_the_lock_of_another_folder_is_refused() {
 fn a_lock_that_is_broken_accepts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (config, _) = whole(folder.path(), EVERYTHING);
-    assert!(AcceptanceLock::load(&config).unwrap().agents().next().is_none(), "one that is not there pins nobody");
+    assert!(AcceptanceLock::load(&config).unwrap().agents().next().is_none(), "a lock that does not exist pins no agent");
     for bad in ["agents = 1\n", "[agents.x]\nby = \"a\"\n", "other = 1\n"] {
         std::fs::write(path(&config), bad).unwrap();
         assert!(matches!(AcceptanceLock::load(&config), Err(LockError::Broken { .. })), "{bad}");
@@ -90,5 +90,5 @@ fn a_lock_that_is_broken_accepts_nothing() {
     assert!(matches!(AcceptanceLock::load(&config), Err(LockError::NotText(_))));
     std::fs::remove_file(path(&config)).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, path(&config), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    assert!(matches!(AcceptanceLock::load(&config), Err(LockError::File(_))), "nobody waits for a pipe");
+    assert!(matches!(AcceptanceLock::load(&config), Err(LockError::File(_))), "the pipe does not block");
 }

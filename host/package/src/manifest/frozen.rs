@@ -12,7 +12,7 @@ pub const SECTION: &str = "bailiwick:manifest";
 /// BOUND: bytes of a frozen manifest; schemas are a few KiB each.
 const SECTION_BYTES_MAX: usize = 1 << 20;
 
-/// A manifest can't be frozen or read back.
+/// A manifest can't be frozen or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FrozenError {
     /// The bytes are not a WebAssembly binary, or end too early.
@@ -21,29 +21,29 @@ pub enum FrozenError {
     /// The bytes are a core module.
     #[error("this is a core module, not a component")]
     CoreModule,
-    /// A section is there where none is expected, or more than one.
+    /// There is a manifest where none is expected, or there is more than one.
     #[error("the component has more than one manifest")]
     Several,
-    /// Too long.
+    /// The manifest is too long.
     #[error("the manifest has more than {SECTION_BYTES_MAX} bytes")]
     TooLarge,
-    /// Not the JSON of a manifest.
+    /// The section is not the JSON of a manifest.
     #[error("the component's manifest is not of a known form")]
     Json(#[source] serde_json::Error),
-    /// A field that an `agent.toml` could not have had.
-    #[error("the component's manifest is impossible at `{field}`: {why}")]
+    /// A field has a value that an `agent.toml` can't have.
+    #[error("the component's manifest has a wrong `{field}`: {why}")]
     Impossible {
-        /// Which field.
+        /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The problem with its value.
         why: &'static str,
     },
 }
 
-/// The same component with its manifest in it.
+/// The same component with the manifest in it.
 ///
 /// # Errors
-/// A component that already has one, that is broken, or a manifest that could not be read back.
+/// A component that already has a manifest, that is broken, or a manifest that could not be read again.
 pub fn freeze(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, FrozenError> {
     if read(component)?.is_some() {
         return Err(FrozenError::Several);
@@ -58,10 +58,10 @@ pub fn freeze(component: &[u8], manifest: &Manifest) -> Result<Vec<u8>, FrozenEr
     Ok(frozen)
 }
 
-/// The manifest in a component; `None` where there is none.
+/// The manifest in a component. `None` if it has none.
 ///
 /// # Errors
-/// More than one, or one that is broken: a manifest that can't be read is no licence to go without.
+/// More than one manifest, or a broken one: a manifest that can't be read must not count as absent.
 pub fn read(component: &[u8]) -> Result<Option<Manifest>, FrozenError> {
     let mut depth = 0_u32;
     let mut sections = Vec::new();
@@ -70,7 +70,7 @@ pub fn read(component: &[u8]) -> Result<Option<Manifest>, FrozenError> {
             Payload::Version { encoding: wasmparser::Encoding::Module, .. } if depth == 0 => return Err(FrozenError::CoreModule),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            // Only the outermost level speaks for the component: what it contains may be anybody's.
+            // Only the outermost level counts: a component may contain others that anybody wrote.
             Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => sections.push(section.data()),
             _ => {}
         }
@@ -91,11 +91,11 @@ fn parse(json: &[u8]) -> Result<Manifest, FrozenError> {
     Ok(manifest)
 }
 
-// SECURITY: the section may have been written by anybody, so it is held to what `agent.toml` is held to.
+// SECURITY: anybody may have written the section, so it must satisfy the same rules as `agent.toml`.
 fn check(manifest: &Manifest) -> Result<(), FrozenError> {
     let wrong = |field, why| Err(FrozenError::Impossible { field, why });
     if !is_name(&manifest.name) {
-        return wrong("name", "not a name of an agent");
+        return wrong("name", "not a valid agent name");
     }
     if !is_version(&manifest.version) {
         return wrong("version", "not a version");
@@ -107,7 +107,7 @@ fn check(manifest: &Manifest) -> Result<(), FrozenError> {
         return wrong("licence", NOT_A_LINE);
     }
     if manifest.declares.len() > DECLARES_MAX {
-        return wrong("declares", "too many");
+        return wrong("declares", "too many entries");
     }
     for (n, declared) in manifest.declares.iter().enumerate() {
         if !is_line(&declared.why) {

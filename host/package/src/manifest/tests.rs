@@ -1,4 +1,4 @@
-//! Claims about manifests, as written and as frozen.
+//! Tests of manifests, as written and as frozen.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -43,9 +43,9 @@ fn what_is_not_a_manifest_is_named_by_line_and_key() {
         (GOOD.replace("version = \"0.1.0\"\n", ""), "agent.toml:2: agent.version: is missing"),
         (GOOD.replace("\"http\"", "\"htp\""), "agent.toml:7: declares[0].capability: `htp` is not a capability"),
         (GOOD.replace("\"http\"", "\"approvals\""), "agent.toml:7: declares[0].capability: is not part of this version"),
-        (GOOD.replace("false", "1"), "agent.toml:9: declares[0].destructive: must be true or false, and is integer"),
+        (GOOD.replace("false", "1"), "agent.toml:9: declares[0].destructive: must be true or false, not integer"),
         (GOOD.replace("Looks for", "Looks\\u001b[2J"), "agent.toml:5: agent.description: must be one line"),
-        (GOOD.replace("destructive = false", "destructive = true\nread-only = true"), "what only looks can't be destructive"),
+        (GOOD.replace("destructive = false", "destructive = true\nread-only = true"), "`read-only` and `destructive` exclude each other"),
         (format!("{GOOD}\n[[declares]]\ncapability = \"http\"\nwhy = \"again\"\n"), "declares[1].capability: is declared twice"),
         (GOOD.replace("name =", "name = \"a\"\nname ="), "agent.toml:4: "),
         (format!("{GOOD}\n[build]\npython = \"-o/etc/x\"\n"), "build.python: `-o/etc/x` is not a Python module"),
@@ -61,10 +61,10 @@ fn what_is_not_a_manifest_is_named_by_line_and_key() {
 fn only_the_outermost_level_speaks_for_the_component() {
     let inner = freeze(&component(&[], &[AGENT]), &manifest(&[Capability::Http])).unwrap();
     let mut outer = component(&[], &[AGENT]);
-    // As a nested component: section 4, its length, its bytes.
+    // A nested component: section 4, its length, its bytes.
     wasm_encoder::RawSection { id: 4, data: &inner }.append_to(&mut outer);
     assert_eq!(read(&outer).unwrap(), None);
-    // Nothing is left open behind it.
+    // After a nested component, the reader is back at the outermost level.
     let frozen = freeze(&outer, &manifest(&[])).unwrap();
     assert_eq!(read(&frozen).unwrap(), Some(manifest(&[])));
     let mut empty = wasm_encoder::Component::new();

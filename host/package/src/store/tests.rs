@@ -1,4 +1,4 @@
-//! Claims about the store.
+//! Tests of the store.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,9 +44,9 @@ fn what_is_kept_is_not_gone_through_again_and_what_is_not_or_was_changed_is() {
     let digest = put(home.path(), &whole).unwrap();
     assert!(inspect(home.path(), &whole).unwrap().1);
     std::fs::write(path(home.path(), digest), b"evil").unwrap();
-    assert!(!inspect(home.path(), &whole).unwrap().1, "it is known only while it is there");
+    assert!(!inspect(home.path(), &whole).unwrap().1, "it is known only while it is kept");
 
-    // The engine has memories of 64 bits turned off: only going through it tells.
+    // The engine has 64-bit memories turned off, which only validation detects.
     let mut memories = wasm_encoder::MemorySection::new();
     memories.memory(wasm_encoder::MemoryType { minimum: 1, maximum: Some(1), memory64: true, shared: false, page_size_log2: None });
     let mut module = wasm_encoder::Module::new();

@@ -1,4 +1,4 @@
-//! The list itself: `trust.toml` in the home.
+//! The list of trusted configurations: `trust.toml` in the home.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,52 +11,53 @@ use crate::authority::Whole;
 use crate::config::Authored;
 use crate::file;
 
-/// BOUND: bytes of the list; an entry has some 300, the value that was trusted, and some 2,000 more for each agent that is a component.
+/// BOUND: bytes of the list. An entry has some 300, plus the value that was trusted, plus some 2,000 for each agent that is a component.
 const LIST_BYTES_MAX: u64 = 4 << 20;
-/// BOUND: bytes of a value that was trusted, as JSON; of a larger one only the digest is kept.
+/// BOUND: bytes of a value that was trusted, as JSON. Of a larger one only the digest is kept.
 const WHOLE_BYTES_MAX: usize = 64 << 10;
-/// The least number of hexadecimal digits that a person must type of a digest.
+/// The least number of hexadecimal digits of a digest that a person must type.
 const HEX_DIGITS_MIN: usize = 8;
 
 /// A configuration that was trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trust {
-    /// Of everything that it may cause, with `components`.
+    /// The digest of everything that it may cause, with `components`.
     pub authority: Digest,
-    /// Who said it.
+    /// The person who trusted it.
     pub by: String,
-    /// Of its bytes.
+    /// The digest of the file's bytes.
     pub digest: Digest,
-    /// Where it is.
+    /// The path of the file.
     pub path: String,
-    /// Seconds since 1970.
+    /// When it was trusted, in seconds since 1970.
     pub when: u64,
-    /// Everything that it may cause, without `components`: to tell people what differs. What is compared is `authority`.
+    /// Everything that it may cause, without `components`. It shows people what differs; only `authority` is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     whole: Option<Whole>,
-    /// Components that are not built here, by the agent's name.
+    /// The components that are not built here, by the agent's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, HeldComponent>,
 }
 
-/// An agent that was accepted in this home. It shows when the lock has lost its entry, or has another one.
+/// An agent that was accepted in this home. It reveals a lock that has lost its entry or has another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
-    /// Its name.
+    /// The name of the agent.
     pub agent: String,
-    /// Of everything that was accepted.
+    /// The digest of everything that was accepted.
     pub authority: Digest,
-    /// Who accepted it.
+    /// The person who accepted it.
     pub by: String,
-    /// Where the configuration is.
+    /// The path of the configuration.
     pub path: String,
-    /// Seconds since 1970.
+    /// When it was accepted, in seconds since 1970.
     pub when: u64,
 }
 
-/// Called under the lock of the list with its file and what that will hold, before anything is changed. If it fails, nothing is.
+/// Is called under the lock of the list, with the path of the list and its next contents, before anything is changed. If it fails, nothing
+/// is changed.
 pub type TrustWitness<'a> = dyn Fn(&Path, &[u8]) -> std::io::Result<()> + 'a;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -68,7 +69,7 @@ struct List {
     trusted: Vec<Trust>,
 }
 
-/// Notes that this file may be used, with these components.
+/// Adds this file, with these components, to the list.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -95,7 +96,7 @@ pub fn trust(
     Ok(Trusted { authority, whole, digest: file.digest, for_this_run: false })
 }
 
-/// Everything that is trusted.
+/// All trusted configurations.
 ///
 /// # Errors
 /// A list that can't be used.
@@ -103,7 +104,7 @@ pub fn list(home: &Path) -> Result<Vec<Trust>, TrustError> {
     Ok(load(home)?.trusted)
 }
 
-/// Takes back the trust in this one. What was accepted of its agents stays, because it only narrows.
+/// Removes this entry from the list. What was accepted of its agents stays, because it only narrows.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -115,7 +116,7 @@ pub fn untrust(home: &Path, entry: &Trust, witness: &TrustWitness<'_>) -> Result
     change(home, take, witness)
 }
 
-/// What was accepted in this home, of all configurations.
+/// The agents that were accepted in this home, of all configurations.
 ///
 /// # Errors
 /// A list that can't be used.
@@ -123,7 +124,7 @@ pub fn acceptance(home: &Path) -> Result<Vec<Acceptance>, TrustError> {
     Ok(load(home)?.accepted)
 }
 
-/// Notes that an agent was accepted here. If its configuration is trusted, an accepted component becomes the trusted one, because the
+/// Records that an agent was accepted here. If its configuration is trusted, an accepted component becomes the trusted one, because the
 /// acceptance is the newer decision on the same bytes.
 ///
 /// # Errors
@@ -148,7 +149,7 @@ pub fn accept(
     change(home, put, witness)
 }
 
-/// Forgets that an agent was accepted here.
+/// Removes the record that an agent was accepted here.
 ///
 /// # Errors
 /// A list that can't be read or written.
@@ -162,14 +163,14 @@ pub fn unaccept(home: &Path, file: &Path, agent: &str, witness: &TrustWitness<'_
 }
 
 impl Trust {
-    /// Everything that it might cause when it was trusted, without its components. `None` where it was too large to be kept, or is not what the
-    /// digest says.
+    /// Everything that it could cause when it was trusted, without its components. `None` if that was too large to be kept, or does not
+    /// match its digest.
     pub fn whole(&self) -> Option<&Whole> {
         let is_it = |whole: &&Whole| (*whole).clone().held_to(&self.components).digest().is_ok_and(|digest| digest == self.authority);
         self.whole.as_ref().filter(is_it)
     }
 
-    /// Takes an accepted component in the place of the trusted one, if the entry is for what the configuration allows now.
+    /// Replaces the trusted component by an accepted one, if the entry is for what the configuration allows now.
     fn accept(&mut self, whole: &Whole, agent: &str, component: Option<&HeldComponent>) -> Result<(), TrustError> {
         let Some(held) = component else { return Ok(()) };
         if whole.clone().held_to(&self.components).digest()? == self.authority {
@@ -179,7 +180,7 @@ impl Trust {
         Ok(())
     }
 
-    /// Whether a person means this one: by its path, or by at least the first eight digits of its digest.
+    /// Whether a person means this entry: by its path, or by at least the first eight digits of its digest.
     pub fn is_called(&self, word: &str) -> bool {
         let path = Path::new(word);
         let real = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
@@ -190,13 +191,13 @@ impl Trust {
 }
 
 impl Acceptance {
-    /// Whether it is of this agent of this configuration.
+    /// Whether it is for this agent of this configuration.
     pub fn is_of(&self, config: &Path, agent: &str) -> bool {
         self.path == named(config) && self.agent == agent
     }
 }
 
-/// The path as text. If it is not text, the digest of its bytes, so that two paths which print the same stay different.
+/// The path as text. If it is not UTF-8, the digest of its bytes, so that two paths which print the same stay different.
 pub(super) fn named(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
@@ -204,7 +205,7 @@ pub(super) fn named(path: &Path) -> String {
     }
 }
 
-/// The lock is held until the end, so that of two changes at the same time none is lost.
+/// Changes the list. The lock is held until the end, so that no change is lost if two are made at the same time.
 fn change(home: &Path, change: impl FnOnce(&mut List) -> Result<(), TrustError>, witness: &TrustWitness<'_>) -> Result<(), TrustError> {
     file::folder(home)?;
     let _lock = file::lock_own(&home.join("trust.lock"), "has locked the list of what is trusted", home::WAIT_MAX)?;

@@ -1,4 +1,4 @@
-//! Claims about trust.
+//! Tests of trust.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -81,7 +81,7 @@ fn a_file_that_changed_is_no_longer_trusted() {
     assert!(!is_trusted(&home, &after).unwrap());
     trust(&home, &after, SAID).unwrap();
     assert!(is_trusted(&home, &after).unwrap());
-    // Only the newest: going back has to be said again.
+    // Only the newest entry counts. Going back to an older one needs a new decision.
     assert!(!is_trusted(&home, &written(place.path(), TEXT)).unwrap());
 }
 
@@ -147,7 +147,7 @@ fn a_secret_or_a_program_that_became_another_file_is_not_trusted_and_a_new_value
     let file = written(&here, &text);
     trust(&home, &file, SAID).unwrap();
     std::fs::write(here.join("secrets/token"), "new").unwrap();
-    assert!(is_trusted(&home, &file).unwrap(), "a value may be another one, in the same place");
+    assert!(is_trusted(&home, &file).unwrap(), "the value in the same place may change");
 
     for changed in ["print", "roots.pem"] {
         let before = std::fs::read(here.join(changed)).unwrap();
@@ -199,7 +199,7 @@ fn another_component_is_told_with_what_it_imports_and_one_that_is_accepted_is_tr
     assert!(super::acceptance(&home).unwrap().is_empty());
 }
 
-/// The components of an entry are part of the digest that was trusted: they are no second list beside it.
+/// The components of an entry are part of the digest that was trusted, and not a separate list.
 #[test]
 fn an_entry_in_which_only_the_component_was_changed_is_not_trusted() {
     let place = tempfile::tempdir().unwrap();
@@ -222,7 +222,7 @@ fn an_entry_in_which_only_the_component_was_changed_is_not_trusted() {
     assert!(is_trusted(&home, &file).unwrap());
 }
 
-/// It is made from the value that was trusted, which is kept beside its digest.
+/// The difference is computed from the value that was trusted, which is kept together with its digest.
 #[test]
 fn what_differs_from_what_was_trusted_is_told_as_long_as_the_kept_value_is_what_the_digest_says() {
     let place = tempfile::tempdir().unwrap();
@@ -239,7 +239,7 @@ fn what_differs_from_what_was_trusted_is_told_as_long_as_the_kept_value_is_what_
     let good = std::fs::read_to_string(&list).unwrap();
     assert_eq!(good.matches("\"GET\"").count(), 1, "{good}");
     std::fs::write(&list, good.replace("\"GET\"", "\"PUT\"")).unwrap();
-    assert_eq!(told(), None, "what was not trusted is not told as if it had been");
+    assert_eq!(told(), None, "a value that was not trusted is not shown as if it had been");
 }
 
 /// An acceptance is a newer decision on the component only. It does not bring back trust that no longer holds.

@@ -1,4 +1,4 @@
-//! Credentials, environments, engagements: what is sent, and where.
+//! Credentials, environments and engagements: what is sent, and where.
 
 use vocabulary::{
     Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header, Hmac,
@@ -8,7 +8,7 @@ use vocabulary::{
 use super::{NOW, ask, grant, http, judged};
 use crate::{Choice, Chosen, Facts, Placeholder, choose, decide};
 
-/// Whether a request is one that the host may finish, for a credential in this place: by what the guest has written where that will stand.
+/// Whether the host may put a credential into a request, depending on what the guest has already written in the credential's place.
 #[test]
 fn a_place_that_the_guest_has_taken_is_no_place_for_a_credential() {
     let judge = |placement: Placement, headers: &[&str], path: &str| {
@@ -93,7 +93,7 @@ fn a_credential_of_one_environment_is_refused_in_another_by_name() {
         let grants = Grants { environments, ..with_key(|key| key.environment = Some(of.to_owned())) };
         judged(&grants, &ask(Scheme::Https, authority, path))
     };
-    let named = |of: &str, there: &str| format!("credential-elsewhere(`key` is for {of}, and this is {there})");
+    let named = |of: &str, there: &str| format!("credential-elsewhere(`key` is for {of}, but this is {there})");
     for (of, authority, path, expected) in [
         ("sandbox", "a.sandbox.example.com", "/", "permit".to_owned()),
         ("sandbox", "a.example.com", "/", named("sandbox", "production")),
@@ -106,7 +106,7 @@ fn a_credential_of_one_environment_is_refused_in_another_by_name() {
         assert_eq!(judge(of, vec![sandbox()], authority, path), expected, "{of} {authority}{path}");
     }
     let staging = Environment { name: "staging".to_owned(), ..sandbox() };
-    // Where two say that a place is theirs, it is neither's.
+    // If a place belongs to two environments, it belongs to neither.
     assert_eq!(judge("sandbox", vec![sandbox(), staging], "a.sandbox.example.com", "/"), named("sandbox", "sandbox and staging"));
     assert_eq!(judge("sandbox", Vec::new(), "a.sandbox.example.com", "/"), named("sandbox", "production"));
 }
@@ -139,8 +139,8 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
         (Tier::Live, end - 1, "127.0.0.9", "GET", "permit"),
         (Tier::Live, begin - 1, "a.example.com", "GET", "outside the engagement: it has not begun"),
         (Tier::Live, end, "a.example.com", "GET", "outside the engagement: it has ended"),
-        (Tier::Live, begin, "good.com", "GET", "outside the engagement: the host is none of its targets"),
-        (Tier::Live, begin, "10.0.0.1", "GET", "outside the engagement: the host is none of its targets"),
+        (Tier::Live, begin, "good.com", "GET", "outside the engagement: the host is not one of its targets"),
+        (Tier::Live, begin, "10.0.0.1", "GET", "outside the engagement: the host is not one of its targets"),
         (Tier::ReadOnly, begin, "a.example.com", "GET", "permit"),
         (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: it may not change anything"),
         (Tier::Staged, begin, "a.example.com", "HEAD", "permit"),
@@ -182,7 +182,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
     }
 }
 
-/// Of all places, a placeholder is taken out of its credential's own only, and is refused everywhere else.
+/// A placeholder is replaced only in the place of its credential, and is refused everywhere else.
 #[test]
 fn a_placeholder_outside_of_its_own_place_never_leaves() {
     const TEXT: &str = "bwkph0123456789abcdefghijklmnopqrs";
@@ -230,7 +230,10 @@ fn a_placeholder_outside_of_its_own_place_never_leaves() {
         let reason = judge(Placement::Bearer, change).err().map(|reason| reason.code());
         assert_eq!(reason, Some("placeholder-misplaced"), "{n}");
     }
-    assert!(judge(Placement::Bearer, &header("x-other", "bwkph0123".to_owned())).unwrap().is_none(), "only the whole of it is one");
+    assert!(
+        judge(Placement::Bearer, &header("x-other", "bwkph0123".to_owned())).unwrap().is_none(),
+        "only the whole text is a placeholder"
+    );
 }
 
 #[test]
@@ -285,7 +288,7 @@ fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
     }
     assert_eq!(judge(&grants(&[May::Rotate], &|_| ()), identify()), "credential-use-not-granted");
     assert_eq!(judge(&grants(&[May::Identify], &|_| ()), CredentialStep::Create), "credential-use-not-granted");
-    // The requests that it makes are judged as any other.
+    // The requests that it makes are judged like any other.
     let narrow = grants(&[May::Rotate], &|key| key.methods = vec![Method::new("GET").unwrap()]);
     assert_eq!(
         (judge(&narrow, CredentialStep::Set), judge(&narrow, CredentialStep::Test)),
@@ -297,7 +300,7 @@ fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
     assert!(judge(&elsewhere, CredentialStep::Set).starts_with("credential-elsewhere"));
 }
 
-/// When the permission of a request to `api.example.com` ends.
+/// When the permit for a request to `api.example.com` expires.
 fn ends(grants: &Grants) -> Option<u64> {
     let ask = ask(Scheme::Https, "api.example.com", "/");
     match decide(grants, &NOW, &ask) {
@@ -328,7 +331,7 @@ fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
         assert_eq!(ends(&all(grant, key, engagement)), Some(unix_s(first)), "{grant} {key} {engagement}");
     }
     assert_eq!(ends(&with_key(|_| ())), None);
-    // The end of another credential is not that of this one.
+    // The end of another credential does not count for this one.
     let mut other = with_key(|_| ());
     let hosts = vec!["*.example.com".parse().unwrap()];
     other
@@ -357,7 +360,7 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
     assert!(!covers(&first, "api.example.com", "/b/x") && !covers(&second, "api.example.com", "/a/x"));
     assert!(!covers(&first, "elsewhere.test", "/a/x"), "the credential may not go there");
     for other in [Rule::Http(9), Rule::Files(Some(0)), Rule::Own] {
-        assert!(!covers(&bounds(other, None), "api.example.com", "/a/x"), "no such rule of requests");
+        assert!(!covers(&bounds(other, None), "api.example.com", "/a/x"), "there is no such rule of requests");
     }
 }
 

@@ -1,11 +1,11 @@
-//! What other brokers' patterns and filters let through.
+//! Mistakes that patterns and filters of other brokers let through.
 
 use vocabulary::{Grants, Scheme};
 
 use super::{ask, grant, judged, listed};
 use crate::address::AskedBy;
 
-/// A pattern that is open at either end covers whoever registers a longer name.
+/// A pattern that is open at either end would cover any longer name that somebody registers.
 #[test]
 fn a_host_pattern_is_anchored_at_both_ends() {
     let http = ["good.test", "*.wide.test"].map(|host| grant(Scheme::Https, host, None)).to_vec();
@@ -32,7 +32,7 @@ fn a_host_pattern_is_anchored_at_both_ends() {
     }
 }
 
-/// The first and the last address of each, behind a granted name.
+/// The first and the last address of each network, behind a granted name.
 #[test]
 fn ranges_that_other_filters_lack_are_closed() {
     for (first, last) in [
@@ -40,10 +40,10 @@ fn ranges_that_other_filters_lack_are_closed() {
         ("198.18.0.0", "198.19.255.255"),
         ("240.0.0.0", "255.255.255.254"),
         ("100.64.0.0", "100.127.255.255"),
-        // Teredo and 6to4: somebody else's IPv4 within.
+        // Teredo and 6to4 contain an IPv4 address of another machine.
         ("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff"),
         ("2002:7f00:1::", "2002:a00:1:ffff:ffff:ffff:ffff:ffff"),
-        // NAT64, of the well-known prefix and of those for one's own.
+        // NAT64 with the well-known prefix and with local prefixes.
         ("64:ff9b::", "64:ff9b::a9fe:1"),
         ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
         ("::ffff:10.0.0.1", "::ffff:127.0.0.1"),

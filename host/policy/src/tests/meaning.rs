@@ -5,7 +5,7 @@ use vocabulary::{Ask, Binding, Decision, Grants, Header, HttpAsk, HttpGrant, Met
 use super::{NOW, ask, grant, http, judged};
 use crate::{decide, grants};
 
-/// GET and PUT beneath `/agent-bucket/` of one host, under a credential that is bound to `paths`, with these headers named.
+/// A grant of GET and PUT beneath `/agent-bucket/` of one host, with a credential that is bound to `paths`, and with these headers.
 fn granted(host: &str, named: &[&str], bound: &[&str]) -> Grants {
     let methods = || ["GET", "PUT", "COPY"].map(|method| Method::new(method).unwrap()).to_vec();
     let with = HttpGrant {
@@ -52,8 +52,8 @@ fn a_request_under_a_credential_carries_ordinary_headers_and_what_its_grant_name
     let twice = put("api.test", "/agent-bucket/a", &[("content-type", "a/b"), ("Content-Type", "c/d")]);
     assert_eq!(judged(&granted("api.test", &[], &[]), &twice), "malformed");
     let Decision::Refuse(reason) = decide(&granted("api.test", &[], &[]), &NOW, &twice) else { unreachable!() };
-    assert!(reason.to_string().contains("the header `Content-Type` stands twice"), "{reason}");
-    // A header that the grant names stands once, too, and one without a credential as often as the guest likes.
+    assert!(reason.to_string().contains("the header `Content-Type` occurs twice"), "{reason}");
+    // A header that the grant names may occur only once, too. Without a credential a header may occur any number of times.
     let named = put("api.test", "/agent-bucket/a", &[("x-requested-with", "a"), ("X-Requested-With", "b")]);
     assert_eq!(judged(&granted("api.test", &["x-requested-with"], &[]), &named), "malformed");
     let open = Grants {
@@ -113,7 +113,7 @@ fn a_header_that_names_another_resource_is_judged_as_that_resource() {
         ("s3.test", all, "x-amz-copy-source", "", false),
         ("s3.test", &["/agent-bucket/own/**", "/agent-bucket/new"], "x-amz-copy-source", "/agent-bucket/old", false),
         ("s3.test", &["/agent-bucket/own/**", "/agent-bucket/new"], "x-amz-copy-source", "/agent-bucket/own/a", true),
-        // There, a path is a key of the bucket that the host names.
+        // At this host, a path is a key of the bucket that the host's name contains.
         ("mine.s3.amazonaws.test", all, "x-amz-copy-source", "mine/agent-bucket/old", true),
         ("mine.s3.amazonaws.test", all, "x-amz-copy-source", "mine/other/old", false),
         ("mine.s3.amazonaws.test", all, "x-amz-copy-source", "agent-bucket/old", false),
@@ -143,7 +143,7 @@ fn a_header_that_names_another_resource_is_judged_as_that_resource() {
     blind.http.first_mut().unwrap().methods.retain(|method| method.as_str() != "GET");
     let copy = put("s3.test", "/agent-bucket/new", &[("x-amz-copy-source", "/agent-bucket/old")]);
     assert!(judged(&blind, &copy).starts_with("resource-not-granted("));
-    // A grant with another credential does not allow it either.
+    // A grant with another credential does not allow the copy either.
     let other = HttpGrant { credential: None, ..grant(Scheme::Https, "s3.test", None) };
     blind.http.push(other);
     assert!(judged(&blind, &copy).starts_with("resource-not-granted("));

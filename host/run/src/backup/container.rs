@@ -1,4 +1,4 @@
-//! How a backup lies in its file.
+//! The file format of a backup.
 //!
 //! ```text
 //! file     = "bailiwick backup 1\n", seal u8 (0 none, 1 a passphrase), body
@@ -18,21 +18,21 @@ use super::{BackupManifest, Filed};
 
 const TITLE: &[u8] = b"bailiwick backup ";
 const NUMBER: &[u8] = b"1\n";
-/// BOUND: bytes of the path of a file in a home.
+/// BOUND: length of the path of a file in a home, in bytes.
 const NAME_BYTES_MAX: usize = 512;
-/// BOUND: files, and bytes of the manifest that names them.
+/// BOUND: number of files, and size of the manifest that names them.
 const FILES_MAX: usize = 100_000;
 const MANIFEST_BYTES_MAX: u32 = 64 << 20;
 pub(super) const SIGNATURE_BYTES: usize = 64;
 
-/// Whether what follows is sealed.
+/// Whether the body of the file is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seal {
     None,
     Passphrase,
 }
 
-/// What a file begins with.
+/// Writes the title: what the file of a backup begins with.
 pub(super) fn put_title(to: &mut impl Write, seal: Seal) -> io::Result<()> {
     to.write_all(TITLE)?;
     to.write_all(NUMBER)?;
@@ -47,7 +47,7 @@ pub(super) enum Untitled {
     Io(io::Error),
 }
 
-/// Reads what a file begins with.
+/// Reads the title.
 pub(super) fn title(from: &mut impl Read) -> Result<Seal, Untitled> {
     let mut bytes = [0; 17 + 2 + 1];
     from.read_exact(&mut bytes).map_err(|cause| match cause.kind() {
@@ -63,7 +63,7 @@ pub(super) fn title(from: &mut impl Read) -> Result<Seal, Untitled> {
     }
 }
 
-/// Writes entries, and knows what it wrote.
+/// Writes entries, and keeps a list of them for the manifest.
 pub(super) struct BackupEntries<W: Write> {
     to: Out<W>,
     pub(super) filed: Vec<Filed>,
@@ -74,10 +74,10 @@ impl<W: Write> BackupEntries<W> {
         Self { to, filed: Vec::new() }
     }
 
-    /// Puts one file in: exactly so many bytes of it.
+    /// Adds one file: exactly this number of its bytes.
     ///
     /// # Errors
-    /// What the system says; or that nobody could put the file back, as it has such a name or there are too many.
+    /// An error of the system, or a file that could not be restored: its name is not allowed, or there are too many files.
     pub(super) fn put(&mut self, name: &str, bytes: u64, from: &mut dyn Read, moved: &mut Moved<'_>) -> io::Result<()> {
         if !is_name(name) || !is_kept(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidFilename, "a backup can't have a file of this name"));
@@ -95,7 +95,7 @@ impl<W: Write> BackupEntries<W> {
         Ok(())
     }
 
-    /// Puts the manifest and its signature at the end.
+    /// Writes the manifest and its signature at the end.
     pub(super) fn finish(mut self, manifest: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> io::Result<W> {
         let length =
             u32::try_from(manifest.len()).ok().filter(|length| *length <= MANIFEST_BYTES_MAX).ok_or(io::ErrorKind::FileTooLarge)?;
@@ -107,10 +107,10 @@ impl<W: Write> BackupEntries<W> {
     }
 }
 
-/// Hears of so many bytes that were copied, and says whether that goes on.
+/// Is called with the number of bytes that were copied. An error ends the copying.
 pub(super) type Moved<'a> = dyn FnMut(u64) -> io::Result<()> + 'a;
 
-/// Copies exactly so many bytes, and gives their digest.
+/// Copies exactly this number of bytes, and returns their digest.
 pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &mut Moved<'_>) -> io::Result<Digest> {
     let (mut sum, mut piece, mut left) = (Sha256::new(), vec![0; 256 << 10], bytes);
     while left > 0 {
@@ -130,7 +130,7 @@ pub(super) fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write, moved: &
     Ok(Digest::from_bytes(sum.finalize().into()))
 }
 
-/// Whether a name stays within a home: words without letters that steer a terminal, with `/` between them.
+/// Whether a path stays within a home: components without control characters, separated by `/`.
 fn is_name(name: &str) -> bool {
     let word = |word: &str| !word.chars().any(char::is_control) && !word.is_empty() && word != "." && word != "..";
     name.len() <= NAME_BYTES_MAX && name.split('/').all(word)
@@ -140,18 +140,19 @@ fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
 }
 
-/// What a whole backup says at its end.
+/// The end of a backup: its manifest and the signature.
 pub(super) struct Said {
     pub(super) manifest: BackupManifest,
     pub(super) bytes: Vec<u8>,
     pub(super) signature: [u8; SIGNATURE_BYTES],
 }
 
-/// Says where the bytes of a file go, given its name and length.
+/// Returns the writer for the bytes of a file, given its name and length.
 pub(super) type EntryPlace<'a> = dyn FnMut(&str, u64) -> io::Result<Box<dyn Write>> + 'a;
 
-/// Goes through a backup. `each` is given the name and length of every file, and says where its bytes go. Whether the files are those of the manifest
-/// is checked; whether the manifest is signed is not. `go_on` is asked often whether this goes on.
+/// Reads a backup. `each` is called with the name and length of every file, and returns the writer for its bytes. This checks that the
+/// files match the manifest, and does not check that the manifest is signed. `go_on` is called often, and an error from it ends the
+/// reading.
 pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut EntryPlace<'_>, go_on: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Said> {
     let mut filed: Vec<Filed> = Vec::new();
     let mut names = std::collections::HashSet::new();
@@ -161,16 +162,18 @@ pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut EntryPlace<'_>, go_on: 
             0 => break,
             1 if filed.len() < FILES_MAX => {}
             1 => return Err(invalid("it has too many files")),
-            _ => return Err(invalid("what lies between two files is neither")),
+            _ => return Err(invalid("the byte before a file or the manifest is unknown")),
         }
         let length = usize::from(u16::from_le_bytes(array(from)?));
         let mut name = vec![0; length.min(NAME_BYTES_MAX + 1)];
         from.read_exact(&mut name)?;
-        let name =
-            String::from_utf8(name).ok().filter(|name| is_name(name)).ok_or_else(|| invalid("the name of a file leads out of a home"))?;
-        // SECURITY: compiled code and its key, above all: who has made those decides what runs here.
+        let name = String::from_utf8(name)
+            .ok()
+            .filter(|name| is_name(name))
+            .ok_or_else(|| invalid("the name of a file is not valid in a home"))?;
+        // SECURITY: above all this keeps out compiled code and its key, because their author decides what runs here.
         if !is_kept(&name) {
-            return Err(invalid("it has a file that no backup has"));
+            return Err(invalid("it has a file that does not belong in a backup"));
         }
         if !names.insert(name.clone()) {
             return Err(invalid("it has a file twice"));
@@ -191,11 +194,11 @@ pub(super) fn read<R: Read>(from: &mut In<R>, each: &mut EntryPlace<'_>, go_on: 
     from.read_exact(&mut bytes)?;
     let signature = array(from)?;
     if from.read(&mut [0])? != 0 {
-        return Err(invalid("something follows its end"));
+        return Err(invalid("there are bytes after its end"));
     }
     let manifest: BackupManifest = serde_json::from_slice(&bytes).map_err(|_| invalid("its manifest can't be read"))?;
     if manifest.files != filed {
-        return Err(invalid("its files are not those of its manifest"));
+        return Err(invalid("its files differ from its manifest"));
     }
     Ok(Said { manifest, bytes, signature })
 }

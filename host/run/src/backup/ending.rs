@@ -1,6 +1,6 @@
-//! How a backup or a restore is ended from outside, such that nothing of it stays.
+//! Ends a backup or a restore from outside, so that nothing of it is left behind.
 //!
-//! The work runs on a thread of its own, which nobody can stop. So it says where it is, and that says who removes what it has made.
+//! The work runs on its own thread, which can't be stopped from outside. So it reports its stage, and the stage says who removes its files.
 
 use std::fs;
 use std::io;
@@ -11,28 +11,28 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct CleanUp(Mutex<BackupStage>);
 
-/// Where the work is.
+/// The stage of the work.
 #[derive(Debug, Default)]
 pub(super) enum BackupStage {
     /// It has made nothing yet.
     #[default]
     Reading,
-    /// It makes files, looks often whether it is ended, and removes them then.
+    /// It is making files. It checks often whether it was ended, and then removes them itself.
     Making,
-    /// All that it has made is this file or folder, and it makes nothing else until it says so.
+    /// It has made only this file or folder, and makes nothing else before it enters another stage.
     Made(PathBuf),
-    /// What it made is being put in place, and that is finished.
+    /// It is putting the result in place, and this is not interrupted.
     Putting,
-    /// It is ended.
+    /// It was ended.
     Ended,
 }
 
-/// What there is to be waited for.
+/// What a caller that ended the work has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalEnded {
-    /// Nothing: nothing of it is there.
+    /// Nothing. No file of the work is left.
     AtOnce,
-    /// The work, which ends soon, or is done soon.
+    /// The work, which is aborted soon or done soon.
     Soon,
 }
 
@@ -54,7 +54,7 @@ impl CleanUp {
         }
     }
 
-    /// From now on the work is there.
+    /// Enters the next stage, unless the work was ended.
     pub(super) fn enter(&self, next: BackupStage) -> io::Result<()> {
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*stage, BackupStage::Ended) {
@@ -64,7 +64,7 @@ impl CleanUp {
         Ok(())
     }
 
-    /// Whether the work may go on.
+    /// Returns an error if the work was ended.
     pub(super) fn check(&self) -> io::Result<()> {
         let stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*stage, BackupStage::Ended) { Err(ended()) } else { Ok(()) }
@@ -72,10 +72,10 @@ impl CleanUp {
 }
 
 fn ended() -> io::Error {
-    io::Error::other("it was ended")
+    io::Error::other("the backup or restore was ended")
 }
 
-/// That it can't be removed changes nothing: the next one of the same name removes it.
+/// Removes a file or folder. A failure is ignored, because the next backup or restore of the same name removes it.
 #[expect(clippy::disallowed_methods, reason = "door: what a backup or a restore has made")]
 fn remove(path: &Path) {
     let _ = if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) { fs::remove_dir_all(path) } else { fs::remove_file(path) };

@@ -1,4 +1,4 @@
-//! What goes wrong with backups.
+//! Errors of backups and restores.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,86 +6,86 @@ use std::path::PathBuf;
 use key::PassphraseError;
 use vocabulary::exit;
 
-/// Why a backup was not made, or not put back. Nothing of it stays.
+/// Why a backup was not made or not restored. No part of it is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A file can't be used.
     #[error("could not {verb} `{}`", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed.
         verb: &'static str,
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What the system said.
         #[source]
         cause: io::Error,
     },
-    /// The record is not whole, or not the one that is remembered.
-    #[error("the record of the home is not as it should be: a backup would not be, either")]
+    /// The record is not whole, or it is not the one that this machine remembers.
+    #[error("the record of the home is not sound, so a backup of it would not be either")]
     Damaged(#[source] journal::LogFault),
     /// The record can't be read.
     #[error("the record of the home can't be read")]
     Unread(#[source] journal::ReadError),
-    /// The keys are not those of the record.
-    #[error("the keys of the home are not as they should be, and would not be in a backup: {0}")]
+    /// The keys do not belong to the record.
+    #[error("the keys of the home are not sound, so a backup of them would not be either: {0}")]
     Keys(String),
-    /// What was unpacked can't be gone on with.
-    #[error("the record in the backup can't be gone on with: nothing was put in place")]
+    /// The unpacked record can't be continued.
+    #[error("the record in the backup can't be continued, so nothing was restored")]
     Record(#[source] journal::OpenError),
-    /// That the home was put back can't be put on its record.
-    #[error("that the home was put back could not be put on its record: nothing was put in place")]
+    /// The restore can't be recorded in the restored home.
+    #[error("the restore could not be recorded, so nothing was restored")]
     Unrecorded(#[source] journal::AppendError),
-    /// The home has something that can't be kept.
+    /// The home contains something that can't be in a backup.
     #[error("`{}` can't be in a backup: {why}", path.display())]
     NotKept {
-        /// What it is.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Why not.
         why: &'static str,
     },
-    /// The home has nothing that could be kept.
+    /// The home has no record yet, so there is nothing to back up.
     #[error("nothing was recorded in `{}` yet", .0.display())]
     NoLog(PathBuf),
     /// The key of the record can't be used.
     #[error("the keys of the home can't be used, and a backup needs them")]
     Key(#[source] journal::OpenError),
-    /// Something was changed while it was read.
-    #[error("{0} while it was read: say it again")]
+    /// Something was changed while the backup read it.
+    #[error("{0} while the backup was made; run the command again")]
     Changed(&'static str),
-    /// A change of an operator or an agent is not yet whole: its note is there.
+    /// A change of an operator or an agent is not complete: its note is still there.
     #[error("a change of a credential, of trust or of an acceptance is under way in the home, or was cut off")]
     ChangePending,
-    /// The backup would lie in the home that it is of.
-    #[error("`{}` lies in the home itself, which would be in the backup then", .0.display())]
+    /// The backup would lie in the home that it copies.
+    #[error("`{}` lies in the home itself, so the backup would contain itself", .0.display())]
     Within(PathBuf),
-    /// There is something of that name.
-    #[error("`{}` is there already", .0.display())]
+    /// A file of that name exists.
+    #[error("`{}` already exists", .0.display())]
     Exists(PathBuf),
-    /// It is no backup, or was changed.
-    #[error("`{}` is no backup as it was made: {why}", path.display())]
+    /// The file is not a backup, or it was changed.
+    #[error("`{}` is not an intact backup: {why}", path.display())]
     Broken {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What is wrong.
         why: String,
     },
-    /// It is of a newer form.
+    /// The backup is of a newer form.
     #[error("`{}` was made by a newer program, in a form that this one does not know", .0.display())]
     Newer(PathBuf),
-    /// It is sealed under a passphrase, and none was given.
+    /// The backup is sealed under a passphrase, and none was given.
     #[error("`{}` is sealed under a passphrase", .0.display())]
     Sealed(PathBuf),
-    /// It does not open with this passphrase.
-    #[error("`{}` does not open: another passphrase, or it was changed or cut short", .0.display())]
+    /// The backup does not open with this passphrase.
+    #[error("`{}` does not open: the passphrase is wrong, or the file was changed or cut short", .0.display())]
     OtherPassphrase(PathBuf),
-    /// It is signed by another key than the one that was given.
+    /// The backup is signed by another key than the given one.
     #[error("`{}` is not signed by the key that was given", .0.display())]
     OtherKey(PathBuf),
-    /// Another process is just restoring into the same home.
-    #[error("another process is just restoring into `{}`", .0.display())]
+    /// Another process is restoring into the same home.
+    #[error("another process is restoring into `{}`", .0.display())]
     Busy(PathBuf),
-    /// The home has something in it.
-    #[error("`{}` is not empty: a backup is put into an empty home only", .0.display())]
+    /// The home is not empty.
+    #[error("`{}` is not empty: a backup can be restored only into an empty home", .0.display())]
     NotEmpty(PathBuf),
     /// The home in the backup is of a form that this program does not know.
     #[error("the home in the backup can't be used by this program")]
@@ -99,7 +99,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// The exit code that says so to a shell.
+    /// The exit code for this error.
     pub fn exit(&self) -> u8 {
         match self {
             Self::Damaged(fault) if fault.unread().is_some() => exit::HOST,

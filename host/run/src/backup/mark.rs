@@ -1,7 +1,7 @@
-//! The mark of a home that was put back from a backup without its keys. `restore` puts that on the record where it has the keys. Where it has
-//! not, nobody can write to the record, so this mark waits until somebody can.
+//! The mark of a home that was restored from a backup without its keys. If `restore` has the keys, it records the restore. Without them the
+//! record can't be written, so this mark stays until a process with the keys records it.
 //!
-//! It lies in the home, and once more in the folder of state: one of the two is enough, and a damaged one is no absent one.
+//! The mark is in the home, and a second one is in the folder of state. One of the two is enough. A damaged mark does not count as absent.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -13,18 +13,18 @@ use vocabulary::{Digest, canon};
 use crate::err::RunError;
 use crate::place::{HomePlace, home_err};
 
-/// The file in a home.
+/// The name of the mark's file in a home.
 pub(crate) const MARK: &str = "restored";
-/// BOUND: bytes of the file.
+/// BOUND: size of the file in bytes.
 const BYTES_MAX: u64 = 4096;
 
-/// What is remembered of having been put back, until that is on the record.
+/// What is remembered of a restore until it is on the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BackupMark {
-    /// When the backup was begun, milliseconds since 1970.
+    /// When the backup was begun, in milliseconds since 1970.
     pub(crate) backup_at: u64,
-    /// The log in it.
+    /// The id of the log in the backup.
     pub(crate) log: String,
     /// How many records the backup had.
     pub(crate) size: u64,
@@ -33,7 +33,7 @@ pub(crate) struct BackupMark {
 }
 
 impl BackupMark {
-    /// JSON, and its digest in a line of its own.
+    /// Two lines: the JSON and its digest.
     fn to_bytes(&self) -> Vec<u8> {
         let json = canon::to_vec(self);
         let digest = Digest::of(&json).hex();
@@ -46,13 +46,13 @@ impl BackupMark {
         (mark.to_bytes() == bytes).then_some(mark)
     }
 
-    /// Writes it, in place of one that an earlier restore has left. On disk when this returns.
+    /// Writes the mark, and replaces one that an earlier restore has left. It is on the disk when this returns.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         home::replace(path, &self.to_bytes(), home::PRIVATE)
     }
 }
 
-/// The file in the folder of state: under the path of the home, since other homes may have the same log.
+/// The path of the mark in the folder of state. Its name is made from the path of the home, because other homes may have the same log.
 pub(crate) fn beside(place: &HomePlace) -> PathBuf {
     let above = || Some(place.home.parent()?.canonicalize().ok()?.join(place.home.file_name()?));
     let path = place.home.canonicalize().ok().or_else(above).unwrap_or_else(|| place.home.clone());
@@ -70,22 +70,22 @@ fn read(path: &Path) -> Result<Option<BackupMark>, RunError> {
     BackupMark::parse(&bytes).map(Some).ok_or_else(|| RunError::MarkDamaged(path.to_owned()))
 }
 
-/// What says that this home was put back, and that this is not yet on the record of this log.
+/// The mark which says that this home was restored and that this is not yet on the record of this log.
 pub(crate) fn mark(place: &HomePlace, log: &str) -> Result<Option<BackupMark>, RunError> {
     let marks = [place.at(MARK), beside(place)].map(|path| read(&path));
     let [own, other] = marks;
     Ok([own?, other?].into_iter().flatten().find(|mark| mark.log == log))
 }
 
-/// Whether this home was put back, and that is not yet on the record of this log.
+/// Whether this home was restored and this is not yet on the record of this log.
 ///
 /// # Errors
-/// What says so is damaged, or can't be read.
+/// The mark is damaged, or can't be read.
 pub fn was_put_back(place: &HomePlace, log: &str) -> Result<bool, RunError> {
     mark(place, log).map(|mark| mark.is_some())
 }
 
-/// It is on the record now, or a person has accepted the home as it is.
+/// Removes the mark, after the restore was recorded or a person has accepted the home as it is.
 ///
 /// # Errors
 /// The mark can't be removed.

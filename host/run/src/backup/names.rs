@@ -2,9 +2,9 @@
 
 use super::mark::MARK;
 
-/// Names in a home that are derived, compiled or only of use to processes.
+/// Names in a home that a backup leaves out: they are derived, compiled or only of use to running processes.
 ///
-/// SECURITY: notes of changes (`changes`) are not in a backup. They say what files will hold, and the next opening writes that.
+/// SECURITY: notes of changes (`changes`) are left out, because the next opening of a home writes what a note says.
 const NOT_KEPT: &[&str] = &[
     "build",
     "cache",
@@ -18,25 +18,25 @@ const NOT_KEPT: &[&str] = &[
     "lost+found",
     "used",
 ];
-/// Folders of which a backup has some files, put in at a moment of their own.
+/// Folders of which a backup has only some files, which are added in separate steps.
 const KEPT_IN_PART: &[&str] = &["components", "journal"];
 
 pub(super) fn is_of_vault(name: &str) -> bool {
     name == "vault" || name == "vault.live" || name == "vault.key" || name.starts_with("vault.key.")
 }
 
-/// Whether a key lies in the file, openly or wrapped.
+/// Whether the file contains a key, in plain or wrapped.
 pub(super) fn has_keys(name: &str) -> bool {
     let begins = |with: &str| name == with || name.strip_prefix(with).is_some_and(|rest| rest.starts_with('.'));
     ["home.key", "journal.key", "keys", "vault.key"].into_iter().any(begins)
 }
 
-/// Whether a name of the home's own folder is not kept, or is put in at a moment of its own.
+/// Whether a name directly in the home is left out, or is added in a separate step.
 pub(super) fn is_left_out(name: &str) -> bool {
     !is_kept(name) || is_of_vault(name)
 }
 
-/// Whether a backup has a file with this path in it.
+/// Whether a backup may have a file with this path.
 pub(super) fn is_kept(path: &str) -> bool {
     match path.split_once('/') {
         Some((folder, _)) if KEPT_IN_PART.contains(&folder) => true,

@@ -1,7 +1,7 @@
-//! Puts a backup into an empty home: whole, or not at all.
+//! Restores a backup into an empty home: whole, or not at all.
 //!
-//! The backup is read twice. The first time, its seal, its signature and every digest are checked, and nothing is written. The second time, it is
-//! unpacked into a folder of its own, its record is proved there, and that folder takes the home's place (`unpacking.rs`).
+//! The backup is read twice. The first time, its seal, its signature and every digest are checked, and nothing is written. The second time,
+//! it is unpacked into a separate folder, its record is proved there, and that folder takes the home's place (`unpacking.rs`).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -27,45 +27,46 @@ use crate::forms::FORMS;
 use crate::place::HomePlace;
 use crate::principal::own_principal;
 
-/// BOUND: bytes of the public keys in a backup.
+/// BOUND: size of the public keys in a backup, in bytes.
 const PUBLIC_BYTES_MAX: u64 = 64 << 10;
 
 /// Which key the signature was checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signer {
-    /// One that was given.
+    /// The key that the caller gave.
     Given,
-    /// The one in the backup: whoever made the backup may have made it.
+    /// The key in the backup. Its author may be the author of the backup, so it proves nothing about who that was.
     InBackup,
 }
 
-/// What was put back.
+/// What was restored.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// The log.
+    /// The id of the log.
     pub log: String,
-    /// How many records.
+    /// How many records the log has.
     pub size: u64,
-    /// The root over them.
+    /// The root over these records.
     pub root: Digest,
-    /// When the backup was begun, milliseconds since 1970.
+    /// When the backup was begun, in milliseconds since 1970.
     pub at: u64,
-    /// How many files.
+    /// How many files were restored.
     pub files: usize,
-    /// Runs that had not ended when it was made.
+    /// Runs that were open when the backup was made.
     pub open: Vec<RunId>,
-    /// Whether the files with keys were in it.
+    /// Whether the backup contained the files with keys.
     pub with_keys: bool,
-    /// Who was checked to have signed it.
+    /// Which key the signature was checked with.
     pub signer: Signer,
     /// How many records of this log are remembered here, outside the home.
     pub remembered: Option<u64>,
 }
 
-/// Puts a backup into a home that is empty or not there. `key` is the public key that it must be signed with. `ending` ends it.
+/// Restores a backup into a home that is empty or does not exist. `key` is the public key that must have signed the backup. `ending` can
+/// end the restore.
 ///
 /// # Errors
-/// See [`BackupError`]. Then the home is as it was.
+/// See [`BackupError`]. In that case the home is as it was.
 pub fn restore(
     place: &HomePlace,
     file: &Path,
@@ -77,7 +78,7 @@ pub fn restore(
     let source = RestoreSource { file, passphrase };
     let (said, in_backup) = source.inspect()?;
     let (key, signer) = match (key, &in_backup) {
-        // The key may have been rotated since the copy was made that was given.
+        // The key may have been rotated after the caller copied it.
         (Some(key), Some(beside)) => (key.extended(beside), Signer::Given),
         (Some(key), None) => (key.clone(), Signer::Given),
         (None, Some(key)) => (key.clone(), Signer::InBackup),
@@ -89,11 +90,11 @@ pub fn restore(
     if said.manifest.v > FORM {
         return Err(BackupError::Newer(file.to_owned()));
     }
-    let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
+    let stage = |stage| ending.enter(stage).map_err(failed("continue with", file));
     stage(BackupStage::Making)?;
     let mut aside = Unpacking::begin(&place.home)?;
     unpack(&source, &said, &aside.folder, ending)?;
-    // Nothing is written meanwhile, and it may take long.
+    // Proving writes nothing, and it may take long.
     stage(BackupStage::Made(aside.folder.clone()))?;
     prove(&source, &said, &aside.folder, &key)?;
     stage(BackupStage::Making)?;
@@ -116,7 +117,7 @@ pub fn restore(
     })
 }
 
-/// The file of a backup, and what opens it.
+/// The file of a backup, and the passphrase that opens it.
 struct RestoreSource<'a> {
     file: &'a Path,
     passphrase: Option<&'a [u8]>,
@@ -131,7 +132,7 @@ impl RestoreSource<'_> {
         let mut from = io::BufReader::with_capacity(1 << 20, home::open_handed(self.file).map_err(failed("open", self.file))?);
         let seal = title(&mut from).map_err(|err| match err {
             Untitled::Newer => BackupError::Newer(self.file.to_owned()),
-            Untitled::Other => self.broken("it does not begin as one does"),
+            Untitled::Other => self.broken("it does not begin like a backup"),
             Untitled::Io(cause) => failed("read", self.file)(cause),
         })?;
         match (seal, self.passphrase) {
@@ -141,7 +142,7 @@ impl RestoreSource<'_> {
         }
     }
 
-    /// An error of reading, or of what was read.
+    /// Turns an error of reading into an error of the file system or of the backup's content.
     fn unread(&self, cause: io::Error) -> BackupError {
         let is_ours = cause.get_ref().is_some();
         match cause.kind() {
@@ -152,7 +153,7 @@ impl RestoreSource<'_> {
         }
     }
 
-    /// Reads all of it and writes nothing. Gives what it says at its end, and the public key in it.
+    /// Reads the whole backup and writes nothing. Returns what the backup says at its end, and the public key in it.
     fn inspect(&self) -> Result<(Said, Option<PublicKey>), BackupError> {
         let public = SharedBuffer::default();
         let mut each = |name: &str, bytes: u64| -> io::Result<Box<dyn Write>> {
@@ -165,7 +166,7 @@ impl RestoreSource<'_> {
     }
 }
 
-/// Bytes that are kept while others go by.
+/// A writer that keeps what is written to it.
 #[derive(Clone, Default)]
 struct SharedBuffer(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
 
@@ -180,7 +181,7 @@ impl Write for SharedBuffer {
     }
 }
 
-/// A file that is on the disk when it has been flushed.
+/// A file that is synced to the disk when it is flushed.
 struct Synced(File);
 
 impl Write for Synced {
@@ -193,7 +194,7 @@ impl Write for Synced {
     }
 }
 
-/// Unpacks a backup that was looked at.
+/// Unpacks a backup that was inspected.
 fn unpack(source: &RestoreSource<'_>, said: &Said, aside: &Path, ending: &CleanUp) -> Result<(), BackupError> {
     let mut each = |name: &str, _: u64| -> io::Result<Box<dyn Write>> {
         let path = aside.join(name);
@@ -204,11 +205,11 @@ fn unpack(source: &RestoreSource<'_>, said: &Said, aside: &Path, ending: &CleanU
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => source.unread(cause),
         _ => failed("unpack into", aside)(cause),
     })?;
-    // Somebody may have exchanged the file since it was looked at.
+    // The file may have been exchanged since it was inspected.
     if again.bytes == said.bytes { Ok(()) } else { Err(source.broken("it was changed while it was read")) }
 }
 
-/// Proves the record where it lies now.
+/// Proves the unpacked record.
 fn prove(source: &RestoreSource<'_>, said: &Said, aside: &Path, key: &PublicKey) -> Result<(), BackupError> {
     home::form(aside, &FORMS).map_err(BackupError::Form)?;
     let report = journal::verify(aside, Some(key), None, &mut |_| {});
@@ -216,10 +217,10 @@ fn prove(source: &RestoreSource<'_>, said: &Said, aside: &Path, key: &PublicKey)
         return Err(BackupError::Damaged(fault));
     }
     let is_named = (report.size, report.root) == (said.manifest.size, said.manifest.root);
-    if is_named { Ok(()) } else { Err(source.broken("its record is not the one that its manifest names")) }
+    if is_named { Ok(()) } else { Err(source.broken("it has another record than its manifest names")) }
 }
 
-/// All of it is on the disk when this returns.
+/// Syncs all folders, so that everything is on the disk when this returns.
 fn finish(said: &Said, aside: &Path) -> Result<(), BackupError> {
     let above = |filed: &Filed| {
         aside.join(&filed.name).ancestors().skip(1).take_while(|path| *path != aside).map(Path::to_owned).collect::<Vec<_>>()
@@ -228,8 +229,8 @@ fn finish(said: &Said, aside: &Path) -> Result<(), BackupError> {
     folders.into_iter().rev().try_for_each(|folder| home::sync_folder(&folder).map_err(failed("sync", &folder)))
 }
 
-/// Puts it on the record of the unpacked home that it came from a backup: from then on, runs that were open in it need a word before they go
-/// on, and nobody can take that away. Without the keys nobody can write to the record, and a mark waits for them.
+/// Records in the unpacked home that it came from a backup. From then on, runs that were open in it must be released by a person before
+/// they are resumed, and this can't be undone. Without the keys the record can't be written, so a mark is left until they are there.
 fn put_on_record(place: &HomePlace, aside: &Path, said: &Said, log: &str) -> Result<(), BackupError> {
     let BackupManifest { at, size, root, .. } = said.manifest;
     let record: Record = record::Restored {

@@ -1,5 +1,5 @@
-//! A backup that is sealed under a passphrase: a stream of pieces, each sealed with its number and with whether it is the last one (the STREAM
-//! construction), so that none can be taken out, moved, or cut off.
+//! A backup that is sealed under a passphrase: a stream of pieces. Each piece is sealed together with its number and a flag for the last
+//! piece (the STREAM construction), so that no piece can be removed, moved or cut off.
 
 use std::io::{self, Read, Write};
 
@@ -9,12 +9,12 @@ use key::{COST, Cost, Key, SALT_BYTES, derive, random};
 
 use super::err::BackupError;
 
-/// Plain bytes in a piece.
+/// Plaintext bytes in a piece.
 const PIECE_BYTES: usize = 64 << 10;
 const TAG_BYTES: usize = 16;
 const PREFIX_BYTES: usize = 19;
 
-/// What a sealed backup says before its first piece.
+/// The header of a sealed backup, before its first piece.
 struct StreamHead {
     cost: Cost,
     salt: [u8; SALT_BYTES],
@@ -44,14 +44,14 @@ impl Pieces {
     }
 }
 
-/// Writes plain bytes, or seals them on the way.
+/// A writer for plaintext that may seal what it writes.
 pub(super) enum Out<W: Write> {
     Plain(W),
     Sealed { to: W, pieces: Box<Pieces>, rest: Vec<u8> },
 }
 
 impl<W: Write> Out<W> {
-    /// Begins a stream under a passphrase, and writes what opening it needs.
+    /// Begins a stream under a passphrase, and writes its header.
     pub(super) fn sealed(mut to: W, passphrase: &[u8]) -> Result<Self, BackupError> {
         let (salt, prefix) = (random().ok_or(BackupError::Random)?, random().ok_or(BackupError::Random)?);
         let key = derive(passphrase, COST, &salt)?;
@@ -61,7 +61,7 @@ impl<W: Write> Out<W> {
         Ok(Self::Sealed { to, pieces: Box::new(Pieces::new(&key, prefix)), rest: Vec::with_capacity(PIECE_BYTES) })
     }
 
-    /// Writes what is left, and gives the writer beneath back.
+    /// Writes the rest, and returns the inner writer.
     pub(super) fn finish(self) -> io::Result<W> {
         match self {
             Self::Plain(to) => Ok(to),
@@ -84,7 +84,7 @@ impl<W: Write> Write for Out<W> {
         match self {
             Self::Plain(to) => to.write(bytes),
             Self::Sealed { to, pieces, rest } => {
-                // A full piece is kept until more comes: only then it is known not to be the last.
+                // A full piece is kept until more bytes come: only then is it known that it is not the last one.
                 if rest.len() == PIECE_BYTES {
                     put(to, pieces, rest, false)?;
                     rest.clear();
@@ -103,7 +103,7 @@ impl<W: Write> Write for Out<W> {
     }
 }
 
-/// Reads plain bytes, or opens them on the way. What does not open is an error of kind `InvalidData`.
+/// A reader for plaintext that may open what it reads. A piece that does not open is an error of kind `InvalidData`.
 pub(super) enum In<R: Read> {
     Plain(R),
     Sealed(Box<SealedReader<R>>),
@@ -113,7 +113,7 @@ pub(super) enum In<R: Read> {
 pub(super) struct SealedReader<R> {
     from: R,
     pieces: Pieces,
-    /// The sealed bytes of the next piece, and one more if another one follows.
+    /// The sealed bytes of the next piece, and one byte more if another piece follows.
     ahead: Vec<u8>,
     plain: Vec<u8>,
     at: usize,
@@ -121,7 +121,7 @@ pub(super) struct SealedReader<R> {
 }
 
 impl<R: Read> In<R> {
-    /// Reads what opening needs, and makes the key.
+    /// Reads the header and derives the key.
     pub(super) fn sealed(mut from: R, passphrase: &[u8]) -> Result<Self, BackupError> {
         let unreadable = |cause| BackupError::File { verb: "read", path: "the backup".into(), cause };
         let mut number = || -> Result<u32, BackupError> {
@@ -132,7 +132,7 @@ impl<R: Read> In<R> {
         let cost = Cost { memory_kib: number()?, passes: number()?, lanes: number()? };
         let mut head = StreamHead { cost, salt: [0; SALT_BYTES], prefix: [0; PREFIX_BYTES] };
         from.read_exact(&mut head.salt).and_then(|()| from.read_exact(&mut head.prefix)).map_err(unreadable)?;
-        // SECURITY: a file that somebody else wrote must not have the host take more memory and time than its own would.
+        // SECURITY: a file from somebody else must not make the host use more memory and time than its own files do.
         if head.cost.memory_kib > COST.memory_kib || head.cost.passes > COST.passes || head.cost.lanes > COST.lanes {
             return Err(unreadable(io::ErrorKind::InvalidData.into()));
         }

@@ -1,7 +1,7 @@
 //! Takes a backup of a home that may be in use.
 //!
-//! The order matters. The record is proved first, and is in the backup up to where the proof ended. The file of run keys is read after that: each
-//! key is in it before the batch that opens its run. Everything else is read last.
+//! The order matters. The record is proved first, and the backup has it up to where the proof ended. Then the file of run keys is read:
+//! each key was written to it before the batch that opens its run. Everything else is read last.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,41 +23,41 @@ use super::stream::Out;
 use super::{BackupManifest, CONTEXT, FORM};
 use crate::place::HomePlace;
 
-/// BOUND: folders within folders of a home.
+/// BOUND: depth of nested folders in a home.
 const DEPTH_MAX: usize = 4;
 
-/// What goes into a backup besides what always does.
+/// Whether a backup contains the files with keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// The files with keys too, as they lie in the home.
+    /// It contains the files with keys as they are in the home.
     WithKeys,
-    /// Everything but the files with keys: of use only together with a copy of those.
+    /// It does not contain the files with keys, so it is of use only together with a copy of them.
     WithoutKeys,
 }
 
-/// What was taken.
+/// What a new backup contains.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    /// The log.
+    /// The id of the log.
     pub log: String,
-    /// How many records.
+    /// How many records the log has.
     pub size: u64,
-    /// The root over them.
+    /// The root over these records.
     pub root: Digest,
-    /// Files in it.
+    /// How many files the backup has.
     pub files: usize,
-    /// Their bytes together.
+    /// The size of all files together, in bytes.
     pub bytes: u64,
     /// Runs that had not ended.
     pub open: Vec<RunId>,
 }
 
-/// What is under way.
+/// The progress of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackupStep {
-    /// So many records were proved.
+    /// The number of records that were proved.
     Proved(u64),
-    /// So many bytes were copied, of the record.
+    /// The bytes of the record that were copied, and the bytes that are to be copied in all.
     Copied(u64, u64),
 }
 
@@ -66,25 +66,25 @@ pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| BackupError::File { verb, cause: home::told(&path, cause), path }
 }
 
-/// What the proof of the record found, and what it means for the backup.
+/// The result of proving the record, from which the backup is made.
 struct Proved {
     log: String,
     size: u64,
     root: Digest,
     checkpoint: String,
-    /// The last segment, and how much of it.
+    /// The last segment, and how many bytes of it were proved.
     end: (u32, u64),
     /// Runs that had not ended, with their components.
     open: BTreeMap<RunId, Digest>,
-    /// Where the record begins, if its beginning was taken away.
+    /// Where the record begins, if its beginning was pruned.
     base: Option<journal::Base>,
     key: PublicKey,
 }
 
-/// Makes a backup of a home in a new file, which is signed with the key of its record. Runs may go on meanwhile. `ending` ends it.
+/// Makes a backup of a home in a new file, which is signed with the key of the record. Runs may be active meanwhile. `ending` can end it.
 ///
 /// # Errors
-/// See [`BackupError`]. Then there is no such file.
+/// See [`BackupError`]. In that case there is no such file.
 pub fn backup(
     place: &HomePlace,
     file: &Path,
@@ -95,9 +95,9 @@ pub fn backup(
 ) -> Result<Taken, BackupError> {
     let at = now_ms();
     let file = &outside(&place.home, file)?;
-    let stage = |stage| ending.enter(stage).map_err(failed("go on with", file));
+    let stage = |stage| ending.enter(stage).map_err(failed("continue with", file));
     let begins = base_now(place);
-    // A prune that goes on beside it takes segments away under the reader. That is no damage.
+    // A prune at the same time removes segments under the reader. This is not damage.
     let told = |err| if base_now(place) == begins { err } else { BackupError::Changed(BEGINNING_GONE) };
     let proved = prove(place, tell).map_err(told)?;
     stage(BackupStage::Making)?;
@@ -112,7 +112,7 @@ pub fn backup(
     }
 }
 
-const BEGINNING_GONE: &str = "the beginning of the record was taken away";
+const BEGINNING_GONE: &str = "the beginning of the record was removed";
 
 /// Where the record begins, as far as that can be read.
 fn base_now(place: &HomePlace) -> Option<journal::Base> {
@@ -125,8 +125,8 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The file is not there yet, and will not lie in the home. Gives its path without links. What a backup of the same name has left that was killed is
-/// taken away.
+/// Checks that the file does not exist yet and will not lie in the home. Returns its path without links. Removes what a killed backup of
+/// the same name has left.
 fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
     let exists = || BackupError::Exists(file.to_owned());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -144,7 +144,7 @@ fn outside(home: &Path, file: &Path) -> Result<PathBuf, BackupError> {
 
 /// Proves the record as it is now, and finds out which runs are open at its end.
 fn prove(place: &HomePlace, tell: &mut dyn FnMut(BackupStep)) -> Result<Proved, BackupError> {
-    // A rotation that was cut off has its new key in a file that no backup has.
+    // A rotation that was cut off has its new key in a file that backups leave out.
     journal::settle_rotation(&place.home).map_err(BackupError::Key)?;
     let key = match journal::public_key(&place.home) {
         Err(journal::OpenError::Key { .. }) if !place.home.join("journal").exists() => return Err(BackupError::NoLog(place.home.clone())),
@@ -167,7 +167,7 @@ fn prove(place: &HomePlace, tell: &mut dyn FnMut(BackupStep)) -> Result<Proved, 
             open.remove(&leaf.run);
         }
     };
-    // As much as a run looks at: which log the home had, how much of it is remembered, and whether its keys are those of it.
+    // This checks as much as starting a run does: which log the home had, how much of it is remembered, and whether the keys belong to it.
     let report = journal::verify_home(&place.home, &place.state, None, &mut each).map_err(BackupError::Unread)?;
     if let Some(fault) = report.fault {
         return Err(BackupError::Damaged(fault));
@@ -224,7 +224,7 @@ fn write(
     })
 }
 
-/// A small file: its name in the home, and what is in it, which may be a key.
+/// A small file: its name in the home and its content, which may be a key.
 type Named = (String, Zeroizing<Vec<u8>>);
 
 /// Puts the files of a home into a backup.
@@ -240,7 +240,7 @@ impl<W: io::Write> Put<'_, W> {
         self.entries.put(name, bytes, from, moved).map_err(failed("copy", &path))
     }
 
-    /// A file of the home, as long as it is now. One that is gone by now is left out.
+    /// Adds a file of the home with the length that it has now. A file that has disappeared is left out.
     fn file(&mut self, name: &str) -> Result<(), BackupError> {
         let path = self.home.join(name);
         let mut file = match home::open(&path, Access::Read) {
@@ -251,14 +251,14 @@ impl<W: io::Write> Put<'_, W> {
         self.one(name, bytes, &mut file, &mut |_| Ok(()))
     }
 
-    /// The record up to where it was proved.
+    /// Adds the record up to where it was proved.
     fn record(&mut self, proved: &Proved, tell: &mut dyn FnMut(BackupStep)) -> Result<(), BackupError> {
         let folder = self.home.join("journal");
         let mut names = self.names("journal")?;
         let (last, end) = proved.end;
         let first = proved.base.as_ref().map_or(1, |base| base.segment);
         let number = |name: &str| name.strip_suffix(".seg").and_then(|number| number.parse::<u32>().ok());
-        // A segment that was begun meanwhile has nothing that was proved, and of what was taken away some may be left.
+        // A segment that was begun meanwhile contains nothing that was proved. Some pruned segments may still be there.
         names.retain(|name| !is_unfinished(name) && number(name).is_none_or(|number| (first..=last).contains(&number)));
         let mut opened = Vec::new();
         for name in names {
@@ -279,7 +279,7 @@ impl<W: io::Write> Put<'_, W> {
         Ok(())
     }
 
-    /// Keys, vault, what is trusted and accepted, components of open runs, and what else is there.
+    /// Adds keys, vault, what is trusted and accepted, components of open runs, and everything else that is kept.
     fn the_rest(&mut self, proved: &Proved) -> Result<(), BackupError> {
         let keys = ["home.key", "journal.key"].map(|name| self.small(name));
         let [home_key, journal_key] = keys;
@@ -294,15 +294,15 @@ impl<W: io::Write> Put<'_, W> {
         for digest in proved.open.values().collect::<std::collections::BTreeSet<_>>() {
             self.file(&format!("components/{}.wasm", digest.hex()))?;
         }
-        // The record would begin elsewhere than what is in the backup, and not say why.
+        // Otherwise the base of the record would not match the segments in the backup.
         if journal::base(self.home, Some(&proved.key)).map_err(BackupError::Damaged)? != proved.base {
             return Err(BackupError::Changed(BEGINNING_GONE));
         }
-        // Its record may be in the backup, and the change not, or the other way round.
+        // Otherwise the backup might have the record of a change without the change, or the change without its record.
         if crate::change::is_pending(self.home).map_err(failed("look at", self.home))? {
             return Err(BackupError::ChangePending);
         }
-        // Keys that were rotated in between would not fit the others.
+        // Otherwise keys from before and after a rotation might be mixed.
         if self.small("home.key")? != home_key || self.small("journal.key")? != journal_key {
             return Err(BackupError::Changed("a key of the home was rotated"));
         }
@@ -320,7 +320,7 @@ impl<W: io::Write> Put<'_, W> {
         read.map_err(failed("read", &path))
     }
 
-    /// The vault with its key and its list, as they are at one moment.
+    /// Reads the vault with its key and its list under the vault's lock, so that they fit together.
     fn vault(&self) -> Result<Vec<Named>, BackupError> {
         let path = self.home.join("vault.lock");
         let has_vault = fs::exists(&path).map_err(failed("look at", &path))?;
@@ -339,7 +339,7 @@ impl<W: io::Write> Put<'_, W> {
         let folder = self.home.join(beneath);
         let names = home::list(&folder).map_err(failed("list", &folder))?;
         let text = |name: std::ffi::OsString| {
-            name.into_string().map_err(|name| BackupError::NotKept { path: folder.join(name), why: "its name is no text" })
+            name.into_string().map_err(|name| BackupError::NotKept { path: folder.join(name), why: "its name is not UTF-8" })
         };
         let mut names = names.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
         names.sort();
@@ -358,7 +358,7 @@ impl<W: io::Write> Put<'_, W> {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
                 found => found.map_err(failed("look at", &path))?.file_type(),
             };
-            // A backup that lacks something without a word is found out on the day on which it is needed.
+            // Anything that can't be in a backup is an error, so that nobody finds out only when the backup is needed.
             match () {
                 () if kind.is_file() => self.file(&whole)?,
                 () if kind.is_dir() && depth < DEPTH_MAX => self.folder(&whole, depth + 1)?,

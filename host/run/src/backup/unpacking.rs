@@ -1,8 +1,9 @@
 //! The folder in which a home is unpacked, and how it takes the home's place.
 //!
-//! It lies beside the home and takes its place in one step, where that is possible. A folder on which a disk is mounted can't be replaced, nor one in a
-//! folder that this user may not write to; and a new disk has a folder `lost+found`. There the home is unpacked within, and what was unpacked is moved
-//! up. Until that is done, the folder `restoring` is there, and nothing uses such a home ([`home::form`]).
+//! If possible, the folder lies beside the home and takes its place in one step. This is not possible if a disk is mounted on the home, if
+//! this user may not write to the folder above it, or if the home has a folder `lost+found`, as a new disk does. In these cases the backup
+//! is unpacked in the home's folder `restoring`, and its content is then moved up. While that folder exists, nothing uses the home
+//! ([`home::form`]).
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -16,15 +17,16 @@ use rustix::io::Errno;
 use super::err::BackupError;
 use super::take::failed;
 
-/// What the name of the folder ends with where it lies beside the home.
+/// The suffix of the folder's name if it lies beside the home.
 const BESIDE: &str = ".restoring";
-/// The file in such a folder that says that a restore has made it. No backup has a file of this name, and the next run sweeps it ([`home::sweep`]).
-/// Within a home it names what is moved up, a line each.
+/// The file that marks such a folder as made by a restore. No backup has a file of this name, and the next run sweeps it ([`home::sweep`]).
+/// In a folder within the home, it names what is moved up, one name per line.
 const BEGUN: &str = "restored.0.0.new";
-/// BOUND: bytes of that file.
+/// BOUND: size of that file in bytes.
 const BEGUN_BYTES_MAX: u64 = 1 << 20;
 
-/// Locked by its maker, as a file in the making is ([`home::AsideFile`]), and removed if it was not put in place.
+/// The folder in which a backup is unpacked. It is locked, like a file that is being written ([`home::AsideFile`]), and it is removed if it
+/// was not put in place.
 pub(super) struct Unpacking {
     pub(super) folder: PathBuf,
     home: PathBuf,
@@ -34,7 +36,7 @@ pub(super) struct Unpacking {
 }
 
 impl Unpacking {
-    /// Makes the folder. What a process that was killed has left there is taken away.
+    /// Makes the folder. Removes one that a killed process has left there.
     pub(super) fn begin(home: &Path) -> Result<Self, BackupError> {
         let is_within = is_within(home);
         let folder = if is_within { home.join(RESTORING) } else { beside(home) };
@@ -49,7 +51,7 @@ impl Unpacking {
         Ok(Self { folder, home: home.to_owned(), is_within, _lock: lock, is_put: false })
     }
 
-    /// It takes the place of the home, which is empty or not there.
+    /// Puts the folder in the place of the home, which is empty or does not exist.
     pub(super) fn put(&mut self) -> Result<(), BackupError> {
         if self.is_within {
             self.move_up()?
@@ -61,13 +63,14 @@ impl Unpacking {
 
     #[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
     fn replace(&mut self) -> Result<(), BackupError> {
-        // The system replaces an empty folder, and no other.
+        // The system replaces only an empty folder.
         fs::rename(&self.folder, &self.home).map_err(|cause| match cause.kind() {
             io::ErrorKind::DirectoryNotEmpty => BackupError::NotEmpty(self.home.clone()),
             _ => failed("name", &self.home)(cause),
         })?;
         self.is_put = true;
-        // Only now: a restore that is killed before leaves a folder that the next one may remove. If it stays, the next run sweeps it.
+        // Removed only now: if a restore is killed earlier, the next one sees that it may remove the folder. If it stays, the next run
+        // sweeps it.
         let _ = fs::remove_file(self.home.join(BEGUN));
         Ok(())
     }
@@ -78,13 +81,13 @@ impl Unpacking {
         names.retain(|name| name != BEGUN);
         let begun = self.folder.join(BEGUN);
         let lines: Vec<&str> = names.iter().filter_map(|name| name.to_str()).collect();
-        // Durable before the first is moved: by this the next restore knows what may be removed.
+        // The list is durable before the first move, because it tells the next restore what may be removed.
         let noted = home::open(&begun, Access::Write)
             .and_then(|mut file| file.write_all(lines.join("\n").as_bytes()).and_then(|()| file.sync_all()));
         noted.and_then(|()| home::sync_folder(&self.folder)).map_err(failed("write", &begun))?;
         for name in &names {
             let (from, to) = (self.folder.join(name), self.home.join(name));
-            // Nothing is replaced that somebody has put there meanwhile.
+            // A file that somebody has put there meanwhile is not replaced.
             match rustix::fs::renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE) {
                 Err(Errno::EXIST | Errno::NOTEMPTY) => return Err(BackupError::NotEmpty(self.home.clone())),
                 Err(Errno::INVAL | Errno::NOSYS) if fs::symlink_metadata(&to).is_err() => {
@@ -103,7 +106,7 @@ impl Unpacking {
 impl Drop for Unpacking {
     fn drop(&mut self) {
         if !self.is_put {
-            // That it can't be removed either changes nothing: the next restore removes it.
+            // A failure is ignored, because the next restore removes the folder.
             let _ = remove(&self.home, &self.folder);
         }
     }
@@ -115,7 +118,7 @@ fn beside(home: &Path) -> PathBuf {
     home.with_file_name(name)
 }
 
-/// Whether a home is unpacked in the folder itself: nothing can be put in its place.
+/// Whether the backup has to be unpacked within the home's folder, because no other folder can take its place.
 fn is_within(home: &Path) -> bool {
     let Ok(found) = rustix::fs::statx(CWD, home, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS) else { return false };
     let above = home.parent().unwrap_or(home);
@@ -123,7 +126,7 @@ fn is_within(home: &Path) -> bool {
     found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) || !may_write || fs::symlink_metadata(home.join(LOST_FOUND)).is_ok()
 }
 
-/// A home that is not there, or has nothing in it but what a restore that was killed has left, which is taken away.
+/// Checks that a home does not exist or is empty. Removes what a killed restore has left in it.
 pub(super) fn empty(home: &Path) -> Result<(), BackupError> {
     take_away(home, &home.join(RESTORING))?;
     match home::list(home) {
@@ -133,14 +136,14 @@ pub(super) fn empty(home: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Takes away what a restore has left that was killed.
+/// Removes what a killed restore has left.
 fn take_away(home: &Path, folder: &Path) -> Result<(), BackupError> {
     if fs::symlink_metadata(folder).is_err() {
         return Ok(());
     }
-    // SECURITY: only what a restore has begun is removed, and nothing else that has such a name.
+    // SECURITY: a folder is removed only if a restore has made it, whatever its name is.
     if fs::symlink_metadata(folder.join(BEGUN)).is_err() {
-        // An empty one is what is left if it was just made, or just emptied.
+        // An empty folder was left by a restore that was killed just after making or emptying it.
         return fs::remove_dir(folder).map_err(|_| BackupError::NotEmpty(folder.to_owned()));
     }
     let left = lock_folder(folder).map_err(failed("lock", folder))?.ok_or_else(|| BackupError::Busy(home.to_owned()))?;
@@ -149,7 +152,7 @@ fn take_away(home: &Path, folder: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Removes the folder, and what was moved up from it. Whatever cuts this off, the next time goes on with it.
+/// Removes the folder, and what was moved up from it. If this is cut off, the next call continues it.
 #[expect(clippy::disallowed_methods, reason = "door: the folder in which a home is unpacked")]
 fn remove(home: &Path, folder: &Path) -> io::Result<()> {
     if folder.parent() == Some(home) {
@@ -158,7 +161,7 @@ fn remove(home: &Path, folder: &Path) -> io::Result<()> {
         }
         home::open(&folder.join(BEGUN), Access::Write)?.set_len(0)?;
     }
-    // The file that says whose the folder is goes last.
+    // The file that marks the folder is removed last.
     for name in home::list(folder)?.into_iter().filter(|name| name != BEGUN) {
         remove_one(&folder.join(name))?;
     }
@@ -175,12 +178,12 @@ fn remove_one(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What the folder says was moved up from it: names, and no paths.
+/// The names of what was moved up, according to the folder. They are names and not paths.
 fn moved(folder: &Path) -> Vec<String> {
     let mut text = String::new();
     let read = home::open(&folder.join(BEGUN), Access::Read).and_then(|file| file.take(BEGUN_BYTES_MAX).read_to_string(&mut text));
     let is_name = |name: &&str| !name.is_empty() && !name.contains('/') && ![".", "..", RESTORING, LOST_FOUND].contains(name);
-    // One that is there still was not moved: what has its name in the home is somebody else's.
+    // A name that is still in the folder was not moved. So a file of this name in the home is not ours.
     let was_moved = |name: &&str| fs::symlink_metadata(folder.join(name)).is_err();
     read.map_or_else(|_| Vec::new(), |_| text.lines().filter(is_name).filter(was_moved).map(str::to_owned).collect())
 }
@@ -193,7 +196,7 @@ fn make_new(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(folder)
 }
 
-/// Locks a folder until what is returned is dropped. `None` if another process has locked it, or it is another folder by now.
+/// Locks a folder until the returned value is dropped. `None` if another process has locked it, or if it was replaced by another folder.
 fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = File::from(rustix::fs::open(folder, flags, Mode::empty())?);

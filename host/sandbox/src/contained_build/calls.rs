@@ -14,7 +14,7 @@ use seccompiler::{
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
-/// From this number on a call has the same number on every architecture. Calls that the C library does not name yet are named here.
+/// From this number on, a call has the same number on every architecture. Calls that the C library does not name yet are named here.
 const PIDFD_SEND_SIGNAL: c_long = 424;
 const IO_URING: [c_long; 3] = [425, 426, 427];
 const MOUNT_API: [c_long; 8] = [428, 429, 430, 431, 432, 433, 442, 467];
@@ -49,7 +49,7 @@ const PROCESSES: &[c_long] = &[
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
 ];
-/// Things that processes share without a file: the passphrase of a vault may be in a key ring.
+/// Calls for things that processes share without a file. For example, the passphrase of a vault may be in a key ring.
 const SHARED: &[c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
@@ -69,7 +69,7 @@ const SHARED: &[c_long] = &[
     libc::SYS_inotify_add_watch,
     libc::SYS_fanotify_init,
 ];
-/// The system as a whole.
+/// Calls that affect the system as a whole.
 const SYSTEM: &[c_long] = &[
     libc::SYS_mount,
     libc::SYS_umount2,
@@ -99,7 +99,7 @@ const SYSTEM: &[c_long] = &[
     libc::SYS_syslog,
     libc::SYS_vhangup,
 ];
-/// Owners and attributes of files, which Landlock does not check, and truncation, which only newer versions check.
+/// Calls that change owners and attributes of files, which Landlock does not check, and truncation, which only newer versions check.
 const ATTRIBUTES: &[c_long] = &[
     libc::SYS_fchown,
     libc::SYS_fchownat,
@@ -111,8 +111,8 @@ const ATTRIBUTES: &[c_long] = &[
     libc::SYS_fremovexattr,
     libc::SYS_truncate,
 ];
-/// The mode of files, which Landlock does not check either. Tools set it on what they copy, and fail if they can't. So these calls report
-/// success and do nothing: a file keeps the mode with which it was made.
+/// Calls that change the mode of files, which Landlock does not check either. Tools set it on files that they copy, and fail if they can't.
+/// So these calls report success and do nothing: a file keeps the mode with which it was made.
 const MODES: &[c_long] = &[libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2];
 
 #[cfg(target_arch = "x86_64")]
@@ -131,12 +131,12 @@ mod older {
         libc::SYS_futimesat,
     ];
     pub(super) const MODES: &[c_long] = &[libc::SYS_chmod];
-    /// A second set of numbers for the same calls, for programs with short pointers, and the calls that have other numbers there.
+    /// The x32 ABI: programs with short pointers use a second set of numbers for the same calls, and some calls have other numbers there.
     pub(super) const SHORT: c_long = 0x4000_0000;
     pub(super) const SHORT_ONLY: &[c_long] = &[521, 524, 527, 528, 536, 537, 538];
 }
 
-/// Denies these calls to this thread and everything that it starts, for good.
+/// Denies these calls permanently to this thread and everything that it starts.
 pub(super) fn deny() -> io::Result<()> {
     let mut denied: Rules =
         [NETWORK, &IO_URING, PROCESSES, SHARED, SYSTEM, &MOUNT_API, ATTRIBUTES].concat().into_iter().map(always).collect();
@@ -154,7 +154,8 @@ pub(super) fn deny() -> io::Result<()> {
         }
         denied.extend(older::SHORT_ONLY.iter().map(|call| always(*call | older::SHORT)));
     }
-    // No filter sees the flags of this call. If the filter says that it does not exist, the C library uses the call that can be checked.
+    // A filter can't see the flags of this call. If it reports that the call does not exist, the C library uses the older call, which can
+    // be checked.
     let clone3: Rules = [always(CLONE3)].into();
     for (rules, error) in [(clone3, libc::ENOSYS), (modes, 0), (denied, libc::EPERM)] {
         apply(rules, error)?;
@@ -191,7 +192,7 @@ fn conditional() -> Result<Rules, BackendError> {
         (libc::SYS_sched_setscheduler, of_others()?),
         (libc::SYS_sched_setparam, of_others()?),
         (libc::SYS_sched_setattr, of_others()?),
-        // A path may lead anywhere. A descriptor is the tool's own.
+        // A path may lead anywhere. A descriptor belongs to the tool.
         (libc::SYS_utimensat, vec![when(1, SeccompCmpOp::Ne, 0)?]),
     ]
     .into())

@@ -1,4 +1,4 @@
-//! One guest as the guest threads see it: a future, the state of its turn, and how much it has recently computed.
+//! A job: one guest as the guest threads see it. It has a future, the stage of its turn, and how much it has recently computed.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use super::{ThreadPlace, guest_threads, now};
 const MEMORY: Duration = Duration::from_millis(500);
 /// BOUND: how much a guest may have recently computed and still go to the front when it is woken: a quarter of one core.
 const FRONT_WOKEN: Duration = Duration::from_millis(125);
-/// BOUND: the same for a guest that has used up its slice, so that a short piece of work is done at once and no loop stays in front.
+/// BOUND: the same for a guest that has used up its slice. A short piece of work is done at once, and a loop does not stay in front.
 const FRONT_USED_UP: Duration = Duration::from_millis(5);
 
 /// Why a guest waits for its turn.
@@ -28,7 +28,7 @@ pub(super) enum Turn {
     UsedUp,
 }
 
-/// Where the guest is. It is always in exactly one of these.
+/// The stages of a job. It is always in exactly one of them.
 mod stage {
     pub(super) const WAITS: u8 = 0;
     pub(super) const QUEUED: u8 = 1;
@@ -38,7 +38,7 @@ mod stage {
     pub(super) const OVER: u8 = 4;
 }
 
-/// How much was computed. Older computing counts less.
+/// How much was recently computed. Older computing counts less.
 struct Recent {
     computed: Duration,
     at: Instant,
@@ -51,10 +51,10 @@ pub(super) type GuestFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Job {
     guest: Mutex<Option<GuestFuture>>,
     stage: AtomicU8,
-    /// Timers of the guest's world are this runtime's.
+    /// The runtime of the timers in the guest's world.
     runtime: Handle,
     used_up: Arc<AtomicBool>,
-    /// It is to end. That takes no time, so it does not have to wait.
+    /// Whether the guest is to end. That takes almost no time, so it does not have to wait for its turn.
     ends: AtomicBool,
     recent: Mutex<Recent>,
 }
@@ -75,7 +75,7 @@ impl Job {
         })
     }
 
-    /// At its next poll the guest learns that it is to end. It goes to the front for that.
+    /// Orders the guest to end at its next poll, for which it goes to the front.
     pub(crate) fn ends(&self) {
         self.ends.store(true, Ordering::Release);
     }
@@ -96,9 +96,9 @@ impl Job {
         if self.ends.load(Ordering::Acquire) || self.recent(now) <= most { ThreadPlace::Front } else { ThreadPlace::Back }
     }
 
-    /// Smaller for a guest that has recently computed less. The past counts less with time, for all guests in the same way. So the order of
-    /// waiting guests does not change, and a guest that waits long enough comes before guests that have computed meanwhile. (The logarithm
-    /// of a number that decays exponentially is a line.)
+    /// The key in the queue. It is smaller for a guest that has recently computed less. The past counts less with time, for all guests in
+    /// the same way. So the order of waiting guests does not change, and a guest that waits long enough comes before guests that have
+    /// computed meanwhile. (The logarithm of a number that decays exponentially is a line.)
     pub(super) fn key(&self, now: Instant, began: Instant) -> u64 {
         const STEPS: f64 = 1_000_000.0;
         let recent = self.recent(now).max(Duration::from_micros(1)).as_secs_f64() / 1e-6;
@@ -107,10 +107,10 @@ impl Job {
         (line * STEPS) as u64
     }
 
-    /// Runs the guest's turn. `computed` says how much it has computed afterwards. Returns why it waits for the next turn. `None` if it
-    /// waits for something else, or has ended.
+    /// Runs the guest's turn. `computed` returns afterwards how much it has computed. Returns why the guest waits for its next turn, or
+    /// `None` if it waits for something else or has ended.
     pub(super) fn poll(self: &Arc<Self>, computed: impl FnOnce() -> Duration) -> Option<Turn> {
-        // This reads and writes in one step: a waker either sees that the guest computes, or has written before the guest looks.
+        // The swap reads and writes in one step: a waker either sees that the guest computes, or has written before the swap.
         self.stage.swap(stage::COMPUTES, Ordering::AcqRel);
         let waker = Waker::from(Arc::clone(self));
         let entered = self.runtime.enter();
@@ -137,7 +137,7 @@ impl Job {
         }
     }
 
-    /// It never gets a turn. The caller that waits for its end finds it gone.
+    /// Drops the guest because it will never get a turn. The caller that waits for its end notices that.
     pub(super) fn give_up(&self) {
         self.stage.store(stage::OVER, Ordering::Release);
         let guest = held(&self.guest).take();
@@ -145,13 +145,12 @@ impl Job {
     }
 }
 
-/// A panic of the host's own code in one run ends that run, and the caller that waits for it finds it gone. It does not end the thread, which other guests
-/// need.
+/// Catches a panic of the host's own code. It ends only the run, whose caller notices that, and not the thread, which other guests need.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Drops a guest. What it holds may panic when it is dropped.
+/// Drops a guest. Values that it holds may panic when they are dropped.
 fn dropped(guest: Option<GuestFuture>) {
     let _ = guarded(move || drop(guest));
 }
@@ -194,12 +193,12 @@ mod tests {
         job.computed(6 * MS, at);
         assert_eq!([job.place(Turn::Woken, at), job.place(Turn::UsedUp, at)], [ThreadPlace::Front, ThreadPlace::Back]);
         job.computed(200 * MS, at);
-        assert_eq!(job.place(Turn::Woken, at), ThreadPlace::Back, "waiting again and again is no way round");
+        assert_eq!(job.place(Turn::Woken, at), ThreadPlace::Back, "waiting again and again does not help");
         let later = at + 1000 * MS;
-        assert_eq!(job.place(Turn::Woken, later), ThreadPlace::Front, "what is long ago is forgotten");
+        assert_eq!(job.place(Turn::Woken, later), ThreadPlace::Front, "computing from long ago no longer counts");
         job.computed(1000 * MS, later);
         job.ends();
-        assert_eq!(job.place(Turn::UsedUp, later), ThreadPlace::Front, "to be told to end takes no turn of others");
+        assert_eq!(job.place(Turn::UsedUp, later), ThreadPlace::Front, "an order to end takes no turn from others");
     }
 
     #[tokio::test]

@@ -1,15 +1,15 @@
-//! What the program tells the system about a thread, and what it asks.
+//! The settings of a thread at the system, and its processor time.
 
 use std::io;
 use std::time::Duration;
 
-/// The nice value of threads at the back. Neither this nor the following needs a privilege.
+/// The nice value of threads at the back. Neither this nor the next setting needs a privilege.
 const NICE_BACK: i32 = 10;
 /// How long a prompt thread computes before others get their turn. The shorter this is, the sooner the system runs the thread when it is
 /// woken (Linux 6.12; older systems ignore it).
 const SLICE_PROMPT: Duration = Duration::from_micros(100);
 
-/// A thread of this process, by the system's number for it.
+/// A thread of this process, by its thread id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Thread(i32);
 
@@ -41,27 +41,27 @@ struct SchedAttr {
 fn set(thread: i32, nice: i32, slice: Duration) {
     let size = u32::try_from(size_of::<SchedAttr>()).unwrap_or(0);
     let attr = SchedAttr { size, nice, runtime_ns: u64::try_from(slice.as_nanos()).unwrap_or(0), ..SchedAttr::default() };
-    // If a system does not allow this, the program works without it. Guests still take turns.
+    // If the system does not allow this, the program works without it, and guests still take turns.
     #[expect(unsafe_code, reason = "neither rustix nor every C library has this call")]
     // SAFETY: sched_setattr reads `size` bytes at `attr`, which lives until it returns, and keeps nothing.
     let _ = unsafe { libc::syscall(libc::SYS_sched_setattr, thread, &raw const attr, 0) };
 }
 
-/// Asks the system to run the calling thread soon after it is woken. For threads that do input and output: they compute only for a moment,
-/// and others wait for that.
+/// Asks the system to run the calling thread soon after it is woken. This is for threads that do input and output: they compute only for a
+/// moment, and other tasks wait for that.
 pub fn answer_promptly() {
     let thread = Thread::here();
     set(thread.0, nice_of(thread), SLICE_PROMPT);
 }
 
-/// Gives the calling thread, and threads that it starts, the ordinary scheduling again. A child process inherits the settings of its
-/// parent's thread.
+/// Gives the calling thread, and threads that it starts, the ordinary scheduling again. This is needed because a child process inherits the
+/// settings of its parent's thread.
 pub(crate) fn compute_as_others() {
     let thread = Thread::here();
     set(thread.0, nice_of(thread), Duration::ZERO);
 }
 
-/// From now on the system runs this thread after others. Without a privilege this can't be undone.
+/// Makes the system run this thread after others from now on. This can't be undone without a privilege.
 pub(super) fn stand_back(thread: Thread) {
     set(thread.0, nice_of(thread).max(NICE_BACK), Duration::ZERO);
 }
@@ -70,9 +70,9 @@ fn nice_of(thread: Thread) -> i32 {
     rustix::process::Pid::from_raw(thread.0).and_then(|pid| rustix::process::getpriority_process(Some(pid)).ok()).unwrap_or(0)
 }
 
-/// What a thread has computed since it began.
+/// The processor time that a thread has used since it began.
 pub(super) fn cpu_of(thread: Thread) -> Duration {
-    // The kernel's own number for the clock of a thread: MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED).
+    // The kernel's number for the clock of a thread: MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED).
     let clock = (!thread.0 << 3) | 6;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     #[expect(unsafe_code, reason = "rustix knows no clock of another thread")]
@@ -105,6 +105,6 @@ mod tests {
         .unwrap();
         assert_eq!(after, before.max(NICE_BACK));
         assert!(counted >= Duration::from_millis(2));
-        assert_eq!(nice_of(Thread::here()), before, "others stay as they are");
+        assert_eq!(nice_of(Thread::here()), before, "the setting of another thread does not change");
     }
 }

@@ -1,4 +1,4 @@
-//! `bailiwick:agent/findings` and `progress`: claims, bounded before they are said.
+//! `bailiwick:agent/findings` and `progress`: claims of the agent, which are bounded here.
 
 use vocabulary::{Claim, ClaimedProgress, Finding, Location, SafeText, Severity, Stop};
 
@@ -8,12 +8,12 @@ use crate::bindings::bailiwick::agent::types::RefusalCode;
 use crate::bindings::bailiwick::agent::{progress, types};
 use crate::guest::Guest;
 
-/// BOUND: as `findings.wit` says.
+/// BOUND: bytes of a field and entries of a list, as in `findings.wit`.
 const FIELD_BYTES_MAX: usize = 4096;
 const LIST_MAX: usize = 64;
-/// BOUND: of a whole finding once it is made safe, well below what one record may have.
+/// BOUND: bytes of a whole finding after it was escaped, well below the limit of one record.
 const FINDING_BYTES_MAX: usize = 32 << 10;
-/// BOUND: a line of progress; more is cut.
+/// BOUND: bytes of the text of a progress. The rest is cut.
 const WHAT_BYTES_MAX: usize = 200;
 
 impl types::Host for Guest {}
@@ -82,7 +82,7 @@ impl findings::Host for Guest {
 
 impl progress::Host for Guest {
     fn update(&mut self, done: u64, total: u64, what: String) -> wasmtime::Result<()> {
-        // Numbers on the record stay below 2^53, so that every reader of JSON has the same.
+        // Numbers on the record stay below 2^53, so that every reader of JSON reads the same number.
         let whole = |number: u64| number.min((1 << 53) - 1);
         let progress = ClaimedProgress { done: whole(done), total: whole(total), what: SafeText::new(&what, WHAT_BYTES_MAX) };
         let said: Result<(), Stop> = self.world.say(Claim::Progress(progress));

@@ -1,4 +1,4 @@
-//! `wasi:cli`: arguments, the granted environment, standard streams, exit. No terminal is ever there.
+//! `wasi:cli`: arguments, the granted environment, standard streams, exit. There is never a terminal.
 
 use wasmtime::component::Resource;
 
@@ -10,7 +10,7 @@ use crate::bindings::wasi::cli::{
 use crate::exit::Exit;
 use crate::guest::Guest;
 
-/// A terminal: none is ever made.
+/// A terminal. No value of this type is ever made.
 pub(crate) enum Terminal {}
 
 impl environment::Host for Guest {
@@ -39,7 +39,7 @@ impl exit::Host for Guest {
 
 impl stdin::Host for Guest {
     fn get_stdin(&mut self) -> wasmtime::Result<Resource<InputStream>> {
-        // One reader: whoever asks again goes on where nothing has been taken.
+        // There is one reader of the input. A second stream gets nothing of it.
         let stdin = InputStream::Bytes(std::mem::take(&mut self.stdin));
         Ok(self.push(stdin)?)
     }

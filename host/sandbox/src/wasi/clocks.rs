@@ -1,4 +1,4 @@
-//! `wasi:clocks`: time that stands still between releases.
+//! `wasi:clocks`: the guest's clock, which stands still between releases.
 
 use vocabulary::Stop;
 use wasmtime::component::Resource;

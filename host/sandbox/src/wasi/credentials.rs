@@ -1,4 +1,5 @@
-//! `bailiwick:agent/credentials`: what is done with a credential besides sending it. Each call is an act, and its answer comes as a release.
+//! `bailiwick:agent/credentials`: what is done with a credential besides sending it. Each call is an act, and its answer comes as a
+//! release.
 
 use vocabulary::{Act, Answer, CredentialAnswer, CredentialAsk, CredentialFault, CredentialStep, Fault, NotDone, Stop};
 
@@ -7,9 +8,9 @@ use crate::bindings::bailiwick::agent::credentials::{self, Credential, Identifie
 use crate::bindings::bailiwick::agent::types::{Refusal, RefusalCode};
 use crate::guest::Guest;
 
-/// BOUND: as `credentials.wit` says.
+/// BOUND: bytes of a value, as in `credentials.wit`.
 const VALUE_BYTES: std::ops::RangeInclusive<usize> = 8..=4096;
-/// BOUND: a name that is not refused as malformed.
+/// BOUND: bytes of a name. A longer name is refused as malformed.
 const NAME_BYTES_MAX: usize = 64;
 
 fn refusal(code: RefusalCode, hint: &str) -> Refusal {
@@ -19,7 +20,7 @@ fn refusal(code: RefusalCode, hint: &str) -> Refusal {
 type Refusable<T> = Reply<T, Refusal>;
 
 impl Guest {
-    /// Asks, and waits for the answer as for any other event.
+    /// Asks for a step with a credential, and waits for the answer as for any other event.
     async fn credential(&mut self, name: String, step: CredentialStep) -> Refusable<CredentialAnswer> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(Err(refusal(RefusalCode::Malformed, "no credential has such a name")));
@@ -39,17 +40,17 @@ impl Guest {
         })
     }
 
-    /// The same, for the one kind of answer that a step has.
+    /// As [`Guest::credential`], for a step that has one kind of answer.
     async fn answered<T>(&mut self, name: String, step: CredentialStep, of: impl FnOnce(CredentialAnswer) -> Option<T>) -> Refusable<T> {
         match self.credential(name, step).await? {
-            // What the host says itself; if it were something else, the guest could not go on.
+            // The answer comes from the host. If it had another kind, the guest could not continue.
             Ok(answer) => Ok(Ok(of(answer).ok_or(Stop::RecordBroken)?)),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
 }
 
-/// Why a step was not done, in words for the agent's author.
+/// Why a step was not done, as a hint for the agent's author.
 fn hint(why: NotDone) -> &'static str {
     match why {
         NotDone::NoNewValue => "no new value waits: `rotation-create` comes first",

@@ -1,5 +1,5 @@
-//! `wasi:http/types.fields`: header fields, bounded, well formed, otherwise as the guest wants them. Which of them may be
-//! sent is judged with the ask, where it is recorded.
+//! `wasi:http/types.fields`: header fields. They are bounded and well formed, and otherwise as the guest makes them. Which of them may be
+//! sent is decided with the ask, and recorded there.
 
 use vocabulary::{Header, Stop};
 use wasmtime::component::Resource;
@@ -9,7 +9,7 @@ use crate::bindings::wasi::http::types::{HeaderError, HostFields};
 use crate::guest::Guest;
 use crate::holding::{BytesGuard, size};
 
-/// BOUND: fields in one set; hyper's own table stops at 32,768 (CVE-2026-27572).
+/// BOUND: number of fields in one set. The table of hyper ends at 32,768 (CVE-2026-27572).
 const FIELDS_MAX: usize = 1024;
 
 /// Header fields or trailers.
@@ -19,13 +19,13 @@ pub(crate) struct Fields {
     held: BytesGuard,
 }
 
-/// RFC 9110 section 5.6.2: a token, here in lower case.
+/// Whether a name is a token (RFC 9110 section 5.6.2), here in lower case.
 fn field_name(name: &str) -> Option<String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (!name.is_empty() && name.bytes().all(is_token)).then(|| name.to_ascii_lowercase())
 }
 
-/// RFC 9110 section 5.5: visible characters, spaces and tabs, and bytes above 127; nothing that ends a line.
+/// Whether a value is allowed (RFC 9110 section 5.5): visible characters, spaces, tabs, and bytes above 127, but nothing that ends a line.
 fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7F))
 }
@@ -37,7 +37,7 @@ fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
     }
 }
 
-/// As they go over the wire, roughly.
+/// Roughly the bytes that the fields have on the wire.
 fn check_size(entries: &[Header], bytes_max: u64) -> Result<(), Stop> {
     let bytes: usize = entries.iter().map(|header| header.name.len() + header.value.len() + 4).sum();
     let too_large = u64::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max);
@@ -45,7 +45,7 @@ fn check_size(entries: &[Header], bytes_max: u64) -> Result<(), Stop> {
 }
 
 impl Guest {
-    /// Changes a set that may be changed, and holds it to its size.
+    /// Changes a mutable set, and checks its size.
     fn edit(
         &mut self,
         fields: &Resource<Fields>,
@@ -67,7 +67,7 @@ impl Guest {
         self.push(Fields { entries, frozen, held })
     }
 
-    /// A set of the host's, for the guest to look at.
+    /// A set that the host makes, and that the guest may only read.
     pub(crate) fn push_frozen(&mut self, entries: Vec<Header>) -> Result<Resource<Fields>, Stop> {
         self.push_fields(entries, true)
     }

@@ -1,4 +1,4 @@
-//! `wasi:filesystem/types.descriptor`: the half that would change something is refused and recorded, the other half looks.
+//! `wasi:filesystem/types.descriptor`: functions that would change something are refused and recorded. The other functions only look.
 
 use vocabulary::{ChangeKind, FileAsk};
 use wasmtime::component::Resource;
@@ -16,7 +16,7 @@ use crate::guest::Guest;
 type Descriptors = Resource<Descriptor>;
 
 impl Guest {
-    /// Asks for the change, so that its refusal is on the record, and tells the guest no.
+    /// Asks for the change, so that its refusal is recorded, and refuses it to the guest.
     fn change<T>(&mut self, function: ChangeKind, descriptor: &Descriptors, path: Option<&str>) -> Reply<T, ErrorCode> {
         let file = self.file_of(descriptor)?;
         let path = match path.map(asked_path).transpose() {

@@ -1,4 +1,4 @@
-//! `wasi:filesystem`: looking. What would change something is in `file_changes`, and is always refused.
+//! `wasi:filesystem`: functions that look. Functions that would change something are in `file_changes`, and are always refused.
 
 use std::collections::VecDeque;
 
@@ -62,7 +62,7 @@ fn stat(stat: FileStat) -> DescriptorStat {
     }
 }
 
-/// A path, or the reason why it can't be one.
+/// Parses a path, or returns why it can't be a path.
 pub(crate) fn asked_path(path: &str) -> Result<AskedPath, ErrorCode> {
     let why_not = if path.is_empty() {
         ErrorCode::NoEntry
@@ -74,7 +74,7 @@ pub(crate) fn asked_path(path: &str) -> Result<AskedPath, ErrorCode> {
     AskedPath::new(path).ok_or(why_not)
 }
 
-/// An answer that is not of the shape of its question: never, unless a world is broken.
+/// The error for an answer whose kind does not fit the ask. This happens only if a world is broken.
 fn unexpected<T>() -> Result<T, ErrorCode> {
     Err(ErrorCode::Io)
 }
@@ -84,7 +84,7 @@ impl Guest {
         Ok(self.table.get(descriptor)?.file)
     }
 
-    /// One use less of a file; the last one closes it. Mounts stay.
+    /// Removes one use of a file. The last one closes it. Mounts stay open.
     pub(crate) fn release_file(&mut self, file: FileId) -> Result<(), Stop> {
         let Some(uses) = self.files.get_mut(&file) else { return Ok(()) };
         *uses -= 1;
@@ -95,7 +95,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Another use of an open file, by a stream. Mounts are not counted.
+    /// Adds a use of an open file by a stream. Mounts are not counted.
     pub(crate) fn share_file(&mut self, file: FileId) {
         if let Some(uses) = self.files.get_mut(&file) {
             *uses += 1;
@@ -129,7 +129,7 @@ impl Guest {
     }
 }
 
-/// The looking half of the interface; `file_changes` adds the other one, since the trait is one.
+/// The half of the interface that looks. The other half is in `file_changes`, because both belong to one trait.
 impl Guest {
     pub(crate) fn observe_read_via_stream(
         &mut self,

@@ -1,7 +1,7 @@
-//! `wasi:http`: from a request in the making to an ask.
+//! `wasi:http`: turns a request that the guest makes into an ask.
 //!
-//! There is no ask before the body is finished, and a body that is dropped unfinished, or cut off by a trap, is never one:
-//! nothing half-made leaves the guest.
+//! There is no ask before the body is finished. If a body is dropped unfinished or cut off by a trap, there never is one, so no incomplete
+//! request leaves the guest.
 
 use bytes::Bytes;
 use vocabulary::{Act, Function, HttpAsk, HttpFault, HttpTarget, ParseError, Stop};
@@ -17,7 +17,7 @@ use crate::drafts::DraftId;
 use crate::guest::Guest;
 use crate::holding::size;
 
-/// BOUND: what a guest may set as authority or path before it is parsed.
+/// BOUND: bytes of an authority or path, before it is parsed.
 const PART_BYTES_MAX: usize = 16 * 1024;
 
 fn method_text(method: &Method) -> &str {
@@ -72,7 +72,7 @@ fn parsed(request: OutgoingRequest, options: RequestOptions) -> Result<HttpAsk, 
 impl Guest {
     fn submit(&mut self, draft: DraftId, ask: Option<HttpAsk>) -> Result<(), Stop> {
         if let Some(ask) = ask {
-            // A request that is being sent is counted as held until there is an answer.
+            // A request that is being sent counts as held memory until there is an answer.
             let sent = self.account.hold(ask.body.len())?;
             let op = self.world.submit(Act::Http(ask))?;
             self.ops.open(op, &self.account);
@@ -82,7 +82,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Sets one part of a request, unless it is too long to be any.
+    /// Sets one part of a request, unless it is too long.
     fn set_part(&mut self, request: &Request, bytes: usize, set: impl FnOnce(&mut OutgoingRequest)) -> Reply<(), ()> {
         if bytes > PART_BYTES_MAX {
             return Ok(Err(()));
@@ -206,7 +206,7 @@ impl HostOutgoingBody for Guest {
         let draft = self.table.delete(body)?.draft;
         let trailers = trailers.map(|trailers| self.table.delete(trailers)).transpose()?;
         if trailers.is_some_and(|trailers| !trailers.entries.is_empty()) {
-            // A trailer can carry what a header may not; no server that this host speaks to needs one.
+            // A trailer could carry what a header may not. Trailers on requests are not needed, so they are refused.
             self.refuse(Function::HttpFinish, "trailers on a request", true)?;
             self.drafts.fail(draft, HttpFault::Denied);
             return Ok(Err(ErrorCode::HttpRequestDenied));

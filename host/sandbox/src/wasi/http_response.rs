@@ -1,4 +1,4 @@
-//! `wasi:http/types`: what a guest gets of a response, as far as it was released.
+//! `wasi:http/types`: what a guest gets of a response, as far as the response was released.
 
 use vocabulary::{HttpFault, OpId};
 use wasmtime::component::Resource;
@@ -26,7 +26,7 @@ impl Guest {
                 Some(Ok(head))
             }
             (None, Some(Err(fault))) => Some(Err(*fault)),
-            // An end without a head: no world does that.
+            // An end without a head is a fault of the world.
             (None, Some(Ok(_))) => Some(Err(HttpFault::Protocol)),
             (None, None) => None,
         }
@@ -148,7 +148,7 @@ impl HostFutureTrailers for Guest {
         let rest_unread = self.ops.get(op).is_some_and(|op| !op.chunks.is_empty());
         let end = self.ops.get(op).map_or(Some(Ok(Vec::new())), |op| op.end.clone());
         let trailers = match end {
-            // Whoever finishes a body without reading it gets no trailers, and the rest is broken off.
+            // A guest that finishes a body without reading it gets no trailers, and the rest of the response is abandoned.
             _ if rest_unread => Ok(Vec::new()),
             None => return Ok(None),
             Some(end) => end,

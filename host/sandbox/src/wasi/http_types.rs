@@ -1,4 +1,4 @@
-//! `wasi:http/types`: the objects, their plain parts, and what a fault is called there.
+//! `wasi:http/types`: the resource types, their simple functions, and the error codes for faults.
 
 use vocabulary::{HttpFault, HttpHead, HttpTimeouts, OpId};
 use wasmtime::component::Resource;
@@ -13,15 +13,15 @@ use crate::drafts::DraftId;
 use crate::guest::Guest;
 use crate::holding::BytesGuard;
 
-/// Objects of servers: this host runs none, so there is never one.
+/// A resource of an HTTP server. This host runs no servers for guests, so no value of this type is ever made.
 pub(crate) enum Never {}
 
-/// A request in the making: the guest's words, parsed when it is handed over.
+/// A request that the guest is making. Its parts are parsed when the guest calls `handle`.
 pub(crate) struct OutgoingRequest {
     pub(crate) draft: DraftId,
     pub(crate) body_taken: bool,
     pub(crate) headers: Fields,
-    /// Of the four parts below.
+    /// Counts the four parts below as held memory.
     pub(crate) held: BytesGuard,
     pub(crate) method: Method,
     pub(crate) scheme: Option<Scheme>,
@@ -29,13 +29,13 @@ pub(crate) struct OutgoingRequest {
     pub(crate) path_with_query: Option<String>,
 }
 
-/// Its body.
+/// The body of a request.
 pub(crate) struct OutgoingBody {
     pub(crate) draft: DraftId,
     pub(crate) stream_taken: bool,
 }
 
-/// Time-outs, in nanoseconds as the guest set them.
+/// The time-outs that the guest set, in nanoseconds.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct RequestOptions {
     pub(crate) connect_ns: Option<u64>,
@@ -43,13 +43,13 @@ pub(crate) struct RequestOptions {
     pub(crate) between_bytes_ns: Option<u64>,
 }
 
-/// A response that will come, or not.
+/// A response that may come.
 pub(crate) struct FutureResponse {
     pub(crate) draft: DraftId,
     pub(crate) taken: bool,
 }
 
-/// A response whose head is there. Who holds `op` last decides when the rest is no longer wanted.
+/// A response whose head has come. The rest is abandoned when the last resource that holds `op` is dropped.
 pub(crate) struct IncomingResponse {
     pub(crate) op: OpId,
     pub(crate) head: HttpHead,
@@ -58,19 +58,19 @@ pub(crate) struct IncomingResponse {
     pub(crate) held: BytesGuard,
 }
 
-/// Its body.
+/// The body of a response.
 pub(crate) struct IncomingBody {
     pub(crate) op: OpId,
     pub(crate) stream_taken: bool,
 }
 
-/// What comes after its body.
+/// The trailers of a response.
 pub(crate) struct FutureTrailers {
     pub(crate) op: OpId,
     pub(crate) taken: bool,
 }
 
-/// A fault, in the interface's words. Which address a name has, or that it has none, is not among them.
+/// The error code for a fault. It never says which address a name has, or that it has none.
 pub(crate) fn code(fault: HttpFault) -> ErrorCode {
     match fault {
         HttpFault::Denied | HttpFault::Unfinished => ErrorCode::HttpRequestDenied,
@@ -140,7 +140,7 @@ impl HostRequestOptions for Guest {
     }
 }
 
-/// No handle to one of these was ever given out, so the guest made it up: it traps.
+/// The trap for a handle to one of these resources. The host never gave one out, so the guest has made it up.
 fn forged<T>(guest: &Guest, object: &Resource<Never>) -> wasmtime::Result<T> {
     match *guest.table.get(object)? {}
 }

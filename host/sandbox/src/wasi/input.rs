@@ -10,7 +10,7 @@ use super::poll::Pollable;
 use crate::bindings::wasi::io::streams::{self, StreamError};
 use crate::guest::Guest;
 
-/// BOUND: most that one read returns; a guest's number never sizes an allocation.
+/// BOUND: bytes that one read returns at most. The number that a guest names never sizes an allocation.
 pub(crate) const READ_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where the bytes come from.
@@ -19,11 +19,11 @@ pub(crate) enum InputStream {
     Bytes(Bytes),
     /// The body of a response.
     Body(OpId),
-    /// A file, from an offset that moves on.
+    /// A file, from an offset that advances with each read.
     File(FileId, u64),
 }
 
-/// What one read found.
+/// The result of one read.
 enum ReadState {
     Bytes(Bytes),
     NothingYet,
@@ -137,7 +137,7 @@ impl streams::HostInputStream for Guest {
     }
 
     fn drop(&mut self, stream: Resource<InputStream>) -> wasmtime::Result<()> {
-        // The body's own handle decides whether the rest of it is still wanted.
+        // The handle of the body decides whether the rest of the body is still needed.
         if let InputStream::File(file, _) = self.table.delete(stream)? {
             self.release_file(file)?;
         }

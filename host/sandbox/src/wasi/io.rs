@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use crate::bindings::wasi::io::error;
 use crate::guest::Guest;
 
-/// What a stream failed with.
+/// The error with which a stream failed.
 #[derive(Clone, Copy, Debug)]
 #[expect(unreachable_pub, reason = "a generated, public type derives from it")]
 pub enum IoError {

@@ -1,6 +1,7 @@
-//! Our own side of WASI 0.2 and of `bailiwick:agent`: one file per interface.
+//! Our own side of WASI 0.2 and of `bailiwick:agent`, with one file for each interface.
 //!
-//! Each turns a guest's words into an ask and an answer into what the interface returns. None decides, none does.
+//! Each file turns the arguments of a guest into an ask, and an answer into what the interface returns. No file decides an ask or carries
+//! it out.
 
 pub(crate) mod claims;
 pub(crate) mod cli;
@@ -24,10 +25,10 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::bindings::Served;
 use crate::guest::Guest;
 
-/// What a host call gives back. The inner error is one of the interface: the guest is told it, and goes on. The outer one ends the run.
+/// What a host call returns. The inner error belongs to the interface: the guest gets it and continues. The outer error ends the run.
 pub(crate) type Reply<T, E> = wasmtime::Result<Result<T, E>>;
 
-/// Links everything that every component may import. Nothing here carries authority.
+/// Links everything that every component may import. None of it carries authority.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     Served::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
 }

@@ -1,4 +1,4 @@
-//! `wasi:io/streams.output-stream`: what a guest writes. Always ready, so that readiness tells nothing.
+//! `wasi:io/streams.output-stream`: what a guest writes. These streams are always ready, so that readiness reveals nothing.
 
 use vocabulary::{ChangeKind, FileAsk, FileFault, FileId};
 use wasmtime::component::Resource;
@@ -11,7 +11,7 @@ use crate::bindings::wasi::io::streams::{self, StreamError};
 use crate::drafts::DraftId;
 use crate::guest::Guest;
 
-/// BOUND: most that one write takes, as `check-write` says.
+/// BOUND: bytes that one write takes at most. `check-write` returns this number.
 const WRITE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where the bytes go.

@@ -1,4 +1,4 @@
-//! `wasi:io/poll`: readiness, which only a release changes.
+//! `wasi:io/poll`: readiness, which changes only by a release.
 
 use vocabulary::{Function, HttpFault, OpId};
 use wasmtime::component::Resource;
@@ -12,11 +12,11 @@ use crate::guest::Guest;
 pub(crate) enum Pollable {
     /// Always ready.
     Ready,
-    /// A timer, and the moment it was set to.
+    /// A timer, and the moment for which it was set.
     Timer(OpId, u64),
     /// The head of a response.
     Response(DraftId),
-    /// More of a body.
+    /// More bytes of a body.
     Body(OpId),
 }
 
@@ -34,8 +34,8 @@ impl Guest {
         }
     }
 
-    /// Waits until one of them is ready. A guest that waits for nothing but responses to requests it has not finished would
-    /// wait for ever: those are refused, so that it can go on.
+    /// Waits until one of them is ready. A guest that waits only for responses to requests that it has not finished would wait without end.
+    /// So these requests are refused, and the guest can continue.
     pub(crate) async fn wait_for_any(&mut self, pollables: &[Pollable]) -> wasmtime::Result<()> {
         if pollables.iter().any(|pollable| self.is_ready(*pollable)) {
             return Ok(());
@@ -86,7 +86,7 @@ impl poll::Host for Guest {
             return Err(wasmtime::Error::msg("`poll` was called with an empty list"));
         }
         let pollables = pollables.iter().map(|pollable| Ok(*self.table.get(pollable)?)).collect::<wasmtime::Result<Vec<_>>>()?;
-        // Something that is always ready (wstd polls with a timer of zero) must not keep the rest from ever being released.
+        // A pollable that is always ready (wstd polls with a timer of zero) must not prevent the release of events for the others.
         if pollables.iter().any(|pollable| self.is_ready(*pollable)) && !pollables.iter().all(|pollable| self.is_ready(*pollable)) {
             self.poll_world()?;
         }

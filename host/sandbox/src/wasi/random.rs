@@ -1,4 +1,4 @@
-//! `wasi:random`: everything from the run's seed, so that a rebuild draws the same.
+//! `wasi:random`: all random numbers come from the run's seed, so that a rebuild gets the same.
 
 use rand_chacha::rand_core::RngCore as _;
 use vocabulary::Stop;

@@ -1,7 +1,8 @@
-//! `wasi:sockets`: linked, because tool chains import what they never use, and refused when called.
+//! `wasi:sockets`: it is linked, because toolchains import functions that they never use, and each call is refused.
 //!
-//! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be called, and sixty functions
-//! that can't be called are not worth writing. A function that the standard does not have is not linked, so a component that imports one is not started.
+//! Linked by name from what the component imports, without bindings: no socket is ever made, so no method of one can be called, and sixty
+//! functions that can't be called are not worth writing. A function that the standard does not have is not linked, so a component that
+//! imports one is not started.
 
 use vocabulary::Function;
 use wasmtime::Engine;
@@ -10,20 +11,20 @@ use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceT
 
 use crate::guest::Guest;
 
-/// Behind every resource of these interfaces; only `network`, which carries nothing, is ever handed out.
+/// The type of every resource of these interfaces. Only `network`, which carries no authority, is ever given to a guest.
 struct Closed;
 
 /// What a call of a function does.
 enum Called {
-    /// `instance-network`: hands out the empty object that others take as an argument.
+    /// `instance-network`: returns the empty object that other functions take as an argument.
     Network,
-    /// Refused and recorded: the three ways in.
+    /// One of the three functions that would make something. The call is refused and recorded.
     Refused(Function),
     /// A method of an object that no guest has. The engine checks the type of the handle first, and ends the guest.
     Never,
 }
 
-/// Returns `None` if the standard has no such function.
+/// What a call of this function does. `None` if the standard has no such function.
 fn called(name: &str) -> Option<Called> {
     Some(match name {
         "instance-network" => Called::Network,
@@ -35,7 +36,7 @@ fn called(name: &str) -> Option<Called> {
     })
 }
 
-/// Links what of `wasi:sockets@0.2` the component imports.
+/// Links the parts of `wasi:sockets@0.2` that the component imports.
 pub(crate) fn link(linker: &mut Linker<Guest>, engine: &Engine, component: &Component) -> wasmtime::Result<()> {
     for (interface, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
@@ -45,7 +46,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>, engine: &Engine, component: &Comp
         let mut served = linker.instance(interface)?;
         for (name, item) in instance.exports(engine) {
             match item.ty {
-                // Pollables and streams come from `wasi:io`; only what is defined here is a resource of its own.
+                // Pollables and streams come from `wasi:io`. Only resources that are defined in these interfaces are linked here.
                 ComponentItem::Resource(_) if is_own(name) => {
                     served.resource(name, ResourceType::host::<Closed>(), |_, _| Ok(()))?;
                 }
@@ -74,7 +75,7 @@ fn link_function(served: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime
         }),
         Some(Called::Refused(function)) => served.func_new(name, move |mut store, _, params, results| {
             for param in params {
-                // A borrowed object is given back before the call ends; what it is does not matter.
+                // A borrowed object must be returned before the call ends, whatever it is.
                 if let Val::Resource(borrowed) = param {
                     borrowed.try_into_resource::<Closed>(&mut store)?;
                 }

@@ -1,6 +1,6 @@
-//! A client's end of the control socket.
+//! The client's end of the control socket.
 //!
-//! A host may be stopped, swapped out or deaf at any moment. So nothing here waits for it without a bound, and a wait is told
+//! A host may be stopped, swapped out or unresponsive at any moment. So each wait for it has a bound, and a long wait is reported
 //! ([`crate::wait`]).
 
 use std::io;
@@ -31,39 +31,39 @@ use crate::host::{Doing, Host, PruneProgress};
 use crate::request::{Continuation, ResumeRequest};
 use crate::wait::{Wait, gave_up, since};
 
-/// Speaks to the process that holds a home.
+/// A client of the process that holds a home.
 #[derive(Debug)]
 pub(crate) struct Client {
     place: HomePlace,
-    /// BOUND: how long each answer is waited for.
+    /// BOUND: how long the client waits for each answer.
     max: Duration,
-    /// Where the host has said that it listens, for the first request: it does not leave meanwhile.
+    /// A connection for the first request, on which the host has sent its welcome. The host does not leave while it is open.
     first: Mutex<Option<SocketLine>>,
 }
 
-/// A connection to a host that has said that it listens.
+/// A connection to a host that has sent its welcome.
 #[derive(Debug)]
 pub(crate) struct SocketLine {
     pub(crate) answers: Lines<Response>,
     pub(crate) to: OwnedWriteHalf,
-    /// The number of the host, from the kernel.
+    /// The process id of the host, from the kernel.
     pub(crate) pid: Option<u32>,
 }
 
-/// Why a host can't be spoken to.
+/// Why a host can't be reached.
 #[derive(Debug)]
 pub(crate) enum Unreached {
-    /// It may be better the next time: it is just coming or going.
+    /// Another try may succeed: the host may be just taking or leaving the home.
     NotYet(io::Error),
-    /// It will be the same the next time.
+    /// Another try would fail in the same way.
     Never(io::Error),
-    /// It did not say that it listens.
+    /// The host did not send its welcome in time.
     GaveUp(GaveUp),
     /// Another version of the program holds the home, and does not understand this one.
     OtherVersion(ServiceError),
 }
 
-/// Another version of the program holds the home. What it says of itself is shown to a person.
+/// The error for a host of another version. The version that it reports is shown to a person.
 fn other_version(version: &str) -> ServiceError {
     let theirs = SafeText::new(if version.is_empty() { "of an older version" } else { version }, 32).to_string();
     ServiceError::OtherVersion { theirs, own: FORMS.program }
@@ -75,12 +75,12 @@ impl From<io::Error> for Unreached {
     }
 }
 
-/// How long an answer is waited for.
+/// How long a request may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
-    /// What is done at once.
+    /// The host does it at once.
     Short,
-    /// What may take long, as long as the host says that it goes on: compiling, rebuilding.
+    /// It may take long, for example compiling or rebuilding. The client waits as long as the host reports that it is alive.
     Long,
 }
 
@@ -91,22 +91,20 @@ impl SocketLine {
 }
 
 impl Client {
-    /// Whether somebody answers, and listens.
+    /// Connects to the host and waits for its welcome.
     #[expect(clippy::disallowed_methods, reason = "door: the control socket")]
     async fn dial(place: &HomePlace, wait: &mut Wait) -> Result<SocketLine, Unreached> {
         let path = short_path(&place.home)?;
         // SECURITY: a link in its place would lead to another program's socket.
         if !std::fs::symlink_metadata(&path.path)?.file_type().is_socket() {
-            return Err(
-                io::Error::new(io::ErrorKind::ConnectionRefused, "what lies in the place of its socket `host.sock` is no socket").into()
-            );
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "`host.sock` in the home is not a socket").into());
         }
         let unknown = || crate::wait::holder(&place.home).unwrap_or_default();
         let stream = wait.on(UnixStream::connect(&path.path), unknown).await.map_err(Unreached::GaveUp)??;
-        // SECURITY: an order is sent only to a process of the same user, no matter who made the socket.
+        // SECURITY: a request is sent only to a process of the same user, no matter who made the socket.
         let peer = stream.peer_cred()?;
         if peer.uid() != geteuid().as_raw() {
-            let words = format!("the socket `host.sock` of the home is that of uid {}", peer.uid());
+            let words = format!("the socket `host.sock` in the home belongs to uid {}", peer.uid());
             return Err(Unreached::Never(io::Error::new(io::ErrorKind::PermissionDenied, words)));
         }
         let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
@@ -117,7 +115,7 @@ impl Client {
             Some(Ok(Response::Welcome { forms, wire, .. })) if wire == WIRE_FORM && forms == spoken_forms() => Ok(line),
             Some(Ok(Response::Welcome { version, .. })) => Err(Unreached::OtherVersion(other_version(&version))),
             Some(Err(err)) => Err(err.into()),
-            Some(Ok(_)) | None => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it is just leaving").into()),
+            Some(Ok(_)) | None => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the host is just leaving the home").into()),
         }
     }
 
@@ -130,12 +128,12 @@ impl Client {
         &self.place
     }
 
-    /// The number of the host that was connected to, until the first request.
+    /// The process id of the host. It is known until the first request.
     pub(crate) fn pid(&self) -> Option<u32> {
         held(&self.first).as_ref().and_then(|line| line.pid)
     }
 
-    /// The first line, unless the host has lost patience with it or has gone.
+    /// The first connection, unless the host has closed it.
     fn take_first(&self) -> Option<SocketLine> {
         let mut line = held(&self.first).take()?;
         line.answers.is_quiet().then_some(line)
@@ -155,7 +153,7 @@ impl Client {
                 (Err(Unreached::OtherVersion(err)), _) => return Err(err),
                 (Err(Unreached::Never(cause)), other) => return Err(unspoken(other.unwrap_or_default(), cause)),
                 (Err(Unreached::NotYet(_)), None) => return Err(ServiceError::HostGone(Other::default())),
-                // Another one has just taken the home.
+                // Another process has just taken the home.
                 (Err(Unreached::NotYet(cause)), Some(other)) => {
                     wait.check(&|| other.clone()).map_err(|_| unspoken(other.clone(), cause))?;
                     tokio::time::sleep(super::PAUSE).await;
@@ -169,7 +167,7 @@ impl Client {
         let (home, pid) = (&self.place.home, line.pid);
         let other = || since(home, pid.map_or_else(Other::default, Other::of));
         let gone = || ServiceError::HostGone(other());
-        // Nothing is read while a large request is written, so the time for that is bounded as a whole.
+        // Nothing is read while a large request is written, so the whole write has one time limit.
         if Wait::of(self.max).on(send(&mut line.to, request), other).await?.is_err() {
             return Err(gone());
         }
@@ -195,7 +193,7 @@ impl Client {
         }
     }
 
-    /// Asks for what is answered by one word.
+    /// Sends a request whose answer is [`Response::Done`].
     async fn done(&self, request: &Request, work: Work) -> Result<bool, ServiceError> {
         match self.request(request, work).await?.1 {
             Response::Done { done } => Ok(done),
@@ -232,7 +230,7 @@ impl Host for Client {
     }
 
     fn stop(&self, run: RunId) -> Doing<'_, bool> {
-        // It may have to read the record of a run that was cut off.
+        // The host may have to read the record of a run that was cut off.
         Box::pin(async move { self.done(&Request::Stop { run, means: Means::Stop }, Work::Long).await })
     }
 
@@ -272,7 +270,7 @@ impl Host for Client {
     }
 
     fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()> {
-        // It waits while the beginning of the record is taken away.
+        // The host waits while the beginning of the record is being removed.
         Box::pin(async move { self.done(&Request::RecordHold { said }, Work::Long).await.map(drop) })
     }
 

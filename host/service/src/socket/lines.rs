@@ -1,4 +1,4 @@
-//! Reads lines of the control socket: bounded, and no longer than somebody waits for them.
+//! Reads lines of the control socket. Their length is bounded, and reading ends when no caller waits for them any more.
 
 use std::io::{Error, ErrorKind, Result};
 
@@ -7,16 +7,17 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// BOUND: longest line: a request with its largest input, escaped; a report with its largest output.
+/// BOUND: the longest line in bytes: a request with its largest input, escaped, or a report with its largest output.
 const LINE_BYTES_MAX: usize = 256 << 20;
-/// From how many bytes on a line is a large one.
+/// A line with more bytes than this is a large one.
 const LARGE: usize = 1 << 20;
-/// BOUND: large lines that are read at once. Another one waits for its place.
+/// BOUND: how many large lines are read at once. Further ones wait.
 static LARGE_LINES: Semaphore = Semaphore::const_new(4);
 
-/// The lines of one connection, read by a task of its own, so that a caller may stop waiting for a line without losing a part of it.
+/// The lines of one connection, read by a separate task, so that a caller may stop waiting for a line without losing a part of it.
 ///
-/// SECURITY: the task and its end of the connection go with this value. A client that has its answer and stays connected holds nothing of the host.
+/// SECURITY: dropping this value ends the task and closes its end of the connection. A client that has its answer and stays connected holds
+/// no resources of the host.
 #[derive(Debug)]
 pub(crate) struct Lines<T> {
     lines: mpsc::Receiver<Result<T>>,
@@ -48,7 +49,7 @@ impl<T: DeserializeOwned + Send + 'static> Lines<T> {
         self.lines.recv().await
     }
 
-    /// Whether the other side is still there, and has said nothing that was not heard yet.
+    /// Whether the other side is still connected, and no line of it is waiting to be read.
     pub(super) fn is_quiet(&mut self) -> bool {
         matches!(self.lines.try_recv(), Err(mpsc::error::TryRecvError::Empty))
     }
@@ -100,7 +101,7 @@ mod tests {
         let mut waiting = Lines::<serde_json::Value>::of(BufReader::new(host));
         let text = [vec![b' '; LARGE + (1 << 14)], b"7\n".to_vec()].concat();
         let writing = tokio::spawn(async move {
-            // What is left aside when its reader goes.
+            // The write fails when its reader is dropped.
             let _ = client.write_all(&text).await;
             client
         });

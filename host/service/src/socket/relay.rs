@@ -1,4 +1,4 @@
-//! Passes on what a host tells of a client's run, and the client's order to end it. Watches whether the host goes on.
+//! Passes on the events of a client's run from the host, and the client's order to end the run. Watches whether the host is alive.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use run::{EventSender, RunEvent, now};
 
 use crate::wait::gave_up;
 
-/// After how long without a word a person is told that the host does not answer. It usually speaks four times a second.
+/// After how long a silence a person is told that the host does not answer. A host usually sends something four times a second.
 const TELL_AFTER: Duration = Duration::from_secs(3);
-/// BOUND: how long a host may say nothing while it has a run, where nobody has said anything else. A machine that swaps may be slow for
-/// that long, and whoever gives up loses the run.
+/// BOUND: how long a host that has a run may be silent, unless the user has set another time. A machine that swaps may be slow for that
+/// long, and a client that gives up loses the run.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// BOUND: the same, once the client wants the end of the run.
+/// BOUND: how long the host may be silent once the client has ordered the end of the run.
 const SILENCE_AT_END_MAX: Duration = Duration::from_secs(1);
 
-/// What is known of whether the host goes on.
+/// What is known of whether the host is alive.
 struct Pulse {
     heard: Instant,
-    /// How long its record has been waiting for the disk.
+    /// How long the host's record has been waiting for the disk.
     disk: Duration,
     is_told: bool,
     max: Duration,
@@ -37,13 +37,13 @@ impl Pulse {
         self.is_told &= disk >= TELL_AFTER;
     }
 
-    /// For how long nothing has happened, and what the host does.
+    /// For how long nothing has happened, and what the host is doing.
     fn still(&self) -> (Duration, &'static str) {
         let silent = self.heard.elapsed();
         if self.disk > silent { (self.disk, "waits for the disk of the home") } else { (silent, "runs it") }
     }
 
-    /// Tells a person once that the host does not go on; and returns the error when the time is over.
+    /// Tells a person once that the host does not answer. Returns the error when the time is over.
     fn check(&mut self, line: &SocketLine) -> Option<GaveUp> {
         let (still, what) = self.still();
         if still >= self.max {
@@ -56,7 +56,7 @@ impl Pulse {
     }
 }
 
-/// Returns after the last event.
+/// Passes on events and the order to end. Returns after the last event.
 pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender, mut stopped: watch::Receiver<Option<Stopping>>) {
     let mut pulse = Pulse { heard: now(), disk: Duration::ZERO, is_told: false, max: patience().max_or(SILENCE_MAX) };
     let mut ended = false;
@@ -74,14 +74,14 @@ pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender,
                 Some(_) | None => return sender.tell(RunEvent::Left {}),
             },
             means = requested(&mut stopped), if !ended => {
-                // A host that is gone is noticed by the other branch.
+                // The other branch notices if the host is gone.
                 let _ = send(&mut line.to, &Request::Stop { run, means }).await;
                 stopped = watch::channel(None).1;
                 pulse.max = SILENCE_AT_END_MAX;
             },
             () = tokio::time::sleep(super::BEAT), if !ended => {
                 if !sender.has_room() {
-                    // Nothing is read now because this client is slow.
+                    // Nothing is read now because the listener is slow, so silence says nothing about the host.
                     pulse.beats(pulse.disk);
                 } else if let Some(gave_up) = pulse.check(&line) {
                     return sender.tell(RunEvent::Lost { message: gave_up.to_string() });
@@ -91,7 +91,7 @@ pub(crate) async fn relay(mut line: SocketLine, run: RunId, sender: EventSender,
     }
 }
 
-/// By which means the run is to be ended, once somebody wants to end it. A `Running` that was dropped does not end it.
+/// Waits for the order to end the run, and returns how it is to be ended. Dropping the `Running` does not end the run.
 async fn requested(stopped: &mut watch::Receiver<Option<Stopping>>) -> Means {
     let means = stopped.wait_for(Option::is_some).await.map(|stopping| stopping.as_ref().map(|stopping| stopping.means));
     match means {

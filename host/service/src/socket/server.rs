@@ -25,23 +25,24 @@ use crate::err::ServiceError;
 use crate::host::Host;
 use crate::session::Session;
 
-/// BOUND: clients spoken to at once, and how long one may take to say what it wants: silent ones must not keep others out.
+/// BOUND: how many clients are served at once, and how long a client may take to send its request, so that silent clients don't keep others
+/// out.
 #[derive(Clone, Copy)]
 struct SocketBounds {
     clients_max: usize,
     request_max: Duration,
 }
 
-/// What holds for every host.
+/// The bounds of every host.
 const BOUNDS: SocketBounds = SocketBounds { clients_max: 256, request_max: Duration::from_secs(30) };
-/// How long it is waited where no client can be accepted.
+/// How long the host waits before it tries again to accept a client, after that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// How often it is looked whether the socket is still there.
+/// How often the host checks whether the file of the socket still exists.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 type Requests = Lines<Request>;
 
-/// Serves until it is dropped.
+/// Serves the control socket until it is dropped.
 pub(crate) struct Server(JoinHandle<()>);
 
 impl Drop for Server {
@@ -50,7 +51,7 @@ impl Drop for Server {
     }
 }
 
-/// Binds the socket of a home whose lock is held: one that lies there is left over from a process that died.
+/// Binds the socket of a home whose lock this process holds. An existing socket was left by a process that died, so it is removed.
 pub(crate) fn serve(host: &LocalHost) -> io::Result<Server> {
     serve_within(host, BOUNDS)
 }
@@ -70,8 +71,8 @@ fn bind(home: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(&short_path(home)?.path)
 }
 
-/// The next client. Where somebody has removed the socket, it is made again: otherwise nobody could speak to this process as long as it
-/// holds the home. What lies there in its place is left alone.
+/// Waits for the next client. If somebody has removed the socket, it is made again, because otherwise no client could reach this process
+/// while it holds the home. A file that was put in its place is left alone.
 async fn next(listener: &mut UnixListener, home: &Path) -> io::Result<UnixStream> {
     loop {
         tokio::select! {
@@ -93,16 +94,16 @@ async fn accept(mut listener: UnixListener, host: LocalHost, bounds: SocketBound
     loop {
         let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
         let Ok(stream) = next(&mut listener, &host.place().home).await else {
-            // Out of descriptors, most likely: let others end before the next try.
+            // Most likely the process has no free descriptors: wait until other clients have ended.
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
         let Some(by) = stream.peer_cred().ok().and_then(|peer| client(peer.uid(), geteuid().as_raw())) else { continue };
-        // A client that is not welcomed looks for another host.
+        // A client that gets no welcome looks for another host.
         let Some(attending) = host.attend() else { continue };
         let host = host.clone();
         tokio::spawn(async move {
-            // A client that goes away in the middle is told nothing more.
+            // An error means that the client went away. It gets no further messages.
             let _ = speak(stream, &Session::new(host, by.clone()), by, bounds.request_max).await;
             drop((place, attending));
         });
@@ -116,8 +117,8 @@ fn welcome() -> Response {
 /// The user behind a connection, as the kernel noted it when the connection was made (SO_PEERCRED, unix(7)). `None` if it is not the user
 /// of this process.
 ///
-/// SECURITY: the folder's mode keeps others out already. This check also holds if somebody has widened the mode, and for an open descriptor
-/// that was passed on.
+/// SECURITY: the mode of the folder already keeps other users out. This check also protects if somebody has widened the mode, and against
+/// an open descriptor that was passed on.
 fn client(peer: u32, own: u32) -> Option<Principal> {
     (peer == own).then(|| principal_of(peer))
 }
@@ -151,7 +152,7 @@ async fn speak(stream: UnixStream, session: &Session, by: Principal, request_max
     }
 }
 
-/// Does what is done with one answer.
+/// Handles a request that has exactly one answer.
 async fn answer(request: Request, host: &dyn Host) -> Result<Response, ServiceError> {
     let done = |()| Response::Done { done: true };
     Ok(match request {
@@ -167,12 +168,12 @@ async fn answer(request: Request, host: &dyn Host) -> Result<Response, ServiceEr
         Request::Prune { order } => Response::Pruned { done: host.prune(*order, Box::new(|_, _| ControlFlow::Continue(()))).await? },
         Request::RecordTrust { said } => done(host.record_trust(said).await?),
         Request::Run { .. } | Request::Resume { .. } | Request::Continue { .. } => {
-            Response::Failed { exit: exit::USAGE, message: "not understood: that has more answers than one".to_owned(), help: None }
+            Response::Failed { exit: exit::USAGE, message: "not understood: this request has more than one answer".to_owned(), help: None }
         }
     })
 }
 
-/// Begins a run as long as its client is there: one that goes away while a component is compiled wants no run.
+/// Begins a run unless its client goes away meanwhile, for example while a component is compiled.
 async fn wanted(
     begun: impl Future<Output = Result<Running, ServiceError>>,
     requests: &mut Requests,
@@ -185,7 +186,7 @@ async fn wanted(
     }
 }
 
-/// Does this, and says meanwhile that the host goes on.
+/// Waits for the future, and meanwhile reports that the host is alive.
 async fn beating<T>(done: impl Future<Output = T>, (to, host): (&mut OwnedWriteHalf, &LocalHost)) -> T {
     let mut done = pin!(done);
     let mut beats = tokio::time::interval(BEAT);
@@ -193,13 +194,13 @@ async fn beating<T>(done: impl Future<Output = T>, (to, host): (&mut OwnedWriteH
         tokio::select! {
             biased;
             done = &mut done => return done,
-            // Whoever has gone does not hear it. What it wanted is finished nevertheless.
+            // An error means that the client has gone. Its request is finished nevertheless.
             _ = beats.tick() => drop(beat(to, host).await),
         }
     }
 }
 
-/// Says that the host goes on. A client that does not read is told nothing: this must not wait for it.
+/// Reports that the host is alive. A client that does not read gets no report, because this must not wait for it.
 async fn beat(to: &mut OwnedWriteHalf, host: &LocalHost) -> io::Result<()> {
     let line = line(&Response::Alive { disk_ms: host.disk_ms() })?;
     match to.try_write(&line) {
@@ -216,10 +217,10 @@ fn failed(err: &ServiceError) -> Response {
     }
 }
 
-/// Tells a client of its run. A client that stops it, or goes away, ends it.
+/// Sends a client the events of its run. The run is ended if the client stops it or goes away.
 ///
-/// INVARIANT: the guest begins once the client can read which run is its own. So if this process dies before, nothing was asked in a run
-/// that nobody knows of.
+/// INVARIANT: the guest begins only after the id of the run was sent to the client. So if this process dies before, the run, which no
+/// client knows, has asked for nothing.
 async fn attend(
     mut running: Running,
     mut requests: Requests,
@@ -233,7 +234,7 @@ async fn attend(
         tokio::select! {
             event = running.events.next() => match event {
                 Some(event) => {
-                    // What the client has said before it went away is still read, by the other branch.
+                    // The other branch still reads what the client sent before it went away.
                     heard = heard && send(&mut to, &Response::Event { event }).await.is_ok();
                     running.go();
                 }

@@ -1,4 +1,4 @@
-//! What is said over the socket.
+//! The messages of the control socket.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, S
 
 use crate::request::{Continuation, ResumeRequest, RunRequest};
 
-/// The form of what is said over the socket. Raised with every change that another version would not understand.
+/// The form of these messages. It is raised with every change that another version would not understand.
 pub(super) const WIRE_FORM: u32 = 2;
 
-/// What a client wants. There is one order for each connection, except that `Stop` may follow a run. Nothing in here says who the client
-/// is: the kernel says that. Nothing grants anything either: the host reads by itself what was trusted.
+/// The request of a client. There is one request for each connection, except that `Stop` may follow a run. No field says who the client is,
+/// because the kernel does. No field grants anything, because the host itself reads what was trusted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Request {
@@ -24,7 +24,7 @@ pub(crate) enum Request {
     Resume {
         request: ResumeRequest,
     },
-    /// A run of the client whose host is gone.
+    /// Continues a run of the client whose host is gone.
     Continue {
         run: RunId,
         as_begun: Continuation,
@@ -63,13 +63,13 @@ pub(crate) enum Request {
     },
 }
 
-/// What the host says; tagged from outside, as [`RunEvent`] is.
+/// A message of the host. It is externally tagged, like [`RunEvent`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
-    /// The first line to every client: its request is heard, and the home is not left before it is answered.
+    /// The first line to every client. The host now reads the client's request, and does not leave the home before it has answered.
     ///
-    /// INVARIANT: this line keeps its form, so that any two versions can say that they don't understand each other.
+    /// INVARIANT: this line keeps its form, so that any two versions can report that they don't understand each other.
     Welcome {
         /// The host's version.
         #[serde(default)]
@@ -77,32 +77,32 @@ pub(crate) enum Response {
         /// The forms of home, record, keys and vault that it uses.
         #[serde(default)]
         forms: String,
-        /// The form of what is said here.
+        /// The form of these messages.
         #[serde(default)]
         wire: u32,
     },
-    /// The host goes on. It says so from when it has heard a request until it has answered it, and while it tells of a run.
+    /// The host is alive. It sends this from when it has read a request until it has answered, and while it reports a run.
     Alive {
         /// How long the record has been waiting for the disk, in milliseconds; 0 if it does not.
         disk_ms: u64,
     },
-    /// Of a run.
+    /// An event of a run.
     Event { event: RunEvent },
-    /// Whether it was done.
+    /// Whether the request did anything.
     Done { done: bool },
-    /// Runs that go on.
+    /// The active runs, with their agents.
     Going { going: Vec<(RunId, SafeText)> },
-    /// How the host is doing.
+    /// The status of the host.
     Status { status: Box<Status> },
-    /// What was taken away.
+    /// What was removed.
     Pruned { done: PruneDone },
-    /// Leases that were ended.
+    /// The leases that were ended.
     Ended { leases: Vec<SafeText> },
-    /// What a word did.
+    /// The result of a settlement.
     Settled { settling: SettleReport },
-    /// A person must say what became of these acts first.
+    /// A person must settle these acts first.
     Unsettled { run: RunId, acts: Vec<UnknownAct> },
-    /// It could not be done.
+    /// The request failed.
     Failed { exit: u8, message: String, help: Option<String> },
 }
 
@@ -111,14 +111,15 @@ pub(super) async fn send<T: Serialize>(to: &mut (impl AsyncWrite + Unpin), what:
     to.flush().await
 }
 
-/// One line, with its end.
+/// One message as a line, with its end.
 pub(super) fn line<T: Serialize>(what: &T) -> std::io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     Ok(line)
 }
 
-/// How a line is understood by a host, and by a client: each as it would write it. `None` where it is not one that may come. For the fuzzer.
+/// How a host and a client understand a line: each result is the message as that side would write it, or `None` if the line is not valid
+/// for it. For the fuzzer.
 pub async fn understood(line: &[u8]) -> [Option<Vec<u8>>; 2] {
     async fn rewritten<T: Serialize + DeserializeOwned>(mut from: &[u8]) -> Option<Vec<u8>> {
         let what: T = super::lines::receive(&mut from).await.ok()??;

@@ -1,4 +1,4 @@
-//! The files of a vault: read whole, written whole, for their owner alone.
+//! The files of a vault. They are read and written as a whole, and only their owner can read them.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -20,13 +20,13 @@ pub(super) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |cause| LocalError::Io { verb, path: path.to_owned(), cause: home::told(path, cause) }
 }
 
-/// The lock under which one process at a time may change the vault. Whoever waits for it is told for whom.
+/// The lock under which one process at a time may change the vault. A caller that waits learns which process it waits for.
 pub(super) fn lock(home: &Path) -> Result<File, LocalError> {
     let path = home.join("vault.lock");
     home::lock(&path, "has locked the vault").map_err(failed("lock", &path))
 }
 
-/// `None` where it is not there.
+/// Reads a file. `None` if it does not exist.
 pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, LocalError> {
     match home::open(path, Access::Read).and_then(|file| bounded(&file, max)) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -57,7 +57,8 @@ pub(crate) fn read_open(file: &File, max: u64) -> io::Result<(Zeroizing<Vec<u8>>
 }
 
 fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Room for all of it: a buffer that grows leaves copies behind. What a small file says of its length is not asked, it may grow meanwhile.
+    // The buffer has room for all of it, because a buffer that grows leaves copies behind. The length of a small file is not queried,
+    // because the file may grow meanwhile.
     let size = if max <= SMALL_BYTES { max } else { file.metadata()?.len().min(max) };
     let mut bytes = Zeroizing::new(vec![0; usize::try_from(size).unwrap_or(0)]);
     let mut length = 0;
@@ -74,13 +75,13 @@ fn bounded(file: &File, max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Which file it is, and how long it is. This shows that another file has the same name now, or that the file has grown.
+/// Identifies a file and its length. It shows that another file has the same name now, or that the file has grown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DiskMark {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// When it was changed: the system gives the inode number of a removed file to another file.
+    /// When the file was changed: the system reuses the inode number of a removed file.
     changed: (i64, i64),
 }
 
@@ -105,7 +106,7 @@ impl DiskMark {
     }
 }
 
-/// The mark of a file; the default, if there is no file.
+/// The mark of a file. The default if there is no file.
 pub(super) fn mark(path: &Path) -> Result<DiskMark, LocalError> {
     match fs::symlink_metadata(path) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(DiskMark::default()),
@@ -113,7 +114,7 @@ pub(super) fn mark(path: &Path) -> Result<DiskMark, LocalError> {
     }
 }
 
-/// The bytes from that place to the end of the file. Empty if there is no file.
+/// The bytes from an offset to the end of the file. Empty if there is no file.
 pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Vec<u8>>, LocalError> {
     let mut file = match home::open(path, Access::Read) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Zeroizing::default()),
@@ -125,7 +126,7 @@ pub(super) fn read_from(path: &Path, from: u64, max: u64) -> Result<Zeroizing<Ve
     Ok(bytes)
 }
 
-/// Adds to a file that is there; on disk when this returns.
+/// Appends to a file that exists. The bytes are on disk when this returns.
 pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     let mut file = home::open(path, Access::Write).map_err(failed("open", path))?;
     file.seek(io::SeekFrom::End(0)).and_then(|_| file.write_all(bytes)).and_then(|()| file.sync_data()).map_err(failed("write", path))
@@ -142,12 +143,12 @@ pub(super) fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// For its owner alone; whole and on disk, or as it was before.
+/// Writes a file that only its owner can read. The file is whole and on disk afterwards, or as it was before.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), LocalError> {
     home::replace(path, bytes, home::PRIVATE).map_err(failed("write", path))
 }
 
-/// Takes away what a write left behind that did not end.
+/// Removes what an interrupted write left behind.
 pub(super) fn sweep(home: &Path) {
     home::sweep(home, |name| name == "vault" || name.starts_with("vault."));
 }
@@ -156,7 +157,7 @@ fn sync(home: &Path) -> Result<(), LocalError> {
     home::sync_folder(home).map_err(failed("sync", home))
 }
 
-/// Takes away every key but that one. Under the lock, once the vault is sealed under it.
+/// Removes every key file except for `kept`. The caller holds the lock, and the vault is sealed under that key.
 pub(super) fn sweep_keys(home: &Path, kept: Option<&str>) -> Result<(), LocalError> {
     let id =
         |name: &str| name.strip_prefix("vault.key.").is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));

@@ -1,4 +1,4 @@
-//! What a vault holds by name, and the forms in which it was ever written.
+//! The entries of a vault by name, and the forms in which they have been written.
 
 use std::collections::BTreeMap;
 
@@ -13,45 +13,46 @@ use crate::strength::STRONG_BITS;
 
 /// BOUND: secrets in one vault.
 pub(super) const SECRETS_MAX: usize = 1000;
-/// BOUND: names that are only known to be revoked. One that has a value can be revoked beyond it: taking back must not fail for want of room.
+/// BOUND: names that are only known to be revoked. A name that has a value can be revoked beyond this bound, because a revocation must not
+/// fail for lack of room.
 pub(super) const REVOKED_MAX: usize = 4000;
 
-/// One name.
+/// The entry of one name.
 struct VaultEntry {
-    /// Of the value; 0 where there never was one.
+    /// The version of the value. 0 if there never was a value.
     version: u64,
-    /// The highest version that was ever given out. That of the next value, where one waits.
+    /// The highest version that was ever used. If a value is staged, it is the version of that value.
     counted: u64,
     set_at: u64,
-    /// Gone where it was revoked.
+    /// The value. `None` after a revocation.
     value: Option<Secret>,
-    /// Waits to take the value's place. Only beside a value.
+    /// The staged value, which may exist only beside a value.
     next: Option<Secret>,
-    /// Where its values may be sent. Empty until somebody sets it: then they are sent nowhere. Destinations stay when a value is replaced,
-    /// so the next value may go to the same places.
+    /// Where its values may be sent. If it is empty, they are sent nowhere. Destinations stay when a value is replaced, so the next value
+    /// may be sent to the same places.
     destinations: Vec<Destination>,
 }
 
 /// What is known of a secret besides its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// What it is called.
+    /// The name of the credential.
     pub name: String,
-    /// Counts its values, from 1; 0 for a name that never had one here, and is only revoked.
+    /// The version of the value. It counts the values of its name, from 1. 0 for a name that never had a value here, and is only revoked.
     pub version: u64,
-    /// When this value was set, seconds since 1970.
+    /// When this value was set, in seconds since 1970.
     pub set_at: u64,
-    /// Whether it was taken back: the value is gone.
+    /// Whether it was revoked. Then its value is gone.
     pub revoked: bool,
-    /// Whether a new value waits to take its place.
+    /// Whether a new value is staged.
     pub staged: bool,
-    /// Where its values may go.
+    /// The destinations to which its values may be sent.
     pub destinations: Vec<Destination>,
-    /// Whether its value, or the one that waits, can be guessed.
+    /// Whether its value, or the staged one, can be guessed.
     pub weak: bool,
 }
 
-/// Every name of a vault. A name without a value is revoked, for whatever source its binding names.
+/// All names of a vault. A name without a value is revoked, whatever source its binding names.
 #[derive(Default)]
 pub(crate) struct VaultEntries(BTreeMap<String, VaultEntry>);
 
@@ -60,7 +61,8 @@ fn named(name: &str) -> Result<(), LocalError> {
 }
 
 impl VaultEntries {
-    /// Room for one more name. INVARIANT: there are never more than both bounds together, or the file could not be written.
+    /// Checks that there is room for one more name. INVARIANT: there are never more names than both bounds together, or the file could not
+    /// be written.
     fn room(&self) -> Result<(), LocalError> {
         if self.0.len() < SECRETS_MAX + REVOKED_MAX { Ok(()) } else { Err(LocalError::FullOfRevoked) }
     }
@@ -141,7 +143,7 @@ impl VaultEntries {
         self.0.get(name).is_some_and(|entry| entry.value.is_none())
     }
 
-    /// An entry that has a value.
+    /// The entry of a name that has a value.
     fn live(&mut self, name: &str) -> Result<&mut VaultEntry, LocalError> {
         let entry = self.0.get_mut(name).ok_or_else(|| LocalError::Absent(name.to_owned()))?;
         if entry.value.is_some() { Ok(entry) } else { Err(LocalError::Revoked(name.to_owned())) }
@@ -180,8 +182,8 @@ impl VaultEntries {
         self.live(name)?.next.take().map(drop).ok_or_else(|| LocalError::NotStaged(name.to_owned()))
     }
 
-    /// Every value by name, also new values that wait, with where it may be sent. Private keys are left out: they never leave the host,
-    /// only what is made with them does.
+    /// Every value by name, including staged values, with its destinations. Private keys are left out: they never leave the host, only what
+    /// is made with them does.
     pub(super) fn values(&self) -> Vec<Outstanding> {
         let both = |(name, entry): (&String, &VaultEntry)| {
             let hosts: Vec<HostPattern> = entry.destinations.iter().map(|destination| destination.host().clone()).collect();
@@ -206,7 +208,7 @@ impl VaultEntries {
         self.0.iter().map(listed).collect()
     }
 
-    /// Each field with its length before it. By hand: a library's strings would stay behind in memory.
+    /// Each field is preceded by its length. It is encoded here, because the strings of a library would stay in memory.
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let bytes = |value: &Option<Secret>| value.as_ref().map_or(0, |value| value.expose().len());
         let fields = 7 * LENGTH_BYTES + 3 * size_of::<u64>();
@@ -218,7 +220,7 @@ impl VaultEntries {
             .map(|((name, entry), text)| name.len() + bytes(&entry.value) + bytes(&entry.next) + text.len() + fields);
         let size = 3 * LENGTH_BYTES + FORM_3.len() + size_of::<u64>() + sizes.sum::<usize>();
         let mut to = Zeroizing::new(Vec::with_capacity(size));
-        // No name is empty, so no form before this one begins like that.
+        // Older forms never begin like this, because no name is empty.
         put(&mut to, &[]);
         put(&mut to, FORM_3);
         put(&mut to, &(self.0.len() as u64).to_be_bytes());
@@ -226,7 +228,7 @@ impl VaultEntries {
             put(&mut to, name.as_bytes());
             put(&mut to, &entry.version.to_be_bytes());
             put(&mut to, &entry.set_at.to_be_bytes());
-            // What is not there is empty; no secret is.
+            // A missing value is written as an empty field, which no secret has.
             put(&mut to, entry.value.as_ref().map_or(&[], Secret::expose));
             put(&mut to, &entry.counted.to_be_bytes());
             put(&mut to, entry.next.as_ref().map_or(&[], Secret::expose));
@@ -235,8 +237,8 @@ impl VaultEntries {
         to
     }
 
-    /// Reads what [`VaultEntries::encode`] wrote, or the form of older files without destinations. Values from those are sent nowhere until
-    /// somebody sets their destinations.
+    /// Decodes what [`VaultEntries::encode`] wrote, or the form of older files without destinations. Values from those are sent nowhere
+    /// until their destinations are set.
     pub(super) fn decode(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
         let mut count = None;
@@ -258,7 +260,7 @@ impl VaultEntries {
         count.is_none_or(|count| count == entries.len() as u64).then_some(Self(entries))
     }
 
-    /// As it was in files of form 1, which knew no next values.
+    /// Decodes a file of form 1, which has no staged values.
     pub(super) fn decode_form_1(mut rest: &[u8]) -> Option<Self> {
         let mut entries = BTreeMap::new();
         while !rest.is_empty() {
@@ -270,10 +272,10 @@ impl VaultEntries {
 }
 
 const LENGTH_BYTES: usize = 4;
-/// What stands before the entries of this form.
+/// The text before the entries of this form.
 const FORM_3: &[u8] = b"3";
 
-/// A line each.
+/// The destinations, one per line.
 fn written(destinations: &[Destination]) -> String {
     destinations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -287,7 +289,7 @@ pub(super) fn put(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(field);
 }
 
-/// The fields that both forms have.
+/// Decodes the fields that both forms have.
 fn decode_first(rest: &mut &[u8]) -> Option<(String, VaultEntry)> {
     let name = String::from_utf8(take(rest)?.to_vec()).ok()?;
     let version = number(rest)?;
@@ -301,7 +303,7 @@ pub(super) fn number(rest: &mut &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(take(rest)?.try_into().ok()?))
 }
 
-/// The outer `None` is a fault, the inner one no value.
+/// The outer `None` is an error in the file. The inner one means that there is no value.
 #[expect(clippy::option_option, reason = "the fault is passed on with `?` at once")]
 fn secret(rest: &mut &[u8]) -> Option<Option<Secret>> {
     match take(rest)? {
@@ -339,9 +341,12 @@ mod tests {
         (0..SECRETS_MAX).for_each(|at| assert_eq!(entries.set(&format!("s{at}"), secret("some-value"), 1).unwrap(), 1));
         entries.revoke("r0").unwrap();
         entries.revoke("s0").unwrap();
-        assert!(entries.is_revoked("s0"), "taking back never fails for want of room");
+        assert!(entries.is_revoked("s0"), "a revocation never fails for lack of room");
         assert_eq!(entries.set("s0", secret("other-value"), 2).unwrap(), 2);
-        assert!(matches!(entries.set("r0", secret("some-value"), 1), Err(LocalError::Full)), "a revoked name is no way around the bound");
+        assert!(
+            matches!(entries.set("r0", secret("some-value"), 1), Err(LocalError::Full)),
+            "a revoked name does not get around the bound"
+        );
         entries.revoke("s1").unwrap();
         assert!(matches!(entries.set("one-more", secret("some-value"), 1), Err(LocalError::FullOfRevoked)));
         entries.restore("r1").unwrap();
@@ -363,7 +368,7 @@ mod tests {
         (0..REVOKED_MAX).for_each(|at| entries.revoke(&format!("{}{at:04}", "r".repeat(60))).unwrap());
         assert_eq!(entries.0.len(), SECRETS_MAX + REVOKED_MAX);
         let encoded = entries.encode();
-        assert_eq!(encoded.capacity(), encoded.len(), "it never grew, so no copy stayed behind");
+        assert_eq!(encoded.capacity(), encoded.len(), "the buffer never grew, so no copy stayed behind");
         assert!((encoded.len() as u64) < super::super::FILE_BYTES_MAX - 1024, "{}", encoded.len());
     }
 

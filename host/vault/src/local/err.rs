@@ -1,4 +1,4 @@
-//! What a vault of a home says where it can't be used.
+//! The reasons why the vault of a home can't be used.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,117 +11,121 @@ use key::{KeyringError, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, PassphraseEr
 /// The vault can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// Whoever was to see the change first did not let it be made.
+    /// The witness of the change returned an error.
     #[error("the vault was not changed")]
     Unwitnessed(#[source] io::Error),
-    /// The system said no.
+    /// The system returned an error.
     #[error("could not {verb} `{}`", path.display())]
     Io {
-        /// What was tried.
+        /// The operation, a verb.
         verb: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// Others may read the key.
-    #[error("`{}` may be read by others: `chmod 600` it, and set its secrets anew", .0.display())]
+    /// Other users may read the key.
+    #[error("`{}` can be read by other users; `chmod 600` it, and set all secrets of the vault again", .0.display())]
     KeyIsOpen(PathBuf),
-    /// The key is no key.
+    /// The key file does not contain a key.
     #[error("`{}` is not a key of 32 bytes", .0.display())]
     Key(PathBuf),
-    /// The file of the key is gone.
-    #[error("`{}` is not there: the key that `{}` is sealed under", key.display(), vault.display())]
+    /// The key file does not exist.
+    #[error("`{}` does not exist; it is the key under which `{}` is sealed", key.display(), vault.display())]
     NoKey {
-        /// Of the key.
+        /// The file of the key.
         key: PathBuf,
-        /// What it would open.
+        /// The vault that it would open.
         vault: PathBuf,
     },
-    /// The key in the key ring of the kernel is not there, or is none.
+    /// The key in the key ring of the kernel does not exist, or is not a key.
     #[error("no key of 32 bytes could be read from the key ring of the kernel: type `user`, description `{description}`")]
     Keyring {
-        /// Of the key.
+        /// The description of the key.
         description: String,
-        /// What the kernel said.
+        /// The error of the kernel.
         #[source]
         cause: KeyringError,
     },
-    /// It needs a passphrase, and none was given for it.
-    #[error("`{}` is sealed under a passphrase: `BAILIWICK_PASSPHRASE_FILE` names the file that holds it", .0.display())]
+    /// The vault needs a passphrase, and there is none.
+    #[error("`{}` is sealed under a passphrase; set `BAILIWICK_PASSPHRASE_FILE` to the file that contains it", .0.display())]
     Locked(PathBuf),
-    /// Another passphrase than the one that it is sealed under, or a changed file: nobody can tell which.
-    #[error("`{}` does not open with the passphrase in `{}`, which `BAILIWICK_PASSPHRASE_FILE` names: it is another one, or the vault was changed", vault.display(), passphrase.display())]
+    /// The passphrase is wrong, or the file was changed. The two can't be told apart.
+    #[error("`{}` does not open with the passphrase in `{}`, which `BAILIWICK_PASSPHRASE_FILE` names: the passphrase is wrong, or the vault was changed", vault.display(), passphrase.display())]
     OtherPassphrase {
-        /// What it was to open.
+        /// The vault.
         vault: PathBuf,
-        /// The file that it is in.
+        /// The file with the passphrase.
         passphrase: PathBuf,
     },
-    /// A passphrase was given for one that needs none.
+    /// A passphrase was given for a vault that needs none.
     #[error("`{}` is not sealed under a passphrase", .0.display())]
     NotLocked(PathBuf),
-    /// Others may read or change the file of the passphrase.
-    #[error("`{}` may be read by everybody or changed by others: `chmod 600` it, and seal the vault under another passphrase", .0.display())]
+    /// Other users may read or change the passphrase file.
+    #[error("`{}` can be read by everybody or changed by other users; `chmod 600` it, and seal the vault under another passphrase", .0.display())]
     PassphraseIsOpen(PathBuf),
-    /// A passphrase that can't be one.
-    #[error("a passphrase has {PASSPHRASE_BYTES_MIN} bytes at least and {PASSPHRASE_BYTES_MAX} at most")]
+    /// The passphrase has a length that is not allowed.
+    #[error("a passphrase must have {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes")]
     Passphrase,
-    /// Its header asks for more memory or time than a vault of ours does.
-    #[error("`{}` asks for more memory or time to be opened than any vault does: it was changed", .0.display())]
+    /// The header requires more memory or time than any vault that this program writes.
+    #[error("opening `{}` would need more memory or time than any vault does: it was changed", .0.display())]
     Costly(PathBuf),
-    /// The memory that a key is made in from a passphrase is not there.
+    /// There is not enough memory to make a key from a passphrase.
     #[error("there is not enough memory to make a key from a passphrase")]
     Memory,
-    /// Somebody has set another value meanwhile.
-    #[error("`{0}` has another value by now")]
+    /// Another value was set meanwhile.
+    #[error("`{0}` was changed meanwhile")]
     Changed(String),
-    /// A newer program wrote it.
-    #[error("`{}` is of form {form}, and this program opens forms up to {VAULT_FORM}: a newer one wrote it", vault.display())]
+    /// A newer program wrote the vault.
+    #[error("`{}` is of form {form}, but this program opens forms up to {VAULT_FORM}: a newer program wrote it", vault.display())]
     Newer {
         /// The vault.
         vault: PathBuf,
         /// Its form.
         form: u32,
     },
-    /// The seal does not hold.
+    /// The file does not open under its key.
     #[error("`{}` does not open: it was changed, cut short, or belongs to another key", .0.display())]
     Sealed(PathBuf),
-    /// There is no more room.
+    /// There is no room for another secret.
     #[error("the vault holds {SECRETS_MAX} secrets at most")]
     Full,
-    /// There is no more room for names.
+    /// There is no room for another revoked name.
     #[error("the vault remembers {REVOKED_MAX} revoked names at most")]
     FullOfRevoked,
-    /// There is no more room for values that could still let somebody in.
-    #[error("too many values could still let somebody in: no other one is made until some of them have lapsed")]
+    /// There is no room for another value that could give access to a host.
+    #[error("too many values could still give access to a host; no further value is made until some of them have expired")]
     FullOfLive,
-    /// It could not name a credential.
-    #[error("`{}` is no name of a credential: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
+    /// The name is not a valid name of a credential.
+    #[error("`{}` is not a valid credential name: lower-case letters, digits and hyphens, a letter first, 64 at most", .0.escape_debug())]
     NotAName(String),
-    /// More destinations than are kept.
-    #[error("a value has {} destinations at most, of {} bytes together", vocabulary::DESTINATIONS_MAX, vocabulary::DESTINATIONS_BYTES_MAX)]
+    /// There are more destinations than can be kept.
+    #[error(
+        "a value can have at most {} destinations, with at most {} bytes in all",
+        vocabulary::DESTINATIONS_MAX,
+        vocabulary::DESTINATIONS_BYTES_MAX
+    )]
     Destinations,
-    /// Nothing of that name.
+    /// There is no such name.
     #[error("the vault has no credential `{0}`")]
     Absent(String),
-    /// It was taken back.
+    /// The name was revoked.
     #[error("the credential `{0}` was revoked")]
     Revoked(String),
-    /// There is nothing to lift.
+    /// The name is not revoked, so there is nothing to lift.
     #[error("the credential `{0}` is not revoked")]
     NotRevoked(String),
-    /// Its next value is there already.
-    #[error("a new value for `{0}` waits already: it is taken over or given up first")]
+    /// The name has a staged value already.
+    #[error("a new value for `{0}` is staged already; make it the present one, or give it up")]
     Staged(String),
-    /// It has no next value.
-    #[error("no new value for `{0}` waits")]
+    /// The name has no staged value.
+    #[error("no new value for `{0}` is staged")]
     NotStaged(String),
-    /// The value is none.
+    /// The value can't be a secret.
     #[error(transparent)]
     Unfit(#[from] UnfitError),
-    /// No random numbers.
+    /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
 }

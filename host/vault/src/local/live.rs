@@ -1,5 +1,5 @@
-//! The file of values that could still let somebody in (`vault.live`). It lies beside the vault and is sealed under a key of its own, which
-//! is sealed under the vault's key. Values are only appended. When the file is rewritten, values that have expired are left out.
+//! The file of values that could still give access to a host (`vault.live`). It lies beside the vault and is sealed under its own key,
+//! which is sealed under the vault's key. Values are only appended. When the file is rewritten, values that have expired are left out.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::{FORMER_S, Local, LocalError};
 use crate::outstanding::Outstanding;
 use crate::secret::Secret;
 
-/// How the file begins. The file's key follows, sealed twice: under the vault's key, and also under the new one while the vault's key is
+/// The beginning of the file. The file's key follows, sealed twice: under the vault's key, and under the new key while the vault's key is
 /// being replaced.
 const MAGIC: &[u8] = b"bailiwick live 1\n";
 const NONCE_BYTES: usize = 24;
@@ -25,11 +25,11 @@ const SEALED_KEY_BYTES: usize = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 const HEAD_BYTES: usize = MAGIC.len() + 2 * SEALED_KEY_BYTES;
 /// BOUND: bytes of the file, without values that have expired.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-/// The file is rewritten, without values that have expired, when it would be longer than this and longer than twice what was left the last
-/// time.
+/// The file is rewritten without expired values when it would become longer than this and longer than twice its length after the last
+/// rewrite.
 const WHOLE_BYTES: u64 = 4 << 20;
 
-/// One value, as it is kept.
+/// One value in the form in which it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct KeptValue {
     pub(crate) credential: String,
@@ -39,13 +39,13 @@ pub(crate) struct KeptValue {
     pub(crate) until_s: u64,
 }
 
-/// How far a file was read.
+/// How far a file has been read.
 pub(crate) struct Reader {
     mark: DiskMark,
-    /// Bytes of whole frames, with the head.
+    /// Bytes of complete frames, including the head.
     read: u64,
     key: Option<Key>,
-    /// How long the file may become before it is written anew.
+    /// The length at which the file is rewritten.
     grows_to: u64,
 }
 
@@ -72,27 +72,27 @@ impl Local {
             return Ok(Vec::new());
         }
         let _lock = match disk::lock(&self.home) {
-            // Of a copy that can't be written nobody changes anything, so there is nothing to be kept from.
+            // On a read-only file system nobody changes the file, so no lock is needed.
             Err(LocalError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
             lock => Some(lock?),
         };
         self.live_read_locked(reader)
     }
 
-    /// Keeps values, and returns what others have kept since this reader last looked.
+    /// Adds values, and returns those that other processes have added since this reader last read.
     pub(crate) fn live_keep(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
         let _lock = disk::lock(&self.home)?;
         self.live_keep_locked(reader, values, now_s)
     }
 
-    /// The same, for a caller that holds the lock.
+    /// Like [`Local::live_keep`], for a caller that holds the lock.
     pub(super) fn live_keep_locked(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<Vec<KeptValue>, LocalError> {
         let path = self.live_file();
         let others = self.live_read_locked(reader)?;
         if let Some(key) = &reader.key {
             let added = framed(key, values)?;
             let bytes = reader.mark.bytes() + added.len() as u64;
-            // Nothing after a frame whose writing was cut off would ever be read.
+            // An incomplete frame would hide everything after it, so the file is then rewritten.
             if reader.read == reader.mark.bytes() && bytes <= reader.grows_to {
                 disk::append(&path, &added)?;
                 (reader.mark, reader.read) = (disk::mark(&path)?, bytes);
@@ -103,7 +103,7 @@ impl Local {
         Ok(others)
     }
 
-    /// Rewrites the file without values that have expired, and without a last frame whose writing was cut off.
+    /// Rewrites the file without values that have expired, and without an incomplete last frame.
     fn live_write_anew(&self, reader: &mut Reader, values: &[KeptValue], now_s: u64) -> Result<(), LocalError> {
         let path = self.live_file();
         let mut kept = match &reader.key {
@@ -124,8 +124,9 @@ impl Local {
         Ok(())
     }
 
-    /// Seals the file's key under these keys of the vault. The caller holds the lock. While the vault is sealed anew, the key is sealed
-    /// under both keys, so that either opens the file if the process dies meanwhile. Afterwards it is sealed under the new key alone.
+    /// Seals the file's key under these two keys of the vault. The caller holds the lock. While the vault is sealed anew, the file's key is
+    /// sealed under both keys, so that either opens the file if the process dies meanwhile. Afterwards it is sealed under the new key
+    /// alone.
     pub(super) fn live_rekey(&self, from: &Key, (one, other): (&Key, &Key)) -> Result<(), LocalError> {
         let path = self.live_file();
         let mut whole = disk::read_from(&path, 0, FILE_BYTES_MAX)?;
@@ -138,7 +139,7 @@ impl Local {
         disk::write(&path, &whole)
     }
 
-    /// Values that are no longer in the vault may still let somebody in, so they are looked for in answers.
+    /// Values that are no longer in the vault may still give access, so they are searched for in answers.
     pub(super) fn keep_former(&self, before: Vec<Outstanding>, entries: &VaultEntries) -> Result<(), LocalError> {
         let after = entries.values();
         let is_gone = |value: &Outstanding| !after.iter().any(|kept| kept.credential == value.credential && kept.secret.is(&value.secret));
@@ -164,19 +165,20 @@ impl Local {
         Ok(Some(values))
     }
 
-    /// Every value of this home that could let somebody in: those of the vault, and those on the list that have not lapsed, which were replaced, revoked,
-    /// removed, obtained or made. To be taken out of what is shown.
+    /// Every value of this home that could give access to a host: those of the vault, and those on the list that have not expired. The
+    /// latter were replaced, revoked, removed, obtained or made. A caller removes all of them from what is shown.
     ///
     /// # Errors
-    /// The vault or the list does not open: nobody knows what is to be taken out.
+    /// The vault or the list does not open. Then it is unknown what has to be removed.
     pub fn live_values(&self, now_s: u64) -> Result<Vec<Secret>, LocalError> {
-        // The vault first: a value is put on the list before it leaves the vault, so one that is gone from it is on the list by then.
+        // The vault is read first. A value is put on the list before it leaves the vault, so a value that left the vault meanwhile is on
+        // the list.
         let present = self.read()?.1.values().into_iter().map(|value| value.secret);
         let kept = self.live_read(&mut Reader::default())?.into_iter().filter(|value| value.until_s > now_s);
         Ok(present.chain(kept.map(|value| value.secret)).collect())
     }
 
-    /// Whether this is a value that the name had here, and has no more: it was replaced, revoked or removed, and is still looked for.
+    /// Whether this is a former value of the name: it was replaced, revoked or removed, and is still searched for.
     ///
     /// # Errors
     /// The list does not open.
@@ -192,7 +194,7 @@ impl Local {
             *reader = Reader::default();
             return Ok(Vec::new());
         }
-        // It is another file, because it was rewritten. So it is read from its beginning.
+        // The file was replaced by a rewrite, so it is read from its beginning.
         if !mark.is_same_file(&reader.mark) || mark.bytes() < reader.read || reader.key.is_none() {
             let head = disk::read_from(&path, 0, HEAD_BYTES as u64)?;
             let key = self.live_key_under(&self.vault_key()?, &head)?;
@@ -204,16 +206,16 @@ impl Local {
         Ok(values)
     }
 
-    /// All values that are whole, and how many bytes they take. The rest of a last frame whose writing was cut off is skipped.
+    /// All values in complete frames, and the number of bytes of these frames. An incomplete last frame is skipped.
     ///
     /// SECURITY: if a frame does not open and others follow it, somebody changed it. If it were skipped, its values would no longer be
-    /// looked for.
+    /// searched for.
     fn frames(&self, bytes: &[u8], key: &Key) -> Result<(Vec<KeptValue>, usize), LocalError> {
         let (mut values, mut good, mut rest) = (Vec::new(), 0, bytes);
         while let Some(frame) = take(&mut rest) {
             match opened(key, frame).and_then(|plain| decoded(&plain)) {
                 Some(value) => values.push(value),
-                // The file may have been extended before its content was written. Then there are zeros.
+                // The file may have been extended before its content was written. Then it ends with zeros.
                 None if rest.iter().all(|byte| *byte == 0) => break,
                 None => return Err(LocalError::Sealed(self.live_file())),
             }
@@ -222,14 +224,14 @@ impl Local {
         Ok((values, good))
     }
 
-    /// The vault's key. If there is no vault yet, an empty one is made.
+    /// The vault's key. If there is no vault yet, an empty one is created.
     fn vault_key(&self) -> Result<Key, LocalError> {
         let (known, entries) = self.read()?;
         if let Some((_, key)) = known {
             return Ok(key);
         }
         let (head, key) = self.first()?;
-        // Nothing of it changes yet.
+        // The entries are unchanged.
         self.write((head, &key), &entries, &nobody)?;
         Ok(key)
     }

@@ -1,10 +1,10 @@
 //! The vault of a home: one sealed file.
 //!
-//! Its key is a file beside it, or made of a passphrase, or in the key ring of the kernel; which, the file says itself. A key beside it is for
-//! its owner alone, and whoever has the owner's account has both: what that seal is for is a copy of the vault that went elsewhere without its
-//! key. Under any key, a file that was changed or cut short is refused whole.
+//! Its key is in a file beside it, is made from a passphrase, or is in the key ring of the kernel. The vault's file says which. A key file
+//! beside the vault is for its owner alone. An attacker who has the owner's account has both files; this seal only protects a copy of the
+//! vault that was made without its key. Under any key, a file that was changed or cut short is refused as a whole.
 //!
-//! What no seal shows: an older file of the same vault, put back. A value that was revoked after it was made is in it.
+//! No seal detects that an older file of the same vault was put back. A value that was revoked later is still in that file.
 
 mod disk;
 mod entries;
@@ -44,22 +44,22 @@ use self::witness::nobody;
 pub use self::witness::{Changing, VaultWitness, Witnessed};
 use crate::secret::Secret;
 
-/// BOUND: bytes of the file: a thousand secrets of the largest size, each with the next one.
+/// BOUND: bytes of the file. A thousand secrets of the largest size fit, each with its next value.
 const FILE_BYTES_MAX: u64 = 16 << 20;
-/// BOUND: looks at a vault that is just being sealed under another key.
+/// BOUND: attempts to read a vault that is being sealed under another key.
 const READS_MAX: usize = 5;
-/// How long a value that was replaced, given up or revoked is looked for in answers, in seconds. A person who changes a value here is
-/// expected to change it at its target within this time. The host does not learn when that happens.
+/// For how many seconds a value that was replaced, given up or revoked is still searched for in answers. A person who changes a value here
+/// is expected to change it at its target within this time. The host does not learn when that happens.
 const FORMER_S: u64 = 30 * 24 * 3600;
 
-/// A value, with what its owner has said of it.
+/// A value, with what its owner has set for it.
 #[derive(Clone, Debug)]
 pub struct StoredSecret {
     /// The value.
     pub secret: Secret,
-    /// Counts the values of its name, from 1.
+    /// The version of the value. It counts the values of its name, from 1.
     pub version: u64,
-    /// Where it may go.
+    /// The destinations to which the value may be sent.
     pub destinations: Vec<Destination>,
 }
 
@@ -69,7 +69,7 @@ pub struct StoredSecret {
 pub struct Local {
     home: PathBuf,
     passphrase_file: Option<PathBuf>,
-    /// The key that was last made of a passphrase, and of which head. Shared by all that were cloned from one.
+    /// The key that was last made from a passphrase, with the head of the file that it is for. Clones share it.
     made: Arc<Mutex<Option<(SealHead, Key)>>>,
     /// The vault as it was last opened for a request. Shared like that key.
     last: Arc<Mutex<Option<OpenedVault>>>,
@@ -82,23 +82,25 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    /// Opens nothing.
+    /// The vault of this home. Opens no file.
     pub fn new(home: &Path) -> Self {
         Self { home: home.to_owned(), passphrase_file: None, made: Arc::default(), last: Arc::default() }
     }
 
-    /// Where the passphrase is, should the vault be sealed under one: a file of one line that not everybody can read and nobody else can write,
-    /// read whenever a key is to be made. A vault that does not exist yet is then sealed under it, too.
+    /// Sets the path of the passphrase file, for a vault that is sealed under a passphrase. The file has one line. Only its owner may write
+    /// it, and it must not be readable by everybody. It is read whenever a key is made. A vault that does not exist yet will be sealed
+    /// under this passphrase.
     #[must_use]
     pub fn with_passphrase_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.passphrase_file = Some(path.into());
         self
     }
 
-    /// Makes the key of a vault that is sealed under a passphrase; this one and its clones then open it until it is sealed anew.
+    /// Makes the key of a vault that is sealed under a passphrase. This value and its clones then open the vault until it is sealed under
+    /// another key.
     ///
     /// # Errors
-    /// [`LocalError::Sealed`] where it is another passphrase, [`LocalError::NotLocked`] where the vault needs none or does not exist.
+    /// [`LocalError::Sealed`] for a wrong passphrase, [`LocalError::NotLocked`] for a vault that needs none or does not exist.
     pub fn unlock(&self, passphrase: &[u8]) -> Result<(), LocalError> {
         let not_locked = || LocalError::NotLocked(self.file());
         let bytes = disk::read(&self.file(), FILE_BYTES_MAX)?.ok_or_else(not_locked)?;
@@ -110,13 +112,14 @@ impl Local {
         Ok(())
     }
 
-    /// Seals the vault under another key of that kind, and takes the old one's file away. One that does not exist yet is made, empty.
+    /// Seals the vault under another key of this kind, and removes the file of the old key. A vault that does not exist yet is created,
+    /// empty.
     ///
-    /// Either the old key opens the vault afterwards or the new one, whenever this is cut off. What the disk or a copy keeps of the file before
-    /// still opens with the old key.
+    /// If this is interrupted at any point, either the old key or the new key opens the vault. Earlier copies of the file, on the disk or
+    /// elsewhere, still open with the old key.
     ///
     /// # Errors
-    /// As [`Local::set`]; for [`KeySource::Keyring`], no key in the key ring.
+    /// As [`Local::set`]. For [`KeySource::Keyring`], there is no key in the key ring.
     pub fn rekey(&self, to: &KeySource) -> Result<(), LocalError> {
         self.rekey_at(to, COST)
     }
@@ -143,16 +146,16 @@ impl Local {
         Ok(())
     }
 
-    /// Sets a value, and gives its version. A value that was revoked may be set again. It may be sent where the values of this name may be
-    /// sent. A new name has no destinations yet.
+    /// Sets a value, and returns its version. A value that was revoked may be set again. The new value may be sent to the destinations of
+    /// this name. A new name has no destinations yet.
     ///
     /// # Errors
-    /// An unfit value, a name for which a new value waits, a vault that does not open, a file that can't be written.
+    /// An unfit value, a name with a staged value, a vault that does not open, a file that can't be written.
     pub fn set(&self, name: &str, value: Secret, now_s: u64) -> Result<u64, LocalError> {
         self.change(|entries| entries.set(name, value, now_s))
     }
 
-    /// The same, and sets where the values of this name may be sent from now on.
+    /// Like [`Local::set`], and also sets the destinations of this name.
     ///
     /// # Errors
     /// As [`Local::set`] and [`Local::send_to`].
@@ -164,36 +167,36 @@ impl Local {
         })
     }
 
-    /// Sets where the values of a name may be sent from now on.
+    /// Sets the destinations to which the values of a name may be sent from now on.
     ///
     /// # Errors
-    /// Nothing of that name, more destinations than are kept, a vault that does not open.
+    /// There is no such name, there are more destinations than can be kept, or the vault does not open.
     pub fn send_to(&self, name: &str, destinations: &[Destination]) -> Result<(), LocalError> {
         self.change(|entries| entries.send_to(name, destinations))
     }
 
-    /// Forgets a name: its values, where they may go, how many there were, and whether it was revoked.
+    /// Removes a name with all that belongs to it: its values, its destinations, their count, and whether it was revoked.
     ///
     /// # Errors
-    /// Nothing of that name, a vault that does not open.
+    /// There is no such name, or the vault does not open.
     pub fn remove(&self, name: &str) -> Result<(), LocalError> {
         self.change(|entries| entries.remove(name))
     }
 
-    /// Sets a value in place of one that is spent, and gives its version; only while that one is still the present one: what was revoked or set anew
-    /// meanwhile stays so.
+    /// Replaces a value that is spent, and returns the new version. This happens only while `spent` is still the present value, so that a
+    /// value which was revoked or set meanwhile stays as it is.
     ///
     /// # Errors
-    /// [`LocalError::Changed`] where it is not, and as [`Local::get`] and [`Local::set`].
+    /// [`LocalError::Changed`] if `spent` is not the present value, and as [`Local::get`] and [`Local::set`].
     pub fn replace(&self, name: &str, spent: &Secret, value: Secret, now_s: u64) -> Result<u64, LocalError> {
         self.change(|entries| entries.replace(name, spent, value, now_s))
     }
 
-    /// Takes a name back, whatever source it has: its values are no longer in the vault, if it had any, and the name stays. What the disk keeps of
-    /// the file before is sealed under the same key.
+    /// Revokes a name, whatever its source. Values of it are removed from the vault, and the name stays. Earlier copies of the file on the
+    /// disk are sealed under the same key.
     ///
     /// # Errors
-    /// No name, no room for one that has no value here, and as [`Local::set`].
+    /// The name is not valid, there is no room for a name without a value, and as [`Local::set`].
     pub fn revoke(&self, name: &str) -> Result<(), LocalError> {
         // A value that can't be put on the list is still revoked: while the list can't be kept, no run sends anything.
         self.changed(|entries| entries.revoke(name), false, &nobody)
@@ -202,15 +205,16 @@ impl Local {
     /// Lifts the revocation of a name that never had a value here.
     ///
     /// # Errors
-    /// [`LocalError::Revoked`] for one that had: it is set anew. [`LocalError::NotRevoked`], [`LocalError::Absent`], and as [`Local::set`].
+    /// [`LocalError::Revoked`] for a name that had a value here: set it again instead. [`LocalError::NotRevoked`], [`LocalError::Absent`],
+    /// and as [`Local::set`].
     pub fn restore(&self, name: &str) -> Result<(), LocalError> {
         self.change(|entries| entries.restore(name))
     }
 
-    /// Whether the name was taken back. One that the vault doesn't know was not.
+    /// Whether the name is revoked. A name that the vault does not know is not revoked.
     ///
     /// # Errors
-    /// A vault that does not open.
+    /// The vault does not open.
     pub fn is_revoked(&self, name: &str) -> Result<bool, LocalError> {
         Ok(self.look()?.is_revoked(name))
     }
@@ -218,13 +222,13 @@ impl Local {
     /// The value, and its version.
     ///
     /// # Errors
-    /// Nothing of that name, one that was revoked, a vault that does not open.
+    /// There is no such name, it was revoked, or the vault does not open.
     pub fn get(&self, name: &str) -> Result<(Secret, u64), LocalError> {
         let StoredSecret { secret, version, .. } = self.kept(name)?;
         Ok((secret, version))
     }
 
-    /// The value, its version, and where it may go.
+    /// The value, its version, and its destinations.
     ///
     /// # Errors
     /// As [`Local::get`].
@@ -232,15 +236,16 @@ impl Local {
         self.look()?.get(name)
     }
 
-    /// Puts a new value beside the present one, which stays in use; gives the new one's version.
+    /// Stages a new value: it is kept beside the present one, which stays in use. Returns the version of the new value.
     ///
     /// # Errors
-    /// [`LocalError::Staged`] where one waits already: it may be the only copy of what the target was told. As [`Local::get`] and [`Local::set`].
+    /// [`LocalError::Staged`] if a value is staged already: it may be the only copy of what the target has accepted. As [`Local::get`] and
+    /// [`Local::set`].
     pub fn stage(&self, name: &str, value: Secret) -> Result<u64, LocalError> {
         self.change(|entries| entries.stage(name, value))
     }
 
-    /// The value that waits, and its version.
+    /// The staged value, and its version.
     ///
     /// # Errors
     /// [`LocalError::NotStaged`], and as [`Local::get`].
@@ -248,7 +253,7 @@ impl Local {
         self.read()?.1.staged(name)
     }
 
-    /// Has the value that waits take the present one's place, and gives that one back.
+    /// Makes the staged value the present one, and returns the old value.
     ///
     /// # Errors
     /// [`LocalError::NotStaged`], and as [`Local::get`] and [`Local::set`].
@@ -256,7 +261,7 @@ impl Local {
         self.change(|entries| entries.promote(name, now_s))
     }
 
-    /// Gives the value that waits up. Its version is not used again.
+    /// Gives up the staged value. Its version is not used again.
     ///
     /// # Errors
     /// As [`Local::promote`].
@@ -264,10 +269,10 @@ impl Local {
         self.change(|entries| entries.unstage(name))
     }
 
-    /// Pairs of names that have one value.
+    /// Pairs of names that have the same value.
     ///
     /// # Errors
-    /// A vault that does not open.
+    /// The vault does not open.
     pub fn alike(&self) -> Result<Vec<(String, String)>, LocalError> {
         let names: Vec<String> = self.list()?.into_iter().filter(|it| !it.revoked && it.version > 0).map(|it| it.name).collect();
         let values: Vec<(String, Secret)> =
@@ -276,10 +281,10 @@ impl Local {
         Ok(pairs.filter(|((_, one), (_, other))| one.is(other)).map(|((one, _), (other, _))| (one.clone(), other.clone())).collect())
     }
 
-    /// Everything but the values, by name.
+    /// Everything except for the values, in the order of the names.
     ///
     /// # Errors
-    /// A vault that does not open.
+    /// The vault does not open.
     pub fn list(&self) -> Result<Vec<Listed>, LocalError> {
         Ok(self.read()?.1.list())
     }
@@ -294,12 +299,12 @@ impl Local {
         }
     }
 
-    /// One change at a time, whichever process makes it. Nothing is changed where the values of before can't be put on the list of live values.
+    /// Makes one change at a time, among all processes. Nothing is changed if the old values can't be put on the list of live values.
     fn change<T>(&self, change: impl FnOnce(&mut VaultEntries) -> Result<T, LocalError>) -> Result<T, LocalError> {
         self.changed(change, true, &nobody)
     }
 
-    /// A change. `needs_list` says that it is not made if the values of before can't be put on the list.
+    /// Makes a change. With `needs_list`, the change is not made if the old values can't be put on the list of live values.
     fn changed<T>(
         &self,
         change: impl FnOnce(&mut VaultEntries) -> Result<T, LocalError>,
@@ -324,13 +329,13 @@ impl Local {
         former.map(|()| changed)
     }
 
-    /// Everything, and the key that opened it; none where there is no vault yet.
+    /// All entries, and the key that opened the vault. `None` instead of the key if there is no vault yet.
     fn read(&self) -> Result<(Option<(SealHead, Key)>, VaultEntries), LocalError> {
         let mut bytes = disk::read(&self.file(), FILE_BYTES_MAX)?;
         for _ in 1..READS_MAX {
             match self.understood(bytes.as_deref()) {
                 Ok(found) => return Ok(found),
-                // Its key may have gone with the file that it was for, between two looks.
+                // The key file may have been removed together with its vault between the two reads.
                 Err(err) => match disk::read(&self.file(), FILE_BYTES_MAX)? {
                     again if again == bytes => return Err(err),
                     again => bytes = again,
@@ -368,8 +373,8 @@ impl Local {
         entries.ok_or_else(|| LocalError::Sealed(self.file()))
     }
 
-    /// INVARIANT: whatever it does, a key that opens the file is there: the old one goes once the new file is on disk.
-    /// The witness sees what the file will hold first.
+    /// INVARIANT: at every moment there is a key that opens the file. The old key is removed after the new file is on disk.
+    /// The witness sees the future contents of the file first.
     fn write(&self, (head, key): (SealHead, &Key), entries: &VaultEntries, witness: &VaultWitness<'_>) -> Result<(), LocalError> {
         let (path, bytes) = (self.file(), seal::seal(&head, key, &entries.encode())?);
         witness(&Changing { path: &path, bytes: &bytes, listed: &entries.list() }).map_err(LocalError::Unwitnessed)?;
@@ -421,13 +426,13 @@ impl Local {
         Ok((head, key::derive(passphrase, cost, &salt)?))
     }
 
-    /// For a vault that does not exist yet.
+    /// The key for a vault that does not exist yet.
     fn first(&self) -> Result<(SealHead, Key), LocalError> {
         if self.passphrase_file.is_some() {
             return self.of_passphrase(SealHead::new_passphrase(COST)?, &self.passphrase()?);
         }
         let head = SealHead::First.next();
-        // One that was made for a vault whose writing was cut off then.
+        // The key file of a vault whose first write was interrupted.
         match self.key_in_file(head) {
             Err(LocalError::NoKey { .. }) => self.new_key(head),
             key => Ok((head, key?)),

@@ -1,4 +1,4 @@
-//! The seal of a vault: which key it needs is said at the head of the file, and the seal covers that too.
+//! The seal of a vault. The head of the file says which key it needs, and the seal covers the head too.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -7,25 +7,25 @@ use zeroize::Zeroizing;
 
 use super::err::LocalError;
 
-/// How files begin, of the form before this one and of this one.
+/// How the files of the older form and of the present form begin.
 const MAGIC: &[u8] = b"bailiwick vault ";
 const MAGIC_1: &[u8] = b"bailiwick vault 1\n";
 const MAGIC_2: &[u8] = b"bailiwick vault 2\n";
-/// The form that is written.
+/// The form that this program writes.
 pub const VAULT_FORM: u32 = 2;
 /// BOUND: digits of the form of a vault.
 const FORM_DIGITS_MAX: usize = 9;
 const NONCE_BYTES: usize = 24;
 const KEY_ID_BYTES: usize = 8;
 
-/// Under which key a vault is sealed.
+/// The kind of key under which a vault is sealed.
 pub enum KeySource {
     /// 32 random bytes in a file beside it.
     File,
-    /// What Argon2id makes of this passphrase; one line end at its end is left out.
+    /// A key that Argon2id makes from this passphrase. One line end at its end is left out.
     Passphrase(Zeroizing<Vec<u8>>),
-    /// 32 bytes in the key ring of the kernel, which the operator has put there: type `user`, description `bailiwick-vault:` and the home's
-    /// path. A reboot, and for some key rings a log-out, takes it away: without a copy of it elsewhere the vault is then gone.
+    /// 32 bytes in the key ring of the kernel, put there by the operator with type `user` and description `bailiwick-vault:` plus the
+    /// home's path. A reboot, and for some key rings a log-out, removes the key. Without another copy of it the vault is then lost.
     Keyring,
 }
 
@@ -39,20 +39,20 @@ impl std::fmt::Debug for KeySource {
     }
 }
 
-/// The beginning of a file: its form, and which key it needs.
+/// The beginning of a file: its form, and the key that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SealHead {
-    /// Of form 1: the key is in `vault.key`.
+    /// Form 1: the key is in `vault.key`.
     First,
-    /// The key is in `vault.key`, and behind it this number where it is not 0.
+    /// The key is in `vault.key`, or in `vault.key.` followed by this number if the number is not 0.
     File([u8; KEY_ID_BYTES]),
-    /// The key is made of a passphrase.
+    /// The key is made from a passphrase.
     Passphrase(Cost, [u8; SALT_BYTES]),
     /// The key is in the key ring of the kernel.
     Keyring,
 }
 
-/// What is no beginning of a vault.
+/// The reason why bytes are not the beginning of a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
     Broken,
@@ -62,7 +62,7 @@ pub(super) enum HeadError {
 }
 
 impl SealHead {
-    /// Parts it from what is sealed.
+    /// Splits a file into its head and what is sealed.
     pub(super) fn of(file: &[u8]) -> Result<(Self, &[u8]), HeadError> {
         if let Some(rest) = file.strip_prefix(MAGIC_1) {
             return Ok((Self::First, rest));
@@ -76,7 +76,7 @@ impl SealHead {
         }
     }
 
-    /// SECURITY: a file that somebody else wrote must not have the host take more memory and time than its own would.
+    /// SECURITY: a file that somebody else wrote must not make the host use more memory and time than its own files would.
     fn of_passphrase(rest: &[u8]) -> Result<(Self, &[u8]), HeadError> {
         let mut rest = rest;
         let mut number = || -> Option<u32> {
@@ -92,7 +92,7 @@ impl SealHead {
         Ok((Self::Passphrase(Cost { memory_kib, passes, lanes }, *salt), rest))
     }
 
-    /// As it is in the file.
+    /// The head as it is written in the file.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let two = |kind: u8, rest: &[u8]| [MAGIC_2, &[kind], rest].concat();
         match self {
@@ -106,7 +106,7 @@ impl SealHead {
         }
     }
 
-    /// The name of the file that its key is in.
+    /// The name of the key file.
     pub(super) fn key_file(&self) -> Option<String> {
         match self {
             Self::First | Self::File([0, 0, 0, 0, 0, 0, 0, 0]) => Some("vault.key".to_owned()),
@@ -115,17 +115,17 @@ impl SealHead {
         }
     }
 
-    /// That of the file in which the same is written next: form 1 is read, and never written.
+    /// The head with which the same vault is written next. Form 1 is read, but never written.
     pub(super) fn next(self) -> Self {
         if self == Self::First { Self::File([0; KEY_ID_BYTES]) } else { self }
     }
 
-    /// For another key in another file.
+    /// The head for a new key in a new file.
     pub(super) fn new_file() -> Result<Self, LocalError> {
         random().map(Self::File)
     }
 
-    /// For another passphrase, or the same with another salt.
+    /// The head for another passphrase, or for the same one with another salt.
     pub(super) fn new_passphrase(cost: Cost) -> Result<Self, LocalError> {
         random().map(|salt| Self::Passphrase(cost, salt))
     }
@@ -143,7 +143,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], LocalError> {
     key::random().ok_or(LocalError::Random)
 }
 
-/// The whole file.
+/// The whole file: the head and the sealed entries.
 pub(super) fn seal(head: &SealHead, key: &Key, plain: &[u8]) -> Result<Vec<u8>, LocalError> {
     let (head, nonce) = (head.bytes(), random::<NONCE_BYTES>()?);
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());
@@ -151,7 +151,7 @@ pub(super) fn seal(head: &SealHead, key: &Key, plain: &[u8]) -> Result<Vec<u8>, 
     Ok([&head[..], &nonce, &sealed].concat())
 }
 
-/// What is behind the head.
+/// The decrypted contents after the head.
 pub(super) fn open(head: &SealHead, key: &Key, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
     let cipher = XChaCha20Poly1305::new(key.as_slice().into());

@@ -1,4 +1,4 @@
-//! The vault of a home: what it keeps, what it refuses, and what is to be found in its files.
+//! Tests of the vault of a home: what it keeps, what it refuses, and what its files contain.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,11 +8,11 @@ use key::pinned;
 
 use crate::put::Put;
 
-/// What the sweeps over each byte of a file can pay for.
+/// A cost of Argon2 that is low enough to repeat it for each byte of a file.
 const CHEAP: Cost = Cost { memory_kib: 8, passes: 1, lanes: 1 };
 const PASSPHRASE: &[u8] = b"a passphrase of several words";
 
-/// Written by the program as it was when it knew form 1 only: `a` was set twice, at 7 and 9, and `gone` was revoked.
+/// A vault of form 1, written by an old version of the program: `a` was set twice, at 7 and 9, and `gone` was revoked.
 const FORM_1: &str = "6261696c697769636b207661756c7420310a6903ea945c8e1fe9bf07dcc6ebe153be123aa459e1c38c2d1330cedb22984bc69ff710161b092c92368e85214ebf\
     76a182195ec7de05cc6859158cad5798af43f3cf6c267710124576d649261f6db9722a3606ea2adcfe409e4be6accc31f2f570d4c06ba46f984c72062af97a7734\
     93b7f6195c17fe254e7f";
@@ -29,13 +29,13 @@ fn passphrase() -> KeySource {
     KeySource::Passphrase(Zeroizing::new(PASSPHRASE.to_vec()))
 }
 
-/// For its owner alone.
+/// Writes a file that only its owner may read.
 fn put(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// The names in a home, without the lock's.
+/// The names in a home, except for the lock.
 fn names(home: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name != "vault.lock");
@@ -91,7 +91,7 @@ fn a_new_value_waits_unseen_until_it_is_taken_over_or_given_up() {
     assert_eq!(vault.stage("a", secret("second-value")).unwrap(), 2);
     let (present, waiting) = (vault.get("a").unwrap(), vault.staged("a").unwrap());
     assert_eq!(((present.0.expose(), present.1), (waiting.0.expose(), waiting.1)), ((&b"first-value"[..], 1), (&b"second-value"[..], 2)));
-    assert!(matches!(vault.stage("a", secret("third-value")), Err(LocalError::Staged(_))), "it may be what the target knows by now");
+    assert!(matches!(vault.stage("a", secret("third-value")), Err(LocalError::Staged(_))), "it may be what the target has accepted");
     assert!(matches!(vault.set("a", secret("third-value"), 8), Err(LocalError::Staged(_))));
     assert_eq!(vault.promote("a", 9).unwrap().expose(), b"first-value");
     assert_eq!((vault.get("a").unwrap().0.expose(), vault.get("a").unwrap().1), (&b"second-value"[..], 2));
@@ -102,7 +102,7 @@ fn a_new_value_waits_unseen_until_it_is_taken_over_or_given_up() {
     assert_eq!(vault.stage("a", secret("third-value")).unwrap(), 3);
     assert_eq!(vault.list().unwrap(), listed(2, 9, true));
     vault.unstage("a").unwrap();
-    assert_eq!(vault.stage("a", secret("fourth-value")).unwrap(), 4, "no version is two values");
+    assert_eq!(vault.stage("a", secret("fourth-value")).unwrap(), 4, "no version has two values");
     vault.revoke("a").unwrap();
     assert!(matches!(vault.staged("a"), Err(LocalError::Revoked(_))) && matches!(vault.promote("a", 9), Err(LocalError::Revoked(_))));
     assert_eq!(vault.set("a", secret("fifth-value"), 10).unwrap(), 5);
@@ -145,13 +145,13 @@ fn no_value_is_in_any_file_and_none_may_be_read_by_others() {
     assert!(!format!("{vault:?} {:?}", passphrase()).contains("several"));
 }
 
-/// Cut short at every length, and one bit changed in every byte.
+/// The file is cut short at every length, and one bit is changed in every byte.
 fn nothing_else_opens(vault: &Local, home: &Path, refusals: fn(&LocalError) -> bool) {
     let whole = fs::read(home.join("vault")).unwrap();
     let refused = |bytes: &[u8]| {
         fs::write(home.join("vault"), bytes).unwrap();
         let err = vault.get("a").unwrap_err();
-        // A digit of the form that is another one by a bit looks like the form of a newer program.
+        // If one bit of the form's digit changes, the file can look like one of a newer program.
         let is_newer = matches!(err, LocalError::Newer { form: 3, .. }) && bytes.starts_with(b"bailiwick vault 3\n");
         assert!(refusals(&err) || is_newer, "{} bytes: {err:?}", bytes.len());
         assert!(vault.set("b", secret("other-value"), 8).is_err());
@@ -194,7 +194,7 @@ fn under_a_passphrase_nothing_opens_that_is_not_the_vault_under_that_passphrase(
     vault.rekey_at(&passphrase(), CHEAP).unwrap();
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     assert_eq!(names(home.path()), ["vault"]);
-    // What asks for another kind of key, or for more than a vault of ours does, is told so.
+    // A head with another kind of key, or with a higher cost than our vaults have, gives the corresponding error.
     nothing_else_opens(&vault, home.path(), |err| {
         use LocalError::{Costly, Keyring, NoKey, OtherPassphrase, Passphrase, Sealed};
         matches!(err, Sealed(_) | Costly(_) | Keyring { .. } | Passphrase | NoKey { .. } | OtherPassphrase { .. })
@@ -250,16 +250,16 @@ fn a_head_that_asks_for_more_memory_time_or_lanes_than_a_vault_does_is_not_tried
 fn a_vault_under_a_passphrase_opens_for_whoever_has_unlocked_it_or_can_read_the_passphrase() {
     let (home, elsewhere) = (home(), home());
     let vault = Local::new(home.path());
-    assert!(matches!(vault.unlock(PASSPHRASE), Err(LocalError::NotLocked(_))), "there is none");
+    assert!(matches!(vault.unlock(PASSPHRASE), Err(LocalError::NotLocked(_))), "there is no vault");
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     assert!(matches!(vault.unlock(PASSPHRASE), Err(LocalError::NotLocked(_))));
     vault.rekey(&passphrase()).unwrap();
     assert!(
         SealHead::of(&fs::read(home.path().join("vault")).unwrap()).is_ok_and(|(head, _)| matches!(head, SealHead::Passphrase(COST, _)))
     );
-    assert_eq!(names(home.path()), ["vault"], "no key lies beside it any more");
+    assert_eq!(names(home.path()), ["vault"], "there is no key beside it any more");
     let opens = |vault: &Local| vault.get("a").is_ok_and(|(value, _)| value.expose() == b"correct-horse-battery");
-    assert!(opens(&vault), "whoever sealed it has the key");
+    assert!(opens(&vault), "the process that sealed it has the key");
 
     let fresh = Local::new(home.path());
     assert!(matches!(fresh.get("a"), Err(LocalError::Locked(_))) && matches!(fresh.revoke("a"), Err(LocalError::Locked(_))));
@@ -281,7 +281,7 @@ fn a_vault_under_a_passphrase_opens_for_whoever_has_unlocked_it_or_can_read_the_
     fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
     assert!(opens(&reads));
 
-    // Another passphrase: what was unlocked before is locked again, and what reads its passphrase goes on with the new one.
+    // Another passphrase: a vault that was unlocked is locked again, and one with a passphrase file continues with the new one.
     let next = b"the passphrase after that one";
     vault.rekey_at(&KeySource::Passphrase(Zeroizing::new(next.to_vec())), CHEAP).unwrap();
     assert!(matches!(fresh.get("a"), Err(LocalError::Locked(_))) && matches!(reads.get("a"), Err(LocalError::OtherPassphrase { .. })));
@@ -331,10 +331,7 @@ fn every_key_is_changed_for_every_other_and_the_old_one_goes() {
 fn a_vault_under_a_key_of_the_key_ring_opens_with_that_key_only() {
     let (home, other) = (home(), home());
     let vault = Local::new(home.path());
-    assert!(
-        matches!(vault.rekey(&KeySource::Keyring), Err(LocalError::Keyring { .. })),
-        "nothing makes a key there that nobody has a copy of"
-    );
+    assert!(matches!(vault.rekey(&KeySource::Keyring), Err(LocalError::Keyring { .. })), "no key is made there without a copy elsewhere");
     let description = |home: &Path| format!("bailiwick-vault:{}", home.canonicalize().unwrap().display());
     let Some(key) = Put::new(&description(home.path()), &[7; 32]) else { return };
     vault.rekey(&KeySource::Keyring).unwrap();
@@ -376,7 +373,7 @@ fn what_a_write_left_behind_that_was_cut_off_goes_with_the_next_one_and_nothing_
     let vault = Local::new(home.path());
     vault.set("a", secret("correct-horse-battery"), 7).unwrap();
     let others = ["vault.new", "vault.newer", "vault.new1x", "vault.key.pub", "vault.key.0123", "vaults", "key"];
-    // A vault half written, a key half written, and a key that no vault was sealed under yet.
+    // A vault that was half written, a key that was half written, and a key under which no vault is sealed yet.
     let left = ["vault.1.0.new", "vault.key.4194304.17.new", "vault.key.0123456789abcdef"];
     others.iter().chain(&left).for_each(|name| put(&home.path().join(name), b"bailiwick vault 2\n"));
     vault.set("b", secret("other-value"), 8).unwrap();
@@ -386,7 +383,7 @@ fn what_a_write_left_behind_that_was_cut_off_goes_with_the_next_one_and_nothing_
     assert_eq!(vault.get("a").unwrap().0.expose(), b"correct-horse-battery");
 }
 
-/// A change of the key goes through while others read, and none of them is told that the vault is broken.
+/// The key can be changed while others read, and none of them gets the error that the vault is broken.
 #[test]
 fn whoever_reads_while_the_key_is_changed_gets_the_value() {
     let home = home();

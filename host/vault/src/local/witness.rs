@@ -1,4 +1,4 @@
-//! Changes of the vault that somebody sees before they are made: so that each is on the record, or is not made.
+//! Changes of the vault with a witness that sees each change first, so that a change is either on the record or not made.
 
 use std::path::Path;
 
@@ -8,26 +8,25 @@ use super::entries::VaultEntries;
 use super::{COST, KeySource, Listed, Local, LocalError};
 use crate::secret::Secret;
 
-/// What is about to be changed.
+/// A change that is about to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Changing<'a> {
     /// The file of the vault.
     pub path: &'a Path,
-    /// What it will hold, sealed.
+    /// Its future contents, sealed.
     pub bytes: &'a [u8],
     /// What will be known of its secrets.
     pub listed: &'a [Listed],
 }
 
-/// Called under the lock of the vault, when everything about a change is decided and nothing of it is in the file yet. If it fails, the vault
-/// stays as it was.
+/// Is called under the lock of the vault, when a change is decided and the file is still unchanged. If it fails, the vault stays as it was.
 pub type VaultWitness<'a> = dyn Fn(&Changing<'_>) -> std::io::Result<()> + 'a;
 
 pub(super) fn nobody(_: &Changing<'_>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The changes that a person makes: each as in [`Local`], with a witness.
+/// The changes that a person makes. Each is a method of [`Local`], with a witness.
 pub struct Witnessed<'a> {
     local: &'a Local,
     witness: &'a VaultWitness<'a>,
@@ -105,7 +104,7 @@ impl Witnessed<'_> {
 }
 
 impl Local {
-    /// For changes that somebody is to see before they are made.
+    /// The methods for changes that a witness must see first.
     pub fn witnessed<'a>(&'a self, witness: &'a VaultWitness<'a>) -> Witnessed<'a> {
         Witnessed { local: self, witness }
     }

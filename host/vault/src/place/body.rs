@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use super::encode::{check_no_field, percent};
 use super::{Outgoing, PlaceError, alike};
 
-/// At the end of a form that has no such field yet.
+/// Adds a field at the end of a form that does not have this field yet.
 pub(super) fn form(value: &[u8], name: &str, request: &mut Outgoing<'_>) -> Result<(), PlaceError> {
     check_plain(request.headers)?;
     if !is_form(request.headers) {
         return Err(PlaceError::NotForm);
     }
     check_no_field(request.body, name)?;
-    // Java's and PHP's servers put both together, each in its own order.
+    // Servers in Java and PHP merge query and form, each in its own order.
     check_no_field(request.target.query.as_deref().unwrap_or_default().as_bytes(), name)?;
     let value = percent(value);
     let own = &*request.body;
@@ -24,7 +24,7 @@ pub(super) fn form(value: &[u8], name: &str, request: &mut Outgoing<'_>) -> Resu
     Ok(())
 }
 
-/// First in an object that has no such field yet; gives the value as it stands there, without its quotes.
+/// Adds the first field of an object that does not have this field yet. Returns the value as it is written there, without its quotes.
 pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Result<Zeroizing<Vec<u8>>, PlaceError> {
     check_plain(request.headers)?;
     if !content_type(request.headers).is_some_and(|essence| essence == "application/json" || essence.ends_with("+json")) {
@@ -45,19 +45,19 @@ pub(super) fn json(value: &[u8], field: &str, request: &mut Outgoing<'_>) -> Res
     Ok(Zeroizing::new(value.get(1..value.len() - 1).unwrap_or_default().to_vec()))
 }
 
-/// With room for the worst that escaping does to a text without control characters.
+/// A JSON string. The buffer has room for the longest escaped form of a text without control characters.
 fn quoted(text: &str) -> Result<Zeroizing<Vec<u8>>, PlaceError> {
     let mut to = Zeroizing::new(Vec::with_capacity(text.len() * 2 + 2));
     serde_json::to_writer(&mut *to, text).map_err(|_| PlaceError::NotText)?;
     Ok(to)
 }
 
-/// SECURITY: Go takes `Password`, and `paſſword`, for `password`, and the last one counts; C programs end a name at its NUL.
+/// SECURITY: Go accepts `Password`, and `paſſword`, for `password`, and the last field counts. C programs end a name at its NUL.
 fn fold(name: &str) -> String {
     name.split('\0').next().unwrap_or_default().to_uppercase().to_lowercase()
 }
 
-/// Looks for a field among those of the outermost object.
+/// Searches the fields of the outermost object for one name.
 struct Fields {
     name: String,
 }
@@ -104,7 +104,7 @@ fn check_plain(headers: &[Header]) -> Result<(), PlaceError> {
 
 /// The one content type, in lower case and without its parameters.
 ///
-/// SECURITY: in `ibm037` or UTF-16 the server would read other names than those that are seen here, so there is no such type.
+/// SECURITY: with `ibm037` or UTF-16 the server would read other names than those that are checked here. So such a type is refused.
 fn content_type(headers: &[Header]) -> Option<String> {
     let mut all = headers.iter().filter(|header| alike(&header.name, "content-type"));
     let (one, None) = (all.next()?, all.next()) else { return None };

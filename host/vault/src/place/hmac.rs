@@ -1,4 +1,4 @@
-//! A keyed hash of what is sent, as webhooks have it.
+//! A keyed hash of what is sent, as webhooks use it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ fn algorithm(hash: Hash) -> Algorithm {
     }
 }
 
-/// What stands for the words in braces.
+/// The texts that replace the words in braces.
 struct Parts<'a> {
     timestamp: &'a str,
     method: &'a str,
@@ -44,9 +44,9 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Hands out what is signed, a piece at a time.
+    /// Passes what is signed to `to`, one piece at a time.
     ///
-    /// SECURITY: only the template is looked through for words: one that the guest writes into its path or body stands for itself.
+    /// SECURITY: words are replaced in the template only. A word in braces that the guest writes into its path or body stands for itself.
     fn fill(&self, template: &str, mut to: impl FnMut(&[u8])) -> Result<(), PlaceError> {
         let (mut rest, mut bodies) = (template, 0);
         while let Some(at) = rest.find(['{', '}']) {

@@ -1,4 +1,4 @@
-//! A JWT that is made for one request (RFC 7519), signed as RFC 7515, RFC 7518 and RFC 8037 have it.
+//! A JWT that is made for one request (RFC 7519). It is signed according to RFC 7515, RFC 7518 and RFC 8037.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 use super::{Outgoing, PlaceError, Placed, made, set_header};
 use crate::secret::{PKCS1, PKCS8, Secret};
 
-/// A server whose clock is behind would take a token of this moment for one of the future; GitHub advises a minute.
+/// The token is dated this much earlier. A server whose clock is slow would otherwise see a token from the future; GitHub recommends a
+/// minute.
 const DRIFT_S: u64 = 60;
-/// BOUND: longest life of a token; servers take an hour at most.
+/// BOUND: longest lifetime of a token. Servers accept at most an hour.
 const LIFETIME_S_MAX: u64 = 3600;
 
 pub(super) fn place(secret: &Secret, jwt: &Jwt, request: &mut Outgoing<'_>, now_unix_s: u64) -> Result<Placed, PlaceError> {
@@ -22,11 +23,11 @@ pub(super) fn place(secret: &Secret, jwt: &Jwt, request: &mut Outgoing<'_>, now_
     token.push('.');
     token.push_str(&signature);
     set_header(request.headers, "authorization", &[b"Bearer ", token.as_bytes()])?;
-    // SECURITY: all but the signature can be guessed, so it is looked for alone as well.
+    // SECURITY: everything except the signature can be guessed, so the signature is also searched for alone.
     Ok(Placed { made: [made(token.as_bytes())?, made(signature.as_bytes())?].into_iter().flatten().collect() })
 }
 
-/// Header and claims, each in base 64.
+/// The header and the claims, each in base 64.
 fn unsigned(jwt: &Jwt, now_unix_s: u64) -> Result<String, PlaceError> {
     let hosts_own = |name: &String| name == "iat" || name == "exp";
     if jwt.claims.keys().any(hosts_own) || !(1..=LIFETIME_S_MAX).contains(&jwt.lifetime_s) {
@@ -46,9 +47,9 @@ fn unsigned(jwt: &Jwt, now_unix_s: u64) -> Result<String, PlaceError> {
     Ok(format!("{}.{}", encoded(header), encoded(claims)))
 }
 
-/// Signs with a key in the form that [`Secret::of_text`] gives it.
+/// Signs with a key in the form that [`Secret::of_text`] returns.
 ///
-/// What is known of the key while it is used is in memory of `ring`, which does not overwrite it.
+/// While the key is used, parts of it are in memory of `ring`, which does not overwrite them.
 pub(super) fn sign(algorithm: JwtAlgorithm, secret: &Secret, message: &[u8]) -> Result<Vec<u8>, PlaceError> {
     let (label, key) = secret.private_key().ok_or(PlaceError::Key)?;
     let random = SystemRandom::new();
@@ -59,7 +60,7 @@ pub(super) fn sign(algorithm: JwtAlgorithm, secret: &Secret, message: &[u8]) -> 
             let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key, &random).map_err(|_| PlaceError::Key)?;
             Ok(pair.sign(&random, message).map_err(|_| PlaceError::Unsigned)?.as_ref().to_vec())
         }
-        // Version 1 of PKCS#8, as OpenSSL writes it, does not say the public key; then there is none to hold the private one against.
+        // PKCS#8 version 1, as OpenSSL writes it, does not contain the public key, so the private key can't be checked against it.
         (JwtAlgorithm::EdDsa, PKCS8) => {
             let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key).map_err(|_| PlaceError::Key)?;
             Ok(pair.sign(message).as_ref().to_vec())

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 in `Authorization`, as the «Reference: Signature Version 4» of AWS' IAM guide has it.
+//! AWS Signature Version 4 in the `Authorization` header, according to the «Reference: Signature Version 4» in AWS' IAM guide.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::encode::{decoded, decoded_form, hex, percent};
 use super::{Outgoing, PlaceError, Placed, check_free, made, set_header};
 
-/// What the host says, or what would say it another time.
+/// Headers that only the host may set, because they state the time or the signature.
 const HOSTS_OWN: &[&str] = &["authorization", "date", "host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
 
 pub(super) fn place(value: &[u8], sigv4: &Sigv4, request: &mut Outgoing<'_>, now_unix_s: u64) -> Result<Placed, PlaceError> {
@@ -32,7 +32,7 @@ pub(super) fn place(value: &[u8], sigv4: &Sigv4, request: &mut Outgoing<'_>, now
     Ok(Placed { made: made(signature.as_bytes())?.into_iter().collect() })
 }
 
-/// SECURITY: a signature in the query would be another one than the host's, of another key or another time.
+/// SECURITY: a signature in the query would be another one than the host's, with another key or another time.
 fn check_no_signing(query: &str) -> Result<(), PlaceError> {
     let signs = |pair: &str| {
         let name = decoded_form(pair.split('=').next().unwrap_or_default().as_bytes());
@@ -46,9 +46,9 @@ fn is_signed(header: &Header) -> bool {
     name == "content-type" || name.starts_with("x-amz-")
 }
 
-/// Where and when a signature counts.
+/// The region, the service and the day for which a signature is valid.
 pub(super) struct Scope<'a> {
-    /// `20150830`.
+    /// The day, for example `20150830`.
     pub(super) day: &'a str,
     pub(super) region: &'a str,
     pub(super) service: &'a str,
@@ -60,7 +60,7 @@ impl Scope<'_> {
     }
 }
 
-/// Names in lower case, in order; values without blanks that say nothing, those of one name together.
+/// Header names in lower case, in order. Values have no superfluous blanks; values of the same name are joined.
 pub(super) struct CanonicalHeaders(BTreeMap<String, Vec<u8>>);
 
 impl CanonicalHeaders {
@@ -92,15 +92,15 @@ pub(super) fn canonical_request(method: &str, path: &str, query: &str, headers: 
     to
 }
 
-/// The path as it is sent, encoded once more; S3 takes it apart first, and so do we then.
+/// The path as it is sent, encoded once more. S3 decodes it first, so for S3 it is decoded here too.
 ///
-/// There is nothing to be folded: a path with `.` or `..` or an empty segment is no target.
+/// No segments need to be removed: a path with `.`, `..` or an empty segment is not a valid target.
 pub(super) fn canonical_path(path: &str, once: bool) -> String {
     let encoded = |segment: &str| if once { percent(&decoded(segment.as_bytes())) } else { percent(segment.as_bytes()) };
     path.split('/').map(|segment| encoded(segment).to_string()).collect::<Vec<_>>().join("/")
 }
 
-/// In the order of what is encoded; a `+` is a blank, as the servers of AWS have it.
+/// The query, sorted by its encoded parts. A `+` means a blank, as in the servers of AWS.
 pub(super) fn canonical_query(query: &str) -> String {
     let encoded = |text: &str| percent(&decoded_form(text.as_bytes())).to_string();
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -109,7 +109,7 @@ pub(super) fn canonical_query(query: &str) -> String {
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// In hexadecimal.
+/// The signature in hexadecimal.
 pub(super) fn signature(secret: &[u8], scope: &Scope<'_>, time: &str, canonical: &[u8]) -> Zeroizing<String> {
     let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{}\n{}", scope.written(), *hex(digest(&SHA256, canonical).as_ref()));
     let first = Zeroizing::new([b"AWS4", secret].concat());
@@ -122,7 +122,7 @@ fn mac(key: &[u8], of: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(sign(&Key::new(HMAC_SHA256, key), of).as_ref().to_vec())
 }
 
-/// `20150830T123600Z`.
+/// A time such as `20150830T123600Z`.
 pub(super) fn amz_time(unix_s: u64) -> String {
     let (date, seconds) = (vocabulary::Date::of_day(unix_s / 86_400), unix_s % 86_400);
     format!("{}T{:02}{:02}{:02}Z", date.digits(), seconds / 3600, seconds / 60 % 60, seconds % 60)

@@ -1,4 +1,4 @@
-//! Every placement, with what hostile requests put in its way.
+//! Tests of every placement, with hostile requests.
 
 mod jwt;
 mod signed;
@@ -10,13 +10,13 @@ use vocabulary::{Header, HttpTarget, Method, Placement, Scheme};
 use super::{Outgoing, PlaceError, Placed, place};
 use crate::secret::Secret;
 
-/// The time of AWS' published examples.
+/// The time in AWS' published examples.
 const NOW: u64 = 1_440_938_160;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
-/// A whole request.
+/// A complete request.
 #[derive(Clone, Debug)]
 struct Request {
     method: Method,
@@ -65,7 +65,7 @@ fn header(name: &str) -> Placement {
     Placement::Header { name: name.to_owned(), before: "token ".to_owned(), after: ";v=1".to_owned() }
 }
 
-/// A server may give back in hexadecimal what it was sent.
+/// A server may return in hexadecimal what it received.
 #[test]
 fn what_is_written_otherwise_than_the_value_is_looked_for_as_well() {
     let percent = || vec!["correct%20%22horse%22"];
@@ -180,7 +180,7 @@ fn no_value_leaves_its_segment() {
     assert_eq!(long.target.path.len(), 4096);
 }
 
-/// What a parameter is made of must not change what stands around it: read back as a server does, it is the value and nothing else moved.
+/// No character of a value may change the text around it: parsed as a server does, the field has the value, and all else is unchanged.
 #[test]
 fn every_letter_of_a_value_stays_where_it_is_put() {
     let of_place = |placed: &str, before: &str, after: &str| {

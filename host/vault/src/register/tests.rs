@@ -1,4 +1,4 @@
-//! Which values the list has and for how long, and which callers wait for the disk.
+//! Tests of which values the list has, for how long, and which callers wait for the disk.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -18,7 +18,7 @@ fn found(register: &Register, now_s: u64) -> Vec<String> {
     register.after(0, now_s).iter().map(|it| String::from_utf8(it.value.secret.expose().to_vec()).unwrap()).collect()
 }
 
-/// A register as the next process of the home would have it.
+/// A register as in the next process of the home.
 fn next(folder: &tempfile::TempDir, now_s: u64) -> Vec<String> {
     let register = Register::new(Local::new(folder.path()));
     register.refresh(now_s).unwrap();
@@ -34,7 +34,7 @@ fn a_value_that_was_made_is_known_to_the_next_process_until_it_lapses_and_one_of
     assert_eq!(next(&folder, 3599), ["token-of-an-hour"]);
     assert!(next(&folder, 3600).is_empty());
     let file = std::fs::read(folder.path().join("vault.live")).unwrap();
-    assert!(!file.windows(8).any(|window| window == b"token-of"), "never in clear");
+    assert!(!file.windows(8).any(|window| window == b"token-of"), "never in clear text");
 }
 
 #[test]
@@ -44,11 +44,11 @@ fn where_there_is_no_room_no_other_value_is_noted_and_none_is_forgotten() {
     register.note(vec![value("token-number-1", Some(10))], 1).unwrap();
     register.note(vec![value("token-number-2", Some(20))], 1).unwrap();
     assert!(matches!(register.note(vec![value("token-number-3", Some(30))], 1), Err(LocalError::FullOfLive)));
-    assert_eq!(found(&register, 1), ["token-number-1", "token-number-2"], "none is forgotten for want of room");
+    assert_eq!(found(&register, 1), ["token-number-1", "token-number-2"], "no value is forgotten for lack of room");
     register.note(vec![value("token-number-2", Some(15))], 1).unwrap();
-    assert_eq!(found(&register, 16), ["token-number-2"], "one that is known takes no room, and keeps its longer time");
+    assert_eq!(found(&register, 16), ["token-number-2"], "a known value takes no further room, and keeps its longer time");
     register.note(vec![value("token-number-3", Some(30))], 10).unwrap();
-    assert_eq!(found(&register, 10), ["token-number-2", "token-number-3"], "what has lapsed makes room");
+    assert_eq!(found(&register, 10), ["token-number-2", "token-number-3"], "values that have expired make room");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn what_is_replaced_given_up_or_revoked_in_the_vault_is_looked_for_and_what_is_i
     assert_eq!(next(&folder, now_s), ["first-value", "third-value", "second-value"]);
     let register = Register::new(Local::new(folder.path()));
     register.refresh(now_s).unwrap();
-    assert!(register.after(0, now_s).iter().all(|it| it.value.hosts == ["api.test".parse().unwrap()]), "with where they may go");
+    assert!(register.after(0, now_s).iter().all(|it| it.value.hosts == ["api.test".parse().unwrap()]), "each with its hosts");
     assert!(next(&folder, now_s + 31 * 24 * 3600).is_empty());
 }
 
@@ -116,7 +116,7 @@ fn a_list_that_was_changed_in_its_middle_is_refused_and_a_value_is_revoked_never
     bent[first - 5] ^= 1;
     std::fs::write(&path, &bent).unwrap();
     assert!(matches!(Register::new(Local::new(folder.path())).refresh(1), Err(LocalError::Sealed(_))));
-    assert!(local.revoke("key").is_err(), "the fault is told");
+    assert!(local.revoke("key").is_err(), "the error is returned");
     assert!(matches!(local.get("key"), Err(LocalError::Revoked(_))), "and the value is gone");
     std::fs::write(&path, &whole).unwrap();
     Register::new(Local::new(folder.path())).refresh(1).unwrap();
@@ -147,22 +147,22 @@ fn a_file_that_was_cut_off_while_it_was_written_loses_the_last_value_alone_and_a
     assert_eq!(next(&folder, 1), ["token-number-1"]);
     let again = Register::new(Local::new(folder.path()));
     again.note(vec![value("token-number-3", Some(100))], 1).unwrap();
-    assert_eq!(next(&folder, 1), ["token-number-1", "token-number-3"], "nothing is written behind what is broken");
+    assert_eq!(next(&folder, 1), ["token-number-1", "token-number-3"], "nothing is written after what is broken");
     std::fs::write(&path, b"bailiwick live 1\nsomething else").unwrap();
     assert!(matches!(Register::new(Local::new(folder.path())).refresh(1), Err(LocalError::Sealed(_))));
 }
 
-/// Waits until a thread waits for the lock of this file, as the kernel's own table has it (proc(5)).
+/// Waits until a thread waits for the lock of this file, according to the kernel's table of locks (proc(5)).
 fn until_it_waits_for(thread: &std::thread::JoinHandle<()>, file: &std::fs::File) {
     let inode = format!(":{} ", file.metadata().unwrap().ino());
     let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&inode);
     while !std::fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
-        assert!(!thread.is_finished(), "it waits for nobody");
+        assert!(!thread.is_finished(), "it does not wait");
         std::thread::yield_now();
     }
 }
 
-/// The lock of the vault is held, as another process may hold it.
+/// Holds the lock of the vault, as another process may do.
 #[test]
 fn whoever_asks_which_values_there_are_waits_for_no_other_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ fn whoever_asks_which_values_there_are_waits_for_no_other_process() {
     let asking = std::thread::spawn(move || found(&asks, 1).into_iter().for_each(|value| other.send(value).unwrap()));
     // A value that is not on disk yet is not in the list.
     let first = told.recv_timeout(std::time::Duration::from_secs(20));
-    // A value that is noted already needs no disk either.
+    // A value that was added before needs no disk either.
     let known = notes("token-number-1");
     let second = told.recv_timeout(std::time::Duration::from_secs(20));
     drop(lock);
@@ -232,7 +232,7 @@ fn a_value_of_another_process_is_known_although_noting_one_failed_meanwhile() {
     let (here, there) = (Register::new(Local::new(folder.path())), Register::new(Local::new(folder.path())));
     here.note(vec![value("token-of-here", Some(3600))], 1).unwrap();
     there.note(vec![value("token-of-there", Some(3600))], 1).unwrap();
-    // So many bytes have the file written anew, for which the vault's key is needed.
+    // So many bytes cause a rewrite of the file, which needs the vault's key.
     let key = folder.path().join("vault.key");
     std::fs::rename(&key, folder.path().join("away")).unwrap();
     let long: Vec<Outstanding> = (0..1200).map(|n| value(&format!("{n:04000}"), Some(3600))).collect();

@@ -7,13 +7,13 @@ use std::ops::Range;
 use super::escape::number;
 use super::view::{Chars, View};
 
-/// A byte that is no digit of base 64.
+/// A byte that is not a digit of base 64.
 const NONE: u8 = 64;
-/// What each byte is in base 64.
+/// The value of each byte as a digit of base 64.
 const SEXTETS: [u8; 256] = sextets();
-/// What each byte is in a run of hexadecimal or decimal numbers.
+/// The kind of each byte in a run of hexadecimal or decimal numbers.
 const KINDS: [DigitKind; 256] = kinds();
-/// The search looks at one letter in this many. A run of base 64 has at least this many on one line.
+/// The search checks one byte in this many. A run of base 64 has at least this many on one line.
 const STEP: usize = 8;
 /// BOUND: white space at a line break within base 64.
 const BREAK_BYTES_MAX: usize = 32;
@@ -74,27 +74,28 @@ fn is_number(byte: u8) -> bool {
     kind(byte) != DigitKind::Other
 }
 
-/// The longest stretch around a place in which every byte passes, not beginning before `floor`.
+/// The longest stretch around a place in which every byte passes. It does not begin before `floor`.
 fn around(text: &[u8], floor: usize, at: usize, is_in: impl Fn(u8) -> bool) -> Range<usize> {
     let (before, after) = (text.get(floor..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
     let start = before.iter().rposition(|byte| !is_in(*byte)).map_or(floor, |last| floor + last + 1);
     start..at + 1 + after.iter().position(|byte| !is_in(*byte)).unwrap_or(after.len())
 }
 
-/// Whether a stretch of so many bytes can be around a place. It reaches half as far to one side at least, so a few bytes rule out most places.
+/// Whether a stretch of `length` bytes can be around a place. It reaches at least half as far to one side, so a few bytes rule out most
+/// places.
 fn may_be_around(text: &[u8], at: usize, length: usize, is_in: impl Fn(u8) -> bool) -> bool {
     let (half, quarter) = (length / 2, length / 4);
     let near = at.checked_sub(half).and_then(|start| text.get(start..=at + half));
     let Some(near) = near else { return text.get(at).is_some_and(|byte| is_in(*byte)) };
     let passes = |at: usize| near.get(at).is_some_and(|byte| is_in(*byte));
-    // Without a branch between them: in data that is no text, each would be a surprise to the processor.
+    // There is no branch between them: in data that is not text, the processor would mispredict each one.
     passes(half) & ((passes(0) & passes(half - quarter)) | (passes(half + quarter) & passes(2 * half)))
 }
 
-/// All views of runs of base 64 that are long enough to hold a value of so many bytes, and do not end before `from`.
+/// All views of runs of base 64 that are long enough for a value of `shortest` bytes, and that do not end before `from`.
 pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut search: impl FnMut(&View<'_>)) {
     let digits_min = (shortest * 8).div_ceil(6);
-    // The last line may be short, so the line before it is looked at again.
+    // The last line may be short, so the line before it is checked again.
     let (mut floor, mut at) = (0, from.saturating_sub(BREAK_BYTES_MAX + STEP));
     while at < text.len() {
         if !may_be_around(text, at, STEP, is_sextet) {
@@ -112,7 +113,7 @@ pub(super) fn base64(text: &[u8], from: usize, shortest: usize, mut search: impl
     }
 }
 
-/// Base 64 over several lines.
+/// A run of base 64 over several lines.
 struct Lines {
     start: usize,
     end: usize,
@@ -179,7 +180,8 @@ fn from_sextets(digits: &[u8], skipped: usize) -> Vec<u8> {
     bytes
 }
 
-/// All views of runs of hexadecimal digits, and of lists of numbers, that are long enough for a value of so many bytes, and do not end before `from`.
+/// All views of runs of hexadecimal digits, and of lists of numbers, that are long enough for a value of `shortest` bytes and that do not
+/// end before `from`.
 pub(super) fn numbers(text: &[u8], from: usize, shortest: usize, mut search: impl FnMut(&View<'_>)) {
     // A byte takes two hexadecimal digits, or one decimal digit and a separator.
     let bytes_min = shortest * 2 - 1;

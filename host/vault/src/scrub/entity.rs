@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::escape::{Decoded, number};
 
-/// Names of characters in ASCII (HTML, section 13.5), and what they stand for.
+/// Names of ASCII characters (HTML, section 13.5), and the characters that they stand for.
 const NAMES: &[(&[u8], u8)] = &[
     (b"Hat", b'^'),
     (b"NewLine", b'\n'),
@@ -52,7 +52,7 @@ const NAMES: &[(&[u8], u8)] = &[
     (b"GT", b'>'),
     (b"LT", b'<'),
 ];
-/// These were taken without a semicolon before there was a standard, and still are.
+/// Names that were accepted without a semicolon before there was a standard, and still are.
 const WITHOUT_SEMICOLON: [(&[u8], u8); 5] = [(b"amp", b'&'), (b"AMP", b'&'), (b"lt", b'<'), (b"gt", b'>'), (b"quot", b'"')];
 /// Names of the characters from U+00A0 to U+00FF, in order.
 const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para \
@@ -63,7 +63,7 @@ ugrave uacute ucirc uuml yacute thorn yuml";
 /// BOUND: bytes of the longest of these names.
 const NAME_BYTES_MAX: usize = 12;
 
-/// The character at the beginning of a text that begins with `&`. An ampersand that is escaped itself may begin one as well.
+/// The character at the beginning of a text that begins with `&`. The ampersand may itself be escaped.
 pub(super) fn decoded(text: &[u8]) -> Option<Decoded> {
     let mut at = 1;
     let mut found = one(text.get(at..)?)?;
@@ -76,7 +76,7 @@ pub(super) fn decoded(text: &[u8]) -> Option<Decoded> {
     Some(found)
 }
 
-/// What comes after the ampersand.
+/// The character for the text after the ampersand.
 fn one(text: &[u8]) -> Option<Decoded> {
     match text {
         [b'#', b'x' | b'X', digits @ ..] => numbered(digits, 16, 2),
@@ -85,7 +85,7 @@ fn one(text: &[u8]) -> Option<Decoded> {
     }
 }
 
-/// The semicolon may be missing; browsers take the number as well.
+/// A character by its number. The semicolon may be missing, which browsers accept too.
 fn numbered(text: &[u8], base: u32, before: usize) -> Option<Decoded> {
     let (number, digits) = number(text, base)?;
     let end = usize::from(text.get(digits) == Some(&b';'));

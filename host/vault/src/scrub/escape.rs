@@ -1,18 +1,18 @@
 //! Escapes of one character each: percent, HTML entities and backslashes, as programs write them in any mixture.
 //!
 //! Escapes of escapes of the same kind are decoded in one step: `%2541` and `&amp;#65;` become an `A`, and several backslashes become at
-//! most one. So it does not matter where in a run of them a text begins. If a value contains such letters itself, the form that this
-//! decoder makes of it is looked for, too.
+//! most one. So it does not matter where in a run of them a text begins. If a value itself contains such letters, the form that this
+//! decoder makes of it is searched for, too.
 
 use memchr::memchr3;
 
 use super::entity;
 use super::view::Chars;
 
-/// BOUND: digits of a number that stands for a character; more than ordinary programs write.
+/// BOUND: digits of a number that stands for a character. Ordinary programs write fewer.
 const DIGITS_MAX: usize = 10;
 
-/// What an escape stands for, and how many bytes it takes.
+/// The character that an escape stands for, and the number of bytes of the escape.
 pub(super) struct Decoded {
     pub(super) bytes: [u8; 4],
     pub(super) len: usize,
@@ -31,7 +31,7 @@ impl Decoded {
     }
 }
 
-/// A text without its escapes; nothing, if it has none.
+/// A text without its escapes. `None` if it has none.
 pub(super) fn unescaped(text: &[u8]) -> Option<Chars> {
     let mut chars: Option<Chars> = None;
     let (mut done, mut at) = (0, 0);
@@ -50,7 +50,7 @@ pub(super) fn unescaped(text: &[u8]) -> Option<Chars> {
     })
 }
 
-/// Where the next escape may begin. Escapes often follow each other at once: a search is set up only where none does.
+/// The place where the next escape may begin. Escapes often follow each other directly, so a search is set up only where none does.
 fn next_sign(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     match rest.first()? {
@@ -67,7 +67,8 @@ fn escape(text: &[u8]) -> Option<Decoded> {
     }
 }
 
-/// RFC 3986, a percent sign that is escaped itself as often as it may be; and `%uXXXX`, as old JavaScript writes it.
+/// Percent-encoding (RFC 3986) in which the percent sign may itself be escaped any number of times; and `%uXXXX`, as old JavaScript writes
+/// it.
 fn percent(text: &[u8]) -> Option<Decoded> {
     let mut at = 1;
     while text.get(at..at + 2) == Some(b"25") && (hex(text, at + 2, 2).is_some() || is_unit(text, at + 2)) {
@@ -84,7 +85,7 @@ fn is_unit(text: &[u8], at: usize) -> bool {
     matches!(text.get(at), Some(b'u' | b'U')) && hex(text, at + 1, 4).is_some()
 }
 
-/// What JSON, JavaScript, C, Python and Rust write behind backslashes, however many of them there are.
+/// Escapes with backslashes in JSON, JavaScript, C, Python and Rust, with any number of backslashes.
 fn backslashes(text: &[u8]) -> Option<Decoded> {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     // If the backslashes escape nothing else, they stand for a backslash.
@@ -114,7 +115,7 @@ fn octal(text: &[u8], slashes: usize) -> Option<Decoded> {
     Some(Decoded::byte(u8::from_str_radix(digits, 8).ok()?, slashes + 3))
 }
 
-/// `uXXXX` or `u{X…}` after backslashes; a letter of two units of UTF-16 in two such.
+/// `uXXXX` or `u{X…}` after backslashes. A letter with two units of UTF-16 takes two of these.
 fn unit(text: &[u8], slashes: usize) -> Option<Decoded> {
     if text.get(slashes + 1) == Some(&b'{') {
         let (number, digits) = number(text.get(slashes + 2..)?, 16)?;
@@ -131,12 +132,12 @@ fn unit(text: &[u8], slashes: usize) -> Option<Decoded> {
     Decoded::letter(u32::from(pair), end + more + 5)
 }
 
-/// The number in that many hexadecimal digits at a place.
+/// The number in `digits` hexadecimal digits at a place.
 pub(super) fn hex(text: &[u8], at: usize, digits: usize) -> Option<u32> {
     text.get(at..at + digits)?.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// A number of any length at the beginning of a text, and how many digits it has.
+/// A number of any length at the beginning of a text, and the number of its digits.
 pub(super) fn number(text: &[u8], base: u32) -> Option<(u32, usize)> {
     let digits = text.iter().take(DIGITS_MAX).map_while(|digit| char::from(*digit).to_digit(base));
     let (number, digits) =

@@ -1,6 +1,6 @@
-//! Values in header fields and trailers: in a name, in a value, and spread over several of them, or over these and a body.
+//! Values in header fields and trailers: in a name, in a value, spread over several of them, or spread over these and a body.
 //!
-//! Names come in lower case, so letters of either case are the same there.
+//! Names arrive in lower case, so they are searched without regard to case.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::marks::Hits;
 use super::search::Search;
 use super::set::Set;
 
-/// Where a part stands.
+/// Where a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldPlace {
     /// The name of a field.
@@ -20,7 +20,7 @@ pub(super) enum FieldPlace {
     Value(usize),
     /// The bytes of the body that are still held.
     Body,
-    /// Bytes that were given out before. They can't be changed any more.
+    /// Bytes that were passed on before. They can't be changed any more.
     Earlier,
 }
 
@@ -30,7 +30,7 @@ struct Part {
     bytes: Vec<u8>,
 }
 
-/// The bytes that are to become stars.
+/// A range of bytes that become stars.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Star {
     pub(super) place: FieldPlace,
@@ -51,14 +51,14 @@ impl Parts {
         self
     }
 
-    /// Names and values of fields, of which the first has this number.
+    /// Adds the names and values of fields. `first` is the number of the first field.
     pub(super) fn with_fields(self, first: usize, fields: &[Header]) -> Self {
         (first..).zip(fields).fold(self, |parts, (at, field)| {
             parts.with(FieldPlace::Name(at), field.name.as_bytes()).with(FieldPlace::Value(at), &field.value)
         })
     }
 
-    /// The same parts, given out.
+    /// The same parts, marked as passed on.
     pub(super) fn earlier(self) -> Self {
         Self(self.0.into_iter().map(|part| Part { place: FieldPlace::Earlier, ..part }).collect())
     }
@@ -68,7 +68,7 @@ impl Parts {
         self
     }
 
-    /// All bytes of values that are in one part, or in neighbouring parts.
+    /// All bytes of values that are within one part, or within neighbouring parts.
     pub(super) fn whole(&self, exact: &Search<'_>, folded: &Search<'_>) -> Vec<Star> {
         let mut stars = Vec::new();
         for part in &self.0 {
@@ -132,7 +132,7 @@ pub(super) fn write(mut stars: Vec<Star>, fields: &mut [Header], hits: &mut Hits
         if matches!(place, FieldPlace::Name(_)) {
             let mut name = std::mem::take(&mut field.name).into_bytes();
             name.get_mut(start..end).into_iter().flatten().for_each(|byte| *byte = b'*');
-            // A star is a letter of names, too.
+            // A star is a valid character of a name, too.
             field.name = String::from_utf8_lossy(&name).into_owned();
         } else {
             field.value.get_mut(start..end).into_iter().flatten().for_each(|byte| *byte = b'*');

@@ -1,4 +1,4 @@
-//! The forms of a value that are looked for: the value itself, and the few other forms that no view decodes to it.
+//! The forms of a value that are searched for: the value itself, and the few other forms that no view decodes to it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 use super::search::unescaped;
 use crate::secret::VALUE_BYTES_MIN;
 
-/// One of them, overwritten when dropped.
+/// One form, which is overwritten when it is dropped.
 pub(super) type TextForm = Zeroizing<Vec<u8>>;
 
-/// The forms in texts: as it is, as it is when all escapes are decoded, with blanks as HTML forms write them, and in other character sets.
+/// The forms in texts: the value as it is, as it is when all escapes are decoded, with blanks as HTML forms write them, and in other
+/// character sets.
 pub(super) fn in_texts(value: &[u8]) -> Vec<TextForm> {
     let mut forms = vec![value.to_vec()];
     // A backslash at the end of a value can't be told from backslashes that escape the text after it.
@@ -57,8 +58,8 @@ fn in_base64(bytes: &[u8], alphabets: &[&GeneralPurpose]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// Whether a byte may be in a name (RFC 9110 section 5.6.2). Parts of a value that is spread over names and values may hold others, and are looked for
-/// as they are.
+/// Whether a byte may be in a name (RFC 9110 section 5.6.2). The parts of a value that is spread over names and values may contain other
+/// bytes. These parts are searched for as they are.
 fn is_of_names(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
 }

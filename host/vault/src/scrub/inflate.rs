@@ -1,40 +1,40 @@
-//! Deflated data (RFC 1951) and what it comes in: gzip (RFC 1952), zlib (RFC 1950), and the entries of a zip archive.
+//! Deflated data (RFC 1951) and its containers: gzip (RFC 1952), zlib (RFC 1950), and the entries of a zip archive.
 
 use memchr::memmem;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
-/// BOUND: bytes of a header with its names and comments. Anything longer is not taken for a header.
+/// BOUND: bytes of a header with its names and comments. Longer data is not treated as a header.
 pub(super) const HEAD_BYTES_MAX: usize = 128 << 10;
-/// Bytes by which a container is recognised, at most.
+/// The largest number of bytes by which a container is recognised.
 pub(super) const MAGIC_BYTES: usize = 4;
 const GZIP: &[u8] = b"\x1f\x8b\x08";
 const ZIP: &[u8] = b"PK\x03\x04";
 
-/// What deflated data comes in.
+/// A container of deflated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Gzip,
     Zip,
-    /// Recognised at the beginning of a body only, because its two bytes occur anywhere else by chance.
+    /// Recognised only at the beginning of a body, because its two bytes occur elsewhere by chance.
     Zlib,
 }
 
 impl Container {
-    /// The first one in a text, and where it begins.
+    /// The first container in a text, and where it begins.
     pub(super) fn find(text: &[u8]) -> Option<(usize, Self)> {
         let gzip = memmem::find(text, GZIP).map(|at| (at, Self::Gzip));
         let zip = memmem::find(text.get(..gzip.map_or(text.len(), |(at, _)| at)).unwrap_or_default(), ZIP).map(|at| (at, Self::Zip));
         zip.or(gzip)
     }
 
-    /// Whether a body begins as zlib's streams do.
+    /// Whether a body begins like a zlib stream.
     pub(super) fn is_zlib(text: &[u8]) -> bool {
         matches!(text, [method, flags, ..] if method & 0x8f == 0x08 && flags & 0x20 == 0
             && (u16::from(*method) << 8 | u16::from(*flags)).is_multiple_of(31))
     }
 
-    /// What comes before the deflated data.
+    /// The header before the deflated data.
     pub(super) fn head(self, text: &[u8]) -> BlockHead {
         let length = match self {
             Self::Gzip => gzip_head(text),
@@ -54,11 +54,11 @@ impl Container {
     }
 }
 
-/// Whether a header is there.
+/// Whether there is a header.
 pub(super) enum BlockHead {
-    /// All of it, of so many bytes.
+    /// The complete header, with its number of bytes.
     Whole(usize),
-    /// More has to come.
+    /// The header is not complete yet.
     Partial,
     None,
 }
@@ -68,7 +68,7 @@ struct NotOne;
 fn gzip_head(text: &[u8]) -> Result<Option<usize>, NotOne> {
     const FIXED: usize = 10;
     let Some([flags, _, _, _, _, level, system]) = text.get(3..FIXED) else { return Ok(None) };
-    // Nobody writes what RFC 1952 leaves undefined. So few other bytes look like a header.
+    // No program uses the values that RFC 1952 leaves undefined. This check makes accidental matches rare.
     if flags & 0xe0 != 0 || !matches!(level, 0 | 2 | 4) || !matches!(system, 0..=19 | 255) {
         return Err(NotOne);
     }
@@ -77,7 +77,7 @@ fn gzip_head(text: &[u8]) -> Result<Option<usize>, NotOne> {
         let Some(length) = text.get(at..at + 2) else { return Ok(None) };
         at += 2 + length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
     }
-    // A name and a comment, each up to a NUL.
+    // The header may have a name and a comment, each up to a NUL.
     for _ in 0..(flags >> 3 & 1) + (flags >> 4 & 1) {
         let Some(end) = text.get(at..).and_then(|rest| memchr::memchr(0, rest)) else { return Ok(None) };
         at += end + 1;
@@ -102,26 +102,26 @@ fn zip_head(text: &[u8]) -> Result<Option<usize>, NotOne> {
 /// Unpacks one stream of deflated data.
 pub(super) struct Inflater(Box<InflateState>);
 
-/// How far one step came.
+/// The result of one step.
 pub(super) struct InflateStep {
     pub(super) taken: usize,
     pub(super) written: usize,
     pub(super) then: Then,
 }
 
-/// What comes after a step.
+/// What follows after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
-    /// More of the data, or of the room.
+    /// There is more data, or more room is needed.
     More,
     /// The data ends here.
     End,
-    /// This is no deflated data.
+    /// The data is not deflated data.
     Broken,
 }
 
 impl Inflater {
-    /// Unpacks as much as there is, or as there is room for.
+    /// Unpacks as much data as there is, or as there is room for.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> InflateStep {
         let done = inflate(&mut self.0, input, output, MZFlush::None);
         let then = match done.status {
@@ -133,7 +133,7 @@ impl Inflater {
     }
 }
 
-/// Unpacks what is packed at the beginning of a text, up to a bound. Also returns how many bytes of the text it takes.
+/// Unpacks packed data at the beginning of a text, up to a bound. Also returns the number of packed bytes.
 pub(super) fn unpacked(container: Container, text: &[u8], bytes_max: usize) -> Option<(Vec<u8>, usize)> {
     let BlockHead::Whole(head) = container.head(text) else { return None };
     let (mut inflater, mut taken, mut written) = (container.inflater(), head, 0);

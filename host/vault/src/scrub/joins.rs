@@ -1,11 +1,12 @@
-//! Values in pieces: the beginning at the end of one field of an answer, parts that are whole fields, and the end at the beginning of another, in any
-//! order and with other fields between.
+//! Values in pieces. The first piece is at the end of one field of an answer, the middle pieces are whole fields, and the last piece is at
+//! the beginning of another field. The fields can be in any order, with other fields between them.
 //!
 //! The first piece has at least a few bytes, because the value is recognised by it. Pieces count only if together they are the whole value.
 //!
-//! SECURITY: a field that fits may be longer than the piece, so that the rest of the value does not follow after it. So all ways to put a value together are
-//! tried, and every piece of every way counts, also a second copy of a piece. The work has no budget: if it ran out, only a text that begins a value would
-//! show it, and a value could be guessed letter by letter. It is bounded because each place of a value is visited once for each number of pieces before it.
+//! SECURITY: a field that matches may be longer than its piece, so that the rest of the value does not follow after it. So all ways to
+//! assemble a value are tried, and every piece of every way counts, including a second copy of a piece. There is no budget for this work. A
+//! budget would run out only for texts that begin a value, and that would let an attacker guess a value letter by letter. The work is
+//! bounded because each place of a value is visited once for each number of pieces before it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -17,7 +18,7 @@ const PIECES_MAX: usize = 8;
 /// BOUND: values whose pieces are searched for in one field. A server must know a value to start such a search.
 const BEGUN_MAX: usize = 4096;
 
-/// The pieces of all values that are there in pieces: in which text, where, and under which tag the value is known.
+/// All pieces of values that occur in pieces: the number of the text, the range in it, and the tag of the value.
 pub(super) fn pieces(set: &Set, texts: &[&[u8]]) -> Vec<(usize, Range<usize>, u64)> {
     let parts = Parts::of(texts);
     let mut found = Vec::new();
@@ -36,7 +37,7 @@ pub(super) fn pieces(set: &Set, texts: &[&[u8]]) -> Vec<(usize, Range<usize>, u6
     found
 }
 
-/// The texts by what is in them, and the lengths that they have.
+/// The texts by their contents, and their lengths.
 struct Parts<'a> {
     texts: BTreeMap<&'a [u8], Vec<usize>>,
     lengths: BTreeSet<usize>,
@@ -57,14 +58,14 @@ impl<'a> Parts<'a> {
 struct Join<'a> {
     parts: &'a Parts<'a>,
     value: &'a [u8],
-    /// For a place in the value and the number of pieces before it: whether the value can be put together from there.
+    /// For a place in the value and the number of pieces before it: whether the value can be assembled from there.
     known: BTreeMap<(usize, usize), bool>,
     /// The pieces: the number of a text, and how many of its first bytes belong to the value.
     pieces: BTreeSet<(usize, usize)>,
 }
 
 impl Join<'_> {
-    /// Whether the texts have the rest of the value from a place on.
+    /// Whether the texts contain the rest of the value from a place on.
     fn goes_on(&mut self, from: usize, pieces: usize) -> bool {
         if let Some(known) = self.known.get(&(from, pieces)) {
             return *known;

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use super::escape::hex;
 use super::view::Chars;
 
-/// A text without the escapes and soft line breaks of quoted-printable; nothing, if it has none.
+/// A text without the escapes and soft line breaks of quoted-printable. `None` if it has none.
 pub(super) fn unquoted(text: &[u8]) -> Option<Chars> {
     let mut chars: Option<Chars> = None;
     let mut done = 0;
@@ -30,7 +30,7 @@ pub(super) fn unquoted(text: &[u8]) -> Option<Chars> {
     })
 }
 
-/// Where the line goes on after an equals sign at its end.
+/// The start of the next line after an equals sign at the end of a line.
 fn soft_break(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at + 1..)?;
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -41,11 +41,11 @@ fn soft_break(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// NUL bytes, each at the second place after the one before it, that are taken for such a text. No value that is looked for has fewer than eight
-/// characters, of which the first or the last may have lost its NUL. Data that is not text hardly ever has as many.
+/// The least number of NUL bytes, each two places after the one before, by which such a text is recognised. Every value that is searched
+/// for has at least eight characters, of which the first or the last may have lost its NUL. Data that is not text hardly ever has so many.
 const WIDE_MIN: usize = 7;
 
-/// A text without its NUL bytes, from where they stand as wide characters have them: UTF-16 and UTF-32 of ASCII, in both orders.
+/// A text without its NUL bytes, in the places where wide characters have them: UTF-16 and UTF-32 of ASCII, in both byte orders.
 pub(super) fn narrowed(text: &[u8]) -> Option<Chars> {
     let is_wide = |at: &usize| (1..WIDE_MIN).all(|more| text.get(at + 2 * more) == Some(&0));
     let first = memchr_iter(0, text).find(is_wide)?;

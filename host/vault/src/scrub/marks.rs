@@ -1,13 +1,13 @@
-//! Which bytes of a text become stars, and how many values that hides.
+//! Which bytes of a text become stars, and how many values these hide.
 
 use std::collections::BTreeMap;
 
-/// What was found: in how many places, and how often under which tag.
+/// What was found: the number of places, and how often each tag was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// Stretches of stars.
+    /// The number of stretches of stars.
     pub places: u64,
-    /// How often a value with this tag was found.
+    /// How often a value with each tag was found.
     pub of: BTreeMap<u64, u64>,
 }
 
@@ -22,18 +22,18 @@ impl Hits {
     }
 }
 
-/// Places in the bytes of a text that are still there; see the module.
+/// Places in the bytes of a text that have not been passed on yet. See the module.
 #[derive(Default)]
 pub(super) struct Marks {
     pub(super) hits: Hits,
-    /// In order, and apart from each other.
+    /// The stretches, in order and not overlapping.
     stretches: Vec<(usize, usize)>,
-    /// Where the last value of each tag ends: when a text is searched again, the same values are found again.
+    /// Where the last value of each tag ends. When a text is searched again, the same values are found again and must not be counted twice.
     ends: BTreeMap<u64, usize>,
 }
 
 impl Marks {
-    /// More of them, each with the tag of what is there.
+    /// Adds places, each with the tag of the value that is there.
     pub(super) fn add(&mut self, found: impl IntoIterator<Item = (usize, usize, u64)>) {
         let mut all: Vec<(usize, usize, bool)> = self.stretches.drain(..).map(|(start, end)| (start, end, false)).collect();
         let known = all.len();
@@ -52,7 +52,7 @@ impl Marks {
         for (start, end, new) in all {
             match self.stretches.last_mut() {
                 Some(last) if start < last.1 => {
-                    // A stretch that was counted and is now joined with another one no longer counts by itself.
+                    // A stretch that was counted and is now joined with another one no longer counts on its own.
                     self.hits.places -= u64::from(is_new && !new);
                     (last.1, is_new) = (end.max(last.1), is_new && new);
                 }
@@ -65,7 +65,7 @@ impl Marks {
         }
     }
 
-    /// Writes the stars into the first bytes, which are then given out.
+    /// Writes the stars into the first bytes, which are then passed on.
     pub(super) fn take(&mut self, text: &mut [u8]) {
         let gone = text.len();
         for (start, end) in &self.stretches {

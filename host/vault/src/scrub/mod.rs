@@ -1,11 +1,11 @@
-//! Takes secrets out of answers: each byte of each form in which a secret is recognised becomes `*`. So lengths do not change.
+//! Removes secrets from answers. Each byte of each form in which a secret is recognised becomes `*`, so lengths do not change.
 //!
-//! A text is searched as it is, and as it reads when it is decoded: percent-encoding, HTML entities, escapes with backslashes,
-//! quoted-printable, wide characters, base 64 over line breaks and at any offset, hexadecimal and decimal bytes with any separators between
-//! them, and up to three of these on top of one another ([`search::NESTING_MAX`]). It never guesses: text that does not decode to one of
-//! these secrets is not changed, however much it looks like one.
+//! A text is searched as it is, and in the forms to which it decodes: percent-encoding, HTML entities, escapes with backslashes,
+//! quoted-printable, wide characters, base 64 over line breaks and at any offset, and hexadecimal and decimal bytes with any separators
+//! between them. Up to three of these are decoded on top of one another ([`search::NESTING_MAX`]). The search never guesses: text that does
+//! not decode to one of these secrets is not changed, however much it looks like one.
 //!
-//! SECURITY: only whole values are found, so nobody learns a value part by part.
+//! SECURITY: only whole values are found, so an attacker can't learn a value part by part.
 
 mod digits;
 mod entity;
@@ -37,15 +37,15 @@ use set::Set;
 
 use crate::secret::Secret;
 
-/// BOUND: forms of values in one scrubber, some 20 of each value, and some 200 bytes each.
+/// BOUND: forms of values in one scrubber. Each value has some 20 forms of some 200 bytes each.
 const FORMS_MAX: usize = 1 << 18;
 
-/// The values have more forms than can be looked for. The error says nothing about the values.
+/// The values have more forms than can be searched for. The error says nothing about the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the secrets of this run have more forms than can be looked for")]
+#[error("the secrets of this run have more forms than can be searched for")]
 pub struct TooManyForms;
 
-/// Values that are looked for. They can be added and removed while answers are searched.
+/// Values that are searched for. They can be added and removed while answers are searched.
 #[derive(Default)]
 pub struct Scrubber(RwLock<KnownValues>);
 
@@ -72,10 +72,10 @@ impl std::fmt::Debug for Scrubber {
 }
 
 impl Scrubber {
-    /// For these secrets, all under one tag.
+    /// A scrubber for these secrets, all under one tag.
     ///
     /// # Errors
-    /// More forms than are looked for.
+    /// There are more forms than can be searched for.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Result<Self, TooManyForms> {
         let scrubber = Self::default();
         secrets.into_iter().try_for_each(|secret| scrubber.insert(secret, 0))?;
@@ -85,7 +85,7 @@ impl Scrubber {
     /// Adds a value. A value that is added twice has to be removed twice.
     ///
     /// # Errors
-    /// More forms than are looked for; then none of this value is.
+    /// There are more forms than can be searched for. Then this value is not added.
     pub fn insert(&self, secret: &Secret, tag: u64) -> Result<(), TooManyForms> {
         static STATES: AtomicU64 = AtomicU64::new(1);
         let (texts, names) = (forms::in_texts(secret.expose()), forms::in_names(secret.expose()));
@@ -99,7 +99,7 @@ impl Scrubber {
         Ok(())
     }
 
-    /// Removes a value that lets nobody in any more.
+    /// Removes a value that no longer gives access to anything.
     pub fn remove(&self, secret: &Secret, tag: u64) {
         let (texts, names) = (forms::in_texts(secret.expose()), forms::in_names(secret.expose()));
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -107,17 +107,17 @@ impl Scrubber {
         names.iter().for_each(|form| known.names.remove(form, tag));
     }
 
-    /// Whether nothing is looked for.
+    /// Whether there are no values to search for.
     pub fn is_empty(&self) -> bool {
         self.reading().texts.len() == 0
     }
 
-    /// Whether any of them is in a text.
+    /// Whether any of the values is in a text.
     pub fn finds(&self, text: &[u8]) -> bool {
         self.find(text).places > 0
     }
 
-    /// Which of them are in a text, and how often.
+    /// Which of the values are in a text, and how often.
     pub fn find(&self, text: &[u8]) -> Hits {
         self.marks(text).hits
     }

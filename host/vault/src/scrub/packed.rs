@@ -1,8 +1,8 @@
-//! Searches what is packed in a body (gzip, zlib, entries of a zip archive), whatever the header fields say. It is unpacked as it arrives.
-//! Packed bytes are passed on once their unpacked content was searched.
+//! Searches packed data in a body (gzip, zlib, entries of a zip archive), whatever the header fields say. The data is unpacked as it
+//! arrives. Packed bytes are passed on once their unpacked content was searched.
 //!
-//! Stars can't be written into packed bytes, so a body ends where a value is found in them. Other kinds of packing (zstd, brotli, xz,
-//! bzip2) are not unpacked.
+//! Stars can't be written into packed bytes, so a body ends where a value is found in them. Other formats (zstd, brotli, xz, bzip2) are not
+//! unpacked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use super::inflate::{BlockHead, Container, HEAD_BYTES_MAX, Inflater, MAGIC_BYTES
 use super::marks::Hits;
 use super::{Scrubber, Scrubbing};
 
-/// BOUND: packed bodies within packed bodies that are unpacked.
+/// BOUND: levels of packed bodies within packed bodies that are unpacked.
 const NESTING_MAX: u8 = 3;
 /// BOUND: bytes that every body may unpack to, whatever its size.
 const UNPACKED_BYTES_FREE: u64 = 4 << 20;
 /// BOUND: further bytes that a body may unpack to, for each of its own bytes. Deflate could reach 1,032.
 const UNPACKED_TIMES_MAX: u64 = 100;
-/// Packed bytes that are unpacked at a time, and passed on at a time.
+/// How many packed bytes are unpacked at a time, and passed on at a time.
 const SLICE_BYTES: usize = 4 << 10;
 const ROOM_BYTES: usize = 32 << 10;
 
-/// BOUND: headers in one body that are not followed by packed data. Each costs room to unpack, and they do not occur by chance.
+/// BOUND: headers in one body that are not followed by packed data. Each costs memory to unpack, and they do not occur by chance.
 const BROKEN_MAX: u32 = 64;
 
-/// Why a body ends early.
+/// The reason why a body ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackedError {
-    /// Stars can't be put there.
-    #[error("what is packed in the body holds a secret")]
+    /// A value is in packed data, into which stars can't be written.
+    #[error("the packed data in the body contains a secret")]
     Secret,
-    /// A bomb, or more zeros than anybody sends.
-    #[error("the body unpacks to more than {UNPACKED_TIMES_MAX} times what it has")]
+    /// The body is a bomb, or unpacks to more zeros than real data does.
+    #[error("the body unpacks to more than {UNPACKED_TIMES_MAX} times its size")]
     TooMuch,
-    /// Somebody tries to hide something behind data that only looks packed.
-    #[error("more than {BROKEN_MAX} parts of the body begin as something packed and are not")]
+    /// The body has too much data that only looks packed. Real data could be hidden behind it.
+    #[error("more than {BROKEN_MAX} parts of the body look like packed data and are not")]
     Broken,
 }
 
-/// How much one body may unpack to. This counts all parts together: parts one after the other, and parts within parts.
+/// How much one body may unpack to. It counts all parts together, whether they follow each other or are nested.
 #[derive(Default)]
 struct UnpackBudget {
-    /// Bytes of the body that have come.
+    /// Bytes of the body that have arrived.
     came: AtomicU64,
-    /// Bytes that were unpacked, in every layer.
+    /// Bytes that were unpacked, in all levels.
     unpacked: AtomicU64,
 }
 
@@ -56,28 +56,28 @@ impl UnpackBudget {
     }
 }
 
-/// See the module.
+/// The search of one body. See the module.
 pub(super) struct Packed {
     nesting: u8,
     budget: Arc<UnpackBudget>,
     state: PackedState,
-    /// Bytes that have arrived and were not processed yet.
+    /// Bytes that have arrived but were not processed yet.
     rest: Vec<u8>,
     /// Bytes that are passed on once everything that has arrived was processed.
     out: Vec<u8>,
     broken: u32,
-    /// Why this body has ended. Nothing of it is passed on after that.
+    /// The reason why this body has ended. Nothing of it is passed on after that.
     ended: Option<PackedError>,
     pub(super) hits: Hits,
 }
 
 enum PackedState {
-    /// Nothing packed so far. The last bytes may be the first ones of something packed, so a fixed number of them is held back.
+    /// No packed data so far. The last bytes may be the first ones of packed data, so a fixed number of them is held back.
     Plain {
         last: Vec<u8>,
         is_begin: bool,
     },
-    /// Something packed whose header has not arrived completely.
+    /// Packed data whose header has not arrived completely.
     Head {
         container: Container,
         bytes: Vec<u8>,
@@ -85,7 +85,7 @@ enum PackedState {
     Inside(Box<Inside>),
 }
 
-/// The state in which nothing was met.
+/// The state before any packed data.
 const NOTHING: PackedState = PackedState::Plain { last: Vec::new(), is_begin: false };
 
 impl Default for Packed {
@@ -96,7 +96,7 @@ impl Default for Packed {
 }
 
 impl Packed {
-    /// Takes a piece in. Nothing is unpacked yet.
+    /// Takes a piece of the body. Nothing is unpacked yet.
     pub(super) fn take(&mut self, piece: &[u8]) {
         if self.nesting == 0 {
             self.budget.came.fetch_add(piece.len() as u64, Ordering::Relaxed);
@@ -104,7 +104,7 @@ impl Packed {
         self.rest.extend_from_slice(piece);
     }
 
-    /// Processes a part of what has arrived. When all of it was processed, passes on what may be searched as it is.
+    /// Processes a part of what has arrived. When all of it was processed, passes on the bytes that may be searched as they are.
     ///
     /// BOUND: one call unpacks `ROOM_BYTES` at most, in all layers together.
     pub(super) fn go_on(&mut self, known: &[&Scrubber]) -> Result<Option<Vec<u8>>, PackedError> {
@@ -112,7 +112,7 @@ impl Packed {
         Ok(is_through.then(|| std::mem::take(&mut self.out)))
     }
 
-    /// What is left at the end of the body.
+    /// Processes what is left at the end of the body.
     pub(super) fn finish(&mut self, known: &[&Scrubber]) -> Result<Vec<u8>, PackedError> {
         self.guarded(|packed| {
             while !packed.step(known)? {}
@@ -161,7 +161,7 @@ impl Packed {
                 self.out.extend_from_slice(head);
                 (PackedState::Inside(Box::new(Inside::new(container, self.nesting + 1, &self.budget))), rest.to_vec())
             }
-            // It only looked like a header: go on with the next byte.
+            // It only looked like a header. The search continues with the next byte.
             BlockHead::None => {
                 if bytes.len() >= HEAD_BYTES_MAX {
                     self.count_broken()?;
@@ -172,7 +172,7 @@ impl Packed {
         })
     }
 
-    /// BOUND: a part that begins as something packed and is not costs the room to unpack it, or a search for the end of its header.
+    /// BOUND: a part that looks like packed data and is not costs the memory to unpack it, or a search for the end of its header.
     fn count_broken(&mut self) -> Result<(), PackedError> {
         self.broken += 1;
         if self.broken > BROKEN_MAX { Err(PackedError::Broken) } else { Ok(()) }
@@ -193,7 +193,7 @@ impl Packed {
             Then::End => inside.end(known, &mut self.hits, &mut self.out)?,
             Then::Broken => {
                 self.count_broken()?;
-                // SECURITY: data that was wrongly taken for packed may hide something that is really packed. So it is looked at again.
+                // SECURITY: data that was wrongly treated as packed may hide data that really is packed. So it is searched again.
                 let mut again: Vec<u8> = inside.waiting.drain(..).flat_map(|(slice, _)| slice).collect();
                 again.append(&mut self.rest);
                 self.rest = again;
@@ -216,16 +216,16 @@ fn plain(bytes: &[u8], is_begin: bool, out: &mut Vec<u8>) -> (PackedState, Vec<u
     (PackedState::Plain { last: last.to_vec(), is_begin: is_begin && before.is_empty() }, Vec::new())
 }
 
-/// Something packed while it is unpacked.
+/// Packed data while it is unpacked.
 struct Inside {
     inflater: Inflater,
-    /// Looks through what comes out.
+    /// Searches the unpacked bytes.
     stream: Scrubbing,
     budget: Arc<UnpackBudget>,
     /// The packed bytes that are being unpacked, and how many of them were unpacked already.
     slice: Vec<u8>,
     taken: usize,
-    /// What comes next, once the bytes that were unpacked last were searched. `None` if no bytes wait to be searched.
+    /// The next step after the unpacked bytes were searched. `None` if no bytes wait to be searched.
     next: Option<Next>,
     /// Packed bytes that are not passed on yet. Each slice has the number of bytes that were unpacked by its end.
     waiting: VecDeque<(Vec<u8>, u64)>,
@@ -234,7 +234,7 @@ struct Inside {
     certain: u64,
 }
 
-/// What comes after some unpacked bytes.
+/// What follows after some unpacked bytes.
 enum Next {
     /// More of the same slice.
     Room,
@@ -250,7 +250,8 @@ impl Inside {
         Self { inflater, stream, budget, slice, taken: 0, next: None, waiting, unpacked: 0, certain: 0 }
     }
 
-    /// Unpacks some of the slice, or goes on searching the unpacked bytes. When the slice is over: how many bytes of it were taken, and what comes next.
+    /// Unpacks some of the slice, or continues to search the unpacked bytes. When the slice is finished, returns how many bytes of it were
+    /// taken, and what comes next.
     fn step(&mut self, known: &[&Scrubber], hits: &mut Hits) -> Result<Option<(usize, Then)>, PackedError> {
         let Some(next) = self.next.take() else {
             self.next = Some(self.unpack()?);
@@ -268,7 +269,7 @@ impl Inside {
         Ok(Some((taken, then)))
     }
 
-    /// As much as there is room for.
+    /// Unpacks as much as there is room for.
     fn unpack(&mut self) -> Result<Next, PackedError> {
         let mut room = vec![0; ROOM_BYTES];
         let step = self.inflater.step(self.slice.get(self.taken..).unwrap_or_default(), &mut room);
@@ -294,7 +295,7 @@ impl Inside {
         Ok(())
     }
 
-    /// Passes on what is certain.
+    /// Passes on the slices whose search is complete.
     fn give(&mut self, out: &mut Vec<u8>) {
         while let Some((slice, _)) = self.waiting.pop_front_if(|(_, unpacked)| *unpacked <= self.certain) {
             out.extend_from_slice(&slice);

@@ -1,4 +1,4 @@
-//! Searches a text for values: as it is, in every view that somebody could decode from it, and in views of those views.
+//! Searches a text for values: as it is, in every view to which it can be decoded, and in views of those views.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use super::{digits, escape, mail};
 /// BOUND: encodings on top of one another that are decoded.
 pub(super) const NESTING_MAX: usize = 3;
 
-/// BOUND: a form may be this many times as long as its value, in the part in which an encoding changes nothing: `0x61, ` has six letters
-/// for each byte.
+/// BOUND: how many times as long as its value a form may be, in the part in which an encoding changes nothing: `0x61, ` has six letters for
+/// each byte.
 const LITERAL: usize = 12;
 /// BOUND: packed parts of one text that are unpacked, and the bytes that one part unpacks to.
 const PACKED_MAX: usize = 8;
 const UNPACKED_BYTES_MAX: usize = 64 << 10;
 
-/// A value that was found: where, and under which tag it is known.
+/// A value that was found, with its place and its tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Match {
     pub(super) start: usize,
@@ -25,12 +25,12 @@ pub(super) struct Match {
     pub(super) tag: u64,
 }
 
-/// What is looked for.
+/// The values that are searched for.
 pub(super) struct Search<'a> {
     sets: Vec<&'a Set>,
     shortest: usize,
     longest: usize,
-    /// Whether letters count as their lower-case ones, as in the names of header fields.
+    /// Whether upper-case letters count as lower-case ones, as in the names of header fields.
     is_folded: bool,
 }
 
@@ -44,12 +44,12 @@ impl<'a> Search<'a> {
         Some(Self { sets, shortest, longest, is_folded })
     }
 
-    /// Everything in a text.
+    /// All matches in a text.
     pub(super) fn through(&self, text: &[u8]) -> Vec<Match> {
         self.through_from(text, 0)
     }
 
-    /// Everything that does not end before a place of a text.
+    /// All matches in a text that do not end before a place.
     pub(super) fn through_from(&self, text: &[u8], from: usize) -> Vec<Match> {
         let mut found = Vec::new();
         self.search(text, from, NESTING_MAX, &mut found);
@@ -80,7 +80,8 @@ impl<'a> Search<'a> {
         digits::numbers(text, from, self.shortest, |view| self.in_view(view, 0, nesting, found));
     }
 
-    /// Where to begin decoding, to find all forms that do not end before a place: the first character there that could be part of a form.
+    /// The place at which decoding begins, so that all forms are found that do not end before `from`. It is the first character that could
+    /// be part of such a form.
     fn begin(&self, text: &[u8], from: usize) -> usize {
         let before = text.get(..from).unwrap_or_default();
         let sign = [memchr::memchr3(b'%', b'&', b'\\', before), memchr::memchr2(b'=', 0, before)];
@@ -100,7 +101,7 @@ impl<'a> Search<'a> {
         }));
     }
 
-    /// Packed data within a text: not whole bodies, but data that somebody packed before writing it in base 64.
+    /// Packed data within a text that is not a whole body: data that was packed and then encoded in base 64.
     fn packed(&self, text: &[u8], nesting: usize, found: &mut Vec<Match>) {
         let mut at = 0;
         for _ in 0..PACKED_MAX {
@@ -125,7 +126,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What a value becomes in a text of which all escapes are decoded, again and again.
+/// The forms of a value in a text in which all escapes are decoded, again and again.
 pub(super) fn unescaped(value: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     let mut last = value.to_vec();

@@ -1,10 +1,9 @@
-//! Values to look for, each as exact bytes. One pass over a text finds any of thousands, and a value is added or removed without rebuilding
-//! anything.
+//! Values to search for, as exact bytes. One pass over a text finds any of thousands, and a value is added or removed without a rebuild.
 //!
 //! Each value puts a few of its short windows into a table of bits. A text is probed in wide steps, such that one of these windows is
-//! probed wherever the value is. Only where a bit is set is anything compared, and then always the whole value.
+//! probed wherever the value is. Bytes are compared only where a bit is set, and always the whole value.
 //!
-//! SECURITY: a part of a value is never found. If it were, a server that tries guesses could learn a value piece by piece.
+//! SECURITY: a part of a value is never found. Otherwise a server that tries guesses could learn a value piece by piece.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -15,17 +14,17 @@ use std::ops::{Bound, Range};
 
 use zeroize::Zeroizing;
 
-/// Bits of the smallest table, which fits into the nearest cache of a core.
+/// Bits of the smallest table, which fits into the first-level cache of a core.
 const TABLE_BITS_MIN: u32 = 15;
 /// BOUND: bits of the largest table, 2 MiB of them.
 const TABLE_BITS_MAX: u32 = 24;
-/// Bits for each window in the table: so many that few other texts hit a bit that is set.
+/// Bits of the table for each window, so many that few other texts hit a bit that is set.
 const BITS_A_WINDOW: usize = 16;
 
-/// The shortest part of a value at the end of one text whose rest is looked for at the beginnings of others.
+/// The shortest part of a value at the end of one text for which the rest is searched for at the beginnings of other texts.
 const FRONT_BYTES: usize = 4;
 
-/// Bytes that are looked for; overwritten when dropped.
+/// Bytes that are searched for. They are overwritten when dropped.
 #[derive(PartialEq, Eq)]
 struct Needle(Zeroizing<Vec<u8>>);
 
@@ -47,29 +46,29 @@ impl Borrow<[u8]> for Needle {
     }
 }
 
-/// Who added a value: a tag, and how often.
+/// The tags under which a value was added, and how often for each.
 pub(super) type Owners = Vec<(u64, u32)>;
 
 /// The first bytes of a needle.
 type Front = [u8; FRONT_BYTES];
 
-/// See the module.
+/// The set. See the module.
 pub(super) struct Set {
     needles: BTreeMap<Needle, Owners>,
-    /// The beginnings of needles, and how many needles have each.
+    /// The beginnings of needles, with the number of needles that have each.
     fronts: HashMap<Front, usize>,
-    /// The lengths of needles, and how many needles have each.
+    /// The lengths of needles, with the number of needles that have each.
     lengths: HashMap<usize, usize>,
     classes: Vec<ByteClass>,
 }
 
 impl Set {
-    /// For texts of any length: two classes of values. Each is probed as rarely as its shortest value allows.
+    /// A set for texts of any length, with two classes of values. Each class is probed as rarely as its shortest value allows.
     pub(super) fn for_texts() -> Self {
         Self::of(vec![ByteClass::new(8, 4, 5), ByteClass::new(16, 8, 9)])
     }
 
-    /// For short texts and many values: one window for each value, probed at every byte.
+    /// A set for short texts and many values, with one window for each value. It is probed at every byte.
     pub(super) fn for_names() -> Self {
         Self::of(vec![ByteClass::new(8, 8, 1)])
     }
@@ -120,7 +119,7 @@ impl Set {
         self.classes.iter().rposition(|class| class.length_min <= length)
     }
 
-    /// Doubles the table once it is full. That happens each time the number of values has doubled.
+    /// Doubles the table when it is full. That happens each time the number of values has doubled.
     fn make_room(&mut self, at: usize) {
         let Some(class) = self.classes.get_mut(at) else { return };
         if !class.is_full() {
@@ -138,12 +137,12 @@ impl Set {
         self.needles.len()
     }
 
-    /// Of the shortest and the longest needle.
+    /// The lengths of the shortest and the longest needle.
     pub(super) fn lengths(&self) -> Option<(usize, usize)> {
         Some((self.lengths.keys().copied().min()?, self.lengths.keys().copied().max()?))
     }
 
-    /// Every place of a text from which the rest of the text is the beginning of a value: the place, the value, and its owners' tags.
+    /// Every place of a text from which the rest of the text is the beginning of a value, with the value and its tags.
     pub(super) fn begun<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8], &'a Owners)> {
         let longest = self.lengths().map_or(0, |(_, longest)| longest);
         let places = text.len().saturating_sub(longest - longest.min(1))..text.len().saturating_sub(FRONT_BYTES - 1);
@@ -157,7 +156,7 @@ impl Set {
         })
     }
 
-    /// Every place of every value in a text, with the tags of its owners.
+    /// Every place of every value in a text, with the value's tags.
     pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>, u64)) {
         for class in &self.classes {
             class.probe(text, |range| {
@@ -177,15 +176,15 @@ fn one_less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-/// Where in a value a window is, and how long the value is.
+/// Where a window is in a value, and how long the value is.
 struct MatchPlace {
     offset: usize,
     length: usize,
-    /// How many values have such a window at that place.
+    /// The number of values that have such a window at that place.
     values: u32,
 }
 
-/// Values from one length on.
+/// The values from one length on.
 struct ByteClass {
     length_min: usize,
     window: usize,
@@ -199,12 +198,12 @@ struct ByteClass {
 
 impl ByteClass {
     fn new(length_min: usize, window: usize, step: usize) -> Self {
-        // A person who chooses texts must not know which windows share a bit.
+        // An attacker who chooses texts must not know which windows share a bit.
         let seed = RandomState::new().hash_one(step) | 1;
         Self { length_min, window, step, seed, table: Vec::new(), table_bits: TABLE_BITS_MIN, windows: 0, places: HashMap::new() }
     }
 
-    /// The slot of the window at a place of a text, if there is room for one.
+    /// The slot of the window at a place of a text. `None` if the window would reach beyond the text.
     #[inline]
     fn slot(&self, text: &[u8], at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
@@ -212,7 +211,7 @@ impl ByteClass {
             4 => u64::from(u32::from_le_bytes(*rest.first_chunk::<4>()?)),
             _ => u64::from_le_bytes(*rest.first_chunk::<8>()?),
         };
-        // Multiply and shift: to anybody who does not know the seed, two windows share a slot only by chance.
+        // Multiply and shift: without the seed, an attacker finds two windows with the same slot only by chance.
         usize::try_from(window.wrapping_mul(self.seed) >> (64 - self.table_bits)).ok()
     }
 
@@ -223,7 +222,7 @@ impl ByteClass {
         }
     }
 
-    /// Where the windows of a value begin that are looked for. This depends on the value alone, so that the value can be removed again.
+    /// Where the windows of a value that are searched for begin. This depends on the value alone, so that the value can be removed again.
     /// Tokens differ most at their end, apart from padding.
     fn offset(&self, needle: &[u8]) -> usize {
         const PADDING: usize = 4;
@@ -266,7 +265,7 @@ impl ByteClass {
         self.table.is_empty() || (self.table_bits < TABLE_BITS_MAX && (self.windows + self.step) * BITS_A_WINDOW > self.table.len() * 64)
     }
 
-    /// A larger table, with nothing in it.
+    /// Replaces the table by a larger, empty one.
     fn widen(&mut self) {
         self.table_bits += u32::from(!self.table.is_empty());
         self.table = vec![0; 1 << (self.table_bits - 6)];

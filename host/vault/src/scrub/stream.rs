@@ -9,36 +9,36 @@ use super::packed::{Packed, PackedError};
 use super::search::Search;
 use super::{Reading, Scrubber};
 
-/// How many times as long as its value a form may be: two encodings of eight letters for each byte, on top of one another.
+/// How many times as long as its value a form may be: two encodings with eight letters for each byte, on top of one another.
 pub(super) const SPREAD_MAX: usize = 64;
-/// The same for long values, since waiting for such a long form would keep a stream from going on.
+/// The same for long values, because holding back such a long form would stall a stream.
 const SPREAD_OF_LONG: usize = 8;
-/// BOUND: bytes by which the form of a long value may be longer than that.
+/// BOUND: bytes by which the form of a long value may exceed that.
 const SPREAD_BYTES_MAX: usize = 16 << 10;
 
-/// Pieces are searched together once they are this part of what is held back.
+/// Pieces are searched together until they have this fraction of the bytes that are held back.
 const TOGETHER: usize = 8;
 
-/// One answer that is scrubbed.
+/// The search of one answer.
 ///
-/// SECURITY: the last bytes are held back until more arrives. Their number is always the same, whatever they are. If bytes were held back
-/// only where a form may have begun, a guest that sees the pieces could make a server try one letter after the other.
+/// SECURITY: the last bytes are held back until more arrive. Their number is always the same, whatever the bytes are. If bytes were held
+/// back only where a form may have begun, a guest that sees the pieces could make a server try one letter after the other.
 #[derive(Default)]
 pub struct Scrubbing {
-    /// Searches what is packed in the body, before the body itself is searched.
+    /// Searches packed data in the body, before the body itself is searched.
     packed: Packed,
     held: BytesMut,
-    /// How many of the held bytes were searched, for the values that were known then.
+    /// How many of the held bytes were searched for the values that were known then.
     searched: usize,
     states: Vec<u64>,
-    /// How much is held back.
+    /// How many bytes are held back.
     hold: usize,
     marks: Marks,
     /// The header fields, until they were searched together with the beginning of the body.
     head: Option<Vec<Header>>,
-    /// The same, as they may be shown.
+    /// The same fields, as they may be shown.
     redacted: Option<Vec<Header>>,
-    /// What they were, for values that the trailers end.
+    /// The fields as they were, for values that end in the trailers.
     earlier: Parts,
     /// Whether the beginning of the body was searched together with the header fields.
     is_joined: bool,
@@ -51,25 +51,25 @@ impl std::fmt::Debug for Scrubbing {
 }
 
 impl Scrubbing {
-    /// For what comes out of something packed.
+    /// The search of unpacked data.
     pub(super) fn within(packed: Packed) -> Self {
         Self { packed, ..Self::default() }
     }
 
-    /// Takes the header fields, before anything of the body.
+    /// Takes the header fields, before any part of the body.
     ///
-    /// SECURITY: they are held back until the beginning of the body has arrived, or its end. Otherwise a value that begins in a field and ends in
-    /// the body could be taken out of the body only.
+    /// SECURITY: they are held back until the beginning of the body, or its end, has arrived. Otherwise a value that begins in a field and
+    /// ends in the body could only be removed from the body.
     pub fn head(&mut self, fields: Vec<Header>) {
         self.head = Some(fields);
     }
 
-    /// The header fields as they may be shown, once, as soon as enough of the body has arrived.
+    /// Returns the header fields as they may be shown, once, as soon as enough of the body has arrived.
     pub fn take_head(&mut self) -> Option<Vec<Header>> {
         self.redacted.take()
     }
 
-    /// Takes a piece in, and gives out what is certain, however much work that is.
+    /// Takes a piece, and returns all bytes whose search is complete, however much work that is.
     ///
     /// # Errors
     /// As [`Scrubbing::go_on`].
@@ -82,18 +82,19 @@ impl Scrubbing {
         }
     }
 
-    /// Takes a piece in. [`Scrubbing::go_on`] searches it.
+    /// Takes a piece. [`Scrubbing::go_on`] searches it.
     pub fn take(&mut self, piece: &[u8]) {
         self.packed.take(piece);
     }
 
-    /// Searches a part of what was taken in. When all of it was searched, gives out what is certain. Returns `None` if there is more to search.
+    /// Searches a part of what was taken. When all of it was searched, returns the bytes whose search is complete. Returns `None` if there
+    /// is more to search.
     ///
-    /// A few packed bytes may unpack to a hundred times as many. One call unpacks at most 32 KiB of them, so that the caller can let other tasks run in
-    /// between.
+    /// A few packed bytes may unpack to a hundred times as many. One call unpacks at most 32 KiB of them, so that the caller can let other
+    /// tasks run between calls.
     ///
     /// # Errors
-    /// Something packed that can't be given out. Nothing of this body is given out after that.
+    /// Packed data that can't be passed on. Nothing of this body is passed on after that.
     pub fn go_on(&mut self, known: &[&Scrubber]) -> Result<Option<Bytes>, PackedError> {
         let Some(piece) = self.unpack(|packed| packed.go_on(known))? else { return Ok(None) };
         let known = Scrubber::read(known);
@@ -111,7 +112,7 @@ impl Scrubbing {
         Ok(Some(self.give(self.held.len().saturating_sub(self.hold))))
     }
 
-    /// The rest, at the end of the body, with the trailers that come after it.
+    /// Returns the rest at the end of the body, and searches the trailers that come after it.
     ///
     /// # Errors
     /// As [`Scrubbing::push`].
@@ -148,7 +149,7 @@ impl Scrubbing {
         }
     }
 
-    /// Searches what is held of all parts together: the header fields, the bytes of the body, and the trailers.
+    /// Searches everything that is held together: the header fields, the bytes of the body, and the trailers.
     fn join(&mut self, known: &[Reading<'_>], trailers: &mut [Header]) {
         self.is_joined = true;
         let head = self.head.take();
@@ -177,7 +178,7 @@ impl Scrubbing {
     }
 }
 
-/// Everything of a value in the parts of an answer.
+/// All bytes of values in the parts of an answer.
 fn spread(known: &[Reading<'_>], parts: &Parts) -> Vec<Star> {
     let exact = Search::new(known.iter().map(|known| &known.texts), false);
     let folded = Search::new(known.iter().map(|known| &known.names), true);
@@ -189,7 +190,7 @@ fn spread(known: &[Reading<'_>], parts: &Parts) -> Vec<Star> {
     stars
 }
 
-/// How much of a stream is held back for what is known.
+/// How many bytes of a stream are held back for the known values.
 fn hold(known: &[Reading<'_>]) -> usize {
     let longest = known.iter().filter_map(|known| known.texts.lengths()).map(|(_, longest)| longest).max().unwrap_or(0);
     (longest * SPREAD_MAX).min(longest * SPREAD_OF_LONG + SPREAD_BYTES_MAX)

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-/// A stretch of units one after the other. Each has the same number of bytes, and comes from the same number of bytes.
+/// A stretch of consecutive units. Each unit has the same number of decoded bytes, and comes from the same number of bytes of the text.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     out: usize,
     src: usize,
     units: usize,
-    /// Bytes of one unit, decoded and in the text.
+    /// The bytes of one unit: decoded, and in the text.
     unit: (usize, usize),
 }
 
@@ -24,13 +24,13 @@ impl Piece {
         self.src + self.units * self.unit.1
     }
 
-    /// Where the unit begins that a decoded byte belongs to.
+    /// The start of the unit to which a decoded byte belongs.
     fn unit_of(&self, at: usize) -> usize {
         self.src + (at - self.out) / self.unit.0 * self.unit.1
     }
 }
 
-/// Decoded characters with their places. Bytes that a decoder leaves out have no place; they are covered where both their neighbours are.
+/// Decoded characters with their places. Bytes that a decoder leaves out have no place. They are covered if both their neighbours are.
 #[derive(Debug, Default)]
 pub(super) struct Chars {
     pub(super) bytes: Vec<u8>,
@@ -42,7 +42,7 @@ impl Chars {
         Self { bytes: Vec::with_capacity(bytes), pieces: Vec::new() }
     }
 
-    /// Bytes that stand for themselves.
+    /// Adds bytes that stand for themselves.
     pub(super) fn copy(&mut self, text: &[u8], range: Range<usize>) {
         if let Some(bytes) = text.get(range.clone()).filter(|bytes| !bytes.is_empty()) {
             self.place(range.start, bytes.len(), Piece::COPIED);
@@ -50,7 +50,7 @@ impl Chars {
         }
     }
 
-    /// Bytes that other bytes of the text stand for.
+    /// Adds bytes that other bytes of the text stand for.
     pub(super) fn put(&mut self, decoded: &[u8], from: Range<usize>) {
         if !decoded.is_empty() {
             self.place(from.start, 1, (decoded.len(), from.len()));
@@ -65,7 +65,7 @@ impl Chars {
         }
     }
 
-    /// Takes the last byte back, if it came from the byte before this place.
+    /// Removes the last byte, if it came from the byte before this place.
     pub(super) fn take_back(&mut self, place: usize) {
         if let Some(last) = self.pieces.last_mut()
             && last.unit == Piece::COPIED
@@ -82,12 +82,12 @@ impl Chars {
     /// The parts that are near something that was decoded or left out. All other parts read as in the text itself.
     pub(super) fn changed(&self, reach: usize) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
-        // Where something was copied, only what is before it may have changed.
+        // After a copied stretch, only the bytes before it may have changed.
         let changes = self.pieces.iter().filter_map(|piece| match piece.unit {
             Piece::COPIED => (piece.src > 0).then_some(piece.out..piece.out),
             _ => Some(piece.out..piece.out_end()),
         });
-        // What was left out at the end may belong to what is before it.
+        // What was left out at the end may belong to the bytes before it.
         let end = self.bytes.len();
         for change in changes.chain(std::iter::once(end..end)) {
             let (start, end) = (change.start.saturating_sub(reach), end.min(change.end + reach));
@@ -113,11 +113,11 @@ impl Chars {
 
 /// A decoded text.
 pub(super) enum View<'a> {
-    /// Character by character.
+    /// Decoded one character at a time.
     Chars(Chars),
-    /// Bits of digits, put together to bytes from one of them on.
+    /// Bits of digits, combined to bytes starting at one of them.
     Digits { bytes: Vec<u8>, digits: &'a Chars, skipped: usize, bits: usize },
-    /// As a whole.
+    /// Decoded as a whole.
     Whole { bytes: Vec<u8>, src: Range<usize> },
 }
 

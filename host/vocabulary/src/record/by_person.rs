@@ -1,4 +1,4 @@
-//! The kinds of record for a person's decision: on what may be used, and on a damaged or shortened record.
+//! The kinds of record for the decisions of people: on what may be used, and on a damaged or shortened record.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
@@ -6,275 +6,277 @@ macro_rules! with_words {
             $($others)*
             /// A person trusted a configuration.
             ConfigTrusted {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Of everything that the configuration may cause.
+                /// The digest of everything that the configuration may cause.
                 authority: Digest,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// Of the configuration's bytes.
+                /// The digest of the configuration's bytes.
                 config: Digest,
-                /// `config-trusted`.
+                /// The kind of this record: `config-trusted`.
                 kind: RecordKind,
-                /// Whether it was for one command only: `--trust`.
+                /// Whether it was for one command only (`--trust`).
                 once: bool,
-                /// Where it lay.
+                /// The path of the configuration.
                 path: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person took back the trust in a configuration.
+            /// A person revoked the trust in a configuration.
             ConfigUntrusted {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// Of the configuration's bytes, as they were trusted.
+                /// The digest of the configuration's bytes, as they were trusted.
                 config: Digest,
-                /// `config-untrusted`.
+                /// The kind of this record: `config-untrusted`.
                 kind: RecordKind,
-                /// Where it lay.
+                /// The path of the configuration.
                 path: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person accepted an agent: what runs under its name, and with what authority.
+            /// A person accepted an agent: the code that runs under its name, and its authority.
             AgentAccepted {
-                /// Its name in the configuration.
+                /// The name of the agent in the configuration.
                 agent: SafeText,
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Of everything that was accepted.
+                /// The digest of everything that was accepted.
                 authority: Digest,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `agent-accepted`.
+                /// The kind of this record: `agent-accepted`.
                 kind: RecordKind,
-                /// Where the configuration lay.
+                /// The path of the configuration.
                 path: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person took back the acceptance of an agent.
+            /// A person revoked the acceptance of an agent.
             AgentUnaccepted {
-                /// Its name in the configuration.
+                /// The name of the agent in the configuration.
                 agent: SafeText,
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Of everything that had been accepted; absent if this home did not know it.
+                /// The digest of everything that had been accepted. Absent if this home did not know it.
                 authority: Option<Digest>,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `agent-unaccepted`.
+                /// The kind of this record: `agent-unaccepted`.
                 kind: RecordKind,
-                /// Where the configuration lay.
+                /// The path of the configuration.
                 path: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person said whether an act happened of which nobody knew. It holds until the act is asked again.
+            /// A person stated whether an act with an unknown outcome happened. The statement counts until the act is asked again.
             ActSettled {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
                 /// Whether it happened.
                 did: bool,
-                /// `act-settled`.
+                /// The kind of this record: `act-settled`.
                 kind: RecordKind,
-                /// Which operation of the run.
+                /// The number of the operation in the run.
                 op: u64,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person had the vault of the home sealed under another key.
+            /// A person sealed the vault of the home under another key.
             VaultSealed {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `vault-sealed`.
+                /// The kind of this record: `vault-sealed`.
                 kind: RecordKind,
                 /// Where that key comes from.
                 under: SealedUnder,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person accepted the record as it is, although it is known to have been longer or different.
+            /// A person accepted the present record, although it is known to have been longer or different.
             RollbackAccepted {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `rollback-accepted`.
+                /// The kind of this record: `rollback-accepted`.
                 kind: RecordKind,
-                /// The root over what is there.
+                /// The root over the records that are there.
                 now_root: Digest,
                 /// How many records are there.
                 now_size: u64,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
-                /// The home in which the record was continued until then, if that was another one: then this one was a copy of it.
+                /// The home in which the record was continued until then, if it was another one. Then this home was a copy of it.
                 was_home: Option<SafeText>,
-                /// The log that the home had, if it was another one than this.
+                /// The log that the home had, if it was another log.
                 was_log: Option<SafeText>,
                 /// The root that was remembered.
                 was_root: Option<Digest>,
                 /// How many records were remembered.
                 was_size: Option<u64>,
             }
-            /// A person had a key of the home replaced by a new one.
+            /// A person replaced a key of the home by a new one.
             KeyRotated {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// How many records the log has with this one: the new key signs what follows.
+                /// How many records the log has, including this one. The new key signs what follows.
                 from: u64,
-                /// Which key.
+                /// The key that was replaced.
                 key: RotatedKey,
-                /// `key-rotated`.
+                /// The kind of this record: `key-rotated`.
                 kind: RecordKind,
-                /// The old key's signature over the new one, in hexadecimal; the home's key signs nothing.
+                /// The old key's signature over the new one, in hexadecimal. Absent for the home's key, which signs nothing.
                 link: Option<SafeText>,
-                /// The new key: a public key, or a name of the home's key from which nobody can make it.
+                /// The new key: a public key, or a name of the home's key from which the key can't be computed.
                 now: SafeText,
-                /// Under what the new key is sealed; nothing where it lies open in the home.
+                /// Under what the new key is sealed. Absent if it is unsealed in the home.
                 under: Option<SealedUnder>,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
                 /// The old key.
                 was: SafeText,
             }
-            /// A person put the home back from a backup. What happened after the backup was made is not known here.
+            /// A person restored the home from a backup. What happened after the backup was made is not known here.
             Restored {
-                /// When this was written, milliseconds since 1970: by `restore`; at the first use of the home if the backup had no keys.
+                /// When this was recorded, in milliseconds since 1970: by `restore`, or at the first use of the home if the backup had no
+                /// keys.
                 at: u64,
-                /// When the backup was begun, milliseconds since 1970.
+                /// When the backup was begun, in milliseconds since 1970.
                 backup_at: u64,
-                /// Who put it back; without keys, who used it first.
+                /// The user who restored it. Without keys, the user who used it first.
                 by: Principal,
-                /// `restored`.
+                /// The kind of this record: `restored`.
                 kind: RecordKind,
                 /// The root over the records in the backup.
                 root: Digest,
                 /// How many records were in the backup.
                 size: u64,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person lets a run go on that was open in a copy which was put back. What it did after the copy was made may be done again.
+            /// A person released a run that was open in a restored copy, so that it may continue. What it did after the copy was made may
+            /// be done again.
             RunReleased {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `run-released`.
+                /// The kind of this record: `run-released`.
                 kind: RecordKind,
                 /// The run.
                 released: RunId,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A person had a damaged part of the record set aside. The record continues from the whole part before it.
+            /// A person set a damaged part of the record aside. The record continues from the whole part before it.
             Reanchored {
-                /// The folder in the home that the damaged part is kept in.
+                /// The folder in the home in which the damaged part is kept.
                 aside: SafeText,
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// How much was set aside.
+                /// How many bytes were set aside.
                 bytes: u64,
-                /// SHA-256 over what was set aside.
+                /// The SHA-256 digest of what was set aside.
                 digest: Digest,
-                /// `reanchored`.
+                /// The kind of this record: `reanchored`.
                 kind: RecordKind,
-                /// The root over what is whole.
+                /// The root over the records that are whole.
                 now_root: Digest,
                 /// How many records are whole.
                 now_size: u64,
-                /// Why, in the person's words.
+                /// The reason, in the person's words.
                 reason: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
                 /// The root that was remembered.
                 was_root: Option<Digest>,
                 /// How many records were remembered.
                 was_size: Option<u64>,
-                /// What was wrong, and where.
+                /// What was damaged, and where.
                 what: SafeText,
             }
-            /// The beginning of the record is taken away: into an archive, or for good. What remains begins with segment `until`.
+            /// The beginning of the record is pruned, with or without an archive. What remains begins with segment `until`.
             Pruned {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// How many bytes the segments had that are taken away.
+                /// How many bytes the pruned segments had.
                 bytes: u64,
-                /// SHA-256 over their files, in the order of their numbers.
+                /// The SHA-256 digest over their files, in the order of their numbers.
                 digest: Digest,
-                /// The first segment of them.
+                /// The first pruned segment.
                 first: u64,
-                /// When the first of their records was made, milliseconds since 1970.
+                /// When the first pruned record was made, in milliseconds since 1970.
                 from_ms: Option<u64>,
-                /// `pruned`.
+                /// The kind of this record: `pruned`.
                 kind: RecordKind,
                 /// The root over all records before the cut.
                 root: Digest,
-                /// How many records there were before the cut, from the very first on.
+                /// How many records there were before the cut, counted from the very first one.
                 size: u64,
-                /// The folder in which they are archived; absent if they are dropped.
+                /// The folder in which they are archived. Absent if they are dropped.
                 to: Option<SafeText>,
-                /// When the last of their records was made.
+                /// When the last pruned record was made, in milliseconds since 1970.
                 to_ms: Option<u64>,
-                /// The first segment that stays.
+                /// The first segment that remains.
                 until: u64,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// What ended runs have sealed was made unreadable for good, because it was old.
+            /// What ended runs had sealed was made unreadable for good, because it was old.
             PayloadsForgotten {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Of runs that were recorded last before this moment.
+                /// It concerns runs whose last record is older than this moment, in milliseconds since 1970.
                 before_ms: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
-                /// `payloads-forgotten`.
+                /// The kind of this record: `payloads-forgotten`.
                 kind: RecordKind,
-                /// Of how many runs.
+                /// How many runs it concerns.
                 runs: u64,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
-            /// A run is on legal hold: what it has recorded is neither taken away nor forgotten.
+            /// A run was put on legal hold: its records are neither pruned nor forgotten.
             HoldSet {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
                 /// The run.
                 held: RunId,
-                /// `hold-set`.
+                /// The kind of this record: `hold-set`.
                 kind: RecordKind,
-                /// Why, in the person's words.
+                /// The reason, in the person's words.
                 reason: SafeText,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
             /// A run is no longer on hold.
             HoldLifted {
-                /// When, milliseconds since 1970.
+                /// The time, in milliseconds since 1970.
                 at: u64,
-                /// Who.
+                /// The user who did this.
                 by: Principal,
                 /// The run.
                 held: RunId,
-                /// `hold-lifted`.
+                /// The kind of this record: `hold-lifted`.
                 kind: RecordKind,
-                /// Form of this body.
+                /// The version of this body's form.
                 v: u32,
             }
         }

@@ -1,23 +1,23 @@
-//! Makes the kinds of record: one struct a kind, the enum of them, and how a body is read back.
+//! Defines the kinds of record: one struct for each kind, the enum of all records, and the parser of a body.
 
 use serde::Deserialize;
 
 use super::{RecordKind, VERSION};
 
-/// The form of a body, if a newer version of this program wrote it: then nothing in it means what this version would take it for.
+/// The form of a body, if a newer version of this program wrote it. Then this version can't interpret anything in it.
 pub fn newer_form(body: &[u8]) -> Option<u32> {
     #[derive(Deserialize)]
     struct Peek {
         v: u32,
     }
-    // Nearly every body says the form of this version, which is seen without reading all of it as JSON.
+    // Nearly every body has the form of this version, which shows without parsing all of it as JSON.
     if own_form_is_last(body) {
         return None;
     }
     serde_json::from_slice::<Peek>(body).ok().map(|peek| peek.v).filter(|form| *form > VERSION)
 }
 
-/// Whether the last `"v":` of a body is this version's. Fields stand in alphabetical order, so what follows it are single values, and within a
+/// Whether the last `"v":` of a body is this version's. Fields are in alphabetical order, so only single values follow it, and within a
 /// text its quotes would be escaped.
 fn own_form_is_last(body: &[u8]) -> bool {
     const FIELD: &[u8] = b"\"v\":";
@@ -28,7 +28,8 @@ fn own_form_is_last(body: &[u8]) -> bool {
     number.is_some_and(|form| form <= VERSION)
 }
 
-/// The kind that the first field of that name says. In most bodies it is the body's own; if it is of something within, the caller notices.
+/// The kind that the first field of that name says. In most bodies it is the body's own. If it belongs to a nested value, the caller
+/// notices.
 pub(super) fn guessed(body: &[u8]) -> Option<RecordKind> {
     const FIELD: &[u8] = b"\"kind\":";
     let at = body.windows(FIELD.len()).position(|window| window == FIELD)? + FIELD.len();
@@ -63,12 +64,12 @@ macro_rules! records {
         pub enum Record { $($(#[$doc])* $kind($kind),)+ }
 
         impl Record {
-            /// Which kind it is.
+            /// The kind of the record.
             pub fn kind(&self) -> RecordKind {
                 match self { $(Self::$kind(_) => RecordKind::$kind,)+ }
             }
 
-            /// Reads a body back.
+            /// Parses a body.
             ///
             /// # Errors
             /// A kind that this version does not know, or a body that is not of its kind's form.
@@ -80,7 +81,7 @@ macro_rules! records {
                     return Err(ParseError::new("a record that this version reads", &form, format!("forms up to {VERSION}")));
                 }
                 let bad = |_| ParseError::new("a record", &String::from_utf8_lossy(body.get(..80).unwrap_or(body)), "the JSON of a known kind");
-                // Reading a body twice took most of the time of verifying a log.
+                // Parsing a body twice took most of the time of verifying a log.
                 if let Some(kind) = guessed(body) {
                     let read = match kind {
                         $(RecordKind::$kind => serde_json::from_slice::<$kind>(body).ok().filter(|it| it.kind == kind).map(Self::$kind),)+

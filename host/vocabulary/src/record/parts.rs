@@ -1,4 +1,4 @@
-//! What records are made of.
+//! The parts of records.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,44 +15,44 @@ impl super::Record {
     }
 }
 
-/// BOUND: longest body of a record, in bytes (a C2SP tile entry carries its length in 16 bits).
+/// BOUND: bytes of the body of a record. (A C2SP tile entry has a length of 16 bits.)
 pub const BODY_BYTES_MAX: usize = 65_535;
 
-/// The form that this version writes.
+/// The version of the form that this program writes.
 pub const VERSION: u32 = 1;
 
-/// What was asked, in words.
+/// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AskedFor {
-    /// What it gives access to.
+    /// The capability of the ask.
     pub capability: Capability,
-    /// Interface and function.
+    /// The interface and the function.
     pub function: Function,
-    /// The headers of a request: names, and the values of those that say what is done.
+    /// The headers of a request: their names, and the values of those that affect what the request does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<SafeText>,
-    /// How often a placeholder is quoted in the body, where it is not changed.
+    /// How often a placeholder occurs in the body, where it is not replaced.
     #[serde(default, skip_serializing_if = "is_nought")]
     pub placeholders: u64,
     /// Where a path of a mount leads, as the guest sees it from its root. Absent if it leads nowhere, or if it was asked for in this form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<SafeText>,
-    /// What it is about, in the guest's own words, without what may be secret.
+    /// What the ask is about, in the guest's own words, without anything that may be secret.
     pub resource: Resource,
 }
 
-/// What a record that stands for several refusals counts.
+/// The refusals that one record counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// The index of the name that was asked for last.
     pub last: u64,
     /// Each name that was asked for, in the order in which they were first asked for.
     pub names: Vec<CountedName>,
-    /// When the first of them was asked for, milliseconds since 1970.
+    /// When the first of these refusals was asked for, in milliseconds since 1970.
     pub since: u64,
 }
 
-/// One name among those that a record counts.
+/// One name among the refusals that a record counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedName {
     /// As in [`AskedFor::resolved`].
@@ -60,27 +60,27 @@ pub struct CountedName {
     pub resolved: Option<SafeText>,
     /// As in [`AskedFor::resource`].
     pub resource: Resource,
-    /// How often.
+    /// How often it was asked for.
     pub times: u64,
 }
 
-/// Bytes of one request as they are put on the wire.
+/// The bytes of one request as they are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Of the body.
+    /// The bytes of the body.
     pub body: u64,
-    /// Of the request line and the header fields, with their line ends.
+    /// The bytes of the request line and the header fields, with their line ends.
     pub head: u64,
 }
 
 impl Sent {
-    /// All of them.
+    /// The sum of both.
     pub fn bytes(self) -> u64 {
         self.body.saturating_add(self.head)
     }
 }
 
-/// What the host asks for on its own behalf.
+/// The purpose of a request that the host makes on its own behalf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostPurpose {
@@ -88,18 +88,18 @@ pub enum HostPurpose {
     Token,
     /// A log-in at a server of HashiCorp Vault or OpenBao.
     VaultLogin,
-    /// A value at such a server.
+    /// Reading a value at such a server.
     VaultRead,
-    /// A rotation: the new value is set at its target.
+    /// Rotation: setting the new value at its target.
     RotationSet,
-    /// A rotation: the new value is tried.
+    /// Rotation: testing the new value.
     RotationTest,
-    /// A rotation: the old value is tried.
+    /// Rotation: testing the old value.
     RotationProbe,
 }
 
 impl HostPurpose {
-    /// As the record has it.
+    /// The word on the record.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -111,7 +111,7 @@ impl HostPurpose {
         }
     }
 
-    /// Whether it changes something at the server that only its answer tells. Then it is finished even if nobody waits for it.
+    /// Whether it changes something at the server that only the answer shows. Such a request is finished even if nobody waits for it.
     pub fn changes_something(self) -> bool {
         match self {
             Self::Token | Self::VaultLogin | Self::RotationSet => true,
@@ -124,17 +124,17 @@ impl HostPurpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetIn {
-    /// A request of the guest, which was sent with stars in its place.
+    /// A request of the guest. It was sent with stars in place of the value.
     Request,
-    /// An answer from a host where the value may not be.
+    /// An answer from a host to which the value may not be sent.
     Answer,
 }
 
-/// Where the key comes from that a vault, or a key of the home, is sealed under.
+/// Where the key comes from under which a vault, or a key of the home, is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SealedUnder {
-    /// A file: of the home for the vault, and elsewhere for the home's keys.
+    /// A file. For the vault it is in the home, for the home's keys it is elsewhere.
     File,
     /// A passphrase.
     Passphrase,
@@ -142,21 +142,21 @@ pub enum SealedUnder {
     Keyring,
 }
 
-/// What was done with a credential.
+/// A change of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialChange {
     /// A value was set.
     Set,
-    /// A new value is used from now on.
+    /// A new value is in use from now on.
     Rotated,
-    /// It may not be used any more.
+    /// It may no longer be used.
     Revoked,
     /// It may be used again.
     Restored,
-    /// Its value may be sent to other places than before.
+    /// The destinations of its value were changed.
     Bounded,
-    /// Its value and everything that was known about it here are deleted.
+    /// Its value, and everything else that the home knew about it, was deleted.
     Removed,
 }
 
@@ -165,26 +165,26 @@ pub enum CredentialChange {
 pub struct Tls {
     /// SHA-256 of the subject public key info of the server's certificate.
     pub key: Digest,
-    /// `TLSv1.3`.
+    /// The version, for example `TLSv1.3`.
     pub version: SafeText,
 }
 
-/// One object of a mount and what was done with it since the last such record.
+/// One object of a mount, and what was done with it since the previous such record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// Bytes read, or names listed.
+    /// The number of bytes that were read, or of names that were listed.
     pub amount: u64,
-    /// Of the whole content if it was read once from start to end; else over (offset, length, bytes) of each read. Of the
-    /// names and kinds for a listing. Absent when it was only opened or looked at.
+    /// The digest of the whole content if it was read once from start to end; otherwise a digest over the offset, length and bytes of each
+    /// read. For a listing, the digest of the names and kinds. Absent if the object was only opened or looked at.
     pub digest: Option<Digest>,
-    /// As the guest sees it.
+    /// The path as the guest sees it.
     pub path: SafeText,
     /// Where the file really was when it was opened, if links led to another place than its path says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<SafeText>,
-    /// How often.
+    /// How often it was done.
     pub times: u64,
-    /// Names of a listing that are not UTF-8: WASI has no way to tell a guest of them, so they were left out.
+    /// The number of names in a listing that are not UTF-8. WASI can't pass them to a guest, so they were left out.
     #[serde(default, skip_serializing_if = "is_nought")]
     pub untold: u64,
     /// What was done.
@@ -209,45 +209,45 @@ pub enum Touch {
     Look,
 }
 
-/// One release.
+/// One release, as it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveredOne {
-    /// Bytes of a body.
+    /// The number of bytes of a body.
     pub bytes: u64,
-    /// Looks that found nothing since the release before.
+    /// How many polls found nothing since the previous release.
     pub empty: u64,
     /// What was released.
     pub event: DeliveredEvent,
-    /// The run's clock from then on, nanoseconds.
+    /// The run's clock from then on, in nanoseconds.
     pub mono_ns: u64,
-    /// Which operation.
+    /// The number of the operation in the run.
     pub op: u64,
 }
 
-/// How long a machine was up at some moment. Nobody can set it, unlike the clock.
+/// How long a machine had been up at some moment. Unlike the clock, it can't be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime {
-    /// Which start of which machine: 32 hexadecimal digits. Empty where the system does not tell.
+    /// An id of the start of the machine: 32 hexadecimal digits. Empty if the system has none.
     pub boot: String,
-    /// Since that start, in milliseconds.
+    /// The time since that start, in milliseconds.
     pub ms: u64,
 }
 
-/// The kinds of event.
+/// The kinds of release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeliveredEvent {
-    /// Head of a response.
+    /// The head of a response.
     Head,
-    /// Piece of a body.
+    /// A piece of a body.
     Chunk,
-    /// End of a body.
+    /// The end of a body.
     End,
     /// The whole answer to an act that is answered in one piece.
     Answer,
     /// Nothing more comes, for this reason.
     Failed(Fault),
-    /// A timer set to this moment, nanoseconds.
+    /// A timer that was set for this moment, in nanoseconds.
     Timer(u64),
     /// The clock jumped.
     Clock,
@@ -263,25 +263,25 @@ impl DeliveredEvent {
     }
 }
 
-/// Which component.
+/// A component, as a record names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentRef {
-    /// Of the component's bytes.
+    /// The digest of the component's bytes.
     pub digest: Digest,
-    /// As configured.
+    /// The agent's name in the configuration.
     pub name: SafeText,
-    /// As its manifest says.
+    /// The version in its manifest.
     pub version: SafeText,
 }
 
-/// What runs it.
+/// The host and the engine that run it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineRef {
-    /// Version of this host.
+    /// The version of this host.
     pub host: SafeText,
-    /// Digest of the engine profile.
+    /// The digest of the engine profile.
     pub profile: SafeText,
-    /// Version of the engine.
+    /// The version of the engine.
     pub wasmtime: SafeText,
 }
 
@@ -289,8 +289,8 @@ pub struct EngineRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RotatedKey {
-    /// The one that wraps the keys of runs.
+    /// The key that wraps the keys of runs.
     Home,
-    /// The one that signs the record.
+    /// The key that signs the record.
     Journal,
 }

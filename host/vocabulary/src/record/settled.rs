@@ -1,4 +1,4 @@
-//! How an act ended, as the record has it: a variant of its capability, each with fields of its own.
+//! How an act ended, as on the record: one variant for each capability, with its own fields.
 
 use std::net::SocketAddr;
 
@@ -23,24 +23,24 @@ pub enum Settled {
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSettled {
-    /// Which version of the credential went along, where its source counts them.
+    /// The version of the credential that was sent, if its source counts versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_version: Option<u64>,
-    /// What the guest was told to have gone wrong, where something did.
+    /// The fault that the guest saw, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<HttpFault>,
-    /// In one word.
+    /// How it ended, in one word.
     pub outcome: HttpOutcome,
-    /// The address that was really spoken to.
+    /// The address of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<SocketAddr>,
-    /// Bytes of the request that were handed to a connection; absent where none were.
+    /// The bytes of the request that were passed to a connection. Absent if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
-    /// Of the response.
+    /// The status of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Of the connection.
+    /// The TLS connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 }
@@ -54,12 +54,12 @@ impl From<HttpOutcome> for HttpSettled {
 /// How a step with a credential ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialSettled {
-    /// What the guest was told to have gone wrong, where something did.
+    /// The fault that the guest saw, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<CredentialFault>,
-    /// In one word.
+    /// How it ended, in one word.
     pub outcome: CredentialOutcome,
-    /// Which version of the credential was used, where its source counts them.
+    /// The version of the credential that was used, if its source counts versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
@@ -74,20 +74,20 @@ impl From<CredentialOutcome> for CredentialSettled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpOutcome {
-    /// A response came; its status tells the rest.
+    /// A response arrived. Its status says more.
     Response,
-    /// Every, or any, address behind the name is one it may not have, or the server's key is none that was pinned: nothing was sent.
+    /// An address to which the name resolves is not allowed, or the server's key is not one of those that are pinned. Nothing was sent.
     RefusedAddress,
     /// The credential that should be sent has no value, so nothing was sent.
     RefusedCredential,
-    /// What permitted it had ended before it could be sent, so nothing was sent.
+    /// The permit had expired before the request could be sent, so nothing was sent.
     RefusedLapsed,
     /// Nothing of it was sent; `fault` says why. It certainly did not happen.
     Failed,
-    /// Nobody knows whether it happened. With a `fault`, something of it was sent, no answer came, and the guest is told so. Without one, the
-    /// host died in between, and a person is asked.
+    /// It is unknown whether it happened. With a `fault`, something of it was sent, no answer arrived, and the guest sees the fault.
+    /// Without one, the host crashed in between, and a person is asked.
     Unknown,
-    /// The guest lost interest, or the run ended.
+    /// The guest abandoned it, or the run ended.
     Abandoned,
 }
 
@@ -97,48 +97,49 @@ pub enum HttpOutcome {
 pub enum CredentialOutcome {
     /// It was done.
     Done,
-    /// It was not done: it came at the wrong step, or its target did not accept it.
+    /// It was not done: it was out of order, or its target did not accept it.
     NotDone,
-    /// What permitted it had ended before it began.
+    /// The permit had expired before it began.
     RefusedLapsed,
-    /// It could not begin; `fault` says what the guest is told. It certainly did not happen.
+    /// It could not begin; `fault` says what the guest sees. It certainly did not happen.
     Failed,
-    /// Nobody knows whether it happened. With a `fault`, the guest is told so. Without one, the host died in between, and a person is asked.
+    /// It is unknown whether it happened. With a `fault`, the guest sees the fault. Without one, the host crashed in between, and a person
+    /// is asked.
     Unknown,
-    /// The guest lost interest, or the run ended.
+    /// The guest abandoned it, or the run ended.
     Abandoned,
 }
 
-/// What all kinds of act have in common: how one ended, for those that only count, or decide whether it may be made again.
+/// How an act of any kind ended, for code that only counts, or decides whether the act may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerClass {
-    /// A response came.
+    /// A response arrived.
     Response,
     /// A step with a credential was done.
     Done,
-    /// A step with a credential was not done: it came at the wrong step, or its target did not accept it.
+    /// A step with a credential was not done: it was out of order, or its target did not accept it.
     NotDone,
-    /// The address, or the server's key, was refused after the intent.
+    /// The address, or the server's key, was refused after the intent was recorded.
     RefusedAddress,
-    /// The credential was refused after the intent.
+    /// The credential was refused after the intent was recorded.
     RefusedCredential,
-    /// What permitted it had ended before it began.
+    /// The permit had expired before it began.
     RefusedLapsed,
     /// It certainly did not happen.
     Failed,
-    /// Nobody knows whether it happened.
+    /// It is unknown whether it happened.
     Unknown,
-    /// The guest lost interest, or the run ended.
+    /// The guest abandoned it, or the run ended.
     Abandoned,
 }
 
 impl AnswerClass {
-    /// Whether it was refused after its intent.
+    /// Whether it was refused after its intent was recorded.
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::RefusedAddress | Self::RefusedCredential | Self::RefusedLapsed)
     }
 
-    /// Whether an answer came that is handed to the guest.
+    /// Whether there is an answer that the guest gets.
     pub fn has_answer(self) -> bool {
         match self {
             Self::Response | Self::Done | Self::NotDone => true,
@@ -193,7 +194,7 @@ fn unanswered(refused: Option<&Reason>) -> HttpOutcome {
 }
 
 impl Settled {
-    /// Nobody knows whether it happened, and the guest is not told.
+    /// It is unknown whether the act happened, and the guest does not see a fault.
     pub fn unknown(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => Self::Credential(CredentialOutcome::Unknown.into()),
@@ -242,7 +243,7 @@ impl Settled {
         }
     }
 
-    /// How it ended, for those who don't care of which kind it was.
+    /// How the act ended, whatever its kind.
     pub fn class(&self) -> AnswerClass {
         match self {
             Self::Credential(settled) => settled.outcome.into(),
@@ -250,7 +251,7 @@ impl Settled {
         }
     }
 
-    /// What the guest was told to have gone wrong.
+    /// The fault that the guest saw.
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Credential(settled) => settled.fault.map(Fault::Credential),
@@ -258,7 +259,7 @@ impl Settled {
         }
     }
 
-    /// The request; `None` for another act.
+    /// The request. `None` for another act.
     pub fn http(&self) -> Option<&HttpSettled> {
         match self {
             Self::Http(settled) => Some(settled),
@@ -268,33 +269,33 @@ impl Settled {
 }
 
 impl Answered {
-    /// How it ended, for those who don't care of which kind it was.
+    /// How the act ended, whatever its kind.
     pub fn class(&self) -> AnswerClass {
         self.how.class()
     }
 
-    /// What the guest was told to have gone wrong.
+    /// The fault that the guest saw.
     pub fn fault(&self) -> Option<Fault> {
         self.how.fault()
     }
 
-    /// Status of the response; `None` where none came, and for an act that is no request.
+    /// The status of the response. `None` if there was no response, and for an act that is not a request.
     pub fn status(&self) -> Option<u16> {
         self.how.http().and_then(|http| http.status)
     }
 
-    /// The address that was spoken to.
+    /// The address of the connection.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.how.http().and_then(|http| http.peer)
     }
 
-    /// Bytes of a request that were handed to a connection.
+    /// The bytes of a request that were passed to a connection.
     pub fn sent(&self) -> Option<Sent> {
         self.how.http().and_then(|http| http.sent)
     }
 
-    /// Whether anything of a request left the host. Of what is unknown nobody can say. What the host sends for a step with a credential has
-    /// records of its own.
+    /// Whether anything of a request left the host. False if that is unknown. What the host sends for a step with a credential has its own
+    /// records.
     pub fn was_sent(&self) -> bool {
         match &self.how {
             Settled::Http(http) => http.outcome == HttpOutcome::Response || http.sent.is_some_and(|sent| sent.bytes() > 0),
@@ -302,17 +303,17 @@ impl Answered {
         }
     }
 
-    /// Whether something was sent, or may have been: nobody knows of what has no answer.
+    /// Whether something was sent, or may have been. An act without an answer may have been sent.
     pub fn may_have_been_sent(&self) -> bool {
         self.was_sent() || self.class() == AnswerClass::Unknown
     }
 
-    /// Whether nobody knows if it happened, and the agent was not told so: a person may say it.
+    /// Whether it is unknown if it happened, and the agent did not see a fault. Then a person may state it.
     pub fn waits_for_a_word(&self) -> bool {
         self.class() == AnswerClass::Unknown && self.fault().is_none()
     }
 
-    /// Whether it was refused after its intent. Then nothing was sent.
+    /// Whether it was refused after its intent was recorded. Then nothing was sent.
     pub fn was_refused(&self) -> bool {
         !self.was_sent() && self.class().is_refusal()
     }

@@ -309,7 +309,7 @@ fn a_body_of_a_newer_form_is_told_from_one_that_is_not_understood() {
         let words = Record::parse(newer.as_bytes()).unwrap_err().to_string();
         assert!(words.contains("a record of form 2") && words.contains("forms up to 1"), "{words}");
     }
-    // A text that looks like the field does not count, and neither does what is no record.
+    // A text that looks like the field does not count, and neither does text that is not a record.
     assert_eq!(newer_form(br#"{"kind":"recovered","v":2,"why":"\"v\":1"}"#), Some(2));
     assert_eq!(newer_form(br#"{"kind":"of-tomorrow","v":7}"#), Some(7));
     assert_eq!(newer_form(b"not JSON"), None);
@@ -324,7 +324,7 @@ fn an_unknown_kind_is_an_error_and_not_a_guess() {
 
 #[test]
 fn a_kind_of_something_within_is_not_taken_for_the_kind_of_the_body() {
-    // `said` is the body's own, `asked` a word of the agent.
+    // `said` is the body's own kind. `asked` is in the words of the agent.
     let claim = Claim::Stdout(text("{\"kind\":\"asked\"}"));
     let said: Record = Said { claims: vec![claim], kind: RecordKind::Said, v: VERSION }.into();
     assert_eq!(Record::parse(&said.to_bytes()).unwrap(), said);

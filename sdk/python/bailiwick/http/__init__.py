@@ -1,7 +1,7 @@
-"""A client shaped like `requests` over `wasi:http`, for what the operator granted.
+"""A client over `wasi:http` that resembles `requests`, for the requests that the operator granted.
 
-A redirect is an answer; there are no cookies, and no credentials: those belong to the host, which adds them and refuses an agent that sets one
-itself. Requests go one at a time, or several at once by `gather`.
+A redirect is returned as an answer. There are no cookies and no credentials: credentials belong to the host, which adds them and refuses an
+agent that sets one itself. Requests are sent one at a time, or several at once with `gather`.
 """
 
 from ._client import Session, delete, gather, get, head, options, patch, post, put, request

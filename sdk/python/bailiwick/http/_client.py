@@ -13,7 +13,7 @@ else:
 
 
 def request(method: str, url: str, *, stream: bool = False, **how: object) -> Response:
-    """Asks once. `params`, `data`, `json`, `headers` and `timeout` are as in `requests`; with `stream` the body is read as it comes.
+    """Sends one request. `params`, `data`, `json`, `headers` and `timeout` are as in `requests`; with `stream` the body is read as it comes.
 
     Raises `InvalidRequest`, `Refused`, `Timeout`, `ConnectionError`, `TooLarge` or another `RequestException`.
     """
@@ -52,10 +52,10 @@ def delete(url: str, **how: object) -> Response:
 
 
 def gather(requests: Iterable[Request], *, in_flight: int = 8, return_exceptions: bool = False) -> list[Response]:
-    """Asks several at once and reads each to its end; answers in the order of the requests.
+    """Sends several requests at once and reads each answer to its end; returns the answers in the order of the requests.
 
-    As in `asyncio.gather`, the first that failed is raised, but here when all are over; with `return_exceptions` it stands in its place.
-    Where the operator allows fewer in flight, those that find no room are sent again when another is over.
+    As in `asyncio.gather`, the first exception is raised, but here once all requests are over; with `return_exceptions` an exception stands in
+    the place of its answer. If the operator allows fewer in flight, a request that finds no room is sent again when another one is over.
     """
     answers: list = []
     ready = []
@@ -82,7 +82,7 @@ class Session:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name != "headers":
-            # Says why, where there is a reason.
+            # Raises an error with the reason, if there is a special one.
             Request("GET", "", **{name: value})
             raise AttributeError(f"a session has no `{name}`")
         super().__setattr__(name, value if isinstance(value, Headers) else Headers(value))
@@ -99,7 +99,7 @@ class Session:
     def _with_defaults(self, headers: Mapping[str, str] | None) -> Headers:
         together = Headers(self.headers.fields())
         for name, value in (headers or {}).items():
-            # As in `requests`, `None` takes a default away.
+            # As in `requests`, `None` removes a default.
             if value is None:
                 together.pop(name, None)
             else:
@@ -110,7 +110,7 @@ class Session:
         return request(method, url, headers=self._with_defaults(headers), **how)
 
     def prepare(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **how: object) -> Request:
-        """One for `gather`, with this session's headers."""
+        """A request for `gather`, with this session's headers."""
         return Request(method, url, headers=self._with_defaults(headers), **how)
 
     def get(self, url: str, params: object = None, **how: object) -> Response:

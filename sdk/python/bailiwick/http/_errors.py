@@ -1,12 +1,12 @@
-"""Why a request has no answer, by what the agent may do about it, and what the codes of `wasi:http` mean."""
+"""Reasons why a request has no answer, grouped by what the agent can do about it, and the meaning of the codes of `wasi:http`."""
 
 from .. import _failure
 
 
 class RequestException(Exception):
-    """What all of these are. `code` is the case in `wasi:http`, or a word of this client's own."""
+    """The base of these exceptions. `code` is the case in `wasi:http`, or a word of this client."""
 
-    #: The code of the run's failure where nobody catches it.
+    #: The code of the run's failure if the exception is not caught.
     failure_code = "http-host"
 
     def __init__(self, what: str, code: str = "", response: object = None) -> None:
@@ -15,13 +15,13 @@ class RequestException(Exception):
 
 
 class InvalidRequest(RequestException, ValueError):
-    """It is not a request that can be sent. Correct it."""
+    """The request can't be sent as it is. Correct it."""
 
     failure_code = "http-malformed"
 
 
 class Refused(RequestException, _failure.Refused):
-    """The host said no. Asking again will not help; the operator's record has the reason, and the agent is not told."""
+    """The host refused. Asking again does not help. The operator's record has the reason; the agent does not get it."""
 
     failure_code = "http-refused"
 
@@ -34,19 +34,19 @@ class Refused(RequestException, _failure.Refused):
 
 
 class Timeout(RequestException):
-    """No answer in time, or not the whole of it."""
+    """There was no answer in time, or only a part of it."""
 
     failure_code = "http-timeout"
 
 
 class ConnectionError(RequestException):
-    """Nothing answers there, or it hung up."""
+    """Nothing answers there, or the connection was closed."""
 
     failure_code = "http-connection"
 
 
 class ProtocolError(ConnectionError):
-    """What came back is not HTTP, or broke off."""
+    """The answer is not HTTP, or broke off."""
 
     failure_code = "http-protocol"
 
@@ -58,7 +58,7 @@ class TooLarge(RequestException):
 
 
 class HTTPError(RequestException):
-    """The status says that it went wrong. Only from `Response.raise_for_status`."""
+    """The status is an error. Only `Response.raise_for_status` raises this."""
 
     failure_code = "http-status"
 
@@ -69,7 +69,7 @@ class JSONDecodeError(RequestException, ValueError):
     failure_code = "http-json"
 
 
-#: As many are in flight as the operator allows; nothing of this one has left the host.
+#: As many requests are in flight as the operator allows; nothing of this one was sent.
 LIMIT_REACHED = "connection-limit-reached"
 
 _REFUSED = {"HttpRequestDenied", "DestinationIpProhibited"}
@@ -136,5 +136,5 @@ def with_code(kind: type, code: str) -> RequestException:
 
 
 def wants_room(err: Exception) -> bool:
-    """Whether the same request may find room once another is over."""
+    """Whether the same request may find room once another request is over."""
     return isinstance(err, ConnectionError) and err.code == LIMIT_REACHED

@@ -1,4 +1,4 @@
-"""What is asked and what is answered, without anything that sends it."""
+"""Requests and responses, without the code that sends them."""
 
 import json as json_module
 import re
@@ -9,9 +9,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ._errors import HTTPError, InvalidRequest, JSONDecodeError, TooLarge
 
-#: BOUND: bytes of a body that is read whole; a longer one goes by `stream=True` and `iter_content`.
+#: BOUND: bytes of a body that is read whole; for a longer one use `stream=True` and `iter_content`.
 BODY_BYTES_MAX = 32 << 20
-#: BOUND: bytes asked of a stream at once.
+#: BOUND: how many bytes of a stream are requested at once.
 CHUNK_BYTES = 64 << 10
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
@@ -19,17 +19,17 @@ _QUERY_SAFE = "/%?:@!$&'()*+,;=~[]"
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_HERE = {
     "auth": "credentials belong to the host: it adds what the operator configured for this destination, and an agent holds none",
-    "cert": "credentials belong to the host, client certificates among them",
+    "cert": "credentials belong to the host, including client certificates",
     "cookies": "there are no cookies: credentials belong to the host, and it keeps no state between requests",
-    "files": "write the multipart body yourself, and give it as `data`",
+    "files": "write the multipart body yourself, and pass it as `data`",
     "hooks": "there are no hooks: look at the response",
-    "proxies": "the way to a destination is the host's",
-    "verify": "TLS is the host's, and it always looks at certificates",
+    "proxies": "the host chooses the way to a destination",
+    "verify": "the host does TLS, and always checks certificates",
 }
 
 
 class Headers(MutableMapping):
-    """Header fields by name, whatever its case. Of several of one name, the values are joined by a comma; `all` gives each."""
+    """Header fields by name, without regard to case. The values of several fields with one name are joined by a comma; `all` returns each."""
 
     def __init__(self, fields: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
         self._fields: list[tuple[str, str]] = list(fields.items() if isinstance(fields, Mapping) else fields)
@@ -67,7 +67,7 @@ class Headers(MutableMapping):
         return [value for known, value in self._fields if known.lower() == name.lower()]
 
     def fields(self) -> list[tuple[str, str]]:
-        """Each field as it is, in order."""
+        """Each field as it was set, in order."""
         return list(self._fields)
 
 
@@ -105,24 +105,24 @@ class Request:
         for name, value in others.items():
             if name not in _NOT_HERE:
                 raise TypeError(f"a request takes no `{name}`")
-            # What asks for nothing is what there is anyway.
+            # A value that asks for the default behaviour is accepted.
             if value is not None and not (name == "verify" and value is True):
                 raise InvalidRequest(f"`{name}`: {_NOT_HERE[name]}", name)
         if allow_redirects:
-            raise InvalidRequest("`allow_redirects`: a redirect is an answer; ask for its `location` where you mean to go there", "redirects")
+            raise InvalidRequest("`allow_redirects`: a redirect is returned as an answer; to follow it, send a request to its `location`", "redirects")
         self.method, self.url, self.params, self.data, self.json = method, url, params, data, json
         self.headers, self.timeout = headers, timeout
 
     def prepare(self) -> Prepared:
-        """Raises `InvalidRequest` where it can't be sent."""
+        """The request as it is sent. Raises `InvalidRequest` if it can't be sent."""
         method = self.method.upper()
         if not _METHOD.fullmatch(method):
-            raise InvalidRequest(f"`{self.method}` is no method")
+            raise InvalidRequest(f"`{self.method}` is not a method")
         scheme, authority, path = target(self.url, self.params)
         body, kind = body_of(self.data, self.json)
         headers = Headers()
         for name, value in (self.headers or {}).items():
-            # As in `requests`, `None` takes a default away.
+            # As in `requests`, `None` removes a default.
             if value is not None:
                 headers[name] = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if kind and "content-type" not in headers:
@@ -138,18 +138,18 @@ def target(url: str, params: object) -> tuple[str, str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as err:
-        raise InvalidRequest(f"`{url}` is no URL: {err}") from None
+        raise InvalidRequest(f"`{url}` is not a URL: {err}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidRequest(f"`{url}` is no URL of `http` or `https`")
+        raise InvalidRequest(f"`{url}` is not a URL of `http` or `https`")
     if "@" in parts.netloc:
-        # The URL is not repeated: it has a password in it.
-        raise InvalidRequest("the URL has a user in it: credentials belong to the host", "auth")
+        # The message does not repeat the URL, since it may contain a password.
+        raise InvalidRequest("the URL contains a user name: credentials belong to the host", "auth")
     host = parts.hostname
     if not host.isascii():
         try:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
-            raise InvalidRequest(f"`{host}` is no name of a host") from None
+            raise InvalidRequest(f"`{host}` is not a host name") from None
     host = f"[{host}]" if ":" in host else host
     query = "&".join(part for part in (quote(parts.query, safe=_QUERY_SAFE), query_of(params)) if part)
     path = quote(parts.path or "/", safe=_PATH_SAFE) + (f"?{query}" if query else "")
@@ -166,10 +166,10 @@ def query_of(params: object) -> str:
 
 
 def body_of(data: object, json: object) -> tuple[bytes, str | None]:
-    """The body, and what it is."""
+    """The body, and its content type."""
     if json is not None:
         if data is not None:
-            raise InvalidRequest("`data` and `json`: one of them is too many")
+            raise InvalidRequest("`data` and `json` can't both be set")
         try:
             return json_module.dumps(json, allow_nan=False).encode(), "application/json"
         except (TypeError, ValueError) as err:
@@ -185,20 +185,20 @@ def body_of(data: object, json: object) -> tuple[bytes, str | None]:
     if isinstance(data, (Mapping, list, tuple)):
         pairs = data.items() if isinstance(data, Mapping) else data
         return urlencode(list(pairs), doseq=True).encode(), "application/x-www-form-urlencoded"
-    raise InvalidRequest(f"`data`: a `{type(data).__name__}` is no body")
+    raise InvalidRequest(f"`data`: a `{type(data).__name__}` can't be a body")
 
 
 def seconds(timeout: object) -> float | None:
-    """As in `requests`, one number or two, for the connection and for reading; here both are for the whole of the answer."""
+    """The timeout in seconds. As in `requests`, one number or two (for the connection and for reading); here the sum is for the whole answer."""
     numbers = timeout if isinstance(timeout, tuple) else (timeout,)
     given = [number for number in numbers if number is not None]
     if any(isinstance(number, bool) or not isinstance(number, (int, float)) or not number > 0 for number in given):
-        raise InvalidRequest(f"`timeout`: {timeout!r} is no time")
+        raise InvalidRequest(f"`timeout`: {timeout!r} is not a time in seconds")
     return float(sum(given)) if given else None
 
 
 class Response:
-    """An answer. Its body is read whole, or with `stream=True` as it comes, by `iter_content`."""
+    """An answer. Its body is read whole, or with `stream=True` as it comes, with `iter_content`."""
 
     def __init__(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes], request: Prepared | None = None) -> None:
         self.status_code, self.headers, self.request = status, Headers(headers), request
@@ -223,7 +223,7 @@ class Response:
 
     @property
     def reason(self) -> str:
-        """What the status is called; what the server called it does not reach an agent."""
+        """The standard name of the status; the server's own text does not reach an agent."""
         try:
             return HTTPStatus(self.status_code).phrase
         except ValueError:
@@ -235,7 +235,7 @@ class Response:
 
     @property
     def encoding(self) -> str | None:
-        """What the content type says, or `None`."""
+        """The charset of the content type, or `None`."""
         found = re.search(r"charset\s*=\s*[\"']?([^\s;\"']+)", self.headers.get("content-type", ""), re.IGNORECASE)
         return found[1] if found else None
 
@@ -257,7 +257,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text: UTF-8 where nothing else is said, and what is none of it replaced."""
+        """The body as text, in UTF-8 unless the content type says otherwise; invalid bytes are replaced."""
         try:
             return self.content.decode(self.encoding or "utf-8", "replace")
         except LookupError:
@@ -270,7 +270,7 @@ class Response:
             raise JSONDecodeError(f"the answer is not JSON: {err}", "json", self) from None
 
     def raise_for_status(self) -> None:
-        """Raises `HTTPError` from 400 on."""
+        """Raises `HTTPError` if the status is 400 or more."""
         if not self.ok:
             raise HTTPError(f"the answer's status is {self.status_code}", "status", self)
 
@@ -290,7 +290,7 @@ class Response:
                 yield piece[begin : begin + size]
 
     def iter_lines(self, chunk_size: int = 512) -> Iterator[bytes]:
-        """The body line by line, without their ends."""
+        """The body line by line, without line ends."""
         rest = b""
         for piece in self.iter_content(chunk_size):
             *lines, rest = (rest + piece).split(b"\n")
@@ -300,7 +300,7 @@ class Response:
             yield rest
 
     def close(self) -> None:
-        """Lets go of what has not been read."""
+        """Drops the part of the body that has not been read."""
         close = getattr(self._pieces, "close", None)
         if close is not None:
             close()

@@ -1,11 +1,11 @@
-"""Natively, requests go to what the test gives for an answer, or are refused. See `bailiwick.testing`."""
+"""The native transport: requests get the answers that the test provides, or are refused. See `bailiwick.testing`."""
 
 from collections.abc import Callable, Iterator
 
 from ._errors import Refused, RequestException
 from ._model import Prepared, Response
 
-#: What answers, while a test wants it to.
+#: The function that answers requests, while a test has set one.
 answer: Callable[[Prepared], Response] | None = None
 
 

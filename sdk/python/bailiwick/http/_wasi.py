@@ -1,7 +1,7 @@
-"""Requests over `wasi:http` itself, waiting on its own pollables. The only file that imports those bindings.
+"""Sends requests over `wasi:http` and waits on its pollables. No other file imports these bindings.
 
-INVARIANT: a pollable is let go of before what it watches, and a stream before its body; the host would trap otherwise. So each is
-let go of here, and none is left to the collector while its parent is.
+INVARIANT: a pollable is dropped before the object that it watches, and a stream before its body; otherwise the host traps. So this file
+drops each of them itself, and never leaves a child to the garbage collector after its parent.
 """
 
 from collections import deque
@@ -30,7 +30,7 @@ _METHODS = {
 
 
 def send(request: Prepared) -> Response:
-    """Sends one and waits for the head of its answer."""
+    """Sends one request and waits for the head of its answer."""
     head = Head(request)
     try:
         wait(head.ready, head.deadline)
@@ -42,7 +42,7 @@ def send(request: Prepared) -> Response:
 
 
 def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[tuple[int, Response | RequestException]]:
-    """Sends many, and reads each to its end; each is given out when it is over."""
+    """Sends many requests and reads each answer to its end; yields each when it is over."""
     waiting, room, calls = deque(requests), in_flight, []
     while waiting or calls:
         while waiting and len(calls) < room:
@@ -51,7 +51,7 @@ def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[
                 calls.append(Call(index, request, was_alone=not calls))
             except RequestException as err:
                 if wants_room(err) and calls:
-                    # BOUND: the room only shrinks, and with nothing in flight there is nothing to wait for.
+                    # BOUND: the room only shrinks, and a request that fails with nothing in flight is not sent again.
                     room = len(calls)
                     waiting.appendleft((index, request))
                 else:
@@ -70,7 +70,7 @@ def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[
             if answer is None:
                 continue
             still.remove(call)
-            # The others that took its room may have ended since, and their ends have come before this.
+            # The requests that took its room may have ended since, and their ends may have been handled before this.
             if isinstance(answer, Exception) and wants_room(answer) and (still or not call.was_alone):
                 room = min(room, max(1, len(still)))
                 waiting.appendleft((call.index, call.request))
@@ -80,7 +80,7 @@ def send_each(requests: list[tuple[int, Prepared]], in_flight: int) -> Iterator[
 
 
 def what_happened(calls: list["Call"]) -> dict["Call", bool]:
-    """Those to which something has happened, and of each whether that is only its deadline."""
+    """The calls for which something has happened, each with whether that is only its deadline."""
     pollables, owners = [], []
     for call in calls:
         for pollable, is_late in call.pollables():
@@ -89,7 +89,7 @@ def what_happened(calls: list["Call"]) -> dict["Call", bool]:
     happened: dict[Call, bool] = {}
     for at in wasi_poll.poll(pollables):
         call, is_late = owners[at]
-        # What has come is taken, even if it came with the deadline.
+        # Data that has arrived is taken, even if the deadline has passed as well.
         happened[call] = is_late and happened.get(call, True)
     return happened
 
@@ -108,7 +108,7 @@ class Call:
         return [(at.ready, False)] + ([(at.deadline, True)] if at.deadline is not None else [])
 
     def step(self, is_late: bool) -> Response | None:
-        """Takes what has happened: the answer, if that was the last of it."""
+        """Handles what has happened. Returns the answer if it is complete."""
         if is_late:
             (self.body or self.head).drop()
             raise late()
@@ -127,11 +127,11 @@ class Call:
 
 
 class Head:
-    """A request that is on its way."""
+    """A request that waits for the head of its answer."""
 
     def __init__(self, request: Prepared) -> None:
         outgoing, options = outgoing_of(request), options_of(request.timeout)
-        # A body that is never taken is an empty one.
+        # If `body()` is never called, the body is empty.
         sink = outgoing.body() if request.body else None
         try:
             self.future = outgoing_handler.handle(outgoing, options)
@@ -151,7 +151,7 @@ class Head:
         drop(self.future)
 
     def open(self) -> tuple[int, list[tuple[str, str]], "Body"]:
-        """The head, once it is there; the deadline goes on for the body."""
+        """The head, once it has arrived; the deadline continues for the body."""
         drop(self.ready)
         got = self.future.get()
         drop(self.future)
@@ -170,7 +170,7 @@ class Head:
 
 
 class Body:
-    """A body on its way in."""
+    """A body that is being received."""
 
     def __init__(self, incoming: object, deadline: object) -> None:
         self.is_over = True
@@ -180,7 +180,7 @@ class Body:
         self.is_over = False
 
     def read(self, length: int) -> bytes | None:
-        """What is there now; `None` at the end."""
+        """The bytes that are there now; `None` at the end."""
         try:
             return self.stream.read(length)
         except Err as err:
@@ -191,7 +191,7 @@ class Body:
             return None
 
     def pieces(self) -> Iterator[bytes]:
-        """Each piece as it comes. Closing it lets go of the rest."""
+        """Each piece as it comes. Closing the iterator drops the rest."""
         try:
             while not self.is_over:
                 piece = self.read(CHUNK_BYTES)
@@ -213,7 +213,7 @@ class Body:
         drop(self.incoming)
 
     def __del__(self) -> None:
-        # An answer that was never read is let go of in the right order, too.
+        # The parts of an answer that was never read are dropped in the right order, too.
         self.drop()
 
 
@@ -237,7 +237,7 @@ def outgoing_of(request: Prepared) -> object:
     try:
         fields = types.Fields.from_list([(name, value.encode("latin-1")) for name, value in request.headers.fields()])
     except UnicodeEncodeError:
-        raise InvalidRequest("a header has letters that no header may have") from None
+        raise InvalidRequest("a header has characters that are not allowed in a header") from None
     except Err as err:
         if type(err.value).__name__ == "HeaderError_Forbidden":
             raise Refused() from None
@@ -255,7 +255,7 @@ def outgoing_of(request: Prepared) -> object:
         try:
             setter(value)
         except Err:
-            raise InvalidRequest(f"its {what} was not taken") from None
+            raise InvalidRequest(f"its {what} was not accepted") from None
     return outgoing
 
 
@@ -267,7 +267,7 @@ def options_of(timeout: float | None) -> object:
         try:
             setter(nanoseconds(timeout))
         except Err:
-            # A host that does not know one of them has its own; the deadline here holds in any case.
+            # If the host does not support one of them, it uses its own; the deadline here applies in any case.
             pass
     return options
 
@@ -277,7 +277,7 @@ def nanoseconds(timeout: float) -> int:
 
 
 def write(body: object, content: bytes) -> None:
-    """Hands the body over. One that the host stops taking is left unfinished: the answer says why."""
+    """Writes the body. If the host stops accepting it, the body is left unfinished: the answer says why."""
     stream, rest, is_taken = body.write(), memoryview(content), True
     while rest and is_taken:
         try:

@@ -1,4 +1,4 @@
-//! What an author's function sees, and what it never sees.
+//! Which inputs reach an author's function, and which never do.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use super::{SCHEMAS_INPUT, panic_line, run};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// Who is greeted.
+    /// The name of the person to greet.
     name: String,
     #[serde(default)]
     times: u8,
@@ -62,7 +62,7 @@ fn bad_input_names_what_is_wrong_and_is_not_run() {
 #[test]
 fn reserved_input_answers_the_schemas_and_is_not_run() {
     let schemas: Value = serde_json::from_str(&run(SCHEMAS_INPUT, never).unwrap()).unwrap();
-    assert_eq!(schemas.pointer("/input/properties/name/description"), Some(&json!("Who is greeted.")));
+    assert_eq!(schemas.pointer("/input/properties/name/description"), Some(&json!("The name of the person to greet.")));
     assert_eq!(schemas.pointer("/input/required"), Some(&json!(["name"])));
     assert_eq!(schemas.pointer("/input/additionalProperties"), Some(&json!(false)));
     assert_eq!(schemas.pointer("/output/required"), Some(&json!(["greeting", "times"])));

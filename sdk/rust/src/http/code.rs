@@ -1,9 +1,9 @@
-//! What the codes of `wasi:http` mean to an agent.
+//! The meaning of the codes of `wasi:http` for an agent.
 
 use super::Error;
 use wasip2::http::types::ErrorCode;
 
-/// What the host's code means to an agent. Every case is named, so that a new one has to be thought about.
+/// The error for the host's code. Every case is named, so that a new case does not compile until it is handled.
 pub(super) fn refused(code: ErrorCode) -> Error {
     match code {
         ErrorCode::HttpRequestDenied => Error::Refused,

@@ -1,24 +1,24 @@
-//! Why a request has no answer.
+//! The errors of a request.
 
-/// Why a request has no answer, by what the agent may do about it.
+/// Why a request has no answer, grouped by what the agent can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not a request that can be sent. Correct it.
+    /// The request can't be sent as it is. Correct it.
     #[error("not a request that can be sent: {what}")]
     Malformed {
         /// What is wrong with it.
         what: String,
     },
-    /// The host said no. Asking again will not help; the operator's record has the reason.
+    /// The host refused. Asking again does not help; the operator's record has the reason.
     #[error("the host refused the request")]
     Refused,
-    /// No answer in time, or not the whole of it.
+    /// There was no answer in time, or only a part of it.
     #[error("no answer in time (`{code}`)")]
     Timeout {
         /// The name of the case in `wasi:http`, or `timeout` for the agent's own.
         code: &'static str,
     },
-    /// Nothing answers there, or it hung up.
+    /// Nothing answers there, or the connection was closed.
     #[error("no connection (`{code}`)")]
     Connection {
         /// The name of the case in `wasi:http`.
@@ -30,22 +30,22 @@ pub enum Error {
         /// The name of the case in `wasi:http`, or `body-bytes-max` for the agent's own.
         code: &'static str,
     },
-    /// What came back is not HTTP, or broke off.
+    /// The answer is not HTTP, or broke off.
     #[error("the answer is broken (`{code}`)")]
     Protocol {
         /// The name of the case in `wasi:http`.
         code: &'static str,
     },
-    /// The host could not carry the request, by no fault of either side.
+    /// The host could not carry the request; neither the agent nor the server is at fault.
     #[error("the host could not carry the request (`{code}`)")]
     Host {
         /// The name of the case in `wasi:http`.
         code: &'static str,
     },
-    /// The status says that it went wrong. Only from [`super::Response::error_for_status`].
+    /// The status is an error. Only [`super::Response::error_for_status`] returns this.
     #[error("the answer's status is {status}")]
     Status {
-        /// 400 to 599.
+        /// The status, 400 to 599.
         status: u16,
     },
     /// The body is not JSON, or not of that type.
@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// As many are in flight as the operator allows; nothing of this one has left the host.
+    /// As many requests are in flight as the operator allows; nothing of this one was sent.
     pub(crate) const LIMIT_REACHED: &str = "connection-limit-reached";
 
     /// A short stable word for each case, for [`crate::Failure::code`].
@@ -73,7 +73,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may find room once another is over.
+    /// Whether the same request may find room once another request is over.
     pub(crate) fn wants_room(&self) -> bool {
         matches!(self, Self::Connection { code: Self::LIMIT_REACHED })
     }

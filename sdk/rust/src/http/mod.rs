@@ -1,8 +1,8 @@
-//! HTTP through the host, with blocking calls shaped like those of `reqwest`.
+//! HTTP through the host, with blocking calls that resemble those of `reqwest`.
 //!
-//! The host resolves names, holds the connections and the credentials, and follows no redirect: a 3xx arrives as one.
-//! What the operator did not grant is [`Error::Refused`], whatever the reason. Headers that would carry a credential
-//! (`Authorization`, `Cookie`, `Proxy-*`) are not the agent's to set: the host adds what was granted.
+//! The host resolves names, holds the connections and the credentials, and follows no redirect: a 3xx is returned as an answer.
+//! A request that the operator did not grant fails as [`Error::Refused`], whatever the reason. An agent may not set headers that
+//! carry a credential (`Authorization`, `Cookie`, `Proxy-*`): the host adds the credentials that were granted.
 //!
 //! ```no_run
 //! use bailiwick_sdk::http::Client;
@@ -25,8 +25,8 @@
 //! # }
 //! ```
 //!
-//! The calls stand on `wasi:http` itself and not on an async runtime: a response outlives the call that brought it, and
-//! is read as it comes.
+//! The calls use `wasi:http` directly, without an async runtime: a response outlives the call that returned it, and is read as it
+//! comes.
 
 #[cfg(target_arch = "wasm32")]
 mod code;
@@ -47,21 +47,21 @@ pub use self::request::{Client, Request, RequestBuilder};
 pub use self::response::Response;
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-/// BOUND: how many requests [`all`] has in flight at most; as many as the host allows unless its operator says otherwise.
+/// BOUND: how many requests [`all`] has in flight at most; the host's default limit is the same.
 pub const IN_FLIGHT: usize = 16;
 
-/// Sends all of them, at most [`IN_FLIGHT`] at once, and gives the answers in the order of the requests. Each is read to
+/// Sends all requests, at most [`IN_FLIGHT`] at once, and returns the answers in the order of the requests. Each answer is read to
 /// its end, within its client's `body_bytes_max`.
 ///
-/// The operator's own limit may be lower. A request that finds no room is sent again when another of these is over, and
-/// from then on no more are in flight than there was room for.
+/// The operator's own limit may be lower. A request that finds no room is sent again when another one is over, and from then on
+/// no more are in flight than there was room for.
 #[must_use]
 pub fn all(requests: Vec<RequestBuilder>) -> Vec<Result<Response, Error>> {
     all_with(requests, IN_FLIGHT)
 }
 
-/// As [`all`], with at most `in_flight` at once: fewer spare a slow server, more are of use only where the operator allows
-/// more.
+/// As [`all`], with at most `in_flight` at once: a lower number spares a slow server; a higher number helps only if the operator
+/// allows more.
 #[must_use]
 pub fn all_with(requests: Vec<RequestBuilder>, in_flight: usize) -> Vec<Result<Response, Error>> {
     let mut answers = Vec::with_capacity(requests.len());
@@ -70,7 +70,7 @@ pub fn all_with(requests: Vec<RequestBuilder>, in_flight: usize) -> Vec<Result<R
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// As [`all_with`], but hands over each answer as soon as it has been read to its end, with the position of its request.
+/// As [`all_with`], but calls `each` with each answer as soon as it has been read to its end, and with the position of its request.
 /// `each` may send requests of its own; the operator's limit counts them beside those in flight.
 pub fn for_each(requests: Vec<RequestBuilder>, in_flight: usize, mut each: impl FnMut(usize, Result<Response, Error>)) {
     let mut ready = Vec::with_capacity(requests.len());

@@ -1,4 +1,4 @@
-//! What is asked: a client with its defaults, and a request put together step by step.
+//! Requests: a client with its defaults, and a builder for requests.
 
 use super::{Error, Response, transport};
 use ::http::header::CONTENT_TYPE;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// BOUND: the default of [`Client::body_bytes_max`].
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Defaults for requests. Connections are the host's; a client holds none.
+/// Defaults for requests. The host holds the connections; a client holds none.
 #[derive(Debug, Clone)]
 pub struct Client {
     timeout: Option<Duration>,
@@ -25,22 +25,22 @@ impl Default for Client {
 impl Client {
     /// A client with these defaults:
     ///
-    /// - no timeout of its own; the host's limits hold all the same
+    /// - no timeout of its own; the host's limits still apply
     /// - bodies up to 16 MiB in memory
     #[must_use]
     pub const fn new() -> Self {
         Self { timeout: None, body_bytes_max: BODY_BYTES_MAX }
     }
 
-    /// The same with a timeout for each request, from sending it to the end of the answer's body.
+    /// The same client with a timeout for each request, from sending it to the end of the answer's body.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The same with another bound on what `bytes`, `text`, `json` and [`super::all`] take into memory. Reading through
-    /// [`std::io::Read`] is not bounded.
+    /// The same client with another bound on the bytes that `bytes`, `text`, `json` and [`super::all`] read into memory. Reading
+    /// through [`std::io::Read`] is not bounded.
     #[must_use]
     pub const fn body_bytes_max(mut self, bytes: usize) -> Self {
         self.body_bytes_max = bytes;
@@ -77,7 +77,7 @@ impl Client {
         self.request(Method::DELETE, url)
     }
 
-    /// Any method.
+    /// A request with any method.
     pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
         RequestBuilder(parsed(url).map(|uri| Request {
             method,
@@ -102,38 +102,38 @@ pub struct Request {
 }
 
 impl Request {
-    /// Its method.
+    /// The method.
     #[must_use]
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Where it goes; always absolute.
+    /// The destination; always an absolute URI.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// Its headers, before the host adds its own.
+    /// The headers, before the host adds its own.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Its body; empty where it has none.
+    /// The body; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 }
 
-/// A request being put together. The first mistake is kept and told on sending.
+/// A request that is being built. The first mistake is kept and returned when the request is sent.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct RequestBuilder(Result<Request, Error>);
 
 impl RequestBuilder {
-    /// The same with one more header; an earlier one of that name stays.
+    /// The same request with one more header; earlier headers of that name stay.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::fmt::Display>,
@@ -147,7 +147,7 @@ impl RequestBuilder {
         })
     }
 
-    /// The same with all of these headers besides.
+    /// The same request with all of these headers added.
     pub fn headers(self, headers: HeaderMap) -> Self {
         self.and_then(|mut request| {
             request.headers.extend(headers);
@@ -155,7 +155,7 @@ impl RequestBuilder {
         })
     }
 
-    /// The same with a body.
+    /// The same request with a body.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         self.and_then(|mut request| {
             request.body = body.into();
@@ -163,7 +163,7 @@ impl RequestBuilder {
         })
     }
 
-    /// The same with a value as JSON for its body, and the content type to match unless there is one.
+    /// The same request with a value as JSON for its body, and with the content type of JSON unless one is set.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
         self.and_then(|mut request| {
             request.body = serde_json::to_vec(value).map_err(|err| Error::malformed(format!("its JSON: {err}")))?;
@@ -172,7 +172,7 @@ impl RequestBuilder {
         })
     }
 
-    /// The same with a timeout of its own, from sending it to the end of the answer's body.
+    /// The same request with a timeout, from sending it to the end of the answer's body.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.and_then(|mut request| {
             request.timeout = Some(timeout);
@@ -180,20 +180,20 @@ impl RequestBuilder {
         })
     }
 
-    /// The request.
+    /// The finished request.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] where a part of it was not well formed.
+    /// [`Error::Malformed`] if a part of it was not well formed.
     pub fn build(self) -> Result<Request, Error> {
         self.0
     }
 
-    /// Sends it and waits for the head of the answer. The body is read as it comes.
+    /// Sends the request and waits for the head of the answer. The body is read as it comes.
     ///
     /// # Errors
     ///
-    /// Where there is no answer. A status of 400 or more is an answer; see [`Response::error_for_status`].
+    /// If there is no answer. A status of 400 or more is an answer; see [`Response::error_for_status`].
     pub fn send(self) -> Result<Response, Error> {
         transport::send(self.0?)
     }
@@ -211,7 +211,7 @@ fn parsed(url: &str) -> Result<Uri, Error> {
     }
     // SECURITY: a credential in a URL would end up in logs and on the record, and the host would refuse it anyway.
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(Error::malformed("its URL carries a user name"));
+        return Err(Error::malformed("its URL contains a user name"));
     }
     Ok(uri)
 }

@@ -1,4 +1,4 @@
-//! What comes back: a head at once, a body as it comes.
+//! Responses: the head is there at once, the body is read as it comes.
 
 use super::Error;
 #[cfg(target_arch = "wasm32")]
@@ -7,10 +7,10 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use std::io::{self, Cursor, Read};
 
-/// How much is asked of a stream at once.
+/// How many bytes of a stream are requested at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// An answer. Its body is read either whole, by `bytes`, `text` or `json`, or piece by piece through [`Read`].
+/// An answer. Its body is read either whole, with `bytes`, `text` or `json`, or piece by piece through [`Read`].
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,
@@ -33,7 +33,7 @@ impl Response {
         Self::whole(status, HeaderMap::new(), body.into())
     }
 
-    /// The same with one more header, for tests.
+    /// The same answer with one more header, for tests.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
@@ -55,19 +55,19 @@ impl Response {
         Self { status, headers, body: Body::Coming(body), body_bytes_max }
     }
 
-    /// Its status.
+    /// The status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Its headers.
+    /// The headers.
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Itself, unless its status is 400 or more.
+    /// Returns the response itself, unless its status is 400 or more.
     ///
     /// # Errors
     ///
@@ -79,11 +79,11 @@ impl Response {
         Ok(self)
     }
 
-    /// What is left of its body.
+    /// The part of the body that has not been read yet.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] past the client's `body_bytes_max`, and whatever breaks off the body.
+    /// [`Error::TooLarge`] past the client's `body_bytes_max`, or the error that broke off the body.
     pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -99,7 +99,7 @@ impl Response {
         }
     }
 
-    /// What is left of its body, as text; what is not UTF-8 becomes U+FFFD.
+    /// The rest of the body as text; bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Response {
         Ok(String::from_utf8(bytes).unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned()))
     }
 
-    /// What is left of its body, read as JSON.
+    /// The rest of the body, parsed as JSON.
     ///
     /// # Errors
     ///

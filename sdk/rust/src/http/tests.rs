@@ -1,4 +1,4 @@
-//! The shape of the client, against a stand-in for the network.
+//! Tests of the client, against a stand-in for the network.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::{Client, Error, HeaderValue, RequestBuilder, Response, StatusCode, all, all_with, for_each};
@@ -160,13 +160,13 @@ fn with_no_other_in_flight_there_is_no_room_to_wait_for() {
 fn host_that_never_has_room_is_not_asked_for_ever() {
     let asked = Rc::new(Cell::new(0));
     let own = Rc::clone(&asked);
-    // The first is answered; after that, room is refused whatever is in flight.
+    // The first request is answered; after that, the host has no room for any further one.
     answer_http(move |_| {
         own.set(own.get() + 1);
         if own.get() == 1 { Ok(Response::new(StatusCode::OK, "")) } else { Err(Error::Connection { code: "connection-limit-reached" }) }
     });
     let answers = all(many(10));
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    // One of them was asked twice: once beside the first, once when that was over.
+    // One request was sent twice: once beside the first, and once when that was over.
     assert_eq!(asked.get(), 11);
 }

@@ -1,5 +1,5 @@
-//! Requests over `wasi:http` itself, waiting on its own pollables.
-//! No async runtime: one would own every wait until it returns, and a body could not be read after that.
+//! Sends requests over `wasi:http` and waits on its pollables.
+//! There is no async runtime: it would own every wait until it returns, and a body could not be read after that.
 
 use super::code::refused;
 use super::{Error, Queue, Request, Response};
@@ -14,7 +14,7 @@ use wasip2::http::types::{
 use wasip2::io::poll::{Pollable, poll};
 use wasip2::io::streams::{InputStream, StreamError};
 
-/// How much is asked of a stream at once.
+/// How many bytes of a stream are requested at once.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 /// Sends one request and waits for the head of its answer.
@@ -25,7 +25,7 @@ pub(super) fn send(request: Request) -> Result<Response, Error> {
     Ok(Response::coming(status, headers, body, body_bytes_max))
 }
 
-/// Sends many, and reads each to its end.
+/// Sends many requests, and reads each answer to its end.
 pub(super) fn send_each(requests: Vec<(usize, Request)>, in_flight: usize, each: &mut dyn FnMut(usize, Result<Response, Error>)) {
     let mut queue = Queue::new(requests, in_flight);
     let mut calls: Vec<(usize, Call)> = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn send_each(requests: Vec<(usize, Request)>, in_flight: usize, each:
     }
 }
 
-/// Waits until something has happened, and takes it; what is still in flight then.
+/// Waits until something has happened, and handles it. Returns the calls that are still in flight.
 fn step_each(calls: Vec<(usize, Call)>, queue: &mut Queue, each: &mut dyn FnMut(usize, Result<Response, Error>)) -> Vec<(usize, Call)> {
     let happened = happened(&calls);
     let mut others = calls.len();
@@ -54,7 +54,7 @@ fn step_each(calls: Vec<(usize, Call)>, queue: &mut Queue, each: &mut dyn FnMut(
             Step::Again(call) => still.push((index, call)),
             Step::NoRoom { request, err, was_alone } => {
                 others -= 1;
-                // The others that took its room may have ended since, and their ends have come before this.
+                // The requests that took its room may have ended since, and their ends may have been handled before this.
                 if !queue.take_back(index, request, others.max(usize::from(!was_alone))) {
                     each(index, Err(err));
                 }
@@ -65,7 +65,7 @@ fn step_each(calls: Vec<(usize, Call)>, queue: &mut Queue, each: &mut dyn FnMut(
     still
 }
 
-/// What has happened to each of them; to at least one, something has.
+/// Waits until something has happened to at least one call, and returns what has happened to each.
 fn happened(calls: &[(usize, Call)]) -> Vec<Happened> {
     let mut happened = vec![Happened::Nothing; calls.len()];
     let mut owners = Vec::new();
@@ -83,7 +83,7 @@ fn happened(calls: &[(usize, Call)]) -> Vec<Happened> {
         if let Some((position, what)) = owners.get(at as usize)
             && let Some(slot) = happened.get_mut(*position)
         {
-            // What has come is taken, even if it came with the deadline.
+            // Data that has arrived is taken, even if the deadline has passed as well.
             *slot = (*slot).max(*what);
         }
     }
@@ -105,7 +105,7 @@ enum Call {
 
 enum Step {
     Again(Call),
-    /// The host had no room for it; nothing of it has been sent.
+    /// The host had no room for this request; nothing of it has been sent.
     NoRoom {
         request: Request,
         err: Error,
@@ -151,7 +151,7 @@ impl Call {
     }
 }
 
-/// A request that is on its way. The pollables come first: they must be dropped before what they watch.
+/// A request that waits for the head of its answer. The pollables come first: they must be dropped before the objects that they watch.
 struct Head {
     ready: Pollable,
     deadline: Option<Pollable>,
@@ -165,7 +165,7 @@ impl Head {
         let outgoing = outgoing(request)?;
         let deadline = timeout.map(|timeout| subscribe_duration(nanoseconds(timeout)));
         let options = timeout.map(options);
-        // A body that is never taken is an empty one.
+        // If `body()` is never called, the body is empty.
         let sink = if body.is_empty() { None } else { outgoing.body().ok() };
         let future = handle(outgoing, options).map_err(refused)?;
         if let Some(sink) = sink {
@@ -174,7 +174,7 @@ impl Head {
         Ok(Self { ready: future.subscribe(), deadline, future, body_bytes_max: *body_bytes_max })
     }
 
-    /// The head, once it is there.
+    /// The head, once it has arrived.
     fn open(self) -> Result<(StatusCode, HeaderMap, Incoming, usize), Error> {
         let Self { ready, deadline, future, body_bytes_max } = self;
         drop(ready);
@@ -191,7 +191,7 @@ impl Head {
     }
 }
 
-/// A body on its way in. Fields are in the order in which they must be dropped.
+/// A body that is being received. The fields are in the order in which they must be dropped.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     ready: Pollable,
@@ -202,7 +202,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// As `std::io::Read`: 0 only at the end, or into an empty buffer.
+    /// As `std::io::Read`: returns 0 only at the end, or for an empty buffer.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         if self.ended || buffer.is_empty() {
             return Ok(0);
@@ -216,7 +216,7 @@ impl Incoming {
             match read {
                 Ok(bytes) if bytes.is_empty() => wait(&self.ready, self.deadline.as_ref())?,
                 Ok(bytes) => {
-                    // The host gives at most what was asked for; what came beyond that is cut, not trusted.
+                    // The host returns at most what was requested. More than that is cut off, since the host's count is not trusted.
                     let count = bytes.len().min(buffer.len());
                     for (to, from) in buffer.iter_mut().zip(&bytes) {
                         *to = *from;
@@ -258,7 +258,7 @@ fn outgoing(request: &Request) -> Result<OutgoingRequest, Error> {
         Some(_) | None => Scheme::Https,
     };
     let outgoing = OutgoingRequest::new(fields);
-    let unfit = |what: &str| Error::malformed(format!("its {what} was not taken"));
+    let unfit = |what: &str| Error::malformed(format!("its {what} was not accepted"));
     outgoing.set_method(&method(&request.method)).map_err(|()| unfit("method"))?;
     outgoing.set_scheme(Some(&scheme)).map_err(|()| unfit("scheme"))?;
     let authority = request.uri.authority().map(::http::uri::Authority::as_str);
@@ -275,7 +275,7 @@ fn append(fields: &Fields, name: &str, value: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Hands the body over. One that the host stops taking is left unfinished: the answer says why.
+/// Writes the body. If the host stops accepting it, the body is left unfinished: the answer says why.
 fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
     let written = body.write().is_ok_and(|stream| {
         let mut rest = bytes;
@@ -312,7 +312,7 @@ fn headers(answer: &IncomingResponse) -> Result<HeaderMap, Error> {
 fn options(timeout: Duration) -> RequestOptions {
     let options = RequestOptions::new();
     let timeout = Some(nanoseconds(timeout));
-    // A host that does not know one of them has its own; the deadline here holds in any case.
+    // If the host does not support one of them, it uses its own; the deadline here applies in any case.
     let _ = options.set_connect_timeout(timeout);
     let _ = options.set_first_byte_timeout(timeout);
     let _ = options.set_between_bytes_timeout(timeout);

@@ -7,7 +7,7 @@ use bailiwick_sdk::findings::{self, Finding, Severity};
 use bailiwick_sdk::{Failure, JsonSchema, log, progress};
 use serde::{Deserialize, Serialize};
 
-/// What it works on. Comments become part of the schema.
+/// The input of the agent. Comments become part of the schema.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
@@ -23,12 +23,12 @@ impl Default for Input {
     }
 }
 
-/// What it says in the end.
+/// The output of the agent.
 #[derive(Default, Serialize, JsonSchema)]
 pub struct Output {
     files: u64,
     lines: usize,
-    /// Not text, or not to be read.
+    /// Files that are not text, or that can't be read.
     unread: u64,
 }
 
@@ -53,7 +53,7 @@ pub fn run(input: Input) -> Result<Output, Failure> {
     Ok(output)
 }
 
-/// Every file in a folder, but for hidden ones. Links are not followed.
+/// Every file in a folder, except hidden ones. Links are not followed.
 fn files(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {

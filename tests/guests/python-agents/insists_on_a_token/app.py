@@ -1,4 +1,4 @@
-"""A client as libraries have it: it insists on a token from the environment. Its input says what becomes of that."""
+"""A client like those of many libraries: it requires a token from the environment. Its input says how it uses the token."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from bailiwick import http
 
 
 class Client:
-    """Takes its token when it is made, as those of many services do."""
+    """Reads its token when it is made, like the clients of many services."""
 
     def __init__(self, base: str) -> None:
         self.base = base

@@ -1,4 +1,4 @@
-"""Uses each part of the SDK; what its input names in `way` is what it does."""
+"""Uses each part of the SDK; `way` in its input says which."""
 
 import logging
 import socket
@@ -10,7 +10,7 @@ from typing import Literal, Optional
 import bailiwick
 from bailiwick import findings, http, progress
 
-# Its own module may not keep it; others may.
+# The agent's own module must not keep the name of the module; other modules may.
 processes, of_no_use = of_no_use.run, None
 log = logging.getLogger("every-way")
 
@@ -70,7 +70,7 @@ def ask(input: Input) -> Output:
     with http.get(f"{base}/stream", stream=True) as streamed:
         pieces = list(streamed.iter_content(700))
         seen["streamed"] = f"{max(map(len, pieces)) <= 700} {len(b''.join(pieces))}"
-    # Half of it is read, and the rest let go of.
+    # Half of the body is read, and the rest is dropped.
     with http.get(f"{base}/stream", stream=True) as streamed:
         seen["begun"] = str(len(next(streamed.iter_content(10))))
     try:
@@ -120,7 +120,7 @@ def claim(input: Input) -> Output:
 
 
 def fails(input: Input) -> Output:
-    raise ValueError("some text")  # The test knows this line by its text.
+    raise ValueError("some text")  # The test finds this line by its text.
 
 
 def fail(input: Input) -> Output:

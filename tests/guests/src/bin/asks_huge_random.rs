@@ -1,4 +1,4 @@
-//! Asks for more random bytes than there is room for. Arguments: how many, `insecure` for the other interface, and how often (1).
+//! Asks for more random bytes than fit into memory. Arguments: how many, `insecure` for the other interface, and how often (1).
 
 use guests::{json, number, say};
 use wasip2::random::{insecure, random};

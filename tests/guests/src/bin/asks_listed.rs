@@ -1,7 +1,7 @@
-//! Asks for each line of its standard input, by whichever way out that names. A line is JSON: `resolve` and `socket` go through
-//! `wasi:sockets`; otherwise it is a request by `scheme`, `authority`, `path`, `method`, `headers`, `body`, with `connect-ms`, and as many
-//! redirects as `follow` says, followed by a client that believes what it reads. With `longer`, a name and a body of so many letters are asked
-//! for and sent, as often as `times` says, each of them another.
+//! Makes the ask in each line of its standard input. A line is JSON: `resolve` and `socket` use `wasi:sockets`; any other line is a
+//! request with `scheme`, `authority`, `path`, `method`, `headers`, `body` and `connect-ms`. The client follows `follow` redirects,
+//! wherever they lead. With `longer`, it looks up names and sends bodies of this many letters, `times` times, with a new name and path
+//! each time.
 
 use std::io::BufRead as _;
 
@@ -84,7 +84,7 @@ fn sent(request: OutgoingRequest, ask: &Value) -> Result<IncomingResponse, Error
     wait(handle(request, Some(options)))
 }
 
-/// Goes wherever it is sent, without a second look.
+/// Follows a redirect, wherever it leads.
 fn believe(ask: &mut Value, location: &str) {
     let name = |scheme: &Scheme| match scheme {
         Scheme::Http => "http".to_owned(),

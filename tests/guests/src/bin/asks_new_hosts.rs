@@ -1,4 +1,4 @@
-//! Always asks new hosts for `/`, one after the other, and drops each answer. Arguments: how many (100000), the letters of a name (40).
+//! Asks hosts for `/`, a new host each time, and drops each answer. Arguments: how many (100000), the letters of a name (40).
 
 use guests::{get, json, number, say};
 use wasip2::http::outgoing_handler::handle;

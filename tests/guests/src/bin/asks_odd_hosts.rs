@@ -1,4 +1,4 @@
-//! Asks each authority in its arguments for `/`, over HTTP; `https:` before it for HTTPS, `-` for none at all.
+//! Asks each authority in its arguments for `/`, over HTTP; `https:` in front means HTTPS, and `-` means no authority at all.
 
 use guests::{args_from, json, outcome, say, send, told};
 use wasip2::http::types::{Fields, OutgoingRequest, Scheme};

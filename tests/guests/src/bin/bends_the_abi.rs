@@ -1,4 +1,4 @@
-//! Calls the host with values that its types do not allow. Argument: which. The host has to trap, or to take them as they are.
+//! Calls the host with values that its types do not allow. Argument: which. The host has to trap, or to accept them as they are.
 
 use guests::{arg, get, json, mount, say};
 
@@ -32,7 +32,7 @@ fn main() {
     let out = out.as_mut_ptr().cast::<u8>();
     let (folder, request) = (|| mount().take_handle() as i32, get("http://a.test/").take_handle() as i32);
     let bad = b"\xff\xed\xa0\x80\0\xc0\xaf";
-    // SAFETY: none of these keeps the contract of its function; that is the point, and the host has to notice.
+    // SAFETY: each of these violates the contract of its function on purpose; the host has to notice.
     unsafe {
         match case.as_str() {
             "string-too-long" => open_at(folder(), 0, bad.as_ptr(), usize::MAX, 0, 1, out),

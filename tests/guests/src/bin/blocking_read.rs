@@ -1,4 +1,4 @@
-//! Reads a body with `blocking-read` and `blocking-skip` of odd lengths; a second request carries the lengths that came.
+//! Reads a body with `blocking-read` and `blocking-skip` of odd lengths; the path of a second request has the lengths that it got.
 //! Arguments: the base URL.
 
 use guests::{arg, get, json, say, send, stream_end, told};

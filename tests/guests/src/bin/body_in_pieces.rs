@@ -1,4 +1,4 @@
-//! POSTs a body in pieces with a short sleep before each, then a GET whose path carries the length of the answer.
+//! POSTs a body in pieces with a short sleep before each, then sends a GET whose path has the length of the answer.
 //! Arguments: the base URL, the number of pieces (5), the bytes of each (1000).
 
 use futures_lite::stream::unfold;

@@ -1,4 +1,4 @@
-//! Reads a little of an answer and drops the rest. Arguments: the URL, how often (1). It ends while nothing of it is left.
+//! Reads a little of an answer and drops the rest. Arguments: the URL, how often (1). When it ends, it holds no part of an answer.
 
 use guests::{arg, get, json, number, say, send};
 

@@ -1,4 +1,4 @@
-//! Tries to leave its mount by each path in its arguments, with links followed and not: opened, listed, looked at, read.
+//! Tries to leave its mount through each path in its arguments, following links and not: opens, lists, stats and reads it.
 
 use guests::{Value, args_from, file_outcome, json, mount, outcome, say};
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
@@ -22,7 +22,7 @@ fn opened(root: &Descriptor, path: &str, follow: PathFlags, open: OpenFlags) -> 
 fn main() {
     let root = mount();
     for path in args_from(1) {
-        // An argument carries no NUL, and a shell no line end.
+        // An argument can't contain a NUL, and a shell passes on no line end.
         let path = path.replace("\\0", "\0").replace("\\n", "\n");
         let follow = PathFlags::SYMLINK_FOLLOW;
         say(json!({

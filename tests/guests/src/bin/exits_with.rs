@@ -1,4 +1,4 @@
-//! Says a line and ends with the code in its argument; a second argument names the way: `code` (the default), `err`, `std`.
+//! Prints a line and ends with the code in its argument; a second argument says how: `code` (the default), `err`, `std`.
 
 use guests::{json, number, say};
 use wasip2::cli::exit::{exit, exit_with_code};

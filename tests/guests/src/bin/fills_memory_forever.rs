@@ -1,4 +1,4 @@
-//! Fills and copies 32 MiB with one instruction each, for ever: few back-edges, much work between them.
+//! Fills and copies 32 MiB with one instruction each, without end: few back-edges, and much work between them.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! Does for ever, or so often as the second argument says, what leaves a trace and asks for nothing: by `looks` at names that are not there, by
-//! `naps` of a nanosecond, by `changes` that are refused.
+//! Does things that are recorded but are not asks, without end or as often as the second argument says: `looks` at names that do not exist,
+//! `naps` of a nanosecond, or `changes` that are refused.
 
 use guests::{arg, json, mount, number, say};
 use wasip2::clocks::monotonic_clock::subscribe_duration;

@@ -1,5 +1,5 @@
-//! Writes to standard error: arguments are the number of lines (1000000) and the bytes of each (64).
-//! A line longer than 1 MiB is written in pieces of that, without a line end between them.
+//! Writes to standard error. Arguments: the number of lines (1000000), and the bytes of each (64).
+//! A line longer than 1 MiB is written in pieces of 1 MiB, without a line end between them.
 
 use std::io::Write as _;
 

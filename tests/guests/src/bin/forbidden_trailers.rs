@@ -1,4 +1,4 @@
-//! Ends a body with trailers that no trailer may be. Argument: the URL. One request for each name.
+//! Ends a body with fields that are not allowed as trailers. Argument: the URL. Sends one request for each name.
 
 use guests::{arg, json, outcome, request, say, told, wait};
 use wasip2::http::outgoing_handler::handle;

@@ -1,4 +1,4 @@
-//! Uses a handle that it does not hold, or no longer. Argument: how. Each way has to end in a trap, never in another's object.
+//! Uses a handle that it does not hold, or no longer holds. Argument: how. Each way has to trap, and never reach another object.
 
 use guests::{get, json, say};
 use wasip2::cli::{stdin, stdout};
@@ -11,7 +11,7 @@ use wasip2::io::streams::InputStream;
 
 fn main() {
     let way = guests::arg(1);
-    // SAFETY: none of these is sound for a well-behaved program; that is the point, and the host has to notice.
+    // SAFETY: each of these is unsound on purpose; the host has to notice.
     unsafe {
         match way.as_str() {
             "unknown" => drop(Pollable::from_handle(999_999).ready()),

@@ -1,4 +1,4 @@
-//! Takes the one empty object that it is given of `wasi:sockets`, and calls a method of another kind on it. Argument: which.
+//! Takes the one empty object that it gets from `wasi:sockets`, and calls a method of another type on it. Argument: which.
 
 use guests::{arg, json, say};
 use wasip2::sockets::instance_network::instance_network;
@@ -11,7 +11,7 @@ fn main() {
     let way = arg(1);
     let to = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: 80, address: (127, 0, 0, 1) });
     let (network, forged) = (instance_network(), instance_network());
-    // SAFETY: not sound for a well-behaved program; that is the point, and the host has to notice.
+    // SAFETY: this is unsound on purpose; the host has to notice.
     unsafe {
         match way.as_str() {
             "none" => drop(forged),

@@ -1,4 +1,4 @@
-//! GETs each URL in its arguments, one after the other: status, headers, length, digest, a short body.
+//! GETs each URL in its arguments, one after the other. Prints status, headers, length, digest, and a short body.
 
 use guests::{args_from, get, json, say, send, told};
 

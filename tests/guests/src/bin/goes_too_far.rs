@@ -1,5 +1,5 @@
-//! Gives the host too much of something: header `fields`, letters of a `path`, of an `authority` or of a `method`, bytes of one `write` or
-//! of `zeroes` that `check-write` was not asked for. Arguments: what, how many.
+//! Passes too much of something to the host: header `fields`, letters of a `path`, of an `authority` or of a `method`, bytes of one `write`
+//! or of `zeroes` without a `check-write` before. Arguments: what, how many.
 
 use guests::{arg, json, number, outcome, say};
 use wasip2::cli::stdout::get_stdout;

@@ -1,4 +1,4 @@
-//! Grows its memory until the host says no, and says how far it came. With the argument `touch` it writes to each page.
+//! Grows its memory until the host refuses, and prints how far it came. With the argument `touch` it writes to each page.
 
 use core::arch::wasm32::{memory_grow, memory_size};
 

@@ -1,4 +1,4 @@
-//! Breaks out of a header, a method, a path, an authority with CR, LF, NUL and blanks. Argument: the URL.
+//! Tries to break out of a header, a method, a path and an authority with CR, LF, NUL and blanks. Argument: the URL.
 
 use guests::{arg, get, json, outcome, parts, request, say, send, told};
 use wasip2::http::types::{Fields, Method, Scheme};

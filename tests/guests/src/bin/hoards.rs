@@ -1,5 +1,5 @@
-//! Keeps what the host holds for it and never lets go. Arguments: of what (`bodies`, `parts`, `fields`, `listings`, `unfinished` requests, what is
-//! `sent`, `answers`), and for the last three the URL.
+//! Makes objects that the host holds for it, and never drops them. Arguments: which (`bodies`, `parts`, `fields`, `listings`,
+//! `unfinished` requests, `sent` requests, `answers`), and for the last three the URL.
 
 use std::mem::forget;
 

@@ -1,4 +1,4 @@
-//! Says what it finds where nobody has written before it, then writes there: statics, new memory, the stack, handles.
+//! Prints what it finds in places where nothing has been written yet, then writes there: statics, new memory, the stack, handles.
 
 use core::arch::wasm32::memory_grow;
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use wasip2::http::types::Fields;
 const PAGE_BYTES: usize = 65536;
 /// 4 MiB.
 const NEW_PAGES: usize = 64;
-/// How far below itself `main` looks on the stack: further than anything before it has reached, and not to the stack's end.
+/// How far below itself `main` looks on the stack: further than any earlier call has reached, but not to the stack's end.
 const STACK_FROM_BYTES: usize = 512 * 1024;
 const STACK_TO_BYTES: usize = 64 * 1024;
 const TRACE: u64 = 0xA5A5_A5A5_A5A5_A5A5;
@@ -18,12 +18,12 @@ const TRACE: u64 = 0xA5A5_A5A5_A5A5_A5A5;
 static ZERO: AtomicU32 = AtomicU32::new(0);
 static SEVEN: AtomicU32 = AtomicU32::new(7);
 
-/// How many words from one address to another are not zero; each gets a trace.
+/// Counts the words between two addresses that are not zero, and writes a trace to each word.
 fn words_found(from: usize, to: usize) -> usize {
     let mut found = 0;
     for at in (from..to).step_by(size_of::<u64>()) {
         let word = at as *mut u64;
-        // SAFETY: the caller names memory that is there and that nothing of this program uses.
+        // SAFETY: the caller passes memory that exists and that this program does not use.
         unsafe {
             found += usize::from(word.read_volatile() != 0);
             word.write_volatile(TRACE);
@@ -42,7 +42,7 @@ fn main() {
     let (from, to) = (page * PAGE_BYTES, (page + NEW_PAGES) * PAGE_BYTES);
     let memory = words_found(from, to);
     let left = words_found(from, to);
-    // Never dropped: the table that it stands in goes with the run, or is found by the next one.
+    // Never dropped: its table either ends with the run, or the next run finds it.
     let fields = Fields::new();
     let handle = fields.handle();
     std::mem::forget(fields);

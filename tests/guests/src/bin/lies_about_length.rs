@@ -1,4 +1,4 @@
-//! Says one length of a body and writes another. Arguments: the URL, what it says, how many bytes it writes.
+//! Declares one length of a body and writes another. Arguments: the URL, the declared length, how many bytes it writes.
 
 use guests::{arg, json, number, outcome, request, say, stream_end, told, wait};
 use wasip2::http::outgoing_handler::handle;

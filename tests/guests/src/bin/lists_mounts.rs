@@ -1,4 +1,4 @@
-//! Prints where its mounts are, as the guest sees them.
+//! Prints the paths of its mounts.
 
 use guests::{json, say};
 use wasip2::filesystem::preopens::get_directories;

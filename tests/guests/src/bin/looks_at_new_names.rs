@@ -1,4 +1,4 @@
-//! Always looks at new names that do not exist. Arguments: how many (100000), the letters of a name (40).
+//! Looks at names that do not exist, a new one each time. Arguments: how many (100000), the letters of a name (40).
 
 use guests::{json, mount, number, say};
 use wasip2::filesystem::types::PathFlags;

@@ -1,6 +1,6 @@
-//! Waits many times and says how long each wait took by its own clock, in microseconds. The times are sorted, so that any percentile can be
-//! read. Arguments: for what (`nap`, of a millisecond; or a URL), how often (100), and what it computes after each, in thousands of steps
-//! (0).
+//! Waits many times and prints how long each wait took by its own clock, in microseconds, sorted, so that any percentile can be read.
+//! Arguments: what it waits for (`nap`, of a millisecond; or a URL), how often (100), and how much it computes after each wait, in
+//! thousands of steps (0).
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Makes handles and never drops one. Arguments: of which kind (`fields`), how many (1000000).
+//! Makes handles and never drops one. Arguments: their kind (`fields`), how many (1000000).
 
 use std::mem::{ManuallyDrop, forget};
 
@@ -12,7 +12,7 @@ fn main() {
     let count = number(2, 1_000_000);
     let fields = Fields::new();
     let stdin = cli::stdin::get_stdin();
-    // Whoever has children may not be dropped before them, and here no child ever is.
+    // A parent must not be dropped before its children, and here no child is ever dropped.
     let stdin = ManuallyDrop::new(stdin);
     for made in 0..count {
         match kind.as_str() {

@@ -1,4 +1,4 @@
-//! Opens what is no regular file, to read and to write: a FIFO, a socket, a device. Arguments: the paths. None may block.
+//! Opens files that are not regular, for reading and for writing: a FIFO, a socket, a device. Arguments: the paths. No call may block.
 
 use guests::{args_from, json, mount, outcome, say};
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};

@@ -1,4 +1,4 @@
-//! Says a line and panics with its argument for a message.
+//! Prints a line and panics with its argument as the message.
 
 use guests::{json, say};
 

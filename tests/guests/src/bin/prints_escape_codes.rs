@@ -1,4 +1,4 @@
-//! Prints what would take a terminal or a log over: escape sequences, forged lines, breaks out of JSON, bidi, NUL, not UTF-8.
+//! Prints text that could take over a terminal or a log: escape sequences, forged lines, breaks out of JSON, bidi, NUL, invalid UTF-8.
 
 use std::io::Write as _;
 

@@ -1,5 +1,5 @@
 //! Prints everything that differs between two runs of an ordinary program: random numbers, clocks, the order of a hash map.
-//! With a URL as its argument it asks for it with all of that in the path.
+//! With a URL as its argument, it asks for that URL with all of these values in the path.
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

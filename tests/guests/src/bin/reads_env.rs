@@ -1,4 +1,4 @@
-//! Prints what it is told of the world around it: arguments, environment, working directory, terminals.
+//! Prints what it can see of its surroundings: arguments, environment, working directory, terminals.
 
 use guests::{json, say};
 use wasip2::cli::{environment, terminal_stderr, terminal_stdin, terminal_stdout};

@@ -1,4 +1,4 @@
-//! Walks a folder with `std::fs` and reads every file to its end: path, length, digest, in the order the folder gave them.
+//! Walks a folder with `std::fs` and reads every file to its end. Prints path, length and digest, in the order of the folder's listing.
 //! Arguments: the folders.
 
 use std::fs;

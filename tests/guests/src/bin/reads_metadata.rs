@@ -1,4 +1,4 @@
-//! Prints everything that metadata tells of each path in its arguments: nothing of the disk's own may be among it.
+//! Prints all metadata of each path in its arguments: none of it may come from the disk itself.
 
 use guests::{Value, args_from, json, mount, say};
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, MetadataHashValue, OpenFlags, PathFlags};

@@ -1,4 +1,4 @@
-//! Reads a file at offsets and of lengths that no file has. Argument: the path. An offset must never size a buffer.
+//! Reads a file at offsets and with lengths that no file has. Argument: the path. The host must never size a buffer by an offset.
 
 use guests::{arg, file_outcome, json, mount, outcome, say, stream_end};
 use wasip2::filesystem::types::{Advice, DescriptorFlags, OpenFlags, PathFlags};

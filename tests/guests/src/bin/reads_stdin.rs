@@ -1,4 +1,4 @@
-//! Reads standard input to its end and prints how much it was, and the beginning of it.
+//! Reads standard input to its end and prints its length and its beginning.
 
 use std::io::Read as _;
 

@@ -1,4 +1,4 @@
-//! Never waits: looks again and again with `get`, `ready` and `read`; a second request carries how often it looked in vain.
+//! Never waits: polls again and again with `get`, `ready` and `read`; the path of a second request has the number of empty polls.
 //! Arguments: the base URL.
 
 use guests::{arg, get, json, say, send, stream_end, told};
@@ -10,7 +10,7 @@ fn main() {
     let pollable = coming.subscribe();
     let (mut asleep, mut empty, mut bytes) = (0_u64, 0_u64, 0);
     let answer = loop {
-        // Both ways of looking, one after the other: neither may run ahead of the other.
+        // Poll in both ways, one after the other: neither may be ahead of the other.
         let ready = pollable.ready();
         match coming.get() {
             Some(answer) => break answer.expect("it is asked for once"),

@@ -1,8 +1,8 @@
-//! Recurses until the stack is gone: the engine's own, or with the argument `memory` the one in linear memory.
+//! Recurses until the stack is used up: the engine's, or with the argument `memory` the one in linear memory.
 
 use std::hint::black_box;
 
-/// Rotation after multiplication can't be turned into a loop, and nothing here lives in linear memory.
+/// The compiler can't turn rotation after multiplication into a loop, and no value here is in linear memory.
 #[inline(never)]
 fn deeper(depth: u64, end: u64) -> u64 {
     if depth == end { 1 } else { deeper(depth + 1, end).wrapping_mul(depth | 3).rotate_left(7) }

@@ -1,4 +1,4 @@
-//! Prints a gibibyte to standard output; argument: how many MiB (1024). Says on standard error where it was stopped.
+//! Prints a gibibyte to standard output. Argument: how many MiB (1024). Prints to standard error where it was stopped.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! Sends the headers that it was answered with back as those of its next request. Arguments: the URL, the URL of the next.
+//! Uses the headers of an answer as those of its next request. Arguments: the URL, the URL of the next request.
 
 use guests::{arg, json, request, say, send, told};
 use wasip2::http::types::Method;
@@ -10,7 +10,7 @@ fn main() {
     say(json!({ "names": names, "immutable": format!("{:?}", headers.append("x-more", b"1")) }));
     let cloned = told(send(request(&Method::Get, &arg(2), headers.clone())));
     say(json!({ "cloned": cloned }));
-    // The very object that belongs to the answer, and not a copy of it.
+    // The object that belongs to the answer itself, not a copy.
     let owned = told(send(request(&Method::Get, &arg(2), headers)));
     say(json!({ "owned": owned }));
 }

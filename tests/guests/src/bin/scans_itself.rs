@@ -1,5 +1,5 @@
-//! GETs the first URL, then looks for a value in all of its memory. Arguments: the URL, and the value in hexadecimal, each byte with all bits turned
-//! round, so that the argument itself is not found.
+//! GETs the first URL, then looks for a value in all of its memory. Arguments: the URL, and the value in hexadecimal with all bits of each
+//! byte inverted, so that the argument itself is not found.
 
 use core::arch::wasm32::memory_size;
 
@@ -12,7 +12,7 @@ fn main() {
     let answer = told(send(get(&arg(1))));
     let (mut found, mut seen) = (0_u32, 0_usize);
     let end = memory_size::<0>() * PAGE_BYTES;
-    // From 8 on: the null page of Rust is not to be read.
+    // From 8 on: Rust does not allow reading at address 0.
     for at in 8..end - turned.len() {
         // SAFETY: everything below the end of memory is there.
         let byte = |n: usize| unsafe { ((at + n) as *const u8).read_volatile() };

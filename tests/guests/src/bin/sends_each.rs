@@ -1,5 +1,5 @@
-//! Sends each request in its arguments, one after the other: JSON with `url`, and as far as they are wanted `method`, `headers` in pairs, `body`,
-//! `connect_ms` for the connection, `wait_ms` for the head of the answer and `between_ms` for the next piece of it. `${NAME}` is what the environment has by that name, `${sha256:NAME}` its digest, in any of them.
+//! Sends each request in its arguments, one after the other: JSON with `url`, and optionally `method`, `headers` in pairs, `body`, and the
+//! time-outs `connect_ms`, `wait_ms` (head) and `between_ms` (next piece). `${NAME}` becomes that variable, `${sha256:NAME}` its digest.
 
 use guests::{Value, args_from, drain, json, request, say, sha256, told};
 use wasip2::http::outgoing_handler::handle;
@@ -42,7 +42,7 @@ fn main() {
     }
 }
 
-/// Each `${…}` as it is said above.
+/// The text with each `${…}` replaced, as described above.
 fn filled(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {

@@ -1,5 +1,5 @@
-//! Sets headers that are not the guest's to set. Arguments: the URL, then one request each: `name: value`, more than one
-//! separated by `|`. Says for each whether the header was taken, and what came of the request.
+//! Sets headers that a guest may not set. Arguments: the URL, then for each request `name: value`, several separated by `|`.
+//! Prints for each whether the header was accepted, and the result of the request.
 
 use guests::{arg, args_from, json, outcome, request, say, send, told};
 use wasip2::http::types::{Fields, Method};

@@ -1,4 +1,4 @@
-//! Computes for ever and asks nothing of the host.
+//! Computes without end and asks nothing of the host.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Reads the clock until it has moved on. Argument: by how many milliseconds (50).
+//! Reads the clock until it has advanced. Argument: by how many milliseconds (50).
 
 use guests::{json, number, say};
 use wasip2::clocks::monotonic_clock;

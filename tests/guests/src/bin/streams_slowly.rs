@@ -1,4 +1,4 @@
-//! Reads a body as it comes and says after each piece how much has come. Arguments: the URL, the most that is read at once (65536).
+//! Reads a body as it comes and prints after each piece how much has arrived. Arguments: the URL, the most that is read at once (65536).
 
 use guests::{arg, get, json, number, say, send};
 use wasip2::io::streams::StreamError;

@@ -1,4 +1,4 @@
-//! Reads a body as it comes and asks for `/got/TOTAL` after each piece, before it reads on. Arguments: the base URL; the body is at `/0`.
+//! Reads a body as it comes and asks for `/got/TOTAL` after each piece, before the next one. Argument: the base URL; the body is at `/0`.
 
 use guests::{arg, get, json, say, send, stream_end, told};
 

@@ -1,4 +1,4 @@
-//! Three GETs at once and a timer racing them; a fourth request carries in its path who came when, and with how many bytes.
+//! Sends three GETs at once, with a timer beside them; the path of a fourth request has the order of the arrivals and their bytes.
 //! Arguments: the base URL, the timer in milliseconds (5).
 
 use std::cell::RefCell;

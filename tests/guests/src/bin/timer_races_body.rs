@@ -1,4 +1,4 @@
-//! Races a timer against each piece of a body; a second request carries in its path which of them won, each time.
+//! Races a timer against each piece of a body; the path of a second request has the winner of each race.
 //! Arguments: the base URL, the timer in microseconds (500).
 
 use futures_lite::future::or;

@@ -1,4 +1,4 @@
-//! Sends a request, writes half of its body and traps. Argument: the URL. It must not look like a body that ended.
+//! Sends a request, writes half of its body and traps. Argument: the URL. To the server, the body must not look complete.
 
 use guests::{arg, json, request, say};
 use wasip2::http::outgoing_handler::handle;

@@ -1,4 +1,4 @@
-//! Waits for the answer before its own body is finished. Argument: the URL. It has to be told, not to hang.
+//! Waits for the answer before its own body is finished. Argument: the URL. It must get an error, and must not hang.
 
 use guests::{arg, json, outcome, request, say, told};
 use wasip2::http::outgoing_handler::handle;

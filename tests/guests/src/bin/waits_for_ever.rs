@@ -1,4 +1,4 @@
-//! Waits until the end of time. Argument: by `poll` (the default), by `block`, by `many` timers, by `sleep`, on `stdin`.
+//! Waits without end. Argument: with `poll` (the default), `block`, `many` timers, or `sleep`, or on `stdin`.
 
 use wasip2::cli::stdin::get_stdin;
 use wasip2::clocks::monotonic_clock::{subscribe_duration, subscribe_instant};

@@ -1,5 +1,5 @@
-//! Opens a folder through itself and its parent, each time from where it is, and closes what is behind it: the way grows, the place does
-//! not. Argument: how often (1000). In the end it reads `secret` there.
+//! Opens a folder again and again through itself and its parent, each time from the new handle, and closes the old one: the path gets
+//! longer, but the place stays the same. Argument: how often (1000). In the end it reads `secret` there.
 
 use guests::{file_outcome, json, mount, number, say};
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};

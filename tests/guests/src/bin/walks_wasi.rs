@@ -1,4 +1,4 @@
-//! Calls what WASI 0.2 has for a command, also where it says no, and prints what came of each call under a name of its own.
+//! Calls the functions that WASI 0.2 has for a command, also those that fail, and prints the result of each call under its own name.
 
 use guests::{Value, args_from, file_outcome, json, mount, outcome, say, stream_end};
 use wasip2::cli::{environment, stderr, stdin, stdout, terminal_stdin, terminal_stdout};
@@ -75,7 +75,7 @@ fn streams() {
     saw("stderr-zeroes", outcome(error.blocking_write_zeroes_and_flush(3).map_err(stream_end)));
 }
 
-/// A size says nothing for a folder, and times and links are the disk's.
+/// Leaves out the size of folders, which means nothing, and times and link counts, which depend on the disk.
 fn shown(stat: DescriptorStat) -> String {
     format!("{:?}, {} bytes", stat.type_, if format!("{:?}", stat.type_).contains("Directory") { 0 } else { stat.size })
 }
@@ -133,7 +133,7 @@ fn odd_paths(root: &Descriptor) {
     saw("open without rights", file_outcome(open(root, "file", OpenFlags::empty(), DescriptorFlags::empty()).map(drop)));
 }
 
-/// The mount is for reading: nothing of this may be done.
+/// The mount is for reading only: each of these must fail.
 fn changes(root: &Descriptor) {
     let write = DescriptorFlags::READ | DescriptorFlags::WRITE;
     saw("open to write", file_outcome(open(root, "file", OpenFlags::empty(), write).map(drop)));

@@ -1,5 +1,5 @@
-//! Tokens made from what a rule says of itself: such as it must find, and such as miss it by a little. Nothing here is a
-//! token that a scanner of sources would find.
+//! Tokens made from a rule's description: tokens that it must find, and near misses. This source itself contains no
+//! token that a scanner would find.
 
 use crate::rule::check::{BECH32, Check, base62, crc_hex, crc32, expanded, polymod};
 use crate::rule::shape::{Alphabet, Part};
@@ -22,33 +22,33 @@ impl Random {
     }
 }
 
-/// How long the parts are that may be of several lengths.
+/// Which length to choose for parts that may have several.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Lengths {
     Least,
     Any,
 }
 
-/// One part of a token under way, with the alphabet that it is of.
+/// One part of a token, with its alphabet.
 #[derive(Clone)]
 pub(crate) struct Piece {
     pub(crate) text: String,
     pub(crate) from: Option<(&'static Alphabet, usize, usize)>,
 }
 
-/// A token and what it needs around it.
+/// A token, and the text that it needs around it.
 #[derive(Clone)]
 pub(crate) struct Sample {
     pub(crate) before: String,
     pub(crate) keyword: String,
-    /// Where in the pieces the keyword stands.
+    /// The index of the piece that is the keyword.
     pub(crate) keyword_at: usize,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) after: String,
 }
 
 impl Sample {
-    /// What the rule is to mark.
+    /// The text that the rule has to mark.
     pub(crate) fn token(&self) -> String {
         let (head, tail) = self.pieces.split_at(self.keyword_at);
         let join = |pieces: &[Piece]| pieces.iter().map(|piece| piece.text.as_str()).collect::<String>();
@@ -88,7 +88,7 @@ fn pieces(random: &mut Random, parts: &[Part], lengths: Lengths) -> Vec<Piece> {
     made
 }
 
-/// How a named credential is written down.
+/// Ways in which a named credential is written: the text before and after the value.
 const ASSIGNMENTS: &[(&str, &str)] = &[
     ("{UPPER}_API_KEY=", "\n"),
     ("export MY_{UPPER}_TOKEN=\"", "\"\n"),
@@ -145,7 +145,7 @@ fn private_key(random: &mut Random, keyword: &str) -> Sample {
     Sample { before: "  ".to_owned(), keyword: keyword.to_owned(), keyword_at: 0, pieces, after: format!("{end}{body}{end}") }
 }
 
-/// Puts the checksum right, where the rule has one.
+/// Corrects the checksum, if the rule has one.
 fn mend(rule: &Rule, sample: &mut Sample) {
     let keyword = sample.keyword.clone();
     let Some(last) = sample.pieces.last_mut() else { return };

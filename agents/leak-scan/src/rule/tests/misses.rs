@@ -1,10 +1,10 @@
-//! Near misses of a rule, made from its description: each differs from a token in one thing.
+//! Near misses of a rule, made from its description: each differs from a token in one respect.
 
 use super::made::{Lengths, Random, Sample, filled, letters, sample};
 use crate::rule::check::Check;
 use crate::rule::{Form, Rule};
 
-/// Texts in which the rule must not hold.
+/// Texts in which the rule must not match.
 pub(crate) fn near_misses(random: &mut Random, rule: &Rule) -> Vec<String> {
     let mut missed = match rule.form {
         Form::Token(_) | Form::Url(_) | Form::Within(..) | Form::Named(_) => by_shape(random, rule),
@@ -30,7 +30,7 @@ fn least(random: &mut Random, rule: &Rule) -> Sample {
     made
 }
 
-/// One character too few, too many, or of another alphabet, in each part.
+/// Tokens with one character too few, too many, or of another alphabet, in each part.
 fn by_shape(random: &mut Random, rule: &Rule) -> Vec<String> {
     let mut missed = Vec::new();
     for n in 0..least(random, rule).pieces.len() {
@@ -64,7 +64,7 @@ fn in_a_word(random: &mut Random, rule: &Rule) -> Option<String> {
     Some(made.text())
 }
 
-/// A name of nobody's, one that speaks of no secret, and none that is given anything.
+/// A value with an unrelated name, one whose name does not say that it is secret, and one that is not assigned to a name.
 fn names(random: &mut Random, rule: &Rule) -> Vec<String> {
     let (token, word) = (least(random, rule).token(), rule.keywords[0]);
     vec![
@@ -76,7 +76,7 @@ fn names(random: &mut Random, rule: &Rule) -> Vec<String> {
     ]
 }
 
-/// Placeholders, words that say that this is none, and too few different characters.
+/// Placeholders, words that say that the text is not a secret, and too few different characters.
 fn refilled(random: &mut Random, rule: &Rule) -> Vec<String> {
     let mut missed = Vec::new();
     let fills: &[usize] = if matches!(rule.check, Check::Entropy(_)) { &[1, 3] } else { &[1] };
@@ -88,7 +88,7 @@ fn refilled(random: &mut Random, rule: &Rule) -> Vec<String> {
                 piece.text = few.iter().cycle().take(from).collect();
             }
         }
-        // A part that is literal, such as a dash, may tell a placeholder from one letter; the entropy does not.
+        // A literal part, such as a dash, adds a different character, so only the entropy may reject this text.
         let literal = made.pieces.iter().any(|piece| piece.from.is_none());
         if !literal || matches!(rule.check, Check::Entropy(_)) {
             missed.push(made.text());
@@ -104,7 +104,7 @@ fn refilled(random: &mut Random, rule: &Rule) -> Vec<String> {
     missed
 }
 
-/// The same with another character, where a checksum speaks of each.
+/// The token with one character changed, if a checksum covers each character.
 fn unproven(random: &mut Random, rule: &Rule) -> Vec<String> {
     if matches!(rule.check, Check::Shape | Check::Entropy(_)) {
         return Vec::new();

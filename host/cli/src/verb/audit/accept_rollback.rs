@@ -1,4 +1,4 @@
-//! `audit accept-rollback`: takes the record as it is, after an older copy was put back.
+//! `audit accept-rollback`: accepts the record as it is, after an older copy was restored.
 
 use serde::Serialize;
 use vocabulary::record::{Record, RecordKind, RollbackAccepted, VERSION};
@@ -9,27 +9,27 @@ use crate::signals::Signals;
 use crate::{log, out, place, words};
 use service::now_s;
 
-/// Accept the record as it is, although more of it, or another one, is known: after restoring a backup
+/// Accept the record as it is, although the state remembers more of it or another one: after a backup was restored
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Print what was remembered, and what is from now on, as JSON
+    /// Print what was remembered before and what is remembered now as JSON
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick audit verify                 what is there is whole, but is behind what is remembered
-  bailiwick audit accept-rollback        and a person has put a copy back
+  bailiwick audit verify                 says that the record is undamaged, but behind what is remembered
+  bailiwick audit accept-rollback        if a person has restored a copy
 
-What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody put a copy back, somebody \
-has taken records away: do not accept that.
+What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody restored a copy, somebody \
+has removed records: do not accept that.
 
-It also takes a home that was removed and is to begin anew, and one whose file `keys` is lost for ever: what runs have sealed can't be opened \
-then. All of it is on the record.";
+It also accepts a home that was removed and starts again, and one whose file `keys` is lost for good: what runs have sealed can't be \
+opened after that. All of this is recorded.";
 
-/// BOUND: a log's name in a record.
+/// BOUND: bytes of the name of a log in a record.
 const LOG_BYTES_MAX: usize = 64;
 
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ fn record(accepted: &journal::AcceptedRollback) -> Vec<u8> {
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let place = place::place()?;
-    // A home without a log has nothing to be accepted. All other errors are what this verb is for.
+    // A home without a log has nothing to accept. All other errors are what this verb is for.
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
@@ -82,7 +82,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
         move || journal::accept_rollback(&asked.home, Some(&asked.state), place::journal_options(), record).map_err(CliError::Accept);
     let accepted = signals.finishing(work).await?;
     log::forget_damage();
-    // The record says now that runs which were open wait for a word.
+    // From now on the record says that the runs which were open wait for a person's decision.
     ::run::unmark(&place)?;
     let was_home = accepted.was_home.as_ref().map(|home| home.to_string_lossy().into_owned());
     let was_log = accepted.was_log.map(|log| log.to_string());

@@ -1,4 +1,4 @@
-//! Where a record begins whose beginning was taken away, and whether the record itself says that it was.
+//! Where a pruned record begins, and whether the record itself says that it was pruned.
 
 use serde::Serialize;
 use vocabulary::Digest;
@@ -6,16 +6,16 @@ use vocabulary::record::Pruned;
 
 use crate::words;
 
-/// Where it begins.
+/// Where a pruned record begins.
 #[derive(Serialize)]
 pub(super) struct CutRecord {
-    /// The first segment that is there.
+    /// The number of the first segment that is present.
     segment: u32,
-    /// How many records came before.
+    /// How many records came before it.
     record: u64,
-    /// The root over them.
+    /// The root over those records.
     root: Digest,
-    /// Whether a record `pruned` says so. Who has the key that signs could make the rest alone.
+    /// Whether a record `pruned` says so. Without one, anyone who has the signing key could have removed the beginning.
     pub(super) is_recorded: bool,
 }
 
@@ -26,7 +26,7 @@ impl From<journal::Base> for CutRecord {
 }
 
 impl CutRecord {
-    /// Whether this is the record of it.
+    /// Whether `record` is the one about this pruning.
     pub(super) fn is_of(&self, record: &Pruned) -> bool {
         (u64::from(self.segment), self.record, self.root) == (record.until, record.size, record.root)
     }
@@ -34,8 +34,8 @@ impl CutRecord {
     pub(super) fn lines(&self) -> Vec<String> {
         let before = words::many(self.record, "record was", "records were");
         let root = words::short_hex(&self.root);
-        let mut lines = vec![format!("  begins      with segment {}: {before} taken away before it, root {root}", self.segment)];
-        let unsaid = "              no record here says that they were: in an archive that is so, and in a home it is a fault";
+        let mut lines = vec![format!("  begins      with segment {}: {before} removed before it, root {root}", self.segment)];
+        let unsaid = "              no record here says that they were removed: right for an archive, a fault in a home";
         lines.extend((!self.is_recorded).then(|| unsaid.to_owned()));
         lines
     }

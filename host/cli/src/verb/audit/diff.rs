@@ -1,4 +1,4 @@
-//! `audit diff`: what two runs touched differently, and how their circumstances differed.
+//! `audit diff`: shows what two runs touched differently, and how their configuration and input differed.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::{line, log, out, outcome, place};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run
+    /// The first run
     #[arg(value_name = "RUN")]
     first: String,
-    /// The run that it is compared with
+    /// The run to compare it with
     #[arg(value_name = "RUN")]
     second: String,
     /// Print the differences as one JSON document
@@ -33,9 +33,9 @@ Examples:
   bailiwick audit diff 01K8M3 01K8M9
   bailiwick audit diff 01K8M3 latest --json
 
-Lines with - are of the first run alone, with + of the second alone, with ~ of both, and differ.";
+A line with - is only in the first run, one with + only in the second; one with ~ is in both and differs.";
 
-/// Something that differs.
+/// One difference between the two runs.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Difference {
     what: &'static str,
@@ -48,15 +48,15 @@ struct Difference {
 struct Document {
     first: RunId,
     second: RunId,
-    /// Each with what was in the first and in the second run. Absent if there was nothing.
+    /// The differences. A value is absent if its run does not have it.
     differences: Vec<Difference>,
-    /// What could not be compared, because it was forgotten or was too large to be kept.
+    /// What could not be compared because it was forgotten or too large to be kept.
     unknown: Vec<String>,
-    /// Parts of the two runs that are not here by a person's order.
+    /// Parts of the two runs that a person had removed from the record.
     gaps: Vec<gaps::Document>,
 }
 
-/// What is compared of a run, by its kind and its name.
+/// The facts of one run that are compared, by kind and name.
 struct Side {
     facts: BTreeMap<(&'static str, String), String>,
     unknown: Vec<String>,
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     document.differences.iter().try_for_each(|one| out::line(&in_words(one)))?;
     document.unknown.iter().for_each(|what| out::words(&safe(what)));
     if document.differences.is_empty() {
-        out::words("nothing differs of what could be compared");
+        out::words("no difference in what could be compared");
     }
     Ok(exit::DONE)
 }
@@ -140,7 +140,7 @@ impl Side {
         self.facts.insert((what, name.into()), value);
     }
 
-    /// Each field of something that can be written as JSON.
+    /// Adds each field of a value, as JSON.
     fn json(&mut self, what: &'static str, value: &impl Serialize) {
         if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(value) {
             fields.into_iter().for_each(|(name, value)| self.fact(what, name, value.to_string()));
@@ -186,7 +186,7 @@ impl Side {
             self.fact("refused", name, format!("{} times", count(refused.alike)));
         }
         if touched.more != gate::More::default() {
-            self.unknown.push(format!("run {run} touched more than is compared by name"));
+            self.unknown.push(format!("run {run} touched more things than are compared by name"));
         }
     }
 }

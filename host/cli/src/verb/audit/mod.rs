@@ -1,4 +1,4 @@
-//! `audit`: the record across runs, and the proof that it is whole.
+//! `audit`: the record across runs, and the proof that it is complete.
 
 mod accept_rollback;
 mod cut;
@@ -15,7 +15,7 @@ pub(crate) use self::verify::public_key;
 
 use crate::err::CliError;
 
-/// Search the record, sum it up, prove that it is whole
+/// Search the record, summarize it, and prove that it is complete
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

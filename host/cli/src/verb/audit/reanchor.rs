@@ -13,11 +13,11 @@ use service::now_s;
 /// BOUND: bytes of the reason on the record.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// Set the damaged part of the record aside, and continue from what is whole before it
+/// Set the damaged part of the record aside, and continue from the undamaged part before it
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Why the record is damaged, as far as it is known; it goes onto the record
+    /// Why the record is damaged, as far as it is known; the text is recorded
     #[arg(long, value_name = "TEXT", value_parser = crate::verb::said)]
     reason: String,
     /// Print what was set aside as JSON
@@ -27,12 +27,13 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick audit verify                        names the first place that is wrong
-  bailiwick audit reanchor --reason 'bad disk'  and nobody has a whole copy
+  bailiwick audit verify                        names the first damaged place
+  bailiwick audit reanchor --reason 'bad disk'  if there is no undamaged copy
 
-Nothing is deleted: the damaged part, and everything after it, is kept in a folder of the home that the record names with its digest. A run \
-whose end is not among what is kept is closed on the record as SET ASIDE: what it did after that, and how it ended, is in the part that was \
-set aside, and is not known here. No such run is continued, since its next act may have happened already. If a copy of the home is whole, put that back instead.";
+Nothing is deleted: the damaged part and everything after it are moved to a folder of the home, which the record names with its digest. A \
+run whose end is in that part is closed as SET ASIDE: what it did after that and how it ended is in the part that was set aside, and is \
+not known here. Such a run can't be resumed, since its next act may have happened already. If there is an undamaged copy of the home, \
+restore that instead.";
 
 #[derive(Serialize)]
 struct Done {
@@ -42,7 +43,7 @@ struct Done {
     digest: Digest,
     was: Option<Head>,
     now: Head,
-    /// Runs that were closed, since their end is in the part that was set aside, if they had one.
+    /// Runs that were closed because their end, if they had one, is in the part that was set aside.
     closed: Vec<RunId>,
 }
 
@@ -61,7 +62,7 @@ impl From<journal::Remembered> for Head {
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let mut signals = Signals::new()?;
     let place = place::place()?;
-    // A home without a log has nothing that could be damaged. All other errors are what this verb is for.
+    // A home without a log has nothing that can be damaged. All other errors are what this verb is for.
     if let Err(err @ CliError::Read(journal::ReadError::NoLog { .. })) = log::reader(&place) {
         return Err(err);
     }
@@ -91,13 +92,13 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     out::words(&format!("was        {}", done.was.as_ref().map_or_else(|| "not remembered".to_owned(), head)));
     out::words(&format!("now        {}", head(&done.now)));
     for run in &done.closed {
-        out::words(&format!("closed     run {run}, whose end is not among what is kept"));
+        out::words(&format!("closed     run {run}, whose end is not in the part that stays"));
     }
     Ok(exit::DONE)
 }
 
-/// The record of it, and the end of each run whose own end is not among what is kept. Such a run can't be resumed, since its next act may
-/// have happened already.
+/// The record `reanchored`, and an end for each run whose own end is not in the part that stays. Such a run can't be resumed, since its
+/// next act may have happened already.
 fn entries(done: &journal::Reanchored, reason: &str) -> Vec<Entry> {
     let at = now_s() * 1000;
     let record = Reanchored {

@@ -15,16 +15,16 @@ use service::now_s;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Of this run alone
+    /// Only records of this run
     #[arg(long)]
     run: Option<String>,
-    /// Recorded then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+    /// Only records of this time or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Of this kind alone
+    /// Only records of this kind
     #[arg(long)]
     kind: Option<String>,
-    /// Print a JSON document a line
+    /// Print one JSON document per line
     #[arg(long)]
     json: bool,
 }
@@ -35,10 +35,11 @@ Examples:
   bailiwick audit show --kind asked --json
   bailiwick audit show --run 01K8M3
 
-Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, lease-revoked, \
-lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, agent-unaccepted, \
-vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, hold-lifted, recovered, clock-changed.\n\n`--since` goes by the \
-clock as it is now: where it was set later, the times of earlier records are moved by that.";
+Kinds: run-opened, run-resumed, act-settled, run-closed, asked, refused, answered, received, observed, delivered, said, lease-issued, \
+lease-revoked, lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, \
+agent-unaccepted, vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, \
+hold-lifted, recovered, clock-changed.\n\n`--since` uses the clock as it is now: if the clock was set, the times of earlier records are \
+shifted accordingly.";
 
 const KINDS: &[RecordKind] = &[
     RecordKind::RunOpened,
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     match (run, since, kind) {
         (Some((run, from)), ..) => wanted.show(reader.of_run_from(run, from), None)?,
         (None, Some(since), _) => wanted.show(reader.records_from(begins(&reader, &wanted.times, since)?), None)?,
-        // Most kinds are rare: what has none of them is not read.
+        // Most kinds are rare: stretches without any are not read.
         (None, None, Some(kind)) => {
             for (from, end) in gate::stretches_with(&reader, kind) {
                 wanted.show(reader.records_from(from), end)?;
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// Which records are shown.
+/// The records that are shown.
 struct Wanted<'a> {
     times: Times,
     since: Option<u64>,
@@ -108,7 +109,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Up to a record of this index.
+    /// Prints the wanted records, up to the record with the index `end`.
     fn show(&self, mut records: Records, end: Option<u64>) -> Result<(), CliError> {
         let mut at_ms = 0;
         for record in records.by_ref() {
@@ -130,20 +131,20 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    /// Whether a body may be of the kind: its name is somewhere in it.
+    /// Whether a body may be of the wanted kind: the name of the kind is somewhere in it.
     fn may_be(&self, body: &[u8]) -> bool {
         self.kind.is_none_or(|kind| body.windows(kind.len()).any(|window| window == kind.as_bytes()))
     }
 }
 
-/// A place before which nothing was recorded then or later: where the last run began that began before then.
+/// A position before which nothing was recorded at `since` or later: the beginning of the last run that was opened before `since`.
 fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliError> {
     let runs = gate::runs(&reader.clone().believing())?;
     let before = runs.iter().rev().find(|part| part.opened_ms(times) < since);
     Ok(before.map_or_else(Position::start, |part| part.at.into()))
 }
 
-/// A moment, in milliseconds since 1970.
+/// Parses the time of `--since`, in milliseconds since 1970.
 pub(super) fn since(text: &str) -> Result<u64, CliError> {
     words::moment(text, now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
 }

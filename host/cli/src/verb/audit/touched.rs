@@ -13,25 +13,25 @@ use crate::{gaps, incomplete, log, out, place};
 
 mod print;
 
-/// Sum up every file, host and refusal, of one run or of many
+/// Summarize every file, host and refusal, of one run or of many
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run; without one, all of them
+    /// A run; without one, all runs
     run: Option<String>,
-    /// Of runs of this agent
+    /// Only runs of this agent
     #[arg(long)]
     agent: Option<String>,
-    /// Of runs that were opened then or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+    /// Only runs that were opened at this time or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Requests to this host alone, with or without its port
+    /// Only requests to this host, with or without its port
     #[arg(long)]
     host: Option<String>,
-    /// Requests under this credential, and leases of it, alone
+    /// Only requests with this credential, and leases of it
     #[arg(long)]
     credential: Option<String>,
-    /// This file alone, or what lies beneath this folder: by the agent's path, by yours, or from a mount on
+    /// Only this file, or what is in this folder: the agent's path, your path, or a path within a mount
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
     /// Print it as one JSON document
@@ -46,10 +46,10 @@ Examples:
   bailiwick audit touched --host api.example.com
   bailiwick audit touched --file /src/secrets --json
 
-This is what the host recorded, not what agents say. A request is asked for; it is refused, or sent; what was sent is answered, or not. \
-An intent without an end counts as sent and unknown, since it may have happened, until a person has said whether it did: `said` under STATUS \
-is a word that it did, and FAILED counts a word that it did not. A name that is nowhere on the record is an error: that nothing was found of \
-it would say nothing.";
+This is what the host recorded, not what agents say. A request is asked for; then it is refused or sent; what was sent is answered or not. \
+An intent without an end counts as sent and as unknown, since it may have happened, until a person settles it: `said` under STATUS counts \
+statements that it happened, and FAILED counts statements that it did not. A name that is nowhere on the record is an error: for a \
+misspelled name, an empty result would prove nothing.";
 
 /// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;
@@ -60,11 +60,11 @@ const NEAR: f64 = 0.7;
 struct Document<'a> {
     #[serde(flatten)]
     touched: &'a Touched,
-    /// Where it was looked for.
+    /// What was searched.
     searched: Searched,
     /// The parts of the record that could not be read. What was touched there is not known.
     incomplete: Vec<String>,
-    /// The parts of the record that are not here by a person's order: set aside, taken away, or lost when an older copy was put back.
+    /// The parts of the record that a person had removed: set aside, pruned, or lost when an older copy was restored.
     gaps: Vec<gaps::Document>,
 }
 
@@ -104,8 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     Ok(exit::DONE)
 }
 
-/// What a person may mean by a path. It may also be the file at that path on this host, by its own name or by the name that a link leads
-/// to.
+/// What a person may mean by a path: also the file at that path on this machine, by its own name or by the name that a link leads to.
 fn file_name(said: &str) -> FileName {
     let here = std::path::absolute(said).into_iter();
     let real = std::fs::canonicalize(said).into_iter();

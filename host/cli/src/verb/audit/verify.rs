@@ -1,4 +1,4 @@
-//! `audit verify`: the proof that the record is whole, from nothing but its folder and a key.
+//! `audit verify`: proves that the record is complete and unchanged, from nothing but its folder and a key.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,24 +19,24 @@ use crate::screen::{Screen, SharedScreen};
 use crate::signals::Signals;
 use crate::{out, place, words};
 
-/// After so many records a person is told how far it is.
+/// The number of records after which progress is shown.
 const TOLD_EACH: u64 = 65_536;
 /// BOUND: bytes of a public key.
 const KEY_BYTES_MAX: u64 = 64 << 10;
 
-/// Prove that the record is whole and in order
+/// Prove that the record is complete and in order
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A home or a copy of one; without it, this one with what is remembered of it
+    /// A home or a copy of one; without it, this home with what is remembered of it
     folder: Option<PathBuf>,
-    /// The public key that it must be signed with
+    /// The public key of the key that the record must be signed with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// What was remembered of it elsewhere
+    /// The file with what a state remembered of it
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// The folder in which `bailiwick prune --to` has archived the beginning of it
+    /// The folder in which `bailiwick prune --to` has archived its beginning
     #[arg(long, value_name = "FOLDER")]
     with: Option<PathBuf>,
     /// Print the result as one JSON document
@@ -51,9 +51,9 @@ Examples:
   bailiwick audit verify --with /archive/bailiwick
   bailiwick audit verify --json
 
-Shows that the records are those that were signed, in that order, each run's without a gap. Without --key the folder's own key is used, and \
-whoever made the folder may have made that too. Without --state it can't be seen whether the end was cut off at a checkpoint. Ends with 6 \
-where something is wrong, and names the first place. Ends with 1 where something could not be read.";
+Proves that the records are those that were signed, in the same order, and those of each run without a gap. Without --key, the key in the \
+folder is used, and a forger of the folder may have made that too. Without --state, nothing shows whether the end was cut off at a \
+checkpoint. The exit code is 6 if there is a fault, and the first place is named. It is 1 if something could not be read.";
 
 #[derive(Serialize)]
 struct Verified {
@@ -68,20 +68,20 @@ struct Verified {
     not_ended: Vec<RunId>,
     torn_bytes: u64,
     signer: &'static str,
-    /// The size that was remembered elsewhere, if that was given.
+    /// The size that a state remembers, if one was given.
     state: Option<u64>,
     fault: Option<VerifyFault>,
     /// Damaged parts that were set aside, each because a person decided it.
     reanchored: Vec<Reanchor>,
-    /// What is wrong with the keys of the home.
+    /// The fault of the keys of the home, if there is one.
     keys: Option<String>,
-    /// A record that stands where it can't.
+    /// The first record that can't be where it is.
     order: Option<Order>,
-    /// Keys of runs, where the folder has any.
+    /// The keys of runs, if the folder has any.
     run_keys: Option<Keys>,
-    /// What a newer program wrote: proved, and not understood.
+    /// What a newer program wrote: it is proved, but not understood.
     newer: Option<Unread>,
-    /// Where it begins, if its beginning was taken away: the first segment that is there, and how many records came before.
+    /// Where the record begins, if its beginning was removed.
     begins: Option<CutRecord>,
 }
 
@@ -91,20 +91,20 @@ struct VerifyFault {
     byte: u64,
     record: u64,
     what: String,
-    /// What may be done about it, where that is plain.
+    /// What to do about it, if there is advice.
     help: Option<Cow<'static, str>>,
     #[serde(skip)]
     kind: FaultKind,
 }
 
-/// What this version of the program proves without knowing what it says.
+/// What this version of the program proves without understanding it.
 #[derive(Default, Serialize)]
 struct Unread {
     /// Records of a newer form.
     records: u64,
     /// The newest form among them.
     form: u32,
-    /// What the copy itself says of its form, where that is newer.
+    /// What the copy itself says about its form, if that is newer.
     home: Option<String>,
     #[serde(skip)]
     first: Option<journal::Newer>,
@@ -118,7 +118,7 @@ impl Unread {
         Self { home, ..Self::default() }
     }
 
-    /// Takes in a record. Whether its order can't be judged: it, or an earlier one of its run, is of a newer form.
+    /// Counts a record. Returns whether its order can't be checked, because it or an earlier one of its run has a newer form.
     fn take(&mut self, leaf: &Leaf<'_>) -> bool {
         let Some(newer) = leaf.newer() else { return self.runs.contains(&leaf.run) };
         self.records += 1;
@@ -134,7 +134,7 @@ impl Unread {
         let home = self.home.iter().map(|words| format!("  newer       {}", words::safe(words)));
         let (records, form) = (words::many(self.records, "record is", "records are"), self.form);
         let records = (self.records > 0)
-            .then(|| format!("  newer       {records} of a newer form (up to {form}): proved, and not understood by this program"));
+            .then(|| format!("  newer       {records} of a newer form (up to {form}): proved, but not understood by this program"));
         home.chain(records).collect()
     }
 }
@@ -147,7 +147,7 @@ struct Reanchor {
     was_size: Option<u64>,
     now_size: u64,
     aside: SafeText,
-    /// Whether it is still there and unchanged.
+    /// Whether the part is still there and unchanged.
     kept: bool,
 }
 
@@ -212,7 +212,7 @@ fn verified(args: &Args, screen: &SharedScreen) -> Result<u8, CliError> {
         }
     };
     let report = match &place {
-        // Who names a key or what is remembered wants to rely on nothing else of this home.
+        // A person who names a key or a state does not want to rely on anything else in this home.
         Some(place) if key.is_none() && args.state.is_none() => {
             journal::verify_home(&place.home, &place.state, args.with.as_deref(), &mut each)?
         }
@@ -221,17 +221,17 @@ fn verified(args: &Args, screen: &SharedScreen) -> Result<u8, CliError> {
     screen.clear();
     let mut result = result(report, order, args.folder.is_none());
     if let Some(begins) = &mut result.begins {
-        // With the end of the record, the record of the cut may have gone.
+        // The record of the pruning may have been lost with the end of the record.
         begins.is_recorded = end_was_lost || !reanchored.is_empty() || cuts.iter().any(|cut| begins.is_of(cut));
-        // An archive ends before the record of its own cut. What goes on has it.
+        // An archive ends before the record of its own pruning. The log that continues has it.
         result.holds &= begins.is_recorded || args.folder.is_some();
     }
     if let Some(keys) = &mut result.run_keys {
         keys.recorded = forgotten;
-        // An auditor's copy may have its keys overwritten on purpose, and a person may have gone on without keys that were lost.
+        // An auditor's copy may have its keys overwritten on purpose, and a person may have continued without keys that were lost.
         result.holds &= !keys.is_taken() || args.folder.is_some() || end_was_lost || !reanchored.is_empty();
     }
-    // What was set aside belongs to what was recorded.
+    // The parts that were set aside belong to the record.
     result.holds &= reanchored.iter().all(|part| part.kept);
     result.reanchored = reanchored;
     if let (None, Some(newer)) = (&args.folder, unread.first) {
@@ -258,7 +258,7 @@ fn reanchor(folder: &Path, record: vocabulary::record::Reanchored) -> Reanchor {
     Reanchor { at, by, reason, was_size, now_size, aside, kept }
 }
 
-/// Runs that began in a part of the log that was taken away: their records can't be put in order without it.
+/// Runs that began in a part of the log that was removed: without it, the order of their records can't be checked.
 fn cut_runs(folder: &Path, key: Option<&PublicKey>) -> HashSet<RunId> {
     let base = journal::base(folder, key).ok().flatten();
     base.into_iter().flat_map(|base| base.heads).map(|(run, ..)| run).filter(|run| *run != log_run()).collect()
@@ -309,7 +309,7 @@ fn result(report: journal::VerifyReport, order: Option<(Position, OrderFault)>, 
 fn print(result: &Verified) -> Result<(), CliError> {
     out::line(match &result.fault {
         _ if result.holds => "WHOLE",
-        // Nothing is known to be wrong with it.
+        // The record may be undamaged.
         Some(VerifyFault { kind: FaultKind::Unreadable(_), .. }) => "NOT READ",
         _ => "BROKEN",
     })?;
@@ -333,17 +333,17 @@ fn print(result: &Verified) -> Result<(), CliError> {
     result.newer.iter().flat_map(Unread::lines).try_for_each(|line| out::line(&line))?;
     for it in &result.reanchored {
         let was = it.was_size.map_or_else(|| "no".to_owned(), words::count);
-        let kept = if it.kept { "which is there as it was" } else { "which is NOT THERE as it was" };
+        let kept = if it.kept { "which is unchanged" } else { "which is MISSING OR CHANGED" };
         let (at, now) = (words::utc(it.at), words::count(it.now_size));
         out::line(&format!("  re-anchored {at} by {}: {}", it.by, it.reason))?;
-        out::line(&format!("              from {was} remembered records to {now} whole ones; the rest is in {}, {kept}", it.aside))?;
+        out::line(&format!("              from {was} remembered records to {now} undamaged ones; the rest is in {}, {kept}", it.aside))?;
     }
     result.begins.iter().flat_map(CutRecord::lines).try_for_each(|line| out::line(&line))?;
     out::line(&format!("  log         {}", result.log.as_deref().unwrap_or("unknown")))?;
     let (size, batches) = (words::many(result.size, "record", "records"), words::many(result.batches, "batch", "batches"));
     let segments = words::many(result.segments as u64, "segment", "segments");
     match &result.fault {
-        // What precedes the fault in its own batch is signed by nobody.
+        // The records before the fault in its own batch are not signed.
         Some(fault) if fault.record > result.size => {
             out::line(&format!("  whole       {size} in {batches}, up to the batch that the fault is in; {segments} in all"))?;
         }
@@ -356,12 +356,12 @@ fn print(result: &Verified) -> Result<(), CliError> {
         out::line(&format!("              {run}"))?;
     }
     if result.torn_bytes > 0 {
-        out::line(&format!("  torn        {} at the end that were never acknowledged", words::bytes(result.torn_bytes)))?;
+        out::line(&format!("  torn        {} at the end, which were never acknowledged", words::bytes(result.torn_bytes)))?;
     }
     out::line(&format!("  signer      {}", signer_words(result.signer)))?;
     match result.state {
         Some(size) => out::line(&format!("  remembered  {}", remembered(result, size)))?,
-        None => out::line("  remembered  nothing was given: whether the end was cut off at a checkpoint can't be seen")?,
+        None => out::line("  remembered  no state was given: nothing shows whether the end was cut off at a checkpoint")?,
     }
     if let Some(checkpoint) = &result.checkpoint {
         out::line("  checkpoint")?;
@@ -374,58 +374,56 @@ fn print(result: &Verified) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is remembered elsewhere, and whether it is here.
+/// What a state remembers, and whether it is here.
 fn remembered(result: &Verified, size: u64) -> String {
     let known = words::many(size, "record", "records");
     match result.fault.as_ref().map(|fault| &fault.kind) {
-        None => format!("{known} elsewhere, which {} there", if size == 1 { "is" } else { "are" }),
-        Some(FaultKind::Behind { .. }) => format!("{known} elsewhere, of which no more than {} can be there", words::count(result.size)),
+        None => format!("{known} in the state, which {} here", if size == 1 { "is" } else { "are" }),
+        Some(FaultKind::Behind { .. }) => format!("{known} in the state, of which at most {} can be here", words::count(result.size)),
         Some(FaultKind::OtherHistory { .. }) => {
-            format!("{known} elsewhere, and they are NOT the first {} that are there", words::count(size))
+            format!("{known} in the state, and they are NOT the first {} here", words::count(size))
         }
         Some(_) if result.size < size => {
-            format!("{known} elsewhere, of which no more than the {} whole ones are there", words::count(result.size))
+            format!("{known} in the state, of which at most the {} undamaged ones are here", words::count(result.size))
         }
-        Some(_) => format!("{known} elsewhere; whether they are there was not found out, because of the fault"),
+        Some(_) => format!("{known} in the state; because of the fault, it is unknown whether they are here"),
     }
 }
 
-/// What to do about a fault, in one's own home or with a copy of one.
+/// What to do about a fault, in this home or in a copy of one.
 fn help(what: &FaultKind, is_own: bool) -> Option<Cow<'static, str>> {
     let words = match (what, is_own) {
         (FaultKind::OtherLog { .. }, _) => Some(OTHER_LOG),
         (FaultKind::StateUnreadable, true) => Some(STATE_LOST),
-        (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("give what was remembered of this very log with `--state FILE`"),
-        (FaultKind::KeyUnreadable, _) => Some("give the public key of the home that wrote it with `--key FILE`"),
-        (FaultKind::KeyNotHere { .. }, _) => {
-            Some("look for the public keys of this log that were written last: an older copy can't tell who signs now")
-        }
+        (FaultKind::StateUnreadable | FaultKind::StateForeign, _) => Some("name the file that remembers this log with `--state FILE`"),
+        (FaultKind::KeyUnreadable, _) => Some("name the public key of the home that wrote it with `--key FILE`"),
+        (FaultKind::KeyNotHere { .. }, _) => Some("use the newest `journal.pub` of this log: an older copy does not have the present key"),
         (FaultKind::KnownTakenAway { .. }, _) => {
-            Some("put what was archived beside it with `--with FOLDER`: together they can be compared")
+            Some("name the archive with `--with FOLDER`: together with it, the record can be compared")
         }
-        (FaultKind::SegmentNewer { .. }, _) => Some("use the program that wrote it: this one can't prove that part"),
+        (FaultKind::SegmentNewer { .. }, _) => Some("use the version of the program that wrote it: this one can't prove that part"),
         (FaultKind::Unreadable(unread), _) if unread.is_pruned => Some(PRUNED),
-        (FaultKind::Unreadable(unread), _) if unread.is_sealed => {
-            Some("the records were read and are whole: with what opens the keys (a file, a passphrase, a key of the kernel) say this again")
-        }
+        (FaultKind::Unreadable(unread), _) if unread.is_sealed => Some(
+            "the records were read and are undamaged: provide what opens the keys (a file, a passphrase, a key of the kernel), then run the command again",
+        ),
         (FaultKind::Unreadable(unread), _) => {
-            let mend = unread.trouble.as_deref().map_or_else(|| "see that the files can be read".to_owned(), home::Trouble::mend);
-            return Some(format!("{mend}, then say this again").into());
+            let mend = unread.trouble.as_deref().map_or_else(|| "make the files readable".to_owned(), home::Trouble::mend);
+            return Some(format!("{mend}, then run the command again").into());
         }
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, true) => Some(OTHER_RECORD),
         (FaultKind::Behind { .. } | FaultKind::OtherHistory { .. }, false) => {
-            Some("this copy is older than the record that is remembered, or of another record: look for another copy")
+            Some("this copy is older than the record that is remembered, or of another record: use another copy")
         }
         (_, true) => Some(DAMAGED_RECORD),
-        (_, false) => Some("look for an undamaged copy: do not believe anything after the fault in this one"),
+        (_, false) => Some("use an undamaged copy: do not believe anything after the fault in this one"),
     };
     words.map(Cow::Borrowed)
 }
 
 fn signer_words(signer: &str) -> &'static str {
     match signer {
-        "given" => "checked with the key that was given",
-        "in-folder" => "not checked: the key lay in the folder itself; give another one's with --key",
+        "given" => "checked with the given key",
+        "in-folder" => "not checked: the key came from the folder itself; name your own copy with --key",
         _ => "not checked: there is no key",
     }
 }

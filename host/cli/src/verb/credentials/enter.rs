@@ -1,4 +1,4 @@
-//! How a value comes in: unseen at a terminal, else as it comes. Never as an argument.
+//! How a value is read: at a terminal without echo, otherwise from standard input. Never from an argument.
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 use crate::err::CliError;
 use crate::out;
 
-/// One line, or one key in PEM: typed twice and unseen at a terminal, else as it comes.
+/// Reads one line, or one key in PEM. At a terminal it is typed twice without echo.
 pub(super) fn value(name: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let value = twice(&format!("value of {name}: "))?;
     if value.is_empty() { Err(CliError::NoValue { name: name.to_owned() }) } else { Ok(value) }
 }
 
-/// A passphrase, in the same way.
+/// Reads a passphrase in the same way.
 pub(super) fn passphrase() -> Result<Zeroizing<Vec<u8>>, CliError> {
     twice("passphrase: ")
 }
@@ -30,7 +30,7 @@ fn twice(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if first == again { Ok(first) } else { Err(CliError::TypedTwice) }
 }
 
-/// The same, or `None` for an empty line at a terminal, or standard input without a byte.
+/// Reads a value, or returns `None` for an empty line at a terminal or an empty standard input.
 pub(super) fn value_or_none(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, CliError> {
     if !std::io::stdin().is_terminal() {
         let line = line()?;
@@ -51,7 +51,8 @@ fn line() -> Result<Zeroizing<Vec<u8>>, CliError> {
     Ok(value)
 }
 
-/// Read byte by byte, so that no buffer keeps it. The terminal hands every key over and shows none; it is as it was before however this ends.
+/// Reads byte by byte, so that no buffer keeps the value. The terminal passes every key on and shows none; its mode is restored however
+/// this ends.
 fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let failed = |err: rustix::io::Errno| CliError::file("read", Path::new("the terminal"))(err.into());
     let stdin = std::io::stdin();
@@ -60,7 +61,7 @@ fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
     hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
-    // What is typed before the prompt is thrown away; what is typed after it is never shown.
+    // What was typed before the prompt is discarded; what is typed after it is never shown.
     tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(failed)?;
     let _ = write!(std::io::stderr(), "{prompt}");
     let mut value = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 3));
@@ -71,7 +72,7 @@ fn unseen(prompt: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     if typed.map_err(failed)? { Ok(value) } else { Err(CliError::EndedEarly { means: vocabulary::Means::CtrlC }) }
 }
 
-/// Up to the end of the line; false where it was broken off.
+/// Reads up to the end of the line. Returns false if Ctrl-C ended it.
 fn keys(stdin: &std::io::Stdin, value: &mut Vec<u8>) -> Result<bool, rustix::io::Errno> {
     const CTRL_C: u8 = 3;
     const CTRL_D: u8 = 4;
@@ -85,7 +86,7 @@ fn keys(stdin: &std::io::Stdin, value: &mut Vec<u8>) -> Result<bool, rustix::io:
                 [CTRL_C] => return Ok(false),
                 [CTRL_U] => value.clear(),
                 [8 | 127] => drop(value.pop()),
-                // Past what may be, it is refused as too long.
+                // A value over the bound is refused later as too long.
                 [byte] if value.len() < VALUE_BYTES_MAX + 2 => value.push(byte),
                 [_] => {}
             },

@@ -1,4 +1,4 @@
-//! Which names of credentials there are: in the vault, in the configuration at hand, on the record.
+//! The known names of credentials: in the vault, in the present configuration, on the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use service::Configured;
 /// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;
 
-/// Checks that there is such a credential. A typing mistake in its name must not look like a revocation.
+/// Checks that a credential exists. A typing mistake in its name must not look like a revocation.
 ///
 /// # Errors
 /// A name that is neither in the vault nor in the configuration nor on the record.
@@ -41,7 +41,7 @@ pub(super) fn check(place: &HomePlace, vault: &Local, config: &ConfigArg, name: 
     Err(CliError::NoCredential { name: name.to_owned(), near: near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect() })
 }
 
-/// Leases of runs that have not ended, by the record: `RUN/NAME`.
+/// The leases of runs that have not ended, according to the record: `RUN/NAME`.
 pub(super) fn leases(place: &HomePlace, name: &str) -> Result<Vec<String>, CliError> {
     let reader = match log::reader(place) {
         Err(CliError::Read(journal::ReadError::NoLog { .. })) => return Ok(Vec::new()),
@@ -62,7 +62,7 @@ pub(super) fn leases(place: &HomePlace, name: &str) -> Result<Vec<String>, CliEr
     Ok(live.into_values().collect())
 }
 
-/// Whether the last that the record has of a credential is that it was revoked.
+/// Whether the last record of a credential says that it was revoked.
 pub(super) fn is_revoked_on_record(place: &HomePlace, name: &str) -> Result<bool, CliError> {
     let mut is_revoked = false;
     for record in log::reader(place)?.records() {

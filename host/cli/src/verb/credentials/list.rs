@@ -1,4 +1,4 @@
-//! Which credentials there are, and what is known of one.
+//! Lists the credentials, and shows what is known of one.
 
 use std::collections::BTreeSet;
 
@@ -22,9 +22,9 @@ struct ListRow {
     staged: bool,
     /// Whether its value can be guessed.
     weak: bool,
-    /// How often it was met where it may not be, according to the record.
+    /// How often its value was found where it may not be, according to the record.
     met: u64,
-    /// Where it may go.
+    /// Where its value may go.
     destinations: Vec<vocabulary::Destination>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn all(place: &HomePlace, vault: &Local, json: bool) -> Result<(), Cl
     Ok(())
 }
 
-/// A line for each destination. Everything else is on the first line.
+/// One line for each destination. The first line has everything else.
 fn cells(row: &ListRow) -> Vec<Vec<String>> {
     let set_at = words::utc(row.set_at.saturating_mul(1000));
     let mut first = vec![row.name.clone(), row.version.to_string(), set_at, row.met.to_string(), state(row)];
@@ -74,25 +74,25 @@ fn state(row: &ListRow) -> String {
     let weak = if row.weak { ", CAN BE GUESSED" } else { "" };
     match (row.revoked, row.staged) {
         (true, _) => "revoked".to_owned(),
-        (false, true) => format!("set, and a new value waits{weak}"),
+        (false, true) => format!("set, with a new value in waiting{weak}"),
         (false, false) => format!("set{weak}"),
     }
 }
 
-/// Uses of one credential, by the record.
+/// Uses of one credential, according to the record.
 #[derive(Default, Serialize)]
 pub(super) struct Used {
     /// Agents that used it.
     pub(super) agents: BTreeSet<String>,
-    /// Milliseconds since 1970.
+    /// The last use, in milliseconds since 1970.
     pub(super) last_ms: Option<u64>,
-    /// How often its value was met where it may not be.
+    /// How often its value was found where it may not be.
     pub(super) met: u64,
-    /// Asks under it.
+    /// Asks that used it.
     pub(super) times: u64,
 }
 
-/// Uses by credential. Nothing has run with a home that has no record.
+/// Uses by credential. A home without a record has none.
 pub(super) fn uses(place: &HomePlace) -> Result<std::collections::BTreeMap<String, Used>, CliError> {
     let mut uses: std::collections::BTreeMap<String, Used> = std::collections::BTreeMap::new();
     let reader = match log::reader(place) {
@@ -113,7 +113,7 @@ pub(super) fn uses(place: &HomePlace) -> Result<std::collections::BTreeMap<Strin
                 used.times += 1;
             }
             Ok(Record::ValueMet(met)) => uses.entry(met.credential.to_string()).or_default().met += 1,
-            // What a later version writes is no use that this one knows of.
+            // A record of a later version is not a use that this version knows.
             Ok(_) | Err(_) => {}
         }
     }
@@ -124,7 +124,7 @@ pub(super) fn uses(place: &HomePlace) -> Result<std::collections::BTreeMap<Strin
 struct Shown {
     name: String,
     value: Option<ListRow>,
-    /// As configured; absent where the configuration has none of that name.
+    /// As configured; absent if the configuration has no credential of this name.
     binding: Option<vocabulary::Binding>,
     /// Agents that it is granted to.
     granted_to: Vec<String>,

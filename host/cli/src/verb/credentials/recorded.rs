@@ -1,4 +1,4 @@
-//! What is changed about credentials is put on the record of the home; so the home is taken, and its record found whole, before anything is changed.
+//! Changes of credentials are recorded. So this takes the home and checks that its record is undamaged, before anything is changed.
 
 use ::run::{CredentialWord, FileChange, HomePlace, Revoking, own_principal, sealed_record};
 use vault::{Changing, Listed, Local, Witnessed};
@@ -10,7 +10,7 @@ use crate::signals::Signals;
 use crate::{leave, place};
 use service::{HostHandle, Recording, ServiceError, now_ms};
 
-/// A home whose record takes what is about to be changed.
+/// A home whose record can take the change.
 pub(super) struct Home<'a> {
     place: &'a HomePlace,
     host: HostHandle,
@@ -18,18 +18,18 @@ pub(super) struct Home<'a> {
 }
 
 impl<'a> Home<'a> {
-    /// Takes the home, or finds who has it.
+    /// Takes the home, or connects to the process that holds it.
     ///
     /// # Errors
-    /// A record that can't be used: then nothing is changed.
+    /// A record that can't be used; then nothing is changed.
     pub(super) async fn take(place: &'a HomePlace) -> Result<Self, CliError> {
-        // Made first, so that Ctrl-C does not end this between the record and its change.
+        // Created first, so that Ctrl-C can't end this between the record and the change.
         let mut signals = Signals::new()?;
         let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
         Ok(Self { place, host, signals })
     }
 
-    /// Puts a change on the record, and makes it. `word` says what it is, from what will be known of the secrets then.
+    /// Records a change and makes it. `word` says what the change is, from the list of credentials after it.
     pub(super) async fn change<T>(
         self,
         vault: &Local,
@@ -46,7 +46,7 @@ impl<'a> Home<'a> {
         self.left(ended).await
     }
 
-    /// The same for the seal of the vault.
+    /// Records a new seal of the vault and makes it.
     pub(super) async fn seal(
         self,
         vault: &Local,
@@ -62,16 +62,16 @@ impl<'a> Home<'a> {
         self.left(ended).await
     }
 
-    /// Ends leases, and puts it on the record that a credential was revoked, where it was.
+    /// Ends leases. If the credential itself was revoked, `word` records that.
     pub(super) async fn take_back(self, revoking: Revoking, word: Option<CredentialWord>) -> Result<Vec<SafeText>, ServiceError> {
         let Self { host, mut signals, .. } = self;
         let ended = host.revoke(revoking, word).await;
-        // That the home can't be left in order is said by the next one that opens it.
+        // If the home can't be left in order, the next process that opens it reports that.
         let _ = leave::leave(host, &mut signals).await;
         ended
     }
 
-    /// What went wrong before is what is said, whatever becomes of leaving.
+    /// Leaves the home. An earlier error takes precedence over one of leaving.
     pub(super) async fn left<T>(self, ended: Result<T, CliError>) -> Result<T, CliError> {
         let Self { host, mut signals, .. } = self;
         let left = leave::leave(host, &mut signals).await;
@@ -80,7 +80,7 @@ impl<'a> Home<'a> {
     }
 }
 
-/// The file of the vault, as it will be.
+/// The file of the vault as it will be after the change.
 pub(super) fn of_vault<'a>(changing: &Changing<'a>) -> FileChange<'a> {
     FileChange { path: changing.path, bytes: changing.bytes, mode: home::PRIVATE, lock: Some("vault.lock") }
 }

@@ -1,4 +1,4 @@
-//! `credentials review`: what is wrong with credentials, by the configuration, the vault and the record.
+//! `credentials review`: faults of credentials, according to the configuration, the vault and the record.
 
 use ::run::HomePlace;
 use package::review::{KnownCredential, ReviewFacts, ReviewFault, faults};

@@ -1,4 +1,4 @@
-//! `credentials revoke`: a credential, or leases of it.
+//! `credentials revoke`: revokes a credential, or leases of it.
 
 use ::run::{HomePlace, Revoking, own_principal};
 use vault::{Changing, Local};
@@ -33,14 +33,14 @@ pub(super) async fn revoke(place: &HomePlace, vault: &Local, what: Revoke) -> Re
     }
 }
 
-/// In the vault first: whatever becomes of the rest, its next use is refused.
+/// Revokes the credential in the vault first, so that its next use is refused even if a later step fails.
 ///
-/// SECURITY: taking access away is the one change that is made although the record can't take it. Then that is said, and not that all is well.
+/// SECURITY: a revocation is the only change that is made even if it can't be recorded. Then the command reports an error.
 async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revoking) -> Result<(), CliError> {
     let was_revoked = vault.is_revoked(&name)?;
     let record = word(name.clone(), CredentialChange::Revoked, None);
     let recording = Recording::new(place);
-    // What can't be noted is revoked nevertheless.
+    // The value is revoked even if the owed record can't be noted.
     let witness = |changing: &Changing<'_>| {
         let _ = recording.owed(&record.record(&own_principal(), now_ms()), &[of_vault(changing)]);
         Ok(())
@@ -54,23 +54,23 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
     let is_new = !is_on_record();
     let shown = words::safe(&name);
     let ended = match Home::take(place).await {
-        // Taking the home may have put there what was owed.
+        // Taking the home may have recorded what was owed.
         Ok(home) => home.take_back(revoking, (!is_on_record()).then_some(record)).await.map_err(CliError::from),
         Err(err) => Err(err),
     };
-    // Once it is on the record, nothing is owed. Where it is not, the next opening puts it there.
+    // Once the change is recorded, nothing is owed. Otherwise the next process that opens the home records it.
     let ended = if ended.is_ok() { recording.ended(ended).map_err(CliError::from) } else { ended };
     let ended = ended.map_err(|cause| CliError::NotRecorded { what: format!("`{shown}` is revoked"), cause: Box::new(cause) })?;
     if was_revoked && !is_new && ended.is_empty() {
-        return Err(CliError::NothingRevoked { why: format!("`{shown}` was revoked before, and no run that goes on has a lease of it") });
+        return Err(CliError::NothingRevoked { why: format!("`{shown}` was revoked before, and no active run has a lease of it") });
     }
-    let before = if was_revoked { " (it was before)" } else { "" };
-    out::words(&format!("{shown} is revoked{before}: what asks for it from now on is refused"));
+    let before = if was_revoked { " (as it was before)" } else { "" };
+    out::words(&format!("{shown} is revoked{before}: from now on each use of it is refused"));
     told(&ended)?;
     Ok(kept?)
 }
 
-/// Takes from runs what they have of a value that could not be barred in the vault. The error that comes next says that.
+/// Ends the leases of active runs when the value could not be revoked in the vault. The caller returns that error afterwards.
 async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let ended = match signals.or(HostHandle::ask(place)).await {
@@ -87,7 +87,7 @@ async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError
     }
 }
 
-/// Leases are given out by whoever holds the home: where nobody does, there is none to be ended.
+/// Ends leases. The host issues leases: if no process holds the home, there is none to end.
 async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let ended = match (signals.or(HostHandle::ask(place)).await?, revoking.run) {
@@ -102,12 +102,12 @@ async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     Ok(())
 }
 
-/// That there was nothing of the kind.
+/// The message that no lease matches.
 fn none(revoking: &Revoking) -> String {
     let whose = match (&revoking.run, &revoking.agent) {
         (Some(run), _) => format!("run `{run}`"),
-        (None, Some(agent)) => format!("no run of an agent `{}` that goes on", words::safe(agent)),
-        (None, None) => "no run that goes on".to_owned(),
+        (None, Some(agent)) => format!("no active run of an agent `{}`", words::safe(agent)),
+        (None, None) => "no active run".to_owned(),
     };
     let has = if revoking.run.is_some() { "has no lease" } else { "has a lease" };
     let of = revoking.credential.as_ref().map_or_else(String::new, |name| format!(" of `{}`", words::safe(name)));

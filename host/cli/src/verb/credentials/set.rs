@@ -1,4 +1,4 @@
-//! `credentials set` and `rotate`: a value, and where it may go.
+//! `credentials set` and `rotate`: set a value, and where it may go.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -14,11 +14,11 @@ use crate::err::CliError;
 use crate::{out, trusting, words};
 use service::{Configured, TrustWord, now_s};
 
-/// BOUND: how often a person is asked where a value may go.
+/// BOUND: how many times a person is asked where a value may go.
 const ASKED_MAX: u32 = 3;
 
-/// Sets a value; with destinations and without a value, only where the present one may go. A terminal is asked for the value first, unseen: what is typed
-/// in first is the value, whatever was meant to be asked.
+/// Sets a value. With destinations and without a value, sets only where the present value may go. A terminal is asked for the value first,
+/// without echo: people type the value first, whatever the prompt asks.
 pub(super) async fn set(place: &HomePlace, vault: &Local, valued: Valued, said: &[String]) -> Result<(), CliError> {
     if !vocabulary::is_name(&valued.name) {
         return Err(LocalError::NotAName(valued.name.chars().take(80).collect()).into());
@@ -32,7 +32,7 @@ pub(super) async fn set(place: &HomePlace, vault: &Local, valued: Valued, said: 
     }
     let entered = if !said.is_empty() && has_value { enter::value_or_none(&valued.name)? } else { Some(enter::value(&valued.name)?) };
     let secret = entered.map(|value| fit(vault, &valued, value)).transpose()?;
-    // The same value once more is no other one; where it may go is another question.
+    // The present value again is not a new value, but its destinations may change.
     let secret = match secret {
         Some(Fit::Present) if said.is_empty() => return Err(CliError::SameValue { name: valued.name }),
         Some(Fit::Present) | None => None,
@@ -40,7 +40,7 @@ pub(super) async fn set(place: &HomePlace, vault: &Local, valued: Valued, said: 
     };
     let said = if said.is_empty() && !has_destinations { asked(place, &valued.name)? } else { said };
     let home = Home::take(place).await?;
-    // SECURITY: read now. Somebody else may have narrowed them since the prompt appeared.
+    // SECURITY: destinations are read now. Another process may have narrowed them since the prompt appeared.
     let destinations = if said.is_empty() { present(place, vault, &valued.name) } else { Ok(said) };
     let destinations = match destinations {
         Ok(destinations) => destinations,
@@ -60,19 +60,19 @@ pub(super) async fn set(place: &HomePlace, vault: &Local, valued: Valued, said: 
     Ok(())
 }
 
-/// Which value of a name that is.
+/// The version of the value of a name.
 fn version_of(listed: &[Listed], name: &str) -> Option<u64> {
     listed.iter().find(|it| it.name == name).map(|it| it.version)
 }
 
-/// Where the value of a name may go.
+/// The destinations of the value of a name.
 fn present(place: &HomePlace, vault: &Local, name: &str) -> Result<Vec<Destination>, CliError> {
     let known = vault.list()?.into_iter().find(|it| it.name == name).map(|known| known.destinations);
     let none = || CliError::NoDestination { proposed: proposed(place, name), name: name.to_owned() };
     known.filter(|destinations| !destinations.is_empty()).ok_or_else(none)
 }
 
-/// Gives the version of a value that was set; none where only its destinations were.
+/// Returns the version of a value that was set; `None` if only its destinations were set.
 fn put(vault: &Witnessed<'_>, name: &str, secret: Option<Secret>, destinations: &[Destination]) -> Result<Option<u64>, CliError> {
     match secret {
         Some(secret) => Ok(Some(vault.set_for(name, secret, destinations, now_s())?)),
@@ -83,7 +83,7 @@ fn put(vault: &Witnessed<'_>, name: &str, secret: Option<Secret>, destinations: 
     }
 }
 
-/// A new value in place of one that is there: it goes where that one may go.
+/// Replaces a value by a new one, which may go to the same destinations.
 pub(super) async fn rotate(place: &HomePlace, vault: &Local, valued: Valued) -> Result<(), CliError> {
     vault.get(&valued.name)?;
     let value = enter::value(&valued.name)?;
@@ -96,14 +96,14 @@ pub(super) async fn rotate(place: &HomePlace, vault: &Local, valued: Valued) -> 
     Ok(())
 }
 
-/// A value that may be taken.
+/// A value that is accepted.
 enum Fit {
-    /// It is the one that the name has.
+    /// It is the present value of the name.
     Present,
     New(Secret),
 }
 
-/// A value that can't be guessed and was not given up before, or of which its owner says that it is meant.
+/// Accepts a value that can't be guessed and was not given up before, or one that the person insists on.
 fn fit(vault: &Local, valued: &Valued, mut value: zeroize::Zeroizing<Vec<u8>>) -> Result<Fit, CliError> {
     let name = || valued.name.clone();
     let secret = Secret::of_text(std::mem::take(&mut *value)).map_err(LocalError::from)?;
@@ -116,19 +116,19 @@ fn fit(vault: &Local, valued: &Valued, mut value: zeroize::Zeroizing<Vec<u8>>) -
     if bits < vault::STRONG_BITS && !valued.weak {
         return Err(CliError::WeakValue { name: name(), bits });
     }
-    // SECURITY: what was revoked was revoked for a reason, and is in the clipboard of whoever is in a hurry.
+    // SECURITY: a value was revoked for a reason, but it may still be in the clipboard of a person in a hurry.
     if !valued.again && vault.is_former(&valued.name, &secret, now_s())? {
         return Err(CliError::FormerValue { name: name() });
     }
     Ok(Fit::New(secret))
 }
 
-/// SECURITY: what is no destination may be a value that was given in the wrong place, so no error repeats it.
+/// SECURITY: text that is not a destination may be a value in the wrong place, so no error repeats it.
 fn parsed<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Destination>, CliError> {
     texts.map(|text| text.parse().map_err(|_| CliError::NotADestination)).collect()
 }
 
-/// What the configuration at hand says, if a person has trusted it. Empty if there is none.
+/// The destinations that the present configuration needs, if it is trusted; otherwise none.
 fn proposed(place: &HomePlace, name: &str) -> Vec<Destination> {
     let Ok(configured) = Configured::load(None, place) else { return Vec::new() };
     if trusting::proof(&configured, place, TrustWord::SaidBefore, &[]).is_err() {
@@ -141,13 +141,13 @@ fn proposed(place: &HomePlace, name: &str) -> Vec<Destination> {
     Destination::of_grants(binding, &grants)
 }
 
-/// Asked at a terminal: an empty line takes what is proposed.
+/// Asks for destinations at a terminal. An empty line accepts what is proposed.
 fn asked(place: &HomePlace, name: &str) -> Result<Vec<Destination>, CliError> {
     let proposed = proposed(place, name);
     out::words(&format!("Where may the value of {name} go? No configuration will send it elsewhere."));
     out::words("URLs, separated by blanks: https://HOST, or https://*.HOST:PORT/PATH/**");
     if !proposed.is_empty() {
-        out::words("Enter alone takes what the configuration needs:");
+        out::words("Enter alone accepts what the configuration needs:");
         proposed.iter().for_each(|destination| out::words(&format!("  {}", words::safe(&destination.to_string()))));
     }
     for _ in 0..ASKED_MAX {

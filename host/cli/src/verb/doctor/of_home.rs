@@ -1,4 +1,5 @@
-//! `doctor --home`: how the home is, for the person on call and for monitors. Nothing is changed, and a host that hangs is not waited for.
+//! `doctor --home`: the state of the home, for the person on call and for monitors. Nothing is changed, and a host that hangs is not waited
+//! for.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -16,24 +17,25 @@ use crate::verb::ps;
 use crate::{out, place, words};
 use service::HostHandle;
 
-/// Less free space than this is said; with less than the second, the record soon can't grow. A segment takes 16 MiB, and less where there is less.
+/// Less free space than the first is a warning; with less than the second, the record soon can't grow. A segment takes 16 MiB, or less if
+/// there is less.
 const FREE_FEW: u64 = 1 << 30;
 const FREE_TOO_FEW: u64 = 32 << 20;
-/// A sync that takes longer than the first is said; longer than the second is waited for by every act.
+/// A sync that takes longer than the first is a warning; longer than the second, it delays every act noticeably.
 const SYNC_SLOW: Duration = Duration::from_millis(100);
 const SYNC_TOO_SLOW: Duration = Duration::from_secs(2);
-/// BOUND: how long a sync is waited for.
+/// BOUND: how long to wait for a sync.
 const SYNC_MAX: Duration = Duration::from_secs(5);
-/// BOUND: how long the host is waited for.
+/// BOUND: how long to wait for the host.
 const HOLDER_MAX: Duration = Duration::from_secs(1);
-/// A clock that is behind the last batch by more than this is said.
+/// A clock that is behind the last batch by more than this is a warning.
 const BEHIND_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum CheckState {
     Ok,
-    /// It works, and somebody should look at it.
+    /// It works, but a person should look at it.
     Warn,
     /// It does not work.
     Bad,
@@ -43,12 +45,12 @@ enum CheckState {
 struct CheckRow {
     what: &'static str,
     state: CheckState,
-    /// What there is.
+    /// What was found.
     words: String,
-    /// What to do, where something is to be done.
+    /// What to do, if there is something to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
-    /// What the program ends with because of it.
+    /// The exit code that this row causes.
     #[serde(skip)]
     exit: u8,
 }
@@ -69,7 +71,7 @@ impl CheckRow {
         self
     }
 
-    /// What an error says of itself: why, and what to do.
+    /// The row of an error: why, and what to do.
     fn of_err(what: &'static str, err: &CliError) -> Self {
         row(what, CheckState::Bad, err.in_one_line()).ends(err.exit())
     }
@@ -78,7 +80,7 @@ impl CheckRow {
 pub(super) async fn run(json: bool) -> Result<u8, CliError> {
     let place = place::located()?;
     let rows = match form(&place) {
-        // Of a home of a newer form, nothing else is understood.
+        // In a home of a newer form, this version understands nothing else.
         form if form.state == CheckState::Bad => vec![form],
         form => {
             let mut rows = vec![form, private(&place)];
@@ -105,7 +107,7 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
             rows.iter().map(|row| vec![mark(row).to_owned(), row.what.to_owned(), words::safe(&said(row))]).collect();
         out::table(&table)?;
     }
-    // The worst counts: a record that is not whole before a host that can't go on, and that before a word that is missing.
+    // The worst counts: a damaged record before a host that can't run, and that before an act that waits to be settled.
     let worst = |code: u8| rows.iter().any(|row| row.exit == code).then_some(code);
     Ok([exit::RECORD, exit::HOST, exit::USAGE, exit::UNSETTLED].into_iter().find_map(worst).unwrap_or(exit::DONE))
 }
@@ -119,9 +121,9 @@ async fn rest(place: &HomePlace) -> Vec<CheckRow> {
 fn form(place: &HomePlace) -> CheckRow {
     match home::form(&place.home, &::run::FORMS) {
         Ok(Some(form)) => row("form", CheckState::Ok, format!("{}, made by bailiwick {}", form.home, form.made)),
-        Ok(None) => row("form", CheckState::Ok, "not said yet: the next run does"),
-        // Said with the rights on the home.
-        Err(err) if Exposed::of(&err).is_some() => row("form", CheckState::Ok, "not looked at: see `private`"),
+        Ok(None) => row("form", CheckState::Ok, "not written yet: the next run writes it"),
+        // Reported with the rights on the home.
+        Err(err) if Exposed::of(&err).is_some() => row("form", CheckState::Ok, "not checked: see `private`"),
         Err(err) => CheckRow::of_err("form", &err.into()),
     }
 }
@@ -133,7 +135,7 @@ fn private(place: &HomePlace) -> CheckRow {
     }
 }
 
-/// Whether the disks of the home and of the state let anything be written at all.
+/// Whether the disks of the home and of the state can be written.
 fn writable(place: &HomePlace) -> CheckRow {
     let refused = |path: &PathBuf| {
         let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
@@ -142,17 +144,17 @@ fn writable(place: &HomePlace) -> CheckRow {
     match [&place.home, &place.state].into_iter().find_map(refused) {
         None => row("writable", CheckState::Ok, "the home and the state can be written"),
         Some((path, cause)) => row("writable", CheckState::Bad, format!("`{}` can't be written: {cause}", path.display()))
-            .help("mount the disk for writing, or say where else they are (`BAILIWICK_HOME`, `BAILIWICK_STATE`)"),
+            .help("mount the disk for writing, or name other folders (`BAILIWICK_HOME`, `BAILIWICK_STATE`)"),
     }
 }
 
-/// What came of asking the process that holds a home.
+/// The result of asking the process that holds the home.
 enum Probed {
-    /// It does, and so many runs go on.
+    /// It answers, and this many runs are active.
     Answers(usize),
     /// It does not answer, or not in time.
     Silent,
-    /// It is of another version, and can't be spoken to.
+    /// It has another version, and can't be asked.
     Other(CliError),
     /// No process has the home.
     Nobody,
@@ -172,16 +174,16 @@ async fn holder(place: &HomePlace) -> CheckRow {
     match (asked, HostHandle::seen(place)) {
         (Probed::Answers(going), who) => {
             let runs = words::many(going as u64, "run", "runs");
-            row("host", CheckState::Ok, format!("{} answers; {runs} under way", who.unwrap_or_default()))
+            row("host", CheckState::Ok, format!("{} answers; {runs} active", who.unwrap_or_default()))
         }
         (Probed::Other(err), _) => CheckRow::of_err("host", &err),
-        (_, None) => row("host", CheckState::Ok, "nobody holds the home"),
+        (_, None) => row("host", CheckState::Ok, "no process holds the home"),
         (Probed::Nobody, Some(who)) => row("host", CheckState::Ok, format!("{who} has just taken the home")).help("look again in a moment"),
         (Probed::Silent, Some(who)) => {
             let row = row("host", CheckState::Bad, format!("{who} does not answer within a second: every other command waits for it"));
             let pid = who.pid.map_or_else(|| "PID".to_owned(), |pid| pid.to_string());
-            let end = format!("`kill -9 {pid}` ends it, and what it ran can be resumed: `bailiwick ps`");
-            row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` lets it go on; {end}")))
+            let end = format!("`kill -9 {pid}` ends it, and its runs can be resumed: `bailiwick ps`");
+            row.help(who.go_on().map_or_else(|| end.clone(), |go_on| format!("`{go_on}` continues it; {end}")))
         }
     }
 }
@@ -189,15 +191,15 @@ async fn holder(place: &HomePlace) -> CheckRow {
 fn record(place: &HomePlace) -> CheckRow {
     match journal::inspect(&place.home, Some(&place.state)) {
         Ok(Inspection::NoLog) => row("record", CheckState::Ok, "nothing was recorded yet"),
-        Ok(Inspection::Held) => row("record", CheckState::Ok, "the process that holds it found it whole when it began"),
+        Ok(Inspection::Held) => row("record", CheckState::Ok, "the process that holds it found it undamaged when it started"),
         Ok(Inspection::Opens { size, keys_lacking: 0 }) => row(
             "record",
             CheckState::Ok,
-            format!("{}{}, and what is checked first is whole", words::many(size, "record", "records"), gone(place)),
+            format!("{}{}, no damage in what is checked first", words::many(size, "record", "records"), gone(place)),
         ),
         Ok(Inspection::Opens { size, keys_lacking }) => {
             let lacking = words::many(keys_lacking, "run is", "runs are");
-            let words = format!("{}; the keys of {lacking} not there", words::many(size, "record", "records"));
+            let words = format!("{}; the keys of {lacking} missing", words::many(size, "record", "records"));
             row("record", CheckState::Warn, words)
                 .help("this is a copy that was made while the home was in use: `bailiwick run` names runs that are open")
         }
@@ -205,18 +207,18 @@ fn record(place: &HomePlace) -> CheckRow {
     }
 }
 
-/// How many of the records were taken away, in words.
+/// How many of the records were removed, in words.
 fn gone(place: &HomePlace) -> String {
     let base = journal::base(&place.home, None).ok().flatten();
-    base.map_or_else(String::new, |base| format!(", the first {} of them taken away", words::count(base.size)))
+    base.map_or_else(String::new, |base| format!(", the first {} of them removed", words::count(base.size)))
 }
 
-/// Whether the key that signs is there and is the one whose public half lies beside it.
+/// Whether the signing key exists and belongs to the public key beside it.
 fn keys(place: &HomePlace) -> CheckRow {
     if !place.home.join("journal").exists() {
-        return row("keys", CheckState::Ok, "none yet: the first run makes them");
+        return row("keys", CheckState::Ok, "none yet: the first run creates them");
     }
-    // Both must open: without either of them nothing runs.
+    // Both must open: without one of them nothing runs.
     let own = journal::keys_at_hand(&place.home).and_then(|_| journal::public_key(&place.home));
     match (own, journal::public_key_in(&place.home)) {
         (Ok(own), Some(public)) if own == public => {
@@ -224,19 +226,21 @@ fn keys(place: &HomePlace) -> CheckRow {
                 0 => String::new(),
                 often => format!(", rotated {}", words::many(often as u64, "time", "times")),
             };
-            row("keys", CheckState::Ok, format!("{}, and `journal.pub` is that of `journal.key`{rotated}", kept(place)))
+            row("keys", CheckState::Ok, format!("{}, and `journal.pub` belongs to `journal.key`{rotated}", kept(place)))
         }
-        (Ok(_), Some(_)) => row("keys", CheckState::Bad, "`journal.key` is not the key of `journal.pub`")
+        (Ok(_), Some(_)) => row("keys", CheckState::Bad, "`journal.key` does not belong to `journal.pub`")
             .help("put both back from one copy of the home")
             .ends(exit::RECORD),
-        (Ok(_), None) => row("keys", CheckState::Warn, "there; `journal.pub` is not").help("the next run writes it; keep a copy elsewhere"),
+        (Ok(_), None) => {
+            row("keys", CheckState::Warn, "present, but `journal.pub` is missing").help("the next run writes it; keep a copy elsewhere")
+        }
         (Err(err), _) => CheckRow::of_err("keys", &::run::RunError::Record(err).into()),
     }
 }
 
 /// Where the keys are kept, in words.
 fn kept(place: &HomePlace) -> String {
-    let under = |under: Option<key::Under>| under.map_or_else(|| "open".to_owned(), |under| format!("sealed under {}", under.words()));
+    let under = |under: Option<key::Under>| under.map_or_else(|| "unsealed".to_owned(), |under| format!("sealed under {}", under.words()));
     match journal::kept(&place.home).map(|both| both.map(under)) {
         Ok([signs, wraps]) if signs == wraps => format!("in the home, {signs}"),
         Ok([signs, wraps]) => format!("in the home, `journal.key` {signs}, `home.key` {wraps}"),
@@ -248,21 +252,19 @@ fn kept(place: &HomePlace) -> String {
 fn remembered(place: &HomePlace) -> CheckRow {
     let Some(key) = journal::public_key_in(&place.home) else { return row("state", CheckState::Ok, "nothing to remember yet") };
     match journal::remembered(&journal::state_path(&place.state, key.log())) {
-        // Whether they are there is what opening looks at first: see `record`.
+        // Opening checks first whether they are there: see `record`.
         Ok(Some(known)) => {
             row("state", CheckState::Ok, format!("{} remembered outside of the home", words::many(known.size, "record is", "records are")))
         }
-        Ok(None) => {
-            row("state", CheckState::Warn, "nothing is remembered of this record: that its end was taken away would not be noticed")
-                .help("is `BAILIWICK_STATE` the right folder, and its disk mounted (`findmnt`)? If so, the next run remembers it")
-        }
+        Ok(None) => row("state", CheckState::Warn, "nothing is remembered of this record: nobody would notice if its end were removed")
+            .help("is `BAILIWICK_STATE` the right folder, and is its disk mounted (`findmnt`)? If so, the next run remembers the record"),
         Err(_) => row("state", CheckState::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
             .help("put that file back; or `bailiwick audit accept-rollback`, if you know why it is broken")
             .ends(exit::RECORD),
     }
 }
 
-/// Runs that have not ended, as `ps` sees them: it knows which of them go on.
+/// Runs that have not ended, from `ps`, which knows which of them are active.
 async fn runs(place: &HomePlace) -> CheckRow {
     let (rows, unknown) = match ps::rows(place, HOLDER_MAX).await {
         Ok(found) => found,
@@ -271,20 +273,20 @@ async fn runs(place: &HomePlace) -> CheckRow {
     let count = |states: &[ps::RunState]| rows.iter().filter(|row| states.contains(&row.state)).count();
     if unknown.is_some() {
         let open = words::many(rows.len() as u64, "run is", "runs are");
-        return row("runs", CheckState::Warn, format!("{open} open; which of them go on is not known")).help("see `host`");
+        return row("runs", CheckState::Warn, format!("{open} open; it is not known which of them are active")).help("see `host`");
     }
     let (going, restored, unsettled) =
         (count(&[ps::RunState::Running]), count(&[ps::RunState::Restored]), count(&[ps::RunState::NeedsSettling]));
     let cut_off = count(&[ps::RunState::CutOff, ps::RunState::CutOffForGood]);
-    let said = format!("{going} under way, {cut_off} cut off, {unsettled} to be settled, {restored} of a copy that was put back");
+    let said = format!("{going} active, {cut_off} cut off, {unsettled} to be settled, {restored} of a restored copy");
     match (cut_off, unsettled + restored) {
         (0, 0) => row("runs", CheckState::Ok, said),
-        (_, 0) => row("runs", CheckState::Warn, said).help("`bailiwick ps` names them; `resume` goes on, `stop` closes"),
-        _ => row("runs", CheckState::Warn, said).help("`bailiwick ps` names what waits for a person's word").ends(exit::UNSETTLED),
+        (_, 0) => row("runs", CheckState::Warn, said).help("`bailiwick ps` names them; `resume` continues, `stop` closes a run"),
+        _ => row("runs", CheckState::Warn, said).help("`bailiwick ps` names what waits for a person's decision").ends(exit::UNSETTLED),
     }
 }
 
-/// The segment that was written last, and when.
+/// When the last segment was written.
 fn last_written(place: &HomePlace) -> Option<SystemTime> {
     let folder = place.home.join("journal");
     let last = home::list(&folder).ok()?.into_iter().filter(|name| Path::new(name).extension().is_some_and(|it| it == "seg")).max()?;
@@ -307,41 +309,41 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Whether the clock is not behind what was recorded last.
+/// Whether the clock is behind the last batch.
 fn clock(place: &HomePlace) -> CheckRow {
     let behind = last_written(place).and_then(|at| at.duration_since(now()).ok()).unwrap_or_default();
     if behind > BEHIND_MAX {
         let words = format!("{} behind the last batch", words::seconds(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)));
-        return row("clock", CheckState::Warn, words).help("set the clock (`timedatectl`): leases and limits go by it");
+        return row("clock", CheckState::Warn, words).help("set the clock (`timedatectl`): leases and limits depend on it");
     }
     row("clock", CheckState::Ok, "not behind the last batch")
 }
 
-/// How much is free, and how much the home takes.
+/// How much space is free, and how much the home uses.
 fn space(place: &HomePlace) -> CheckRow {
     let there = place.home.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", CheckState::Warn, "could not be found out") };
+    let Ok(disk) = rustix::fs::statvfs(there) else { return row("space", CheckState::Warn, "unknown") };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let used = crate::verb::home::taken(&place.home);
-    let words = format!("{} free, {} taken by the home", words::bytes(free), words::bytes(used));
+    let words = format!("{} free, {} used by the home", words::bytes(free), words::bytes(used));
     let is_out_of_files = disk.f_files > 0 && disk.f_favail == 0;
     match free {
         _ if is_out_of_files => {
-            row("space", CheckState::Bad, format!("{words}; no more files can be made there")).help("remove files on that disk")
+            row("space", CheckState::Bad, format!("{words}; no more files can be created there")).help("remove files on that disk")
         }
         free if free < FREE_TOO_FEW => {
-            row("space", CheckState::Bad, words).help("make room: without it, nothing more is recorded, and nothing runs")
+            row("space", CheckState::Bad, words).help("free some space: without it, nothing more is recorded, and nothing runs")
         }
-        free if free < FREE_FEW => row("space", CheckState::Warn, words).help("make room soon"),
+        free if free < FREE_FEW => row("space", CheckState::Warn, words).help("free some space soon"),
         _ => row("space", CheckState::Ok, words),
     }
 }
 
-/// How long a sync takes just now, of a file without a name on the disk of the home.
+/// How long a sync takes now, of a file without a name on the disk of the home.
 fn sync(home: &Path) -> CheckRow {
     let folder = home.to_owned();
     let (tell, told) = mpsc::channel();
-    // A disk that hangs holds this thread, and not the program.
+    // A disk that hangs blocks this thread, but not the program.
     let measure = std::thread::Builder::new().name("sync".to_owned()).spawn(move || {
         let _ = tell.send(measured(&folder));
     });
@@ -349,7 +351,7 @@ fn sync(home: &Path) -> CheckRow {
         return row("sync", CheckState::Warn, "could not be measured");
     }
     match told.recv_timeout(SYNC_MAX) {
-        Err(_) => row("sync", CheckState::Bad, "none finished within 5 s").help("look at the disk (`dmesg`): each act waits for a sync"),
+        Err(_) => row("sync", CheckState::Bad, "not finished within 5 s").help("look at the disk (`dmesg`): each act waits for a sync"),
         Ok(Err(cause)) if cause.kind() == std::io::ErrorKind::NotFound => row("sync", CheckState::Ok, "not measured: there is no home yet"),
         Ok(Err(cause)) => row("sync", CheckState::Warn, format!("could not be measured: {cause}")),
         Ok(Ok(took)) => {
@@ -377,7 +379,7 @@ fn measured(folder: &Path) -> std::io::Result<Duration> {
 
 fn ground(place: &HomePlace) -> CheckRow {
     let accepted = place::journal_options().file_systems;
-    let Ok(ground) = home::ground(&place.home) else { return row("file system", CheckState::Warn, "could not be found out") };
+    let Ok(ground) = home::ground(&place.home) else { return row("file system", CheckState::Warn, "unknown") };
     let name = ground.name;
     match ground.footing {
         Footing::Firm => row("file system", CheckState::Ok, name),
@@ -385,8 +387,12 @@ fn ground(place: &HomePlace) -> CheckRow {
             row("file system", CheckState::Bad, format!("{name}, which other machines share"))
                 .help("move the home to a disk of this machine")
         }
-        Footing::Shared => row("file system", CheckState::Warn, format!("{name}, which other machines share, and which was allowed")),
-        Footing::Fleeting => row("file system", CheckState::Warn, format!("{name}: the home is gone with this machine or container")),
+        Footing::Shared => {
+            row("file system", CheckState::Warn, format!("{name}, which other machines share, and which `BAILIWICK_FILE_SYSTEMS` allows"))
+        }
+        Footing::Fleeting => {
+            row("file system", CheckState::Warn, format!("{name}: the home is lost with this machine's memory or container"))
+        }
         Footing::Weak => {
             row("file system", CheckState::Warn, format!("{name}, without a journal: a crash may lose more than the last batch"))
         }
@@ -396,7 +402,7 @@ fn ground(place: &HomePlace) -> CheckRow {
     }
 }
 
-/// What processes have left that died while they wrote.
+/// Files that processes left half-written when they died.
 fn left(place: &HomePlace) -> CheckRow {
     let mut found: Vec<PathBuf> = Vec::new();
     for beneath in ["", "journal", "cache", "components"] {
@@ -408,7 +414,7 @@ fn left(place: &HomePlace) -> CheckRow {
     restoring.push(".restoring");
     let beside = place.home.with_file_name(restoring);
     found.extend(beside.exists().then_some(beside));
-    // What waits to take its place is not half-written: without it a home may lack the one key that opens it.
+    // A file `….next` is complete and waits to replace another: without it, a home may lack the only key that opens it.
     let waits = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "next");
     if found.iter().any(waits) {
         return row("leftovers", CheckState::Warn, "a rotation of a key was cut off")
@@ -419,7 +425,7 @@ fn left(place: &HomePlace) -> CheckRow {
         Some(first) => {
             let count = words::many(found.len() as u64, "file is", "files are");
             let words = format!("{count} half-written, `{}` among them", first.display());
-            let help = "the next run removes what nobody is writing just now; of a restore that was killed, the next restore does, or you";
+            let help = "the next run removes what no process is writing now; what a killed restore has left, remove yourself, or the next restore does";
             row("leftovers", CheckState::Warn, words).help(help)
         }
     }

@@ -1,4 +1,4 @@
-//! Which runs go on just now: by the word of the process that holds the home, or because nobody holds it.
+//! Which runs are active now: the process that holds the home says so, or none are because no process holds it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,32 +10,32 @@ use crate::err::CliError;
 use crate::words;
 use service::{HostHandle, ServiceError};
 
-/// BOUND: how many hosts are asked that go away before they have answered.
+/// BOUND: hosts that are asked one after the other, if each exits before it has answered.
 const HOLDERS_MAX: u32 = 5;
 
-/// What is known of the runs that go on.
+/// What is known of the active runs.
 pub(super) enum GoingRun {
-    /// These do, each of an agent, and no others.
+    /// Exactly these runs are active; each with the name of its agent.
     These(HashMap<RunId, SafeText>),
-    /// Somebody holds the home and can't be asked. The words say who, and why not.
+    /// A process holds the home and can't be asked. The text says which process, and why not.
     Unknown(String),
 }
 
 impl GoingRun {
-    /// Asks, and looks at the lock of the home where nobody answers for so long.
+    /// Asks the host, for at most `max`. If it does not answer, the lock of the home says which process holds it.
     pub(super) async fn ask(place: &HomePlace, max: Duration) -> Self {
         for _ in 0..HOLDERS_MAX {
             match ask(place, max).await {
                 Ok(going) => return Self::These(going),
-                // Another one may have taken the home.
+                // Another process may have taken the home.
                 Err(ServiceError::HostGone(_)) => {}
                 Err(err) => return Self::Unknown(CliError::from(err).in_one_line()),
             }
         }
-        Self::Unknown("the processes that held the home went away, one after the other".to_owned())
+        Self::Unknown("several processes held the home one after the other, and each exited before it answered".to_owned())
     }
 
-    /// Whether a run goes on; `None` if that is not known.
+    /// Whether a run is active; `None` if that is not known.
     pub(super) fn has(&self, run: RunId) -> Option<bool> {
         match self {
             Self::These(these) => Some(these.contains_key(&run)),
@@ -50,7 +50,7 @@ impl GoingRun {
         }
     }
 
-    /// Why it is not known, if so.
+    /// Why the active runs are not known, if they are not.
     pub(super) fn why_unknown(&self) -> Option<String> {
         match self {
             Self::These(_) => None,

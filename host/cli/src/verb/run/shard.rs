@@ -5,13 +5,13 @@ use service::Admitted;
 
 use crate::err::CliError;
 
-/// The key under which an agent is told which part of the work is its own: `{"index": 0, "of": 4}`, indices from 0.
+/// The key of the input that names a run's part of the work: `{"index": 0, "of": 4}`, indices from 0.
 const KEY: &str = "shard";
 
 /// The input of each shard.
 ///
 /// # Errors
-/// An agent whose schema knows no such key, an input that has it already.
+/// An agent whose schema has no such key, or an input that already has it.
 pub(super) fn inputs(agent: &str, run: &Admitted, many: u32) -> Result<Vec<String>, CliError> {
     let schema = run.input_schema().and_then(|schema| schema.get("properties")?.get(KEY));
     let input: Value = serde_json::from_str(run.input()).unwrap_or_default();
@@ -24,7 +24,7 @@ pub(super) fn inputs(agent: &str, run: &Admitted, many: u32) -> Result<Vec<Strin
             })
             .collect()),
         (None, _) => Err(CliError::NoShards { agent: agent.to_owned() }),
-        // What is not an object is told by the schema.
+        // The check against the schema reports an input that is not an object.
         (Some(_), input) if !input.is_object() => Ok(vec![run.input().to_owned()]),
         _ => Err(CliError::ShardTwice),
     }

@@ -1,4 +1,4 @@
-//! `run --watch`: while an agent is written, each change is built and run.
+//! `run --watch`: builds and runs an agent again after each change of its source.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{files, out, words};
 
-/// How long nobody looks.
+/// The shortest time between two looks at the source.
 const PAUSE: Duration = Duration::from_millis(200);
-/// After each look the program waits this many times as long as the look took. So a large folder is looked at less often.
+/// After each look the program waits this many times as long as the look took, so that a large folder is read less often.
 const REST: u32 = 10;
 
-/// Runs, and runs again after each change, until it is told to end. What goes wrong is said, and the next change may mend it.
+/// Runs the agent, and runs it again after each change, until a signal arrives. An error is printed, and the next change may repair it.
 pub(super) async fn watch(job: &Job<'_>, signals: &mut Signals, mut first: First) -> Result<u8, CliError> {
     if job.args.input.as_deref() == Some("-") {
         return Err(CliError::InputTwice);
@@ -34,10 +34,10 @@ pub(super) async fn watch(job: &Job<'_>, signals: &mut Signals, mut first: First
             Err(err @ CliError::EndedEarly { .. }) => return Err(err),
             Err(err) => err.print(),
         }
-        // What changed in the folder since then is a change, and outside of it what changed since it was built.
+        // In the folder, what changed since `before` counts as a change; outside of it, what changed since the build.
         let built = seen(job, &written).and_then(|(_, built)| built);
         let ran = before.map(|before| built.filter(|built| built.source == before.source).unwrap_or(before));
-        out::words(&format!("watching {source}; {} ends", Means::CtrlC));
+        out::words(&format!("watching {source}; {} ends this", Means::CtrlC));
         tokio::select! {
             () = changed(job, &written, ran) => {}
             means = signals.next() => return Ok(exit::of_means(means)),
@@ -51,7 +51,7 @@ async fn changed(job: &Job<'_>, written: &[PathBuf], ran: Option<State>) {
     loop {
         tokio::time::sleep(pause).await;
         let began = Instant::now();
-        // Reads files: others go on meanwhile.
+        // This reads files, which blocks; other tasks run meanwhile.
         if tokio::task::block_in_place(|| seen(job, written)).map(|(now, _)| now) != ran {
             return;
         }
@@ -59,7 +59,7 @@ async fn changed(job: &Job<'_>, written: &[PathBuf], ran: Option<State>) {
     }
 }
 
-/// What its component depends on now, and when it was built. `None` if that can't be read now.
+/// What the component depends on now, and on which state it was built. `None` if that can't be read now.
 fn seen(job: &Job<'_>, written: &[PathBuf]) -> Option<(State, Option<State>)> {
     match &job.agent.component {
         ComponentSource::Folder(folder) => build::states(folder, &service::build_cache(job.place), written).ok(),
@@ -71,7 +71,7 @@ fn digest(file: &Path) -> Option<Digest> {
     files::read_bounded(file, package::component::COMPONENT_BYTES_MAX).ok().map(|bytes| Digest::of(&bytes))
 }
 
-/// What this program writes itself, which is no change of the agent's source wherever it lies.
+/// Files that this program writes itself. A change of these is not a change of the agent's source, wherever they are.
 fn written_here(job: &Job<'_>) -> Vec<PathBuf> {
     let real = |path: &Path| Some(path.parent()?.join(".").canonicalize().ok()?.join(path.file_name()?));
     let sarif = job.args.sarif.iter().map(|file| std::path::absolute(file).ok());

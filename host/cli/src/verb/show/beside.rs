@@ -1,4 +1,4 @@
-//! What is kept sealed beside the records of a run, in words and as documents.
+//! The sealed payloads of the records of a run, as text and as JSON.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use crate::{out, words};
 pub(super) struct Beside<'a> {
     pub(super) reader: &'a Reader,
     pub(super) run: RunId,
-    /// Where the run begins.
+    /// The position of the run's first record.
     pub(super) from: Position,
     pub(super) stars: Stars,
 }
 
-/// Answers of the run, by operation.
+/// The answers that the run received, by operation.
 pub(super) type Answers = BTreeMap<u64, Given>;
 
 /// What is shown with one record, besides the record itself.
@@ -37,7 +37,7 @@ impl Beside<'_> {
         Ok(gate::given(self.reader, self.run, self.from)?)
     }
 
-    /// The record of that number.
+    /// The record with the number `seq` in the run.
     fn record(&self, seq: u64) -> Result<(journal::Record, Shown), CliError> {
         let mut last = 0;
         for record in self.reader.of_run_from(self.run, self.from) {
@@ -131,12 +131,12 @@ impl Beside<'_> {
         Ok(exit::DONE)
     }
 
-    /// A record's request or answer without its body, and how to show the body.
+    /// The request or answer of a record without its body, and how to show the body.
     pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> KeptBeside {
         self.kept(record, shown, given, Bodies::Named)
     }
 
-    /// Everything that is kept beside a record.
+    /// All sealed payloads of a record.
     pub(super) fn whole(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Vec<String> {
         self.kept(record, shown, given, Bodies::Shown).lines
     }
@@ -217,7 +217,7 @@ impl Beside<'_> {
         }
         match (given.is_cut, given.is_whole) {
             (true, _) => all.push("not all of the answer was kept".to_owned()),
-            (false, false) => all.push("the agent was not given the answer to its end".to_owned()),
+            (false, false) => all.push("the agent did not receive the end of the answer".to_owned()),
             (false, true) => {}
         }
         all
@@ -264,7 +264,7 @@ fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     std::iter::once(format!("{title}:")).chain(lines.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
-/// SECURITY: bytes are never sent to a terminal as they are.
+/// Prints bytes. SECURITY: raw bytes are never written to a terminal.
 fn print(bytes: &[u8], raw: bool, as_json: bool) -> Result<u8, CliError> {
     if as_json {
         out::json(&document(bytes))?;

@@ -1,4 +1,4 @@
-//! Claims about the canonical bytes.
+//! Tests of the canonical bytes.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{EVERYTHING, leaves, others, whole};
 use crate::authority::{Authority, Whole};
 use crate::config::ConfigError;
 
-/// What the bytes say; a left inverse of `Authority::canonical_bytes`.
+/// Decodes the bytes: a left inverse of `Authority::canonical_bytes`.
 fn read_back(bytes: &[u8]) -> Authority {
     assert!(vocabulary::canon::is_canonical(bytes));
     let mut json: BTreeMap<String, Value> = serde_json::from_slice(bytes).unwrap();
@@ -18,7 +18,7 @@ fn read_back(bytes: &[u8]) -> Authority {
     serde_json::from_value(json.remove("authority").unwrap()).unwrap()
 }
 
-/// The same numbers in each run (xorshift, Marsaglia 2003).
+/// Random numbers that are the same in each run (xorshift, Marsaglia 2003).
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,7 +30,7 @@ impl Numbers {
     }
 }
 
-/// Places of lists and tables.
+/// The places of lists and tables.
 fn branches(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -45,7 +45,7 @@ fn branches(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Changes one part: another value, a part less, a part twice, two parts in another order.
+/// Changes one part: it gets another value, is removed, is doubled, or is swapped with another one.
 fn changed(json: &Value, numbers: &mut Numbers) -> Value {
     const TEXTS: &[&str] = &["", ".", "..", "a", "a,b", "a\":\"b", "\u{0}", "\\", "\u{1f600}", "ä", "a\u{308}", "\n", "null", "1"];
     let mut json = json.clone();
@@ -80,7 +80,7 @@ fn changed(json: &Value, numbers: &mut Numbers) -> Value {
     json
 }
 
-/// What can be read back from its bytes has bytes that nothing else has.
+/// If a value can be decoded from its bytes, no other value has the same bytes.
 #[test]
 fn two_authorities_that_differ_never_have_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,14 +93,14 @@ fn two_authorities_that_differ_never_have_the_same_bytes() {
         let mut json = serde_json::to_value(held.held_to_source(Digest::of(b"one"), "rustc".to_owned())).unwrap();
         for _ in 0..4000 {
             let other = changed(&json, &mut numbers);
-            // Some changes make no authority at all.
+            // Some changes do not result in an authority.
             let Ok(authority) = serde_json::from_value::<Authority>(other.clone()) else { continue };
             let Ok(bytes) = authority.canonical_bytes() else { continue };
             assert_eq!(read_back(&bytes), authority);
             let known = known.entry(bytes).or_insert_with(|| authority.clone());
             assert_eq!(*known, authority, "two values with the same bytes");
             tried += 1;
-            // Changes pile up, and begin anew when there are many.
+            // Changes accumulate. When there are many, it starts again.
             json = if numbers.below(20) == 0 { serde_json::to_value(first).unwrap() } else { other };
         }
     }
@@ -131,8 +131,8 @@ fn a_number_that_not_every_reader_holds_exactly_has_no_bytes() {
     }
 }
 
-/// A line each: the agents, then the configuration. A change of these bytes asks everybody to trust and to accept again, so it needs another
-/// `FORM` wherever the same bytes would mean something else.
+/// One line each: the agents, then the configuration. If these bytes change, everybody has to trust and accept again. So a change needs
+/// another `FORM` wherever the same bytes would mean something else.
 #[test]
 fn the_bytes_are_those_of_form_1() {
     let folder = tempfile::tempdir().unwrap();
@@ -152,15 +152,15 @@ fn the_bytes_are_those_of_form_1() {
     assert_eq!(found.lines().count(), expected.lines().count());
 }
 
-/// Each machine has another shell.
+/// The shell is different on each machine.
 fn plain_programs(grants: &mut Grants) {
     for pinned in grants.credentials.iter_mut().flat_map(|binding| &mut binding.pinned) {
         *pinned = vocabulary::PinnedFile { digest: Some(Digest::of(b"a shell")), path: "/bin/sh".into() };
     }
 }
 
-/// Another order of keys and tables, other quotes, comments, defaults that are written down, sets in another order and twice, paths by other
-/// ways.
+/// Another order of keys and tables, other quotes, comments, defaults that are written out, sets in another order and with duplicates, and
+/// paths in another spelling.
 #[test]
 fn the_same_authority_in_two_files_that_are_written_differently_has_the_same_bytes() {
     const ONE: &str = r#"
@@ -260,7 +260,7 @@ host = "./src/../src/"
     assert_eq!(text(&one), text(&other));
     assert_eq!(one.canonical_bytes().unwrap(), other.canonical_bytes().unwrap());
 
-    // The control: an order that decides something is part of the value.
+    // The control: an order that has a meaning is part of the value.
     let grants = "[[agents.a.http]]\nhost = \"api.example.com\"\nmethods = [\"GET\"]\npaths = [\"/a/x\"]\n";
     let (first, last) = (
         ONE.replacen("[[agents.a.http]]", &format!("{grants}[[agents.a.http]]"), 1),

@@ -1,4 +1,4 @@
-//! Claims about the paths of an authority: what moves with a project, and what stays where it is.
+//! Tests of the paths of an authority: which paths move with a project, and which ones stay where they are.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn digest(whole: &Whole) -> Digest {
     whole.agents["a"].digest().unwrap()
 }
 
-/// Folders, each a project in which there is `src`.
+/// Folders, each of which is a project with a folder `src`.
 fn projects(root: &Path, names: &[&str]) -> Vec<PathBuf> {
     let root = root.canonicalize().unwrap();
     let make = |name: &&str| {
@@ -55,7 +55,7 @@ fn what_a_project_names_by_relative_paths_moves_with_it() {
     }
 }
 
-/// It names one place, whoever reads it and wherever: so it does not come to stand for a folder of the other project.
+/// An absolute path means the same place in every project, so it never comes to mean a folder of another project.
 #[test]
 fn an_absolute_path_stays_where_it_is_and_is_not_the_same_as_a_relative_one() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,23 +74,23 @@ fn a_link_out_of_the_project_is_the_place_that_it_leads_to() {
     let folder = tempfile::tempdir().unwrap();
     let both = projects(folder.path(), &["one/project", "other/project"]);
     for (n, project) in both.iter().enumerate() {
-        // Each project has a link of the same name, written in the same way. It leads to a folder of its own neighbourhood.
+        // Each project has a link of the same name, written in the same way. It leads to a folder beside that project.
         std::fs::create_dir_all(project.with_file_name("beside")).unwrap();
         symlink("../beside", project.join("out")).unwrap();
         assert_eq!(mount(&mounting(project, "out")), project.with_file_name("beside"), "{n}");
     }
     assert_ne!(digest(&mounting(&both[0], "out")), digest(&mounting(&both[1], "out")));
-    // The control: by its own name it is a folder beside the project, and moves along.
+    // The control: by its own name it is a folder beside the project, and moves with it.
     assert_eq!(digest(&mounting(&both[0], "../beside")), digest(&mounting(&both[1], "../beside")));
 
-    // A folder that became a link is another place, also by a link in the middle of the path.
+    // A folder that became a link is another place, even if the link is in the middle of the path.
     let before = digest(&mounting(&both[0], "src/deep"));
     assert_eq!(before, digest(&mounting(&both[1], "src/deep")), "the control");
     std::fs::create_dir_all(both[0].with_file_name("elsewhere").join("deep")).unwrap();
     std::fs::rename(both[0].join("src"), both[0].join("aside")).unwrap();
     symlink("../elsewhere", both[0].join("src")).unwrap();
     assert_ne!(before, digest(&mounting(&both[0], "src/deep")));
-    // Two dots after a link go up from where it leads.
+    // Two dots after a link go up from the target of the link.
     assert_ne!(digest(&mounting(&both[0], "src/../elsewhere")), before);
     assert_eq!(mount(&mounting(&both[0], "src/..")), both[0].parent().unwrap());
 }
@@ -103,7 +103,7 @@ fn another_case_is_another_folder() {
     assert_ne!(digest(&mounting(&projects[0], "src")), digest(&mounting(&projects[0], "SRC")));
 }
 
-/// The same place, written in both ways in one file, is a place of the machine.
+/// If one file has the same place both as a relative and as an absolute path, it is a place of the machine.
 #[test]
 fn a_place_that_is_named_in_both_ways_stays_where_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn a_place_that_is_named_in_both_ways_stays_where_it_is() {
     assert_ne!(digest(&one), digest(&other), "the first mount is another folder");
 }
 
-/// What an argument means only its program knows: two that are spelled differently are never the same.
+/// Only the program knows what an argument means, so two different spellings are never the same.
 #[test]
 fn the_words_of_a_command_are_compared_as_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,14 +138,14 @@ fn the_words_of_a_command_are_compared_as_they_are_written() {
     for (n, one) in all.iter().enumerate() {
         assert!(!all[..n].contains(one), "{n}");
     }
-    // A script of the project is held to its bytes.
+    // A script of the project must keep its bytes.
     std::fs::write(project.join("print"), "echo one").unwrap();
     let one = command(&absolute);
     std::fs::write(project.join("print"), "echo two").unwrap();
     assert_ne!(one, command(&absolute));
 }
 
-/// A component that is not there yet, by two ways.
+/// A component that does not exist yet, by two paths.
 #[test]
 fn a_place_where_nothing_is_yet_is_written_in_one_way() {
     let folder = tempfile::tempdir().unwrap();

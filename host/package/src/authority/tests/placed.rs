@@ -1,4 +1,4 @@
-//! The claim that everything in a configuration is part of the authority: each key of each table, or it allows nothing and is named here.
+//! Tests that every key of a configuration is part of the authority, except for keys that allow nothing and are listed here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::authored::{ConfigFault, WrongError};
 use crate::authority::Whole;
 use crate::config::{self, ConfigError};
 
-/// Keys that allow nothing: only people read them.
+/// Keys that allow nothing, because only people read them.
 const FOR_PEOPLE: &[&str] = &["agents.owner", "agents.purpose"];
-/// Keys that the text has only in another form: `token-file` and `kubernetes` beside `approle`, a list of interfaces that is still empty.
+/// Keys that the text does not have: `token-file` and `kubernetes` exclude `approle`, and the list of interfaces must be empty.
 const IN_OTHER_TEXTS: &[&str] = &["agents.uses", "vault.token-file", "vault.kubernetes"];
 
-/// A step from a table or a list into it.
+/// A step from a table or a list to one of its values.
 #[derive(Clone, Debug)]
 enum Step {
     Key(String),
@@ -37,7 +37,7 @@ impl Project {
     }
 }
 
-/// Everything that is in the text, with the keys that nothing is shown by otherwise.
+/// Everything that is in the text, with the keys that it does not have.
 fn everything(folder: &Path) -> Table {
     for name in ["src", "built", "secrets", "other"] {
         std::fs::create_dir_all(folder.join("here").join(name)).unwrap();
@@ -46,10 +46,10 @@ fn everything(folder: &Path) -> Table {
         std::fs::write(folder.join("here").join(name), name).unwrap();
     }
     let mut table: Table = EVERYTHING.parse().unwrap();
-    // Its bytes are read each time: a shell has many.
+    // The bytes of the program are read each time, and a shell has many.
     let print = folder.join("here/print");
     std::fs::write(&print, "echo value").unwrap();
-    // Another one that can be rotated, for the places where one has to be named.
+    // Another credential that can be rotated, for the places that must name one.
     let turned = table["credentials"]["turned"].clone();
     table["credentials"].as_table_mut().unwrap().insert("turned-too".to_owned(), turned);
     table["credentials"]["printed"]["source"][0] = format!("exec:{}", print.display()).into();
@@ -60,7 +60,7 @@ fn everything(folder: &Path) -> Table {
     table
 }
 
-/// Every value that is no table and no list, and every key.
+/// Every value that is neither a table nor a list, and every key.
 fn walk(value: &Value, at: &[Step], leaves: &mut Vec<Vec<Step>>, keys: &mut Vec<Vec<Step>>) {
     let step = |step: Step| [at, &[step]].concat();
     match value {
@@ -82,7 +82,7 @@ fn reach<'v>(value: &'v mut Value, at: &[Step]) -> &'v mut Value {
     })
 }
 
-/// `agents.http.host`: without the names that people choose, and without numbers of items.
+/// The key without the names that people choose and without numbers of items, for example `agents.http.host`.
 fn key(at: &[Step]) -> String {
     let keys: Vec<&str> = at.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
     let is_named = keys.first().is_some_and(|first| ["agents", "credentials", "engagements", "environments"].contains(first));
@@ -90,7 +90,7 @@ fn key(at: &[Step]) -> String {
     words.join(".")
 }
 
-/// Values of which one, at least, can stand there.
+/// Values of which at least one is valid in this place.
 fn others(value: &Value) -> Vec<Value> {
     const TEXTS: &[&str] = &[
         "local",
@@ -169,11 +169,11 @@ fn whatever_is_other_in_a_configuration_is_another_authority_unless_it_is_only_f
         tried.insert(key(leaf));
         assert_eq!(after == before, FOR_PEOPLE.contains(&key(leaf).as_str()), "{leaf:?}");
     }
-    // The one mode of a mount has no other, and with another kind a credential has other keys.
+    // A mount has only one mode, and a credential of another kind has other keys.
     let untried: Vec<_> = all.difference(&tried).filter(|key| !["agents.files.mode", "credentials.kind"].contains(&key.as_str())).collect();
     assert!(untried.is_empty(), "{untried:?}");
     assert!(leaves.len() > 120, "{}", leaves.len());
-    // A key that is left out: most have to be there, or mean something. What a default says too is no difference.
+    // Each key is left out. Most keys are required, or have a meaning. A key with its default value makes no difference.
     let mut without = 0;
     for at in &keys {
         let (Some(Step::Key(last)), Some(path)) = (at.last(), at.get(..at.len() - 1)) else { continue };
@@ -187,7 +187,7 @@ fn whatever_is_other_in_a_configuration_is_another_authority_unless_it_is_only_f
     assert!(without > 30, "{without}");
 }
 
-/// So that a new key is in the text above, and is tried there.
+/// Ensures that a new key is added to the text above, and is tested there.
 #[test]
 fn every_key_that_a_configuration_takes_is_tried() {
     let project = Project(tempfile::tempdir().unwrap());
@@ -206,7 +206,7 @@ fn every_key_that_a_configuration_takes_is_tried() {
             let Value::Table(inner) = reach(&mut changed, &at) else { continue };
             inner.insert("zzz".to_owned(), 1.into());
             let unknown = project.resolve(changed.as_table().unwrap());
-            // A table of names that people choose says nothing of keys.
+            // A table whose keys are names that people choose says nothing about keys.
             let Err(ConfigError::Wrong(WrongError { fault, .. })) = unknown else { continue };
             let ConfigFault::UnknownKey { known } = *fault else { continue };
             let table = key(&at);

@@ -1,4 +1,4 @@
-//! Which packages of a project an agent in Rust is built from, according to cargo.
+//! Queries cargo for the packages of a project that an agent in Rust is built from.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// What is built, and by which compiler.
+/// The folders that are built.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Plan {
     /// The folder of the workspace.
@@ -48,10 +48,10 @@ pub(in super::super) struct Plan {
 #[derive(Default)]
 struct KnownPackages(BTreeMap<PathBuf, Package>);
 
-/// Plans the build of a folder within the project: a package that lies elsewhere is refused. Cargo is asked in a folder where no project's
-/// files apply, and runs nothing.
+/// Plans the build of a folder within the project. A package that lies outside of the project is refused. Cargo is queried in a folder
+/// where no project's files apply, and runs nothing.
 ///
-/// Cargo itself needs a compiler first, which is the operator's own. The compiler that the folder names is found after that.
+/// Cargo needs a compiler for this, which is the operator's default. The compiler that the folder names is looked up afterwards.
 pub(in super::super) fn plan(folder: &Path, sources: &[PathBuf], tools: &Tools) -> Result<(Plan, Rust), BuildError> {
     let asked = match toolchain::cargo(None, tools) {
         Ok(cargo) => cargo,
@@ -91,7 +91,8 @@ impl KnownPackages {
         }
     }
 
-    /// The folders of the packages that go into the build. Learns of those outside of the workspace, too: cargo wants all of them to be there.
+    /// The folders of the packages that are part of the build. It also reads packages outside of the workspace, because cargo requires all
+    /// of them to exist.
     fn needed(&mut self, folder: &Path, root: &Path, cargo: &Path) -> Result<Vec<PathBuf>, BuildError> {
         let mut needed: Vec<PathBuf> = Vec::new();
         let mut todo: Vec<(PathBuf, bool)> = self.0.keys().map(|other| (other.clone(), other == folder)).collect();

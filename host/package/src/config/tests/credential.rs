@@ -1,10 +1,10 @@
-//! `[credentials]`, `[environments]`, `[engagements]`, `[vault]`.
+//! Tests of `[credentials]`, `[environments]`, `[engagements]` and `[vault]`.
 
 use vocabulary::{Encoding, Hash, May, Placement, Source, Tier};
 
 use super::{Place, agent, wrong};
 
-/// A credential in which these lines, from line 3 on, are its own.
+/// A credential with these lines, which start at line 3.
 fn credential(lines: &str) -> String {
     format!("[credentials.y]\nhosts = [\"a.test\"]\n{lines}\n")
 }
@@ -120,7 +120,7 @@ fn what_bounds_a_grant_further_is_read_and_what_it_can_not_mean_is_named() {
     for (lines, said) in [
         ("pins = []".to_owned(), "agents.x.http[0].pins: must not be empty"),
         ("pins = [\"sha256:00\"]".to_owned(), "agents.x.http[0].pins[0]: `sha256:00` is not a pin"),
-        (format!("scheme = \"http\"\npins = [\"{pin}\"]"), "agents.x.http[0].pins: means nothing in clear text"),
+        (format!("scheme = \"http\"\npins = [\"{pin}\"]"), "agents.x.http[0].pins: has no effect in clear text"),
         ("rate = \"5\"".to_owned(), "agents.x.http[0].rate: `5` is not a rate"),
         ("request-bytes = \"1TiB\"".to_owned(), "agents.x.http[0].request-bytes: `1TiB` is not a value"),
         ("response-bytes = 0".to_owned(), "agents.x.http[0].response-bytes: must be a whole number from 1"),
@@ -145,9 +145,9 @@ fn what_a_credential_can_not_mean_is_named() {
         (kind("path", "template = \"../{}\""), "credentials.y.template"),
         (kind("hmac", "header = \"X-A\"\nover = \"nothing\""), "credentials.y.over"),
         (kind("hmac", "header = \"X-A\"\nover = \"{timestamp}{body}\""), "`timestamp-header` go together"),
-        (kind("hmac", "header = \"X-A\"\nhash = \"md5\""), "credentials.y.hash: is none of those that there are: sha1, sha256, sha512"),
+        (kind("hmac", "header = \"X-A\"\nhash = \"md5\""), "credentials.y.hash: is not one of: sha1, sha256, sha512"),
         (kind("jwt", "claims = { iss = \"a\" }"), "credentials.y.algorithm: is missing"),
-        (kind("jwt", "algorithm = \"none\"\nclaims = {}"), "credentials.y.algorithm: is none of those"),
+        (kind("jwt", "algorithm = \"none\"\nclaims = {}"), "credentials.y.algorithm: is not one of: "),
         (kind("jwt", "algorithm = \"EdDSA\"\nclaims = { exp = \"9\" }"), "the host sets the times"),
         (kind("jwt", "algorithm = \"EdDSA\"\nclaims = {}\nlifetime = \"3601s\""), "`3601s` is not a time"),
         (kind("oauth2", "client-id = \"c\"\ntoken = \"https://me@id.test/\""), "credentials.y.token"),
@@ -167,20 +167,20 @@ fn what_a_credential_can_not_mean_is_named() {
         (bearer("rotate = { set = { method = \"GET\", path = \"/\", field = \"p\" }, test = \"/\" }"), "`GET` is not a method"),
         (bearer("rotate = { set = { method = \"PUT\", path = \"/a/../b\", field = \"p\" }, test = \"/\" }"), "is not a path"),
         (granted("agents = [\"z\"]"), "agents.x.http: grants a credential that names its `agents`"),
-        (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"rotate\"]")), "`rotate` is missing there"),
+        (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"rotate\"]")), "has no `rotate` table"),
         (
             format!("{}{}", bearer(""), agent("durable = false\n[[agents.x.credentials]]\nname = \"y\"\nmay = [\"identify\"]")),
             "durable: can't be false where `http` or `credentials` are granted",
         ),
-        (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"read\"]")), "`read` is not a thing to do"),
+        (
+            format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"read\"]")),
+            "`read` is not a use of a credential",
+        ),
         (
             format!("{}{}", bearer(""), agent("env = { T = { placeholder = \"y\" } }")),
             "agents.x.env.T.placeholder: `y` is not a credential",
         ),
-        (
-            "[environments.production]\nmatch = [{ host = \"a.test\" }]".to_owned(),
-            "environments.production: is what matches no environment",
-        ),
+        ("[environments.production]\nmatch = [{ host = \"a.test\" }]".to_owned(), "environments.production: can't be defined"),
         ("[environments.s]\nmatch = []".to_owned(), "environments.s.match: must not be empty"),
         ("[vault]\naddress = \"https://v.test\"".to_owned(), "needs one of `token-file`, `approle` and `kubernetes`"),
         ("[vault]\naddress = \"https://v.test/v1\"\ntoken-file = \"t\"".to_owned(), "vault.address: must have no path"),

@@ -1,4 +1,4 @@
-//! Clients that say nothing: how many there may be, and how long they may wait.
+//! Silent clients: how many there may be, and how long they may take.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and is a client of its own")]
 
 use std::path::Path;
@@ -41,7 +41,10 @@ async fn a_client_that_says_nothing_is_left_when_its_time_is_over() {
     let mut rest = Vec::new();
     tokio::time::timeout(WITHOUT_END, silent.read_to_end(&mut rest)).await.unwrap().unwrap();
     let line = String::from_utf8(rest).unwrap();
-    assert!(line.starts_with("{\"welcome\":") && line.matches('\n').count() == 1, "it was welcomed, and then left: {line}");
+    assert!(
+        line.starts_with("{\"welcome\":") && line.matches('\n').count() == 1,
+        "it got the welcome, and then the connection was closed: {line}"
+    );
     // The control: if the time limit is long, the client may be silent.
     drop(_server);
     let _server = serve_within(&host, BOUNDS).unwrap();
@@ -64,7 +67,7 @@ async fn no_more_clients_are_spoken_to_at_once_than_there_are_places() {
         welcomed(&mut one).await;
         clients.push(one);
     }
-    // Connected by the kernel, and spoken to by nobody: there is one thread, which has nothing else to do meanwhile.
+    // The kernel has connected it and the host does not serve it, although the only thread has nothing else to do.
     let mut third = client(&host).await;
     for _ in 0..5000 {
         tokio::task::yield_now().await;

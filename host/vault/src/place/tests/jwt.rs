@@ -1,4 +1,4 @@
-//! Tokens: against the published examples of RFC 7515 and RFC 8037, and verified.
+//! Tests of tokens: they match the published examples of RFC 7515 and RFC 8037, and their signatures verify.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::place::PlaceError;
 use crate::place::jwt::sign;
 use crate::secret::Secret;
 
-/// The numbers of the key of RFC 7515, appendix A.2: modulus, exponents, primes, and what is worked out from them.
+/// The numbers of the key of RFC 7515, appendix A.2: modulus, exponents, primes, and the numbers derived from them.
 const RFC7515: [&str; 8] = [
     "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
     "AQAB",
@@ -33,7 +33,7 @@ fn base64url(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// One value of DER.
+/// One value in DER.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let length = &length[length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1)..];
@@ -91,7 +91,7 @@ fn jwt(algorithm: JwtAlgorithm) -> Jwt {
     Jwt { algorithm, claims: BTreeMap::from(claims), key_id: None, lifetime_s: 540 }
 }
 
-/// Places a token, and takes it apart: header, claims, what is signed, the signature.
+/// Places a token, and splits it into header, claims, signed text and signature.
 fn token(jwt: &Jwt, key: &Secret) -> Result<(Value, Value, String, Vec<u8>), PlaceError> {
     let mut request = Request::new("GET", "/");
     let placed = request.place(key.expose(), &Placement::Jwt(jwt.clone()))?;

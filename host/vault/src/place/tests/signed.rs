@@ -1,4 +1,4 @@
-//! Keyed hashes, against what GitHub and Slack have published, and RFC 2202 and RFC 4231.
+//! Tests of keyed hashes with the examples of GitHub and Slack, and of RFC 2202 and RFC 4231.
 
 use vocabulary::{Encoding, Hash, Hmac, Placement};
 
@@ -54,7 +54,7 @@ fn each_hash_and_encoding_is_that_of_its_standard() {
         (Hash::Sha1, 80, sha1, Encoding::Base64, "6OmdD0UjfXhta7qnllx4CLv/GpE="),
     ] {
         let mut headers = Vec::new();
-        // The published keys are of bytes that no credential has.
+        // The published keys have bytes that no credential can have.
         let key = vec![0xaa; size];
         let placement = Hmac { hash, encoding, ..hmac("x-signature", "", "{body}") };
         let mut request = Request::new("POST", "/").body(body);

@@ -1,4 +1,4 @@
-//! Signatures of AWS: against the test suite that AWS publishes, and against its own signer over many requests.
+//! Tests of AWS signatures with the test suite that AWS publishes, and with AWS' own signer for many requests.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,14 +13,14 @@ use vocabulary::{Placement, Sigv4};
 use super::{NOW, Request, taken, text};
 use crate::place::sigv4::{CanonicalHeaders, Scope, amz_time, canonical_path, canonical_query, canonical_request, signature};
 
-/// As published, in two parts, so that nobody takes them for somebody's.
+/// The published keys, in two parts, so that scanners do not report them as secrets.
 const KEY_ID: &str = concat!("AK", "IDEXAMPLE");
 const SECRET: &str = concat!("wJalrXUtnFEMI/K7MDENG+", "bPxRfiCYEXAMPLEKEY");
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const UNRESERVED: &str = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Holds path, query and signature of one request of the suite against what is published. The suite signs all fields.
+/// Compares path, query and signature of one request of the suite with the published ones. The suite signs all fields.
 #[track_caller]
 fn check(request: (&str, &str, &str), own: &[(&str, &str)], hash: &str, canonical: (&str, &str), published: &str) {
     let (method, path, query) = request;
@@ -36,7 +36,7 @@ fn check(request: (&str, &str, &str), own: &[(&str, &str)], hash: &str, canonica
 #[test]
 fn paths_of_the_published_suite_come_out_as_published() {
     let unreserved = format!("/{UNRESERVED}");
-    // The suite has its paths before they are encoded, so that once is once.
+    // The suite has its paths before they are encoded, so they are encoded exactly once.
     for (path, canonical, published) in [
         ("/", "/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
         ("/\u{1234}", "/%E1%88%B4", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
@@ -50,7 +50,7 @@ fn paths_of_the_published_suite_come_out_as_published() {
     // `double-encode-path` and `double-url-encode`.
     assert_eq!(canonical_path("/test/@connections/JBDvjfGEIAMCERw%3D", false), "/test/%40connections/JBDvjfGEIAMCERw%253D");
     assert_eq!(canonical_path("/functions/arn%3Aaws%3Alambda/invocations", false), "/functions/arn%253Aaws%253Alambda/invocations");
-    // S3 takes a key apart first, however it was written.
+    // S3 decodes a key first, however it was encoded.
     assert_eq!(canonical_path("/a%20b/%c3%bc@:+%7e", true), "/a%20b/%C3%BC%40%3A%2B~");
 }
 
@@ -119,7 +119,7 @@ fn placement(service: &str) -> Placement {
     Placement::Sigv4(Sigv4 { key_id: KEY_ID.to_owned(), region: "eu-central-1".to_owned(), service: service.to_owned() })
 }
 
-/// What AWS' own signer makes of a request.
+/// The signature of AWS' own signer for a request.
 fn theirs(request: &Request, service: &str) -> String {
     let mut settings = SigningSettings::default();
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -137,7 +137,7 @@ fn theirs(request: &Request, service: &str) -> String {
     instructions.headers().find(|(name, _)| *name == "authorization").unwrap().1.to_owned()
 }
 
-/// Each in its own place of the scope, and of the key that is made from it: swapped, it is another signature.
+/// Each value has its own place in the scope, and in the key that is made from it. If two are swapped, the signature differs.
 #[test]
 fn region_and_service_are_signed_each_in_its_own_place() {
     let signed = |region: &str, service: &str| {
@@ -148,12 +148,12 @@ fn region_and_service_are_signed_each_in_its_own_place() {
     };
     let ours = signed("eu-central-1", "iam");
     assert!(ours.contains("/20150830/eu-central-1/iam/aws4_request, "), "{ours}");
-    assert_eq!(ours, theirs(&Request::new("GET", "/a"), "iam"), "as AWS' own signer has it");
+    assert_eq!(ours, theirs(&Request::new("GET", "/a"), "iam"), "the same as AWS' own signer");
     let of = |authorization: &str| authorization.rsplit_once("Signature=").unwrap().1.to_owned();
     assert_ne!(of(&ours), of(&signed("iam", "eu-central-1")));
 }
 
-/// The same numbers each time.
+/// Random numbers that are the same each time.
 struct Numbers(u64);
 
 impl Numbers {
@@ -170,7 +170,7 @@ impl Numbers {
 #[test]
 fn many_requests_are_signed_as_aws_own_signer_does() {
     let in_path = ["a", "Z", "0", "-", "._", "~", "!$", "'()*", "+", ",", "=", ":", "@", "%20", "%C3%BC", "%c3%bc", "%3d", "%26", "%25x"];
-    // What is encoded already as S3 wants it.
+    // Text that is already encoded in the way that S3 requires.
     let in_key = ["a", "Z", "0", "-", "._", "~", "%20", "%C3%BC", "%3D", "%40"];
     let in_query = ["a", "B", "=", "&", "+", "%20", "%2b", "%C3%BC", "/", "?", ":", "~", "*", "'", "%7E", "%-", "%zz"];
     let in_value = ["a", "B", " ", "  ", ",", "\"", ";", "="];

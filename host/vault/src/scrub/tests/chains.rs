@@ -1,4 +1,4 @@
-//! Every form, and every form of a form.
+//! Tests of every form, and every form of a form.
 
 use super::encoders::{ALL, Encoder};
 use super::*;
@@ -7,8 +7,8 @@ use crate::scrub::stream::SPREAD_MAX;
 const VALUES: &[&str] =
     &["plain-value-2", "s3cr/t+\"v&l'<>\\ ~=?ü.", "eight 88", "Zm9vYmFyYmF6cXV4cXV1eA==", "q%41&amp;b\\u0062=3D/z", "0123456789abcdef0123"];
 
-/// A value of the same length and kind in which each letter is different. Where the results for both values differ, the result shows
-/// something of the value.
+/// A value of the same length and kind in which each letter is different. If the results for both values differ, the result reveals
+/// something about the value.
 fn other(value: &str) -> String {
     let next = |letter: char, first: char, last: char| if letter == last { first } else { char::from_u32(letter as u32 + 1).unwrap() };
     let letter = |letter: char| match letter {
@@ -21,7 +21,7 @@ fn other(value: &str) -> String {
     value.chars().map(letter).collect()
 }
 
-/// Checks that nothing is left that shows something of the value. Returns what is wrong.
+/// Checks that nothing is left that reveals something about the value. Returns the problem if there is one.
 fn fault(known: &Scrubber, value: &str, pieces: &[usize], encode: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<String> {
     for (inner, outer) in [(("", ""), ("\"", "\"")), (("before ", " after"), ("text: ", " and more\n")), (("us:", "\n"), ("(", ")"))] {
         let text =
@@ -58,7 +58,7 @@ fn each_form_of_a_value_is_taken_out() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// The cut of a stream decides whether the last of them counts as part of the value. Nothing of the value is left in either case.
+/// Where a stream is cut decides whether the last character counts as part of the value. In both cases nothing of the value is left.
 #[test]
 fn a_value_with_backslashes_at_its_end_is_taken_out() {
     let value = "with\\n-and\\at-its-end\\";
@@ -74,7 +74,7 @@ fn each_form_of_a_form_is_taken_out() {
         let known = scrubber(&[value]);
         for (at, (first, inner)) in ALL.iter().enumerate() {
             for (beside, (second, outer)) in ALL.iter().enumerate().filter(|(_, (name, _))| can_hold(name, first)) {
-                // Streams are cut for only some of the pairs, because each pair takes a while.
+                // Streams are cut for only some of the pairs, because each pair takes long.
                 let pieces: &[usize] = if (at + beside) % 5 == 0 { &[13] } else { &[] };
                 let fault = fault(&known, value, pieces, &|bytes| outer(&inner(bytes)));
                 faults.extend(fault.map(|fault| format!("{value} in {first} in {second}: {fault}")));
@@ -84,7 +84,7 @@ fn each_form_of_a_form_is_taken_out() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.get(..faults.len().min(10)).unwrap().join("\n"));
 }
 
-/// Wide characters can't be written as text by an encoder that takes text, and blanks before lines of base 64 become digits of it in a form.
+/// An encoder of text can't encode wide characters, and blanks before lines of base 64 become digits of it in a form.
 fn can_hold(outer: &str, inner: &str) -> bool {
     if outer == "form" && inner == "base 64 in lines of 9, indented" {
         return false;
@@ -133,5 +133,5 @@ fn the_shortest_value_is_found_in_wide_characters_whose_first_or_last_byte_was_c
     let wide = |order: fn(u16) -> [u8; 2]| "canary-5".encode_utf16().flat_map(order).collect::<Vec<u8>>();
     let (little, big) = (wide(u16::to_le_bytes), wide(u16::to_be_bytes));
     assert!(known.finds(&little[..little.len() - 1]) && known.finds(&big[1..]));
-    assert!(!known.finds(&little[..little.len() - 2]) && !known.finds(&big[2..]), "the control: a letter less");
+    assert!(!known.finds(&little[..little.len() - 2]) && !known.finds(&big[2..]), "the control: one letter is missing");
 }

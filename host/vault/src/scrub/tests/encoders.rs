@@ -1,4 +1,4 @@
-//! How programs write bytes. The encoders use no code of the decoders that are tested.
+//! Encoders for bytes, as programs have them. They share no code with the decoders that are tested.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -68,7 +68,7 @@ fn each(bytes: &[u8], mut encode: impl FnMut(u8) -> String) -> Vec<u8> {
     bytes.iter().flat_map(|byte| encode(*byte).into_bytes()).collect()
 }
 
-/// Characters, or bytes where there are none.
+/// The characters of a text, or its bytes if it is not text.
 fn letters(bytes: &[u8], encode: impl Fn(u32) -> String) -> Vec<u8> {
     match str::from_utf8(bytes) {
         Ok(text) => text.chars().flat_map(|letter| encode(u32::from(letter)).into_bytes()).collect(),

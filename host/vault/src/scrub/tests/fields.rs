@@ -1,4 +1,4 @@
-//! Names and values of header fields and trailers, and values that are spread over these and a body.
+//! Tests of names and values of header fields and trailers, and of values that are spread over these and a body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -12,7 +12,7 @@ fn header(name: &str, value: &str) -> Header {
     Header { name: name.to_ascii_lowercase(), value: value.as_bytes().to_vec() }
 }
 
-/// A whole answer as it is given out, on one line.
+/// A whole answer as it is passed on, on one line.
 fn answer(head: &[(&str, &str)], body: &[&str], trailers: &[(&str, &str)]) -> String {
     let (known, mut stream) = (scrubber(&[VALUE, "plain-value-2"]), Scrubbing::default());
     let fields = |fields: &[(&str, &str)]| fields.iter().map(|(name, value)| header(name, value)).collect::<Vec<_>>();
@@ -61,7 +61,7 @@ fn a_value_in_pieces_over_several_fields_is_taken_out() {
         format!("c: {c} z\nd: 1\nb: {b}\na: x {a}\n\n\n")
     );
     assert_eq!(answer(&[(one, "1"), ("x", "2"), (rest, "3")], &[], &[]), format!("{a}: 1\nx: 2\n{}: 3\n\n\n", stars(14)));
-    // A part alone tells that nothing is whole.
+    // A part alone is not a whole value.
     assert_eq!(answer(&[("a", one), ("b", two)], &[three], &[]), format!("a: {a}\nb: {b}\n\n{c}\n"));
     assert_eq!(answer(&[("a", one), ("b", two)], &["other"], &[]), format!("a: {one}\nb: {two}\n\nother\n"));
 }
@@ -91,14 +91,14 @@ fn a_head_is_shown_once_the_beginning_of_the_body_was_searched_and_not_before() 
     assert_eq!(stream.take_head(), None);
     let mut pieces = 0;
     while stream.take_head().is_none() {
-        // Nothing of the body comes before it.
+        // Nothing of the body is passed on before it.
         let out = stream.push(&[&known], &[b'x'; 64]).unwrap();
         pieces += 1;
         assert!(out.len() <= 64 * pieces && pieces < 1000);
     }
     assert!(pieces > 1, "one piece is less than what is held back");
     assert_eq!(stream.take_head(), None, "it is shown once");
-    // An answer without a body has its head at its end, and one in which nothing is looked for has it with its first byte.
+    // An answer without a body has its head at its end. If nothing is searched for, the head comes with the first byte.
     let mut empty = Scrubbing::default();
     empty.head(vec![header("a", VALUE)]);
     empty.finish(&[&known], &mut []).unwrap();
@@ -124,7 +124,7 @@ fn a_value_over_body_and_trailers_is_taken_out_of_both() {
     assert_eq!(answer(&[], &["body"], &[("y", one), ("x", rest)]), format!("\nbody\ny: {a}\nx: {}\n", stars(14)));
     assert_eq!(answer(&[("h", one)], &[two], &[("x", three)]), format!("h: {a}\n\n{b}\nx: {c}\n"));
     assert_eq!(answer(&[("h", one)], &["body"], &[("x", rest)]), format!("h: {a}\n\nbody\nx: {}\n", stars(14)));
-    // The head of a long answer was shown before: only the rest is taken out.
+    // The head of a long answer was shown before, so only the rest is removed.
     let out = answer(&[("h", one)], &[&"more ".repeat(1000)], &[("x", rest)]);
     assert!(out.starts_with(&format!("h: {one}\n")) && out.ends_with(&format!("x: {}\n", stars(14))), "{out}");
     assert_eq!(answer(&[], &["body"], &[("x", one), ("y", two)]), format!("\nbody\nx: {one}\ny: {two}\n"));
@@ -135,17 +135,17 @@ fn a_value_in_pieces_is_taken_out_whatever_other_field_fits_as_well() {
     let (one, rest) = VALUE.split_at(9);
     let (two, three) = rest.split_at(6);
     let (a, b, c) = (stars(9), stars(6), stars(8));
-    // A field that is longer than a piece, and fits as far as it goes.
+    // A field that is longer than a piece, and begins with the piece.
     let longer = &rest[..8];
     for fields in [[two, longer, three], [longer, two, three], [three, longer, two]] {
         let out = answer(&[("a", one), ("b", fields[0]), ("c", fields[1]), ("d", fields[2])], &[], &[]);
         let shown = |piece: &str| if piece == longer { longer.to_owned() } else { stars(piece.len()) };
         assert_eq!(out, format!("a: {a}\nb: {}\nc: {}\nd: {}\n\n\n", shown(fields[0]), shown(fields[1]), shown(fields[2])));
     }
-    // Nothing is whole: the same fields without the end.
+    // There is no whole value: the same fields without the end.
     let out = answer(&[("a", one), ("b", two), ("c", longer)], &[], &[]);
     assert_eq!(out, format!("a: {one}\nb: {two}\nc: {longer}\n\n\n"));
-    // Over body and trailers as well.
+    // Values over body and trailers.
     let out = answer(&[], &[one], &[("x", longer), ("y", two), ("z", three)]);
     assert_eq!(out, format!("\n{a}\nx: {longer}\ny: {b}\nz: {c}\n"));
 }
@@ -162,7 +162,7 @@ fn each_copy_of_a_piece_is_taken_out_and_so_is_each_way_to_put_a_value_together(
 
 #[test]
 fn however_many_fields_fit_a_part_of_a_value_is_not_found() {
-    // A value of one letter, and fields of it in many lengths, each apart from the next. No eight of them are as long as the value.
+    // A value of one repeated letter, and separate fields of that letter in many lengths. No eight of them are as long as the value.
     let value = "z".repeat(4000);
     let known = scrubber(&[&value, VALUE]);
     let shown = |fields: Vec<Header>| {
@@ -175,7 +175,7 @@ fn however_many_fields_fit_a_part_of_a_value_is_not_found() {
         |lengths: std::ops::Range<usize>| lengths.flat_map(|length| [header("x", &value[..length]), header("y", "-")]).collect::<Vec<_>>();
     assert_eq!(shown(many(4..200)), many(4..200));
     assert_ne!(shown(many(495..505)), many(495..505), "eight of them are a value");
-    // All letters, many copies of the beginning that is known, and a guess at the letter after it: the right one is shown like the others.
+    // Many copies of the known beginning, each with a guess of the next letter: the right guess is shown like all others.
     let letters = (b'!'..=b'~').map(|letter| header("l", &char::from(letter).to_string()));
     let guesses = (b'!'..=b'~').map(|letter| header("g", &format!("{}{}", &VALUE[..4], char::from(letter))));
     let guessing: Vec<Header> = letters.chain((0..190).map(|_| header("b", &VALUE[..4]))).chain(guesses).collect();

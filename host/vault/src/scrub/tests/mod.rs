@@ -1,4 +1,4 @@
-//! What the scrubber finds and what it leaves alone.
+//! Tests of what the scrubber finds and what it leaves unchanged.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod chains;
@@ -19,7 +19,7 @@ fn scrubber(values: &[&str]) -> Scrubber {
     Scrubber::new(&values.iter().map(|value| secret(value)).collect::<Vec<_>>()).unwrap()
 }
 
-/// Scrubs a text in pieces of that many bytes. Returns what is given out, and how many values were in it.
+/// Scrubs a text in pieces of `piece` bytes. Returns what is passed on, and how many values were in it.
 fn redacted(known: &Scrubber, text: &[u8], piece: usize) -> (Vec<u8>, u64) {
     let mut stream = Scrubbing::default();
     let mut out: Vec<u8> = text.chunks(piece.max(1)).flat_map(|piece| stream.push(&[known], piece).unwrap()).collect();
@@ -31,7 +31,7 @@ fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Bytes that look random, always the same ones.
+/// Bytes that look random, but are always the same.
 fn noise(bytes: usize, alphabet: &[u8]) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! What is packed in a body. The bodies are written by Python (`gzip`, `zlib`, `zipfile`).
+//! Tests of packed data in a body. Python wrote the bodies (`gzip`, `zlib`, `zipfile`).
 
 use super::*;
 use crate::scrub::PackedError;
@@ -9,7 +9,7 @@ fn rows(file: &str) -> impl Iterator<Item = (&str, Vec<u8>)> {
     file.lines().map(move |line| line.split_once('\t').map(|(name, hex)| (name, bytes(hex))).unwrap())
 }
 
-/// What of a body is given out, and how it ends.
+/// What is passed on of a body, and how it ends.
 fn given(known: &Scrubber, body: &[u8], piece: usize) -> (Vec<u8>, Result<(), PackedError>, u64) {
     let (mut stream, mut out) = (Scrubbing::default(), Vec::new());
     let mut step = |given: Result<bytes::Bytes, PackedError>| given.map(|bytes| out.extend(bytes));
@@ -17,7 +17,7 @@ fn given(known: &Scrubber, body: &[u8], piece: usize) -> (Vec<u8>, Result<(), Pa
     if done.is_ok() {
         done = step(stream.finish(&[known], &mut []));
     } else {
-        assert!(stream.push(&[known], b"more").is_err() && stream.finish(&[known], &mut []).is_err(), "it does not go on");
+        assert!(stream.push(&[known], b"more").is_err() && stream.finish(&[known], &mut []).is_err(), "it does not continue");
     }
     (out, done, stream.hits().places)
 }
@@ -61,7 +61,7 @@ fn a_packed_body_without_a_value_passes_unharmed() {
             assert_eq!(given(&known, &body, piece), (body.clone(), Ok(()), 0), "{name} in pieces of {piece}");
         }
     }
-    // Nothing is held back for good while it comes.
+    // Nothing is held back forever while data arrives.
     let all: Vec<u8> = (0..=255).collect();
     let body = gzip(&noise(400_000, &all));
     let mut stream = Scrubbing::default();
@@ -111,7 +111,7 @@ fn a_body_of_nothing_but_false_starts_ends() {
     assert_eq!(given(&known, &few, 999), (few, Ok(()), 0));
 }
 
-/// How many calls it takes to look through a body that came as one piece.
+/// How many calls it takes to search a body that arrived as one piece.
 fn calls(known: &Scrubber, body: &[u8]) -> (usize, Result<bytes::Bytes, PackedError>) {
     let (mut stream, mut calls) = (Scrubbing::default(), 0);
     stream.take(body);
@@ -132,11 +132,11 @@ fn a_call_unpacks_a_bounded_part_of_what_came_in_one_piece() {
         let (count, done) = calls(&known, &body);
         assert!(count > rooms && done.is_ok(), "{count} calls, {done:?}");
     }
-    assert_eq!(calls(&known, &zeros).0, 1, "what is not packed is looked through at once");
-    // A value is found in whichever call comes to it.
+    assert_eq!(calls(&known, &zeros).0, 1, "unpacked data is searched at once");
+    // A value is found by the call that reaches it.
     let hidden = gzip(&[&zeros[..1 << 20], VALUE.as_bytes(), &zeros[..1 << 20]].concat());
     let (count, done) = calls(&known, &hidden);
     assert!(count > rooms / 4 && done == Err(PackedError::Secret), "{count} calls, {done:?}");
-    // Parts that only look as if they were packed are gone through one in a call.
+    // Each call processes one part that only looks packed.
     assert!(calls(&known, &b"PK\x03\x04".repeat(1000)).0 > 900);
 }

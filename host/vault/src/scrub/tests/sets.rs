@@ -1,9 +1,9 @@
-//! Values that come and go.
+//! Tests of adding and removing values.
 
 use super::*;
 
 fn made(number: usize) -> Secret {
-    // Like tokens of one issuer, these are the same at their beginning and at their end.
+    // Like tokens of one issuer, these values have the same beginning and the same end.
     secret(&format!("eyJhbGciOiJSUzI1NiJ9.{:020}.signature-{number:08}-of-it==", number * 7_919))
 }
 

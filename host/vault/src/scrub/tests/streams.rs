@@ -1,8 +1,8 @@
-//! Streams: what is held back, values that overlap, values that become known meanwhile.
+//! Tests of streams: what is held back, values that overlap, and values that become known meanwhile.
 
 use super::*;
 
-/// A server that is told what to try must not be able to show how near it came.
+/// A server that tries guesses for a guest must not be able to show how close a guess is.
 #[test]
 fn how_much_is_given_out_depends_on_how_much_came_and_on_nothing_else() {
     let known = scrubber(&["s3cr/t+\"v&l'<", "plain-value-2"]);
@@ -14,7 +14,7 @@ fn how_much_is_given_out_depends_on_how_much_came_and_on_nothing_else() {
         lengths
     };
     let nothing = lengths("zzzzzzzzzzzzz");
-    assert!(nothing.iter().filter(|length| **length > 0).count() > 10, "something is given out before the end");
+    assert!(nothing.iter().filter(|length| **length > 0).count() > 10, "something is passed on before the end");
     for near in
         ["plain-value-2", "plain-value-X", "s3cr/t+\"v&l'<", "xxxxxxxplain-", "&#112;&#108;&", "cGxhaW4tdmFsd", "p\0l\0a\0i\0n\0-\0v"]
     {

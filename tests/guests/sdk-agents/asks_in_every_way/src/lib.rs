@@ -1,4 +1,4 @@
-//! Asks one server in each way that the SDK's HTTP client has, once, and says what came of each.
+//! Asks one server once in each way that the SDK's HTTP client has, and reports each result.
 
 use bailiwick_sdk::http::{Client, Error, Response, all};
 use bailiwick_sdk::{Failure, JsonSchema};
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
 
-/// More than one write may hand over.
+/// More bytes than one write may pass on.
 const LARGE_BYTES: u32 = 300_000;
-/// Less than the server says at a time.
+/// Fewer bytes than the server sends at a time.
 const PIECE_BYTES: usize = 700;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// Where what it may ask for begins: scheme, host, port, path.
+    /// The beginning of the granted URLs: scheme, host, port, path.
     base: String,
-    /// What it may not ask for.
+    /// A URL that is not granted.
     refused: String,
 }
 
@@ -24,7 +24,7 @@ struct Input {
 struct Output {
     got: Got,
     posted: Made,
-    /// What the server said of a large body.
+    /// The server's answer to a large body.
     taken: String,
     streamed: Streamed,
     many: Vec<String>,
@@ -40,14 +40,14 @@ struct Got {
     text: String,
 }
 
-/// Sent as JSON.
+/// A value that is sent as JSON.
 #[derive(Serialize)]
 struct Thing {
     name: &'static str,
     count: u32,
 }
 
-/// Comes back as JSON.
+/// The JSON of the answer.
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Made {
     id: u32,
@@ -80,7 +80,7 @@ fn stream(client: &Client, base: &str) -> Result<Streamed, Failure> {
             return Ok(streamed);
         }
         if streamed.pieces == 0 {
-            // The server goes on only after this one: a body that is half read keeps no other request from its answer.
+            // The server continues only after this request: a body that is half read does not block other requests.
             client.get(&format!("{base}/between")).send()?.bytes()?;
         }
         streamed.pieces += 1;
@@ -94,7 +94,7 @@ fn ask_many(client: &Client, base: &str) -> Vec<String> {
     all(requests).into_iter().map(|answer| answer.and_then(Response::text).unwrap_or_else(|err| err.to_string())).collect()
 }
 
-/// What became of a request that was to go wrong.
+/// The error of a request that must fail.
 fn wrong(answer: Result<Response, Error>) -> String {
     match answer {
         Ok(answer) => format!("status {}", answer.status()),

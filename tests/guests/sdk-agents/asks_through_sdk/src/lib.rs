@@ -1,4 +1,4 @@
-//! Uses everything that the SDK offers, once: several requests at a time, a finding for each, progress, a log line.
+//! Uses each part of the SDK once: several requests at a time, a finding for each, progress, a log line.
 
 use bailiwick_sdk::findings::{Finding, Severity};
 use bailiwick_sdk::http::{Client, Method, Response, all};
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// What is asked for, all at the same time.
+    /// The URLs to ask for, all at the same time.
     #[serde(default)]
     urls: Vec<String>,
-    /// Sent to each as a POST; a GET without it.
+    /// The body of a POST to each URL; without it, a GET is sent.
     #[serde(default)]
     body: Option<String>,
 }

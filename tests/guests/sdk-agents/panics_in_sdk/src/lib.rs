@@ -14,7 +14,7 @@ struct Input {
 struct Output {}
 
 fn run(input: Input) -> Result<Output, Failure> {
-    // What was said before the panic has to reach the report all the same.
+    // A finding from before the panic must still reach the report.
     let _ = findings::report(Finding::new("before", Severity::Low, "said before the panic"));
     panic!("{}", input.message);
 }

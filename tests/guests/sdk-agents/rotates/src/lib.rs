@@ -1,5 +1,5 @@
-//! Does the steps of a rotation in the order of its input, and asks of each line of a file, read from its end, which credential it is: what
-//! it asks about is nowhere but in what it asks. Says what it was told.
+//! Does the steps of a rotation in the order of its input, and asks for each line of a file, read backwards, which credential it is. So the
+//! value itself is only in the ask. Reports the answers.
 
 use bailiwick_sdk::credentials::{self, Identified, Rotated, Tried};
 use bailiwick_sdk::{Failure, JsonSchema, Refusal};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The credential that is rotated.
+    /// The credential to rotate.
     #[serde(default)]
     name: String,
-    /// `create`, `set`, `test`, `finish`, as often and in which order as wanted.
+    /// The steps `create`, `set`, `test`, `finish`, in any order and number.
     #[serde(default)]
     steps: Vec<Step>,
-    /// A file with a value in each line, its last letter first.
+    /// A file with a value in each line, written backwards.
     #[serde(default)]
     look_in: Option<String>,
 }
@@ -43,7 +43,7 @@ struct Granted {
     may: Vec<String>,
 }
 
-/// What the host answered; what it did not say is absent.
+/// The answers of the host; parts that it did not give are absent.
 #[derive(Default, Serialize, JsonSchema)]
 struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -28,13 +28,13 @@ pub(super) fn touched(touched: &Touched) -> Result<(), CliError> {
         }
         out::table(rows)?;
         if *more > 0 {
-            out::line(&format!("… and {} more, too many to be named: narrow it down with `--host`, `--file` or a run", count(*more)))?;
+            out::line(&format!("… and {} more, too many to list: narrow the search with `--host`, `--file` or a run", count(*more)))?;
         }
     }
     Ok(())
 }
 
-/// Where something was looked for.
+/// What was searched, in words.
 pub(super) fn searched(searched: &Searched) -> String {
     let (records, runs) = (many(searched.records, "record", "records"), many(searched.runs, "run", "runs"));
     match (searched.from_ms, searched.to_ms) {
@@ -67,7 +67,7 @@ fn act(one: &TouchedAct) -> Vec<String> {
 
 const OWN: &[&str] = &["HOST ASKED", "STATUS", "FAILED", "UNKNOWN", "BYTES SENT", "RECEIVED", "PEERS", "FOR", "REQUEST"];
 
-/// What the host asked on its own behalf.
+/// A request of the host itself, as a row.
 fn own(one: &TouchedOwn) -> Vec<String> {
     let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times))).collect();
     vec![
