@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use package::Said;
+use package::TrustStatement;
 use run::{HomePlace, Running};
 use service::{Admitted, Call, Configured, HostHandle, Obtained, TrustWord};
 use vocabulary::Grants;
@@ -27,7 +27,7 @@ pub fn trust(place: &HomePlace, file: &Path) {
     let configured = Configured::load(Some(file), place).expect("it is a configuration");
     let names: Vec<&str> = configured.resolved.agents.keys().map(String::as_str).collect();
     let components = configured.components(place, &names);
-    let said = Said { when_s: 1, by: "a test" };
+    let said = TrustStatement { when_s: 1, by: "a test" };
     package::trust::trust(&place.home, &configured.authored, &configured.whole, components, said, &|_, _| Ok(()))
         .expect("the list can be written");
 }

@@ -34,7 +34,7 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    pub(crate) fn new(record: &journal::Record) -> Self {
+    pub(crate) fn new(record: &journal::StoredRecord) -> Self {
         let text = || serde_json::Value::String(String::from_utf8_lossy(&record.body).into_owned());
         Self {
             index: record.at.index,

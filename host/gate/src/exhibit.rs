@@ -62,7 +62,7 @@ pub struct Given {
 ///
 /// # Errors
 /// Why the payloads can't be shown.
-pub fn sealed(reader: &Reader, record: &journal::Record) -> Result<Vec<u8>, Missing> {
+pub fn sealed(reader: &Reader, record: &journal::StoredRecord) -> Result<Vec<u8>, Missing> {
     if record.payloads() == 0 {
         return Err(Missing::NotKept);
     }
@@ -117,7 +117,7 @@ fn with_causes(err: &(dyn Error + 'static)) -> String {
 ///
 /// # Errors
 /// Why it can't be shown.
-pub fn request(reader: &Reader, asked: &journal::Record) -> Result<HttpAsk, Missing> {
+pub fn request(reader: &Reader, asked: &journal::StoredRecord) -> Result<HttpAsk, Missing> {
     HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a request".to_owned()))
 }
 

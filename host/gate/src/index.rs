@@ -234,7 +234,7 @@ impl Part {
         times.of(Position::from(self.at).index, self.run.unix_ms())
     }
 
-    fn of(record: &journal::Record) -> Self {
+    fn of(record: &journal::StoredRecord) -> Self {
         Self { at: record.at.into(), ended: record.ends, opened: None, records: 1, run: record.run }
     }
 

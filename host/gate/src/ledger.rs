@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
 use vocabulary::{Outcome, Principal, RunId, SafeText, UnknownAct};
 
-pub use act::{OpenAct, Said, Stage};
+pub use act::{OpenAct, Stage, Stated};
 pub use gaps::{Gap, GapKind};
 
 use crate::clock::ClockMark;
@@ -331,7 +331,7 @@ impl OpenRun {
             }
             Record::ActSettled(word) => match self.pending.get_mut(&word.op) {
                 Some(pending) if pending.stage == Stage::Unknown => {
-                    pending.word = Some(Said { at: word.at, by: word.by.clone(), did: word.did });
+                    pending.word = Some(Stated { at: word.at, by: word.by.clone(), did: word.did });
                 }
                 _ => return Err(OrderFaultKind::NoIntent),
             },

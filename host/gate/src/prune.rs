@@ -115,7 +115,7 @@ impl Course {
     }
 
     /// Adds a record, and returns the time in it.
-    fn take(&mut self, record: &journal::Record) -> Option<u64> {
+    fn take(&mut self, record: &journal::StoredRecord) -> Option<u64> {
         let said = serde_json::from_slice::<PrunePlace>(&record.body).ok().and_then(|at| at.at);
         let segment = record.at.segment;
         if record.run != log_run() {

@@ -19,7 +19,7 @@ use crate::spent::Spent;
 
 /// One record of a run with its payloads, as it was read from a log.
 #[derive(Clone, Debug)]
-pub struct Leaf {
+pub struct RunRecord {
     /// The record's number in the run, from 1.
     pub seq: u64,
     /// The record as canonical JSON.
@@ -87,7 +87,7 @@ impl Recorded {
     ///
     /// # Errors
     /// A record or payload that is faulty.
-    pub fn from_leaves(run: RunId, leaves: impl IntoIterator<Item = Result<Leaf, LoadError>>) -> Result<Self, LoadError> {
+    pub fn from_leaves(run: RunId, leaves: impl IntoIterator<Item = Result<RunRecord, LoadError>>) -> Result<Self, LoadError> {
         let mut recorded: Option<Self> = None;
         for leaf in leaves {
             let leaf = leaf?;
@@ -351,11 +351,11 @@ impl Recorded {
 }
 
 /// A run's records from a journal, with their payloads opened.
-pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Result<Leaf, LoadError>> {
+pub fn leaves(reader: &journal::Reader, run: RunId) -> impl Iterator<Item = Result<RunRecord, LoadError>> {
     let read = move |cause| LoadError::Read { run, cause: Arc::new(cause) };
     reader.of_run(run).map(move |record| {
         let record = record.map_err(read)?;
         let payloads = (0..record.payloads()).map(|number| reader.payload(&record, number).map_err(read));
-        Ok(Leaf { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
+        Ok(RunRecord { seq: record.seq, payloads: payloads.collect::<Result<_, _>>()?, body: record.body })
     })
 }

@@ -73,7 +73,7 @@ impl RunHeader {
     ///
     /// # Errors
     /// It is another kind of record; the payloads don't match the record, were forgotten, or can't be read.
-    pub fn load(reader: &journal::Reader, record: &journal::Record) -> Result<Self, LoadError> {
+    pub fn load(reader: &journal::Reader, record: &journal::StoredRecord) -> Result<Self, LoadError> {
         let run = record.run;
         let opened = match Record::parse(&record.body) {
             Ok(Record::RunOpened(opened)) => opened,

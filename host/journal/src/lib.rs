@@ -157,7 +157,7 @@ pub use payload::Payload;
 pub use prune::{PruneError, PruneProgress, Pruned, Pruning};
 pub use pulse::DiskTimes;
 pub use queue::Queued;
-pub use read::{Reader, Record};
+pub use read::{Reader, StoredRecord};
 pub use reanchor::{Reanchored, aside_now, reanchor};
 pub use records::Records;
 pub use rotate::{RotateError, rotate};

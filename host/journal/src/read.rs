@@ -27,7 +27,7 @@ use crate::walk::end_of_checkpoint;
 
 /// A record that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct StoredRecord {
     /// Where the record lies.
     pub at: Position,
     /// The run of the record.
@@ -47,7 +47,7 @@ pub struct Record {
     pub(crate) payloads_at: u64,
 }
 
-impl Record {
+impl StoredRecord {
     pub(crate) fn new(at: Position, content: &[u8], view: &LeafView<'_>, leaf: Digest) -> Self {
         Self {
             at,
@@ -218,11 +218,11 @@ impl Reader {
     }
 
     /// Reads the record at a position that was returned earlier.
-    pub fn fetch(&self, at: Position) -> Result<Record, ReadError> {
+    pub fn fetch(&self, at: Position) -> Result<StoredRecord, ReadError> {
         let content = self.frame(at)?;
         let view = leaf(&content).filter(|_| content.first() != Some(&crate::frame::TRAILER));
         let view = view.filter(|_| content.first() != Some(&crate::frame::PAYLOAD)).ok_or(ReadError::NotThere)?;
-        Ok(Record::new(at, &content, &view, Digest::from_bytes(leaf_hash(&content))))
+        Ok(StoredRecord::new(at, &content, &view, Digest::from_bytes(leaf_hash(&content))))
     }
 
     /// Reads the content of the frame at a position.

@@ -10,7 +10,7 @@ use crate::frame::{HEADER_END, LeafView};
 use crate::ids::Position;
 use crate::note::Checkpoint;
 use crate::proof::{Proof, begins_run};
-use crate::read::{Reader, Record};
+use crate::read::{Reader, StoredRecord};
 use crate::salvage::{Damage, Salvage, next_batch};
 use crate::scan::{Batch, Scanned, Scanner};
 use crate::segment::{self, has_later_batch, written_after};
@@ -24,9 +24,9 @@ pub struct Records {
     /// Where the next batch begins.
     pub(crate) at: Position,
     scanner: Option<Scanner>,
-    pub(crate) ready: VecDeque<Record>,
+    pub(crate) ready: VecDeque<StoredRecord>,
     /// Records that were read, but are not yet covered by a signature that was checked. They are not returned before that.
-    held: VecDeque<Record>,
+    held: VecDeque<StoredRecord>,
     pub(crate) only: Option<RunId>,
     /// The position from which on records are returned.
     began: Position,
@@ -302,7 +302,7 @@ impl Records {
                 let content = batch.content(span);
                 let leaf = Digest::from_bytes(hash.unwrap_or_else(|| leaf_hash(content)));
                 self.follows(&view, at, leaf)?;
-                fresh.push_back(Record::new(at, content, &view, leaf));
+                fresh.push_back(StoredRecord::new(at, content, &view, leaf));
             }
             at.index += 1;
         }
@@ -336,7 +336,7 @@ impl Records {
 }
 
 impl Iterator for Records {
-    type Item = Result<Record, ReadError>;
+    type Item = Result<StoredRecord, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ready.is_empty() {

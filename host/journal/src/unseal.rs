@@ -12,14 +12,14 @@ use crate::ids::Position;
 use crate::key_paths::run_keys_path;
 use crate::keys::{HomeKey, KeyFile, RunKey, waiting_home_key};
 use crate::payload::{self, PayloadPlace};
-use crate::read::{Reader, Record};
+use crate::read::{Reader, StoredRecord};
 
 impl Reader {
     /// The plain bytes of a record's payload. Needs the home's key and the run's key.
     ///
     /// # Errors
     /// The reason why the payload does not open.
-    pub fn payload(&self, record: &Record, number: usize) -> Result<Vec<u8>, ReadError> {
+    pub fn payload(&self, record: &StoredRecord, number: usize) -> Result<Vec<u8>, ReadError> {
         let run = record.run;
         let named = record.digests.get(number).ok_or(ReadError::NotThere)?;
         let mut at = Position { offset: record.payloads_at, ..record.at };

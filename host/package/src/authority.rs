@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limit, Until};
 
-use crate::config::{ComponentSource, ConfigError, NetworkConfig, Resolved, ResolvedAgent, Root};
+use crate::config::{ComponentSource, ConfigError, NetworkSection, Resolved, ResolvedAgent, Root};
 
 mod canonical;
 mod difference;
@@ -115,8 +115,8 @@ impl Reach {
         *self == Self::default()
     }
 
-    fn of(network: &NetworkConfig, short: &Shortening<'_>) -> Result<Self, ConfigError> {
-        let NetworkConfig { resolvers, roots } = network;
+    fn of(network: &NetworkSection, short: &Shortening<'_>) -> Result<Self, ConfigError> {
+        let NetworkSection { resolvers, roots } = network;
         // The digest stands for the bytes.
         let root = |Root { bytes: _, digest, path }: &Root| Ok(RootFile { digest: *digest, path: short.path(path)? });
         Ok(Self { resolvers: resolvers.clone(), roots: roots.iter().map(root).collect::<Result<_, ConfigError>>()? })

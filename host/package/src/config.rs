@@ -67,7 +67,7 @@ pub struct Resolved {
     /// The environments, in the order of their names.
     pub environments: Vec<Environment>,
     /// The name servers, and the roots that TLS trusts.
-    pub network: NetworkConfig,
+    pub network: NetworkSection,
     /// Places that belong to this machine: they stay where they are if the file is moved. See [`crate::authority`].
     pub machine_paths: BTreeSet<PathBuf>,
 }
@@ -104,7 +104,7 @@ pub enum ComponentSource {
 
 /// The `[network]` table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NetworkConfig {
+pub struct NetworkSection {
     /// The name servers. If empty, those of the system are used.
     pub resolvers: Vec<SocketAddr>,
     /// Certificates in PEM that TLS trusts in addition to the public roots, with the bytes that were read.
@@ -238,7 +238,7 @@ impl Authored {
                 agents.insert(name.to_owned(), agent::resolve(name, &value, &place, (&credentials, &environments))?);
             }
         }
-        let network = root.get("network").map_or(Ok(NetworkConfig::default()), |value| network::resolve(&value, &place))?;
+        let network = root.get("network").map_or(Ok(NetworkSection::default()), |value| network::resolve(&value, &place))?;
         let machine_paths = place.machine_paths.into_inner();
         Ok(Resolved {
             file: self.file.clone(),

@@ -206,7 +206,7 @@ pub enum TrustError {
 
 /// The operator of a decision, and its time.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct TrustStatement<'a> {
     /// The time, in seconds since 1970.
     pub when_s: u64,
     /// The operator.

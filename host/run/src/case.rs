@@ -6,7 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gate::{Leaf, Recorded};
+use gate::{Recorded, RunRecord};
 use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, RunId};
 
@@ -56,7 +56,7 @@ impl Case {
         if !recorded.came_to_its_end() {
             return Err(RunError::NoEnd(run));
         }
-        let kept = |leaf: Leaf| CaseLeaf {
+        let kept = |leaf: RunRecord| CaseLeaf {
             body: String::from_utf8_lossy(&leaf.body).into_owned(),
             payloads: leaf.payloads.iter().map(|payload| STANDARD.encode(payload)).collect(),
             seq: leaf.seq,
@@ -86,9 +86,9 @@ impl Case {
 }
 
 impl CaseLeaf {
-    fn leaf(&self) -> Result<Leaf, gate::LoadError> {
+    fn leaf(&self) -> Result<RunRecord, gate::LoadError> {
         let payload = |text: &String| STANDARD.decode(text).map_err(|_| gate::LoadError::Payload { seq: self.seq });
-        Ok(Leaf {
+        Ok(RunRecord {
             body: self.body.clone().into_bytes(),
             payloads: self.payloads.iter().map(payload).collect::<Result<_, _>>()?,
             seq: self.seq,

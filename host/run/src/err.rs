@@ -160,7 +160,7 @@ pub enum RunError {
         /// Number of the operation.
         op: u64,
         /// The earlier settlement.
-        said: gate::Said,
+        said: gate::Stated,
     },
     /// A run can't be resumed or closed before a person has settled an act.
     #[error("it is unknown whether this happened in run `{run}`: {}", list(acts))]

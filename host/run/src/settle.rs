@@ -1,6 +1,6 @@
 //! A person's statement of whether acts with an unknown outcome happened, in a run that was cut off. It is recorded exactly as it was made.
 
-use gate::{OpenAct, OpenRun, Said, Stage};
+use gate::{OpenAct, OpenRun, Stage, Stated};
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AnswerClass, Record};
 use vocabulary::{Principal, RunId, UnknownAct};
@@ -79,7 +79,7 @@ impl LocalHost {
         let act = |pending: &OpenAct| UnknownAct { op, what: pending.ask.resource.line() };
         match open.pending.get(&op) {
             Some(pending) if pending.is_unsettled() => Ok(act(pending)),
-            Some(OpenAct { word: Some(Said { did: said, .. }), .. }) if *said == did => {
+            Some(OpenAct { word: Some(Stated { did: said, .. }), .. }) if *said == did => {
                 open.pending.get(&op).map(act).ok_or(RunError::NothingToSettle(run))
             }
             Some(OpenAct { word: Some(said), .. }) => Err(RunError::SaidOtherwise { run, op, said: said.clone() }),

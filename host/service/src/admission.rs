@@ -14,7 +14,7 @@ use crate::acceptance;
 use crate::component::{Obtained, build_cache};
 use crate::configured::{Configured, TrustWord};
 use crate::err::ServiceError;
-use crate::request::{Call, ConfigRef, RunRequest, Trust};
+use crate::request::{Call, ConfigRef, RunRequest, TrustBasis};
 
 /// A run that may start: the request, and the order that the host made from it. Only [`admit`] and the host itself make one.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ pub fn admit(
         limits: agent.limits.clone(),
         network: if needs_network { network(configured) } else { NetworkOrder::default() },
     };
-    let trust = if trusted.is_for_this_run() { Trust::Once { authority: trusted.authority() } } else { Trust::Listed };
+    let trust = if trusted.is_for_this_run() { TrustBasis::Once { authority: trusted.authority() } } else { TrustBasis::Listed };
     let (component, config) = (obtained.component.digest, configured.reference());
     Ok(Admitted { request: RunRequest { agent: name.to_owned(), call, component, config, trust }, order, is_recorded: false })
 }
@@ -174,18 +174,18 @@ fn named(config: &ConfigRef) -> Result<Authored, ServiceError> {
 ///
 /// SECURITY: resolving a file means reading what it names, which may be much. So a file that was never trusted in its place is not
 /// resolved, unless the caller says that it has just looked at it.
-fn load(place: &HomePlace, config: &ConfigRef, trust: Trust) -> Result<Configured, ServiceError> {
+fn load(place: &HomePlace, config: &ConfigRef, trust: TrustBasis) -> Result<Configured, ServiceError> {
     let authored = named(config)?;
-    if trust == Trust::Listed && !trust::is_listed(&place.home, &authored)? {
+    if trust == TrustBasis::Listed && !trust::is_listed(&place.home, &authored)? {
         return Err(ServiceError::NotListed { path: authored.file, digest: authored.digest });
     }
     Configured::of(authored, place)
 }
 
-fn trusted(place: &HomePlace, configured: &Configured, name: &str, trust: Trust) -> Result<Trusted, ServiceError> {
+fn trusted(place: &HomePlace, configured: &Configured, name: &str, trust: TrustBasis) -> Result<Trusted, ServiceError> {
     match trust {
-        Trust::Listed => Ok(configured.proof(place, TrustWord::SaidBefore, BTreeMap::<String, HeldComponent>::new())?.trusted),
-        Trust::Once { authority } => {
+        TrustBasis::Listed => Ok(configured.proof(place, TrustWord::SaidBefore, BTreeMap::<String, HeldComponent>::new())?.trusted),
+        TrustBasis::Once { authority } => {
             let trusted = configured.proof(place, TrustWord::ThisOnce, configured.components(place, &[name]))?.trusted;
             let path = || configured.authored.file.clone();
             if trusted.authority() == authority { Ok(trusted) } else { Err(ServiceError::AuthorityChanged { path: path() }) }

@@ -18,7 +18,7 @@ pub struct RunRequest {
     /// The configuration that contains the agent.
     pub config: ConfigRef,
     /// Why the configuration may be used.
-    pub trust: Trust,
+    pub trust: TrustBasis,
 }
 
 /// A configuration, named by its path and the digest of its bytes.
@@ -34,7 +34,7 @@ pub struct ConfigRef {
 /// Why a configuration may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Trust {
+pub enum TrustBasis {
     /// It is in the home's list of trusted files.
     Listed,
     /// The caller trusts it for this run only. The host records that in the caller's name.

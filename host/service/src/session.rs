@@ -9,8 +9,8 @@ use vocabulary::{Means, Principal, RunId, SafeText, Stopping};
 
 use crate::admission::{self, Admitted};
 use crate::err::ServiceError;
-use crate::host::{Doing, Host, PruneProgress};
-use crate::request::{Continuation, ResumeRequest, RunRequest, Trust};
+use crate::host::{Host, HostFuture, PruneListener};
+use crate::request::{Continuation, ResumeRequest, RunRequest, TrustBasis};
 
 /// One caller's access to the host in this process.
 ///
@@ -42,7 +42,7 @@ impl Session {
     }
 
     async fn open(&self, admitted: &Admitted) -> Result<Running, ServiceError> {
-        if let Trust::Once { authority } = admitted.request().trust
+        if let TrustBasis::Once { authority } = admitted.request().trust
             && !admitted.is_recorded()
         {
             self.record_once(admitted.request(), authority).await?;
@@ -84,62 +84,62 @@ impl Session {
 }
 
 impl Host for Session {
-    fn start<'a>(&'a self, run: &'a Admitted) -> Doing<'a, Running> {
+    fn start<'a>(&'a self, run: &'a Admitted) -> HostFuture<'a, Running> {
         Box::pin(self.open(run))
     }
 
-    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> Doing<'a, Running> {
+    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> HostFuture<'a, Running> {
         Box::pin(async move {
             let network = admission::network_of(self.host.place(), request.run, request.config.as_ref()).await?;
             Ok(self.host.open_again(request.run, self.by.clone(), &network).await?)
         })
     }
 
-    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> Doing<'a, Running> {
+    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> HostFuture<'a, Running> {
         Box::pin(self.begin_again(run, as_begun))
     }
 
-    fn stop(&self, run: RunId) -> Doing<'_, bool> {
+    fn stop(&self, run: RunId) -> HostFuture<'_, bool> {
         Box::pin(async move { Ok(self.host.end(run, Stopping { by: self.by.clone(), means: Means::Stop }).await?) })
     }
 
-    fn settle(&self, run: RunId, word: Settlement) -> Doing<'_, SettleReport> {
+    fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport> {
         Box::pin(async move { Ok(self.host.settle(run, &word, &self.by).await?) })
     }
 
-    fn release(&self, run: RunId) -> Doing<'_, ()> {
+    fn release(&self, run: RunId) -> HostFuture<'_, ()> {
         Box::pin(async move { Ok(self.host.release(run, &self.by).await?) })
     }
 
-    fn going(&self) -> Doing<'_, Vec<(RunId, SafeText)>> {
+    fn going(&self) -> HostFuture<'_, Vec<(RunId, SafeText)>> {
         Box::pin(async move { Ok(self.host.going()) })
     }
 
-    fn status(&self) -> Doing<'_, Status> {
+    fn status(&self) -> HostFuture<'_, Status> {
         Box::pin(async move { Ok(self.host.status()) })
     }
 
-    fn record_trust(&self, said: TrustSaid) -> Doing<'_, ()> {
+    fn record_trust(&self, said: TrustSaid) -> HostFuture<'_, ()> {
         Box::pin(async move { Ok(self.host.record_trust(&said, &self.by).await?) })
     }
 
-    fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()> {
+    fn record_hold(&self, said: HoldSaid) -> HostFuture<'_, ()> {
         Box::pin(async move { Ok(self.host.record_hold(&said, &self.by).await?) })
     }
 
-    fn record_credential(&self, word: CredentialWord) -> Doing<'_, ()> {
+    fn record_credential(&self, word: CredentialWord) -> HostFuture<'_, ()> {
         Box::pin(async move { Ok(self.host.record_credential(&word, &self.by).await?) })
     }
 
-    fn record_sealed(&self, under: SealedUnder) -> Doing<'_, ()> {
+    fn record_sealed(&self, under: SealedUnder) -> HostFuture<'_, ()> {
         Box::pin(async move { Ok(self.host.record_sealed(under, &self.by).await?) })
     }
 
-    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> Doing<'_, Vec<SafeText>> {
+    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> HostFuture<'_, Vec<SafeText>> {
         Box::pin(async move { Ok(self.host.take_back(&revoking, word.as_ref(), &self.by).await?) })
     }
 
-    fn prune(&self, order: PruneOrder, progress: PruneProgress) -> Doing<'_, PruneDone> {
+    fn prune(&self, order: PruneOrder, progress: PruneListener) -> HostFuture<'_, PruneDone> {
         Box::pin(async move { Ok(self.host.prune(order, self.by.clone(), progress).await?) })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::run::{HomePlace, TrustChange, TrustSaid, own_principal};
-use package::trust::{self, HeldComponent, Said, Trust};
+use package::trust::{self, HeldComponent, Trust, TrustStatement};
 use package::{ComponentSource, ResolvedAgent, config};
 use serde::Serialize;
 use vocabulary::{Digest, exit};
@@ -97,7 +97,7 @@ async fn say(place: &HomePlace, args: &Args) -> Result<u8, CliError> {
     let (by_text, when_s) = (by.to_string(), now_s());
     // Recorded first: what is not on the record is not trusted.
     trusting::decide(place, configured.said(change), None, |witness| {
-        let said = Said { when_s, by: &by_text };
+        let said = TrustStatement { when_s, by: &by_text };
         Ok(trust::trust(&place.home, &configured.authored, &configured.whole, components, said, witness)?)
     })
     .await?;

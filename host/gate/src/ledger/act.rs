@@ -18,12 +18,12 @@ pub struct OpenAct {
     /// Its stage.
     pub stage: Stage,
     /// The settlement of its last attempt, if there is one.
-    pub word: Option<Said>,
+    pub word: Option<Stated>,
 }
 
 /// A person's settlement of an act with an unknown outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct Stated {
     /// When the person settled it, in milliseconds since 1970.
     pub at: u64,
     /// Who settled it.

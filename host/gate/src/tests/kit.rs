@@ -15,7 +15,7 @@ use vocabulary::{
 use effects::{Failure, HttpAnswered};
 
 use crate::settling::{Settles, Settling};
-use crate::{Durable, Gate, Leaf, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader};
+use crate::{Durable, Gate, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader, RunRecord};
 
 /// The run that all tests are about.
 pub(super) fn run_id() -> RunId {
@@ -27,7 +27,7 @@ pub(super) struct MemoryLog(Arc<Mutex<Memory>>);
 
 #[derive(Default)]
 struct Memory {
-    leaves: Vec<Leaf>,
+    leaves: Vec<RunRecord>,
     /// How many records there were after each append. A crash leaves one of these numbers.
     ends: Vec<usize>,
     /// How many further appends succeed.
@@ -37,11 +37,11 @@ struct Memory {
 }
 
 impl MemoryLog {
-    pub(super) fn with(leaves: Vec<Leaf>) -> Self {
+    pub(super) fn with(leaves: Vec<RunRecord>) -> Self {
         Self(Arc::new(Mutex::new(Memory { leaves, ..Memory::default() })))
     }
 
-    pub(super) fn leaves(&self) -> Vec<Leaf> {
+    pub(super) fn leaves(&self) -> Vec<RunRecord> {
         self.0.lock().unwrap().leaves.clone()
     }
 
@@ -78,7 +78,7 @@ impl Log for MemoryLog {
             assert!(entry.body.len() <= vocabulary::record::BODY_BYTES_MAX, "a body of {} bytes", entry.body.len());
             assert!(vocabulary::canon::is_canonical(&entry.body), "{}", String::from_utf8_lossy(&entry.body));
             let seq = memory.leaves.len() as u64 + 1;
-            memory.leaves.push(Leaf { seq, body: entry.body, payloads: entry.payloads });
+            memory.leaves.push(RunRecord { seq, body: entry.body, payloads: entry.payloads });
         }
         let seq = memory.leaves.len();
         memory.ends.push(seq);
@@ -179,7 +179,7 @@ pub(super) fn open_on(log: &MemoryLog, limits: Limits) -> RunGate {
 }
 
 /// The ledger of these records, which must be in order.
-pub(super) fn fold(leaves: &[Leaf]) -> Ledger {
+pub(super) fn fold(leaves: &[RunRecord]) -> Ledger {
     let mut ledger = Ledger::new();
     for leaf in leaves {
         ledger.fold(run_id(), leaf.seq, &leaf.body).unwrap();
@@ -187,7 +187,7 @@ pub(super) fn fold(leaves: &[Leaf]) -> Ledger {
     ledger
 }
 
-pub(super) fn recorded(leaves: &[Leaf]) -> Recorded {
+pub(super) fn recorded(leaves: &[RunRecord]) -> Recorded {
     Recorded::from_leaves(run_id(), leaves.iter().cloned().map(Ok)).unwrap()
 }
 

@@ -7,7 +7,7 @@ use vocabulary::{Means, Outcome, Principal, Stop, Stopping};
 use super::guest::Guest;
 use super::kit::{MemoryLog, few, fold, gate_on, now, open_on, recorded, settle};
 use super::world::World;
-use crate::{Closing, Leaf, Nobody, Resuming, RunWorld};
+use crate::{Closing, Nobody, Resuming, RunRecord, RunWorld};
 
 const STEPS: usize = 90;
 
@@ -16,7 +16,7 @@ fn done(output: Vec<u8>) -> Closing {
 }
 
 /// A whole run: its records, and the numbers of records after which a crash is possible.
-fn record(seed: u64) -> (Vec<Leaf>, Vec<usize>) {
+fn record(seed: u64) -> (Vec<RunRecord>, Vec<usize>) {
     let log = MemoryLog::default();
     let gate = open_on(&log, few());
     let mut replay = RunWorld::fresh(World::new(Some(gate.clone()), seed), &few());
@@ -28,7 +28,7 @@ fn record(seed: u64) -> (Vec<Leaf>, Vec<usize>) {
     (log.leaves(), ends)
 }
 
-fn audit(leaves: &[Leaf], guest: u64, steps: usize) -> Result<(), String> {
+fn audit(leaves: &[RunRecord], guest: u64, steps: usize) -> Result<(), String> {
     let mut replay = RunWorld::audit(recorded(leaves), World::new(None, 999)).unwrap();
     let output = Guest::new(guest).run(&mut replay, steps).map_err(|stop| stop.to_string())?;
     replay.verdict(&Outcome::Done, Some(&output)).map_err(|divergence| divergence.to_string())

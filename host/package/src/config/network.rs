@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use vocabulary::{Digest, ParseError};
 
-use super::{ConfigPlace, NetworkConfig};
+use super::{ConfigPlace, NetworkSection};
 use crate::authored::{ConfigValue, WrongError, path_fault};
 use crate::file::{self, FileError};
 
@@ -25,7 +25,7 @@ pub struct Root {
     pub path: PathBuf,
 }
 
-pub(super) fn resolve(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<NetworkConfig, WrongError> {
+pub(super) fn resolve(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Result<NetworkSection, WrongError> {
     let table = value.table(8)?;
     table.only(&["resolvers", "roots"], &[])?;
     let some = |key: &str| table.get(key).map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX));
@@ -33,7 +33,7 @@ pub(super) fn resolve(value: &ConfigValue<'_>, place: &ConfigPlace<'_>) -> Resul
     let mut roots: Vec<Root> = some("roots")?.iter().map(|item| root(item, place)).collect::<Result<_, _>>()?;
     roots.sort_by(|one, other| one.path.cmp(&other.path));
     roots.dedup_by(|one, other| one.path == other.path);
-    Ok(NetworkConfig { resolvers: some("resolvers")?.iter().map(resolver).collect::<Result<_, _>>()?, roots })
+    Ok(NetworkSection { resolvers: some("resolvers")?.iter().map(resolver).collect::<Result<_, _>>()?, roots })
 }
 
 fn resolver(item: &ConfigValue<'_>) -> Result<SocketAddr, WrongError> {

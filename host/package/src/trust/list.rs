@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, SafeText};
 
-use super::{HeldComponent, Said, TrustError, Trusted};
+use super::{HeldComponent, TrustError, TrustStatement, Trusted};
 use crate::authority::Whole;
 use crate::config::Authored;
 use crate::file;
@@ -78,7 +78,7 @@ pub fn trust(
     file: &Authored,
     whole: &Whole,
     components: BTreeMap<String, HeldComponent>,
-    said: Said<'_>,
+    said: TrustStatement<'_>,
     witness: &TrustWitness<'_>,
 ) -> Result<Trusted, TrustError> {
     let path = named(&file.file);

@@ -8,11 +8,11 @@ use vocabulary::Digest;
 
 use std::collections::BTreeMap;
 
-use super::{HeldComponent, Said, TrustError, Trusted, check};
+use super::{HeldComponent, TrustError, TrustStatement, Trusted, check};
 use crate::authority::{Spelling, Whole};
 use crate::config::{self, Authored};
 
-const SAID: Said<'_> = Said { when_s: 1_800_000_000, by: "alice" };
+const SAID: TrustStatement<'_> = TrustStatement { when_s: 1_800_000_000, by: "alice" };
 const TEXT: &str = "[agents.a]\ncomponent = \"a\"\n[[agents.a.http]]\nhost = \"a.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n";
 
 fn written(folder: &Path, text: &str) -> Authored {
@@ -30,7 +30,7 @@ fn nobody(_: &Path, _: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn trust(home: &Path, file: &Authored, said: Said<'_>) -> Result<Trusted, TrustError> {
+fn trust(home: &Path, file: &Authored, said: TrustStatement<'_>) -> Result<Trusted, TrustError> {
     super::trust(home, file, &whole(home, file), BTreeMap::new(), said, &nobody)
 }
 

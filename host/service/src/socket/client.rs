@@ -27,7 +27,7 @@ use run::{
 
 use crate::admission::Admitted;
 use crate::err::ServiceError;
-use crate::host::{Doing, Host, PruneProgress};
+use crate::host::{Host, HostFuture, PruneListener};
 use crate::request::{Continuation, ResumeRequest};
 use crate::wait::{Wait, gave_up, since};
 
@@ -217,24 +217,24 @@ fn unexpected(answer: &Response) -> ServiceError {
 }
 
 impl Host for Client {
-    fn start<'a>(&'a self, run: &'a Admitted) -> Doing<'a, Running> {
+    fn start<'a>(&'a self, run: &'a Admitted) -> HostFuture<'a, Running> {
         Box::pin(async move { self.attended(&Request::Run { request: Box::new(run.request().clone()) }).await })
     }
 
-    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> Doing<'a, Running> {
+    fn resume<'a>(&'a self, request: &'a ResumeRequest) -> HostFuture<'a, Running> {
         Box::pin(async move { self.attended(&Request::Resume { request: request.clone() }).await })
     }
 
-    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> Doing<'a, Running> {
+    fn continue_run<'a>(&'a self, run: RunId, as_begun: &'a Continuation) -> HostFuture<'a, Running> {
         Box::pin(async move { self.attended(&Request::Continue { run, as_begun: as_begun.clone() }).await })
     }
 
-    fn stop(&self, run: RunId) -> Doing<'_, bool> {
+    fn stop(&self, run: RunId) -> HostFuture<'_, bool> {
         // The host may have to read the record of a run that was cut off.
         Box::pin(async move { self.done(&Request::Stop { run, means: Means::Stop }, Work::Long).await })
     }
 
-    fn settle(&self, run: RunId, word: Settlement) -> Doing<'_, SettleReport> {
+    fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport> {
         Box::pin(async move {
             match self.request(&Request::Settle { run, word }, Work::Short).await?.1 {
                 Response::Settled { settling } => Ok(settling),
@@ -243,11 +243,11 @@ impl Host for Client {
         })
     }
 
-    fn release(&self, run: RunId) -> Doing<'_, ()> {
+    fn release(&self, run: RunId) -> HostFuture<'_, ()> {
         Box::pin(async move { self.done(&Request::Release { run }, Work::Short).await.map(drop) })
     }
 
-    fn going(&self) -> Doing<'_, Vec<(RunId, SafeText)>> {
+    fn going(&self) -> HostFuture<'_, Vec<(RunId, SafeText)>> {
         Box::pin(async move {
             match self.request(&Request::Going {}, Work::Short).await?.1 {
                 Response::Going { going } => Ok(going),
@@ -256,7 +256,7 @@ impl Host for Client {
         })
     }
 
-    fn status(&self) -> Doing<'_, Status> {
+    fn status(&self) -> HostFuture<'_, Status> {
         Box::pin(async move {
             match self.request(&Request::Status {}, Work::Short).await?.1 {
                 Response::Status { status } => Ok(*status),
@@ -265,24 +265,24 @@ impl Host for Client {
         })
     }
 
-    fn record_trust(&self, said: TrustSaid) -> Doing<'_, ()> {
+    fn record_trust(&self, said: TrustSaid) -> HostFuture<'_, ()> {
         Box::pin(async move { self.done(&Request::RecordTrust { said }, Work::Short).await.map(drop) })
     }
 
-    fn record_hold(&self, said: HoldSaid) -> Doing<'_, ()> {
+    fn record_hold(&self, said: HoldSaid) -> HostFuture<'_, ()> {
         // The host waits while the beginning of the record is being removed.
         Box::pin(async move { self.done(&Request::RecordHold { said }, Work::Long).await.map(drop) })
     }
 
-    fn record_credential(&self, word: CredentialWord) -> Doing<'_, ()> {
+    fn record_credential(&self, word: CredentialWord) -> HostFuture<'_, ()> {
         Box::pin(async move { self.done(&Request::RecordCredential { word }, Work::Short).await.map(drop) })
     }
 
-    fn record_sealed(&self, under: SealedUnder) -> Doing<'_, ()> {
+    fn record_sealed(&self, under: SealedUnder) -> HostFuture<'_, ()> {
         Box::pin(async move { self.done(&Request::RecordSealed { under }, Work::Short).await.map(drop) })
     }
 
-    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> Doing<'_, Vec<SafeText>> {
+    fn revoke(&self, revoking: Revoking, word: Option<CredentialWord>) -> HostFuture<'_, Vec<SafeText>> {
         Box::pin(async move {
             match self.request(&Request::Revoke { revoking, word }, Work::Short).await?.1 {
                 Response::Ended { leases } => Ok(leases),
@@ -291,7 +291,7 @@ impl Host for Client {
         })
     }
 
-    fn prune(&self, order: PruneOrder, _: PruneProgress) -> Doing<'_, PruneDone> {
+    fn prune(&self, order: PruneOrder, _: PruneListener) -> HostFuture<'_, PruneDone> {
         Box::pin(async move {
             match self.request(&Request::Prune { order: Box::new(order) }, Work::Long).await?.1 {
                 Response::Pruned { done } => Ok(done),

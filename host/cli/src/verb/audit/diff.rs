@@ -147,7 +147,7 @@ impl Side {
         }
     }
 
-    fn header(&mut self, reader: &Reader, record: &journal::Record) {
+    fn header(&mut self, reader: &Reader, record: &journal::StoredRecord) {
         match RunHeader::load(reader, record) {
             Ok(header) => {
                 self.json("grants", &header.spec.grants);

@@ -38,7 +38,7 @@ impl Beside<'_> {
     }
 
     /// The record with the number `seq` in the run.
-    fn record(&self, seq: u64) -> Result<(journal::Record, Shown), CliError> {
+    fn record(&self, seq: u64) -> Result<(journal::StoredRecord, Shown), CliError> {
         let mut last = 0;
         for record in self.reader.of_run_from(self.run, self.from) {
             let record = record?;
@@ -73,7 +73,7 @@ impl Beside<'_> {
         print(&self.stars.out_of(&bytes), raw, as_json)
     }
 
-    fn request(&self, record: &journal::Record, op: u64, given: &Answers) -> Result<HttpAsk, Missing> {
+    fn request(&self, record: &journal::StoredRecord, op: u64, given: &Answers) -> Result<HttpAsk, Missing> {
         match given.get(&op) {
             Some(given) if given.held_value => Err(Missing::HeldValue),
             _ => request(self.reader, record),
@@ -132,20 +132,20 @@ impl Beside<'_> {
     }
 
     /// The request or answer of a record without its body, and how to show the body.
-    pub(super) fn heads(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> KeptBeside {
+    pub(super) fn heads(&self, record: &journal::StoredRecord, shown: &Shown, given: &Answers) -> KeptBeside {
         self.kept(record, shown, given, Bodies::Named)
     }
 
     /// All sealed payloads of a record.
-    pub(super) fn whole(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Vec<String> {
+    pub(super) fn whole(&self, record: &journal::StoredRecord, shown: &Shown, given: &Answers) -> Vec<String> {
         self.kept(record, shown, given, Bodies::Shown).lines
     }
 
-    pub(super) fn document(&self, record: &journal::Record, shown: &Shown, given: &Answers) -> Option<Value> {
+    pub(super) fn document(&self, record: &journal::StoredRecord, shown: &Shown, given: &Answers) -> Option<Value> {
         self.kept(record, shown, given, Bodies::Shown).document
     }
 
-    fn kept(&self, record: &journal::Record, shown: &Shown, given: &Answers, bodies: Bodies) -> KeptBeside {
+    fn kept(&self, record: &journal::StoredRecord, shown: &Shown, given: &Answers, bodies: Bodies) -> KeptBeside {
         match &shown.known {
             Some(Record::Asked(asked)) if asked.ask.capability == Capability::Http => match self.request(record, asked.op, given) {
                 Ok(ask) => KeptBeside { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
