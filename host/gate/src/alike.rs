@@ -80,7 +80,7 @@ pub(crate) enum Write {
 }
 
 pub(crate) fn host_of(ask: &Ask) -> String {
-    if let Ask::Http(http) = ask { http.target.host.to_string() } else { String::new() }
+    ask.host().map_or_else(String::new, ToString::to_string)
 }
 
 impl Alike {

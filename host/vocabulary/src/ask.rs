@@ -9,7 +9,7 @@ use crate::function::{ActKind, Capability, Function};
 use crate::method::Method;
 use crate::resource::{HttpResource, Resource};
 use crate::step::{CredentialAsk, CredentialStep};
-use crate::target::HttpTarget;
+use crate::target::{HostName, HttpTarget};
 use crate::text::SafeText;
 
 /// BOUND: bytes of an ask of a file on the record, if its path is not known.
@@ -60,6 +60,14 @@ impl Ask {
             Self::Credential(credential) => credential.step.function(),
             Self::File(file) => file.function(),
             Self::Closed(closed) => closed.function,
+        }
+    }
+
+    /// The host that it would reach; `None` if it reaches none.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Http(http) => Some(&http.target.host),
+            Self::Credential(_) | Self::File(_) | Self::Closed(_) => None,
         }
     }
 

@@ -26,6 +26,15 @@ impl ActKind {
             Self::Http => false,
         }
     }
+
+    /// Whether the end of its lease is the reason on the record, if it is cut off before it began. A step with a credential names the
+    /// credential itself, and only fails.
+    pub const fn names_its_credential(self) -> bool {
+        match self {
+            Self::Credential => false,
+            Self::Http => true,
+        }
+    }
 }
 
 /// What a function gives access to.

@@ -164,7 +164,7 @@ impl Acting {
     /// Ends an act whose lease was ended.
     fn cut(&self, op: OpId, stage: ActStage, kind: ActKind, credential: Option<&str>) -> Result<GuestEvent, NoEvent> {
         let revoked = || Reason::CredentialRevoked(SafeText::new(credential.unwrap_or_default(), 64));
-        let denied = Failure { refused: (kind == ActKind::Http).then(revoked), ..Fault::denied(kind).into() };
+        let denied = Failure { refused: kind.names_its_credential().then(revoked), ..Fault::denied(kind).into() };
         match stage {
             ActStage::Answered => Ok(GuestEvent::Failed(Fault::lost(kind))),
             ActStage::Begun if kind.outlasts_its_lease() => {

@@ -103,11 +103,15 @@ impl BackupError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Damaged(fault) if fault.unread().is_some() => exit::HOST,
-            Self::Damaged(_) | Self::Keys(_) | Self::Record(_) | Self::Unrecorded(_) | Self::Broken { .. } | Self::OtherKey(_) => exit::RECORD,
+            Self::Damaged(_) | Self::Keys(_) | Self::Record(_) | Self::Unrecorded(_) | Self::Broken { .. } | Self::OtherKey(_) => {
+                exit::RECORD
+            }
             Self::Unread(journal::ReadError::NoLog { .. }) => exit::USAGE,
             Self::Unread(journal::ReadError::Io { .. } | journal::ReadError::Newer(_)) => exit::HOST,
             Self::Unread(_) => exit::RECORD,
-            Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => exit::USAGE,
+            Self::NoLog(_) | Self::Within(_) | Self::Exists(_) | Self::NotEmpty(_) | Self::Sealed(_) | Self::OtherPassphrase(_) => {
+                exit::USAGE
+            }
             Self::Passphrase(_) => exit::USAGE,
             Self::File { .. }
             | Self::NotKept { .. }

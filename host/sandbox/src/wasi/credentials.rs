@@ -35,8 +35,12 @@ impl Guest {
             Some(Ok(Answer::Credential(answer))) => Ok(answer),
             Some(Err(Fault::Credential(CredentialFault::OverLimit))) => Err(refusal(RefusalCode::OverLimit, "more often than it may")),
             // Asked before a crash, and settled by a person, or not told of to its end: it may have happened.
-            Some(Err(Fault::Credential(CredentialFault::Lost))) => Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened")),
-            Some(Err(_)) | None => Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this")),
+            Some(Err(Fault::Credential(CredentialFault::Lost))) => {
+                Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened"))
+            }
+            Some(Err(Fault::Credential(CredentialFault::Denied) | Fault::Http(_))) | None => {
+                Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this"))
+            }
         })
     }
 

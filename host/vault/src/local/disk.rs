@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::err::LocalError;
 
-/// Two steps in which a kernel of 100 ticks a second counts the times of files.
-const STEP_OF_TIMES: Duration = Duration::from_millis(20);
+/// Two steps of a file system that counts the times of files in seconds, such as ext4 with small inodes. Others count in ticks of the kernel.
+const STEP_OF_TIMES: Duration = Duration::from_secs(2);
 /// BOUND: bytes for which there is always room.
 const SMALL_BYTES: u64 = 64 << 10;
 
@@ -34,15 +34,12 @@ pub(super) fn read(path: &Path, max: u64) -> Result<Option<Zeroizing<Vec<u8>>>, 
     }
 }
 
-/// Opens a file and takes its mark. `None` if it is not there.
+/// Opens a file, and takes its mark first: a change after that gives the file another mark. `None` if it is not there.
 pub(super) fn open_marked(path: &Path) -> Result<Option<(File, DiskMark)>, LocalError> {
+    let mark = mark(path)?;
     match home::open(path, Access::Read) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => {
-            let file = file.map_err(failed("open", path))?;
-            let found = file.metadata().map_err(failed("look at", path))?;
-            Ok(Some((file, DiskMark::of(&found))))
-        }
+        file => Ok(Some((file.map_err(failed("open", path))?, mark))),
     }
 }
 
@@ -90,8 +87,8 @@ impl DiskMark {
         Self { device: found.dev(), inode: found.ino(), bytes: found.len(), changed: (found.ctime(), found.ctime_nsec()) }
     }
 
-    /// Whether the file was changed so long ago that the next change gives it another mark, also if it is written in place: some systems count
-    /// the times of files in steps.
+    /// Whether the last change of the file was so long ago that the next one certainly gives it another mark, also if the file is written in
+    /// place: file systems count times in steps. `now` is a moment before the file was read. A change through a memory map may not show.
     pub(super) fn is_settled(&self, now: Duration) -> bool {
         let (Ok(s), Ok(ns)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) else { return false };
         now >= Duration::new(s, ns) + STEP_OF_TIMES

@@ -35,9 +35,9 @@ use zeroize::Zeroizing;
 pub(crate) use self::disk::{DiskMark, read_open};
 pub use self::entries::Listed;
 pub(crate) use self::entries::VaultEntries;
-use self::opened::OpenedVault;
 pub use self::err::LocalError;
 pub(crate) use self::live::{KeptValue, Reader};
+use self::opened::OpenedVault;
 use self::seal::{HeadError, SealHead};
 pub use self::seal::{KeySource, VAULT_FORM};
 use self::witness::nobody;
@@ -72,7 +72,7 @@ pub struct Local {
     /// The key that was last made from a passphrase, with the head of the file that it is for. Clones share it.
     made: Arc<Mutex<Option<(SealHead, Key)>>>,
     /// The vault as it was last opened for a request. Shared like that key.
-    last: Arc<Mutex<Option<OpenedVault>>>,
+    last: Arc<Mutex<Option<Arc<OpenedVault>>>>,
 }
 
 impl std::fmt::Debug for Local {

@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use key::Key;
 
@@ -21,7 +22,7 @@ pub(super) struct OpenedVault {
     /// The file of the key, where the key is in one.
     key: Option<KeyFile>,
     /// SECURITY: kept open, so that the system gives its inode number to no other file meanwhile. `None` if there is no vault yet.
-    _file: Option<File>,
+    pub(super) file: Option<File>,
 }
 
 /// The file that the key of a vault is in.
@@ -33,8 +34,8 @@ struct KeyFile {
 impl Local {
     /// What the vault holds, if neither it nor its key has changed since it was last opened. Only asks the system about the two files.
     pub(crate) fn at_hand(&self) -> Option<Arc<VaultEntries>> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = last.as_ref()?;
+        // Nobody waits for the lock while the system is asked.
+        let last = self.last().clone()?;
         let is_same = |path: &Path, mark: &DiskMark| disk::mark(path).is_ok_and(|now| now == *mark);
         let is_kept = is_same(&self.file(), &last.vault) && last.key.as_ref().is_none_or(|key| is_same(&key.path, &key.mark));
         is_kept.then(|| Arc::clone(&last.entries))
@@ -45,33 +46,43 @@ impl Local {
     /// # Errors
     /// A vault that does not open.
     pub(crate) fn look(&self) -> Result<Arc<VaultEntries>, LocalError> {
+        self.look_at(disk::now())
+    }
+
+    /// The same at this moment, by the clock of the system.
+    pub(super) fn look_at(&self, now: Duration) -> Result<Arc<VaultEntries>, LocalError> {
         if let Some(entries) = self.at_hand() {
             return Ok(entries);
         }
+        // SECURITY: what was read before may have been revoked, and does not stay in memory.
+        *self.last() = None;
         let Ok(Some(opened)) = self.open_once() else {
             // It can't be kept, is just being sealed under another key, or does not open. The second read tells which.
             return Ok(Arc::new(self.read()?.1));
         };
-        // SECURITY: a file that was changed just now could be changed again without another mark. It is read again until that is over.
-        let now = disk::now();
-        if !opened.vault.is_settled(now) || opened.key.as_ref().is_some_and(|key| !key.mark.is_settled(now)) {
-            return Ok(opened.entries);
-        }
         let entries = Arc::clone(&opened.entries);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        // SECURITY: a file that was changed just now could be changed again without another mark. It is read again until that is over.
+        if opened.vault.is_settled(now) && opened.key.as_ref().is_none_or(|key| key.mark.is_settled(now)) {
+            *self.last() = Some(Arc::new(opened));
+        }
         Ok(entries)
+    }
+
+    /// The vault as it was last opened.
+    pub(super) fn last(&self) -> MutexGuard<'_, Option<Arc<OpenedVault>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` where it can't be kept.
     fn open_once(&self) -> Result<Option<OpenedVault>, LocalError> {
         let Some((file, vault)) = disk::open_marked(&self.file())? else {
-            return Ok(Some(OpenedVault { entries: Arc::default(), vault: DiskMark::default(), key: None, _file: None }));
+            return Ok(Some(OpenedVault { entries: Arc::default(), vault: DiskMark::default(), key: None, file: None }));
         };
         let bytes = disk::read_whole(&self.file(), &file, FILE_BYTES_MAX)?;
         let (head, sealed) = self.parted(&bytes)?;
         let Some((key, key_file)) = self.key_and_mark(head)? else { return Ok(None) };
         let entries = Arc::new(self.opened(head, &key, sealed)?);
-        Ok(Some(OpenedVault { entries, vault, key: key_file, _file: Some(file) }))
+        Ok(Some(OpenedVault { entries, vault, key: key_file, file: Some(file) }))
     }
 
     /// The key of this head. The mark of its file is taken first: if the file is exchanged meanwhile, the next look sees another mark.

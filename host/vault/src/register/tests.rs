@@ -83,9 +83,10 @@ fn a_value_that_is_set_or_changed_by_another_process_is_known_with_the_next_look
         register.refresh(1).unwrap();
         assert_eq!(found(&register, 1).last().unwrap(), &format!("value-number-{n}"));
     }
-    local.set("pem", secret("-----BEGIN PRIVATE KEY-----"), 1).unwrap();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", "QUJD".repeat(16));
+    local.set("pem", Secret::of_text(pem.into_bytes()).unwrap(), 1).unwrap();
     register.refresh(1).unwrap();
-    assert!(!found(&register, 1).iter().any(|value| value.starts_with("-----")));
+    assert!(!found(&register, 1).iter().any(|value| value.contains("PRIVATE KEY")));
 }
 
 #[test]
@@ -240,4 +241,22 @@ fn a_value_of_another_process_is_known_although_noting_one_failed_meanwhile() {
     std::fs::rename(folder.path().join("away"), &key).unwrap();
     here.refresh(1).unwrap();
     assert_eq!(found(&here, 1), ["token-of-here", "token-of-there"]);
+}
+
+#[test]
+fn a_register_is_fresh_until_another_process_sets_or_keeps_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let (local, register, other) =
+        (Local::new(folder.path()), Register::new(Local::new(folder.path())), Register::new(Local::new(folder.path())));
+    register.refresh(1).unwrap();
+    assert!(register.is_fresh(), "the control: there are no files");
+    other.note(vec![value("token-of-an-hour", Some(3600))], 1).unwrap();
+    assert!(!register.is_fresh() && !register.knows(&[value("token-of-an-hour", Some(3600))]));
+    register.refresh(1).unwrap();
+    assert!(register.knows(&[value("token-of-an-hour", Some(3600))]) && register.knows(&[]));
+    assert!(!register.knows(&[value("token-of-an-hour", Some(3601))]), "it is not known for as long");
+    local.set("key", secret("value-number-1"), 1).unwrap();
+    assert!(!register.is_fresh());
+    register.refresh(1).unwrap();
+    assert!(!register.is_fresh(), "the vault was changed just now, and could be changed again without a trace");
 }
