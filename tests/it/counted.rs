@@ -40,7 +40,7 @@ async fn a_request_without_an_end_counts_as_sent_and_unknown_until_a_person_has_
     assert_eq!((counts(&cut), open(&cut)), ([2, 2, 0, 0, 1, 1], vec![[2, 2, 0]]));
     assert_eq!(cut.says(&["stop", &cut.run, "--settle", "did-not", "--op", "2"]).0, 0);
     assert_eq!((counts(&cut), open(&cut)), ([2, 1, 0, 1, 0, 1], vec![]));
-    assert!(cut.says(&["audit", "touched", &cut.run]).1.contains("said×1"));
+    assert!(cut.says(&["audit", "touched", &cut.run]).1.contains("settled as happened×1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

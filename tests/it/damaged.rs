@@ -202,10 +202,7 @@ fn a_run_that_is_closed_by_reanchoring_is_one_whose_end_is_not_among_what_is_kep
     assert!(!words.contains(&ids[0]) && !words.contains(&ids[2]), "{words}");
     let words = ends(&program, &["show", &ids[1]], 0);
     let closed = words.lines().find(|line| line.contains("run-closed")).unwrap();
-    assert!(
-        closed.contains("SET ASIDE: what it did after this and how it ended is in the part of the record that was set aside"),
-        "{closed}"
-    );
+    assert!(closed.contains("SET ASIDE: the part of the record that was set aside has the rest of this run"), "{closed}");
     assert!(!closed.contains("nothing further was done") && !closed.contains("of memory"), "{closed}");
     let control = ends(&program, &["show", &ids[0]], 0);
     assert!(control.contains("DONE") && !control.contains("SET ASIDE"), "{control}");

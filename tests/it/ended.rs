@@ -65,7 +65,7 @@ fn a_backup_that_is_ended_leaves_no_file_and_says_so() {
         terminal.signal(signal);
         let (ended, said) = terminal.ends_saying();
         assert_eq!((ended, names(&disk)), (code, Vec::<String>::new()), "{said}");
-        assert_eq!(said.trim(), format!("error: ended by {name} before it was done; what it had made was removed"));
+        assert_eq!(said.trim(), format!("error: the command was ended by {name} before it was done; what it had made was removed"));
     }
     // An ignored signal stays ignored, and the backup is made once the vault is free.
     let mut terminal = Terminal::start(ignoring(&program, "HUP", &["backup", word(&file)]));
@@ -163,7 +163,7 @@ fn what_reads_for_long_says_that_it_was_ended_and_has_changed_nothing() {
             let terminal = listening(&program, args);
             terminal.signal(signal);
             let (ended, said) = terminal.ends_saying();
-            assert_eq!((ended, said.trim()), (code, &*format!("error: ended by {name} before it was done")), "{args:?}");
+            assert_eq!((ended, said.trim()), (code, &*format!("error: the command was ended by {name} before it was done")), "{args:?}");
         }
     }
     assert!(names(&home) == before && !archive.exists());

@@ -283,7 +283,7 @@ fn a_second_version_at_a_home_says_what_the_first_is() {
         let (lock, speaks) = hold(&program, welcome);
         let words = ends(&program, &["run", "exits-with", "--", "0"], 1);
         speaks.join().unwrap();
-        assert!(words.contains(said) && words.contains("don't understand each other") && !words.contains('\u{1b}'), "{words}");
+        assert!(words.contains(said) && words.contains("these two versions can't work together") && !words.contains('\u{1b}'), "{words}");
         assert_eq!(content(&program.place().home.join("journal")), before);
         drop(lock);
     }

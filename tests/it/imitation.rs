@@ -23,7 +23,7 @@ fn shown(program: &Program, script: &str) -> String {
 
 /// Checks that every line either begins with the guest's name, or is in the host's report.
 fn no_line_is_forged(shown: &str) {
-    let (before, report) = shown.split_once("HOST REPORT, without any line of the agent: ").expect("the report has a first line");
+    let (before, report) = shown.split_once("HOST REPORT. It has no line of the agent: ").expect("the report has a first line");
     // The lines about trust, which name the agent, come before the run begins.
     let before = before.find("\nrun 0").map_or(before, |at| before.split_at(at).1);
     let is_hosts = |line: &str| line.is_empty() || line.starts_with("run 0") || line.starts_with("starting ") || line.starts_with('\u{1b}');

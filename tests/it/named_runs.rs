@@ -165,7 +165,7 @@ async fn what_a_client_names_must_be_trusted_and_what_it_means() {
             scene.refuses(&with(&of, &at("config"), mixed.clone()), "was changed since it was read").await;
         }
         scene.refuses(&with(&of, &at("config"), relative.clone()), "is not an absolute path").await;
-        scene.refuses(&with(&of, &at("component"), json!(foreign)), "and the request is for").await;
+        scene.refuses(&with(&of, &at("component"), json!(foreign)), "but the request names").await;
         scene.refuses(&with(&of, &at("agent"), json!("other")), "has no agent").await;
         scene.refuses(&with(&of, &at("call/engagement"), json!("none")), "has no engagement").await;
     }
@@ -217,7 +217,7 @@ async fn a_component_that_was_exchanged_behind_a_trusted_configuration_is_refuse
     let request = json!({ "verb": "run", "request": run.request() });
     let exchanged = std::fs::read(guest("prints_a_report")).unwrap();
     std::fs::write(&component, &exchanged).unwrap();
-    scene.refuses(&request, "and the request is for").await;
+    scene.refuses(&request, "but the request names").await;
     scene.refuses(&with(&request, "/request/component", json!(Digest::of(&exchanged))), "is not the one that was trusted").await;
     std::fs::copy(guest("get"), &component).unwrap();
     assert!(scene.said(&request).await.contains("\"closed\""), "the control");
@@ -235,9 +235,9 @@ async fn trust_for_one_run_is_for_what_the_caller_saw_and_is_recorded_in_its_nam
     let request = with(&scene.request(), "/request/config", config);
     scene.refuses(&request, "is not trusted").await;
     let once = |authority: Digest| with(&request, "/request/trust", json!({ "once": { "authority": authority } }));
-    scene.refuses(&once(Digest::of(b"something else")), "allows something else now").await;
+    scene.refuses(&once(Digest::of(b"something else")), "was changed after you trusted it for this run").await;
     let without_component = configured.whole.digest().unwrap();
-    scene.refuses(&once(without_component), "allows something else now").await;
+    scene.refuses(&once(without_component), "was changed after you trusted it for this run").await;
     let trusted = || scene.records().into_iter().filter_map(|it| if let Record::ConfigTrusted(it) = it { Some(it) } else { None });
     assert_eq!(trusted().count(), 0, "trust that was refused is not on the record");
     assert!(scene.said(&once(authority)).await.contains("\"closed\""), "the control");

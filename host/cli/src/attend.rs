@@ -43,7 +43,8 @@ fn say_lacking(runs: &[RunId]) {
     let Some(first) = runs.first() else { return };
     let more = if runs.len() > 1 { format!(" and {} more", runs.len() - 1) } else { String::new() };
     out::words(&format!(
-        "the key of run {first}{more} is not in this home, which is a copy made while it was in use: the run can't be resumed or replayed"
+        "this home lacks the key of run {first}{more}, because it is a copy that was made while the home was in use: without its key, a \
+         run can't be resumed or replayed"
     ));
     out::words("help: `bailiwick backup` makes copies in the right order; `bailiwick stop RUN` closes the run");
 }
@@ -199,7 +200,7 @@ impl Attended<'_> {
         }
         if going.taken_over > TAKEN_OVER_MAX {
             going.ended = Some(Err(cut_off(
-                &format!("{} processes ran it one after the other, and each of them was gone before its end", going.taken_over),
+                &format!("{} processes ran it one after the other, and each of them exited before the run had ended", going.taken_over),
                 exit::HOST,
             )));
             return;

@@ -65,7 +65,7 @@ pub(crate) enum CliError {
     NoCredential { name: String, near: Vec<String> },
     #[error("`{}` is in use by runs that have not ended", safe(name))]
     InUse { name: String, leases: Vec<String> },
-    #[error("the two entries differ")]
+    #[error("what was typed the second time differs from the first, so nothing was changed; run the command again")]
     TypedTwice,
     #[error("agent `{agent}` is not a folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
@@ -76,13 +76,13 @@ pub(crate) enum CliError {
     Run(#[from] run::RunError),
     #[error("the run could not continue: {}", safe(message))]
     Failed { exit: u8, message: String, help: Option<String> },
-    #[error("ended by {means} before it began")]
+    #[error("the run was ended by {means} before it began")]
     EndedEarly { means: vocabulary::Means },
-    #[error("ended by {means} before it was done")]
+    #[error("the command was ended by {means} before it was done")]
     EndedWaiting { means: vocabulary::Means },
-    #[error("ended by {means} before it was done; what it had made was removed")]
+    #[error("the command was ended by {means} before it was done; what it had made was removed")]
     Undone { means: vocabulary::Means },
-    #[error("ended by {means} before anything was removed; what is already archived stays, and is not copied again")]
+    #[error("the command was ended by {means} before anything was removed; what is already archived stays, and is not copied again")]
     NotPruned { means: vocabulary::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
@@ -119,11 +119,11 @@ pub(crate) enum CliError {
     NotAFile(PathBuf),
     #[error("the input is not UTF-8")]
     InputNotText,
-    #[error("the input of agent `{agent}` has no key `shard`, so its work can't be split")]
+    #[error("the input of agent `{agent}` has no key `shard`, so its work can't be split; run it without `--shard`")]
     NoShards { agent: String },
-    #[error("the input already has a key `shard`")]
+    #[error("`--shard` sets the key `shard`, but the input already has one: leave one of them out")]
     ShardTwice,
-    #[error("standard input can be read only once, but `--watch` runs the agent again")]
+    #[error("standard input can be read only once, but `--watch` runs the agent again; give the input as `--input @FILE`")]
     InputTwice,
     #[error("`{}` is not a run: write the 26 letters and digits of its id, or the first or last few of them, or `latest`", safe(.0))]
     NotARun(String),
@@ -137,7 +137,7 @@ pub(crate) enum CliError {
     PruneWhat,
     #[error("say what to do with the removed data: `--to FOLDER` archives it, `--drop` deletes it")]
     PruneWhere,
-    #[error("a damaged record is not pruned")]
+    #[error("the record is damaged, so nothing was pruned")]
     PruneDamaged,
     #[error("say why the run is to be kept: `--reason TEXT`")]
     HoldWhy,
@@ -145,7 +145,11 @@ pub(crate) enum CliError {
     NotHeld(RunId),
     #[error(transparent)]
     Settings(#[from] package::settings::SettingsError),
-    #[error("several runs match `{}`: {}", safe(text), runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error(
+        "several runs match `{}`: {}; write more letters of the id",
+        safe(text),
+        runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
     SeveralRuns { text: String, runs: Vec<RunId> },
     #[error("run `{run}` has no record {seq}; its last one is {last}")]
     NoSuchRecord { run: RunId, seq: u64, last: u64 },
@@ -155,15 +159,15 @@ pub(crate) enum CliError {
     NotShown(gate::Missing),
     #[error("record {seq} has no body: only requests, answers, inputs and outputs have one")]
     HasNoBody { seq: u64 },
-    #[error("this option is for one record: write RUN/SEQ")]
+    #[error("`--body` is for one record: write RUN/SEQ")]
     OfOneRecord,
-    #[error("this option is for a whole run: write RUN without /SEQ")]
+    #[error("`--input`, `--grants` and `--answers` are for a whole run: write RUN without /SEQ")]
     OfAWholeRun,
     #[error("`--raw` prints the bytes of one body or one input, and of nothing else")]
     RawOfMore,
     #[error("raw bytes are not written to a terminal")]
     RawToTerminal,
-    #[error("the vault holds more values than can be replaced by stars")]
+    #[error("the vault has more values than can be replaced by stars, so nothing sealed is shown")]
     TooManyValues,
     #[error("`{}` is not a lease: write RUN/NAME, as `bailiwick audit touched` shows it", safe(.0))]
     NotALease(String),
@@ -205,7 +209,7 @@ pub(crate) enum CliError {
     Keys(#[from] KeysError),
     #[error("there is no home: neither `{own}` nor `HOME` is set")]
     NoHome { own: &'static str },
-    #[error("could not start")]
+    #[error("the program could not start its threads or its handling of signals")]
     Runtime(#[source] io::Error),
     #[error("could not write to standard output")]
     Write(#[source] io::Error),

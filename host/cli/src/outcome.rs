@@ -31,7 +31,8 @@ pub(crate) fn words(outcome: &Outcome) -> Option<String> {
         }
         Outcome::RecordBroken => Some("the record could not be written, so nothing further was done".to_owned()),
         Outcome::SetAside => Some(
-            "what it did after this and how it ended is in the part of the record that was set aside, and is not known here".to_owned(),
+            "the part of the record that was set aside has the rest of this run: what it did then, and how it ended, is not known here"
+                .to_owned(),
         ),
         Outcome::HostFailed { message } => Some(format!("the host failed: {message}")),
     }
@@ -41,5 +42,8 @@ pub(crate) fn words(outcome: &Outcome) -> Option<String> {
 pub(crate) fn settle_advice(run: RunId, acts: &[UnknownAct]) -> String {
     let ops: Vec<String> = acts.iter().map(|act| act.op.to_string()).collect();
     let word = format!("{run} --settle did --op {}", ops.join(","));
-    format!("find out, then `bailiwick resume {word}` (or `--settle did-not`) continues the run, or `bailiwick stop {word}` closes it")
+    format!(
+        "ask the server whether it happened, then `bailiwick resume {word}` (or `--settle did-not`) continues the run, or `bailiwick stop \
+         {word}` closes it"
+    )
 }

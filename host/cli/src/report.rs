@@ -52,7 +52,7 @@ pub(crate) fn lines(reports: &[RunReport], shows_output: bool) -> Vec<String> {
 
 /// The beginning of the report. No line of a guest can begin like this, since each begins with the guest's name.
 fn begins(agent: &str) -> String {
-    format!("HOST REPORT, without any line of the agent: its lines begin with `{}`", out::mark(agent).trim_end())
+    format!("HOST REPORT. It has no line of the agent: those begin with `{}`", out::mark(agent).trim_end())
 }
 
 /// What the shards of a run did together. All of them have the same grants.
@@ -279,7 +279,9 @@ fn network(evidence: &Evidence) -> Vec<String> {
     for one in http.iter().take(LINES_MAX) {
         let statuses: Vec<String> = one.statuses.iter().map(|(status, times)| format!("{status} ×{}", count(*times))).collect();
         let mut line = format!("               {}  {}", one.resource, statuses.join(", "));
-        for (number, word) in [(one.refused, "refused"), (one.failed, "failed"), (one.unknown, "unknown"), (one.said, "said")] {
+        for (number, word) in
+            [(one.refused, "refused"), (one.failed, "failed"), (one.unknown, "unknown"), (one.said, "settled as happened")]
+        {
             if number > 0 {
                 line.push_str(&format!("  {} {word}", count(number)));
             }
@@ -292,7 +294,7 @@ fn network(evidence: &Evidence) -> Vec<String> {
 
 /// The counts of requests without an answer, in words.
 fn came_to_nothing(totals: &TouchedTotals) -> String {
-    let counted = [(totals.failed, "failed"), (totals.unknown, "unknown"), (totals.said, "said to have happened")];
+    let counted = [(totals.failed, "failed"), (totals.unknown, "unknown"), (totals.said, "settled as happened")];
     counted.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!(", {} {word}", count(*number))).collect()
 }
 

@@ -84,10 +84,10 @@ pub(crate) enum SignalError {
     #[error("a worker thread failed")]
     Thread(#[source] io::Error),
     /// A signal arrived before the work was done.
-    #[error("ended by {means} before it was done")]
+    #[error("the command was ended by {means} before it was done")]
     Ended { means: Means },
     /// A signal arrived before the work was done, and what the work had made was removed.
-    #[error("ended by {means} before it was done; what it had made was removed")]
+    #[error("the command was ended by {means} before it was done; what it had made was removed")]
     Undone { means: Means },
 }
 
@@ -95,7 +95,7 @@ pub(crate) enum SignalError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WaitError<E> {
     /// A signal arrived first.
-    #[error("ended by {means} before it was done")]
+    #[error("the command was ended by {means} before it was done")]
     Ended { means: Means },
     /// The work failed.
     #[error(transparent)]
@@ -170,7 +170,9 @@ impl Signals {
         tokio::select! {
             biased;
             done = &mut work => return joined(done),
-            means = self.next() => out::words(&format!("{means}: this is finished first, so that nothing is half done; a second signal ends it at once")),
+            means = self.next() => {
+                out::words(&format!("{means}: the present step is finished first; a second signal ends the command at once"));
+            }
         }
         tokio::select! {
             biased;

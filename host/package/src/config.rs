@@ -124,7 +124,7 @@ pub enum ConfigError {
     #[error("`{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
     /// The file has a number that is too large: readers of JSON don't hold it exactly.
-    #[error("a number in the configuration is too large to be compared exactly; take one below 2^53")]
+    #[error("a number in `{FILE_NAME}` is too large to be compared exactly; take one below 2^53")]
     Inexact,
     /// The file has an error.
     #[error(transparent)]
@@ -150,7 +150,7 @@ pub enum ConfigError {
         known: String,
     },
     /// The last day of the agent is past.
-    #[error("agent `{name}` expired with {expires}")]
+    #[error("agent `{name}` may not be started any more: its last day was {expires}")]
     Expired {
         /// The name of the agent.
         name: String,

@@ -68,7 +68,7 @@ fn in_its_environment(grants: &Grants, binding: &Binding, target: &HttpTarget) -
     match &binding.environment {
         Some(environment) if !scope::is_environment(environment, &grants.environments, target) => {
             let there = scope::environment_words(&grants.environments, target);
-            let what = format!("is for {environment}, but this is {there}");
+            let what = format!("is for {environment}, but this request goes to {there}");
             Err(Reason::CredentialElsewhere(AboutCredential::new(&binding.name, &what, 256)))
         }
         _ => Ok(()),

@@ -31,7 +31,7 @@ pub enum Problem {
     #[error("at least one is needed")]
     Empty,
     /// The port is 0.
-    #[error("there is no such port")]
+    #[error("a port must be a number from 1 to 65535")]
     NoPort,
     /// The network is so wide that it must be a mistake.
     #[error("the network `{0}` is too wide: at least /8, or /16 for IPv6")]
@@ -52,13 +52,13 @@ pub enum Problem {
     #[error("the network `{0}` can't be the target of a connection")]
     NoPeer(IpNet),
     /// A literal address was listed together with further addresses.
-    #[error("a literal address can't have further addresses")]
+    #[error("`addresses` is only for names: this host is an address already")]
     AddressesOfLiteral,
     /// The host leads to a metadata service.
     #[error("a metadata service can't be granted")]
     Metadata,
     /// No grant can allow the header.
-    #[error("the header `{0}` can't be granted: only the host or a proxy may set it, or it can't be judged")]
+    #[error("the header `{0}` can't be granted: only the host or a proxy may set it, or the host can't check what it does")]
     ClosedHeader(String),
     /// No connection can go to the address that is the host.
     #[error("this address can't be the target of a connection")]

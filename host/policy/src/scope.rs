@@ -9,13 +9,13 @@ pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, meth
     let Some(engagement) = engagement else { return Ok(()) };
     let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
     if facts.earliest_unix_s.unwrap_or(facts.now_unix_s) < engagement.from_s {
-        outside("it has not begun")
+        outside("the engagement has not begun")
     } else if facts.now_unix_s >= engagement.until_s {
-        outside("it has ended")
+        outside("the engagement has ended")
     } else if !engagement.reaches(host) {
         outside("the host is not one of its targets")
     } else if !engagement.allows(method) {
-        outside("it may not change anything")
+        outside("its tier does not allow requests that change something")
     } else {
         Ok(())
     }

@@ -227,8 +227,8 @@ fn grants_that_mean_nothing_are_found_at_load() {
         [
             "`http[0].methods`: at least one is needed",
             "`http[0].paths`: at least one is needed",
-            "`http[0].port`: there is no such port",
-            "`http[1].addresses`: a literal address can't have further addresses",
+            "`http[0].port`: a port must be a number from 1 to 65535",
+            "`http[1].addresses`: `addresses` is only for names: this host is an address already",
             "`http[2].host`: a metadata service can't be granted",
             "`http[3].host`: a metadata service can't be granted",
             "`http[4].host`: a metadata service can't be granted",

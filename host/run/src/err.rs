@@ -91,10 +91,10 @@ pub enum RunError {
     #[error("the input does not fit the agent's schema: {0}")]
     InputUnfit(String),
     /// A grant makes no sense.
-    #[error("a grant makes no sense: {0}")]
+    #[error("a grant can't be used: {0}")]
     Grant(policy::grants::GrantProblem),
     /// The run was ended by something other than its agent.
-    #[error("run `{0}` did not end by itself, so there is no end to compare another run with")]
+    #[error("run `{0}` did not end by itself, so a replay has no end to compare with")]
     NoEnd(RunId),
     /// No open run has this id.
     #[error("there is no open run `{0}`; see `bailiwick ps`")]
@@ -103,7 +103,7 @@ pub enum RunError {
     #[error("run `{0}` is not running, so it has no lease that could be ended; `bailiwick stop {0}` closes the run")]
     NotGoingHere(RunId),
     /// A credential names the agents that may use it, and this agent is not one of them.
-    #[error("the credential `{credential}` is not for this agent, or not for its component {digest}")]
+    #[error("the key `agents` of credential `{credential}` does not name this agent with its component {digest}")]
     CredentialOfOthers {
         /// Name of the credential.
         credential: String,
@@ -114,10 +114,10 @@ pub enum RunError {
     #[error("{0}")]
     Destination(policy::destination::OutsideError),
     /// The run is running already.
-    #[error("run `{0}` is running")]
+    #[error("run `{0}` is already active; `bailiwick logs {0} -f` follows it")]
     Running(RunId),
     /// Another command is about to resume the run, to settle something in it, or to end it.
-    #[error("another command is just resuming, settling or ending run `{0}`")]
+    #[error("another command is resuming, settling or ending run `{0}` right now; run the command again")]
     Taken(RunId),
     /// The run was open in the copy from which the home was restored.
     #[error(
@@ -179,16 +179,16 @@ pub enum RunError {
         divergence: vocabulary::Divergence,
     },
     /// The key of the component cache has the wrong length, or other users can read it.
-    #[error("`{}` is not a key that only its owner can read", .0.display())]
+    #[error("`{}` has the wrong length, or other users can read it", .0.display())]
     CacheKey(PathBuf),
     /// The host is leaving the home.
-    #[error("the process that holds the home is just leaving it; run the command again")]
+    #[error("the process that holds the home is leaving it right now; run the command again")]
     Leaving,
     /// The system gave no random numbers.
     #[error("the system gave no random numbers")]
     Random,
     /// A task of this process ended without a result: it panicked.
-    #[error("the task that {0} ended without a result")]
+    #[error("the task that {0} ended without a result; this is a fault of the program, please report it")]
     TaskLost(&'static str),
 }
 
@@ -265,9 +265,11 @@ impl RunError {
         let mend = journal::trouble_of(self).map(home::Trouble::mend);
         match self {
             Self::MarkDamaged(_) => Some(
-                "`bailiwick audit accept-rollback` takes the home as it is; its open runs then wait for `resume RUN --restored`, or `stop`"
+                "`bailiwick audit accept-rollback` accepts the home as it is; then continue each open run with `bailiwick resume RUN \
+                 --restored`, or close it with `bailiwick stop RUN`"
                     .to_owned(),
             ),
+            Self::Order(_) => Some("`bailiwick audit verify` names the place".to_owned()),
             Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
             _ => mend.map(|mend| format!("{mend}, then run the command again")),
         }

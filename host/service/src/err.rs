@@ -96,7 +96,7 @@ pub enum ServiceError {
         digest: Digest,
     },
     /// The configuration was changed after the caller had read it.
-    #[error("`{}` was changed since it was read: its digest is {now} now, and the request is for {asked}", safe(&path.to_string_lossy()))]
+    #[error("`{}` was changed since it was read: its digest is {now} now, but the request names {asked}", safe(&path.to_string_lossy()))]
     ConfigChanged {
         /// The configuration file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum ServiceError {
         now: Digest,
     },
     /// The authority of the configuration differs from what the caller looked at.
-    #[error("`{}` allows something else now than when it was trusted for this run", safe(&path.to_string_lossy()))]
+    #[error("what `{}` allows was changed after you trusted it for this run", safe(&path.to_string_lossy()))]
     AuthorityChanged {
         /// The configuration file.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub enum ServiceError {
         agent: String,
     },
     /// The configuration leads to another component than the one that the caller named.
-    #[error("the component of agent `{agent}` is {now} now, and the request is for {asked}")]
+    #[error("the component of agent `{agent}` is {now} now, but the request names {asked}")]
     OtherComponent {
         /// Name of the agent.
         agent: String,
@@ -128,7 +128,7 @@ pub enum ServiceError {
         now: Digest,
     },
     /// The caller ended the run before it began.
-    #[error("ended by {means} before it began")]
+    #[error("the run was ended by {means} before it began")]
     EndedEarly {
         /// How the caller ended it.
         means: Means,
@@ -140,7 +140,7 @@ pub enum ServiceError {
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
     /// The host is another version of the program, which does not understand this one.
-    #[error("bailiwick {theirs} holds the home, and this is bailiwick {own}: they don't understand each other")]
+    #[error("bailiwick {theirs} holds the home, and this is bailiwick {own}: these two versions can't work together")]
     OtherVersion {
         /// Version of the host.
         theirs: String,
@@ -161,7 +161,7 @@ pub enum ServiceError {
     #[error("the process that holds the home sent an unexpected answer: {}", safe(.0))]
     Unexpected(String),
     /// The host can't be reached, and waiting would not help.
-    #[error("{other} holds the home `{}`, and can't be spoken to", home.display())]
+    #[error("{other} holds the home `{}`, and can't be reached", home.display())]
     Unspoken {
         /// The process that holds the home.
         other: home::Other,
@@ -172,13 +172,13 @@ pub enum ServiceError {
         cause: io::Error,
     },
     /// The host closed the connection before it had answered.
-    #[error("{0}, which held the home, went away before it had answered")]
+    #[error("{0}, which held the home, ended before it answered")]
     HostGone(home::Other),
     /// The host did not answer in time.
     #[error(transparent)]
     GaveUp(#[from] home::GaveUp),
     /// A task of this process ended without a result: it panicked.
-    #[error("the task that {0} ended without a result")]
+    #[error("the task that {0} ended without a result; this is a fault of the program, please report it")]
     TaskLost(&'static str),
 }
 
@@ -215,6 +215,9 @@ impl ServiceError {
             Self::Config(ConfigError::Absent(_)) => {
                 "`bailiwick init` writes a first one; or change to a folder that has one, or give `--config FILE`"
             }
+            Self::Config(ConfigError::Expired { .. }) => {
+                "to allow it again, set a later `expires` in the configuration, then `bailiwick trust`"
+            }
             Self::NotListed { .. } | Self::Trust(TrustError::Untrusted(_)) => {
                 "read it, then `bailiwick trust`; or `bailiwick run --trust AGENT` for one run"
             }
@@ -233,12 +236,14 @@ impl ServiceError {
             Self::Build(BuildError::NoTool { .. } | BuildError::NotFound(_)) => {
                 "agents in Rust need rustup with the target wasm32-wasip2, agents in Python need componentize-py"
             }
-            Self::ArgumentsForAgent { .. } => "bailiwick run AGENT --input '{\"root\": \"/src\"}'",
+            Self::ArgumentsForAgent { .. } => "give the input as JSON: `bailiwick run AGENT --input '{\"root\": \"/src\"}'`",
             Self::ConfigChanged { .. } | Self::AuthorityChanged { .. } | Self::NotBuilt { .. } | Self::OtherComponent { .. } => {
                 "check what was changed, then run the command again"
             }
+            Self::HostGone(_) => "run the command again",
             Self::OtherVersion { .. } => {
-                "wait until its runs have ended (that version's `bailiwick ps`), or use that version; one version at a time can hold a home"
+                "wait until its runs have ended (`bailiwick ps` of that version shows them), or use that version; one version at a time \
+                 can hold a home"
             }
             _ => return None,
         };

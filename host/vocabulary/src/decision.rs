@@ -236,7 +236,7 @@ impl std::fmt::Display for Reason {
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
             Self::HeaderNotGranted(name) => write!(f, "the grant does not name the header `{name}`"),
             Self::ResourceNotGranted(what) => write!(f, "a header names a resource that is not granted: {what}"),
-            Self::ChangesMeaning(what) => write!(f, "`{what}` would make servers treat the request as another one"),
+            Self::ChangesMeaning(what) => write!(f, "`{what}` can make a server execute a different request than the one that was checked"),
             Self::CredentialNotBound(name) => write!(f, "the credential `{name}` may not go to this host"),
             Self::CredentialExpired(name) => write!(f, "the last day of the credential `{name}` is past"),
             Self::CredentialUnavailable(name) => {
@@ -245,17 +245,17 @@ impl std::fmt::Display for Reason {
             Self::CredentialElsewhere(what) | Self::CredentialOutside(what) => write!(f, "the credential {what}"),
             Self::CredentialRevoked(name) => write!(f, "this run's lease of the credential `{name}` was revoked"),
             Self::CredentialUnfit(what) => write!(f, "the credential {what}"),
-            Self::CredentialUseNotGranted(name) => write!(f, "this agent has no grant to do that with a credential `{name}`"),
-            Self::CredentialNotGranted(name) => write!(f, "no grant for this request names a credential `{name}`"),
+            Self::CredentialUseNotGranted(name) => write!(f, "this agent is not granted this step with the credential `{name}`"),
+            Self::CredentialNotGranted(name) => write!(f, "no grant for this request names the credential `{name}`"),
             Self::PlaceholderMisplaced(name) => write!(f, "the placeholder of `{name}` is in a place where its credential may not go"),
             Self::SecretInRequest => f.write_str("the request contained the value of a credential"),
             Self::ValuesFull(name) => write!(
                 f,
-                "too many values could still give access to a host, so none is made for the credential `{name}` until some have \
-                 expired. What is made for each request is kept for as long as it can be used, so a lower rate leaves room"
+                "too many values that this host made or obtained are still valid, so no further one is made for the credential `{name}` \
+                 until some have expired. Each request can add a value, so a lower rate helps"
             ),
             Self::ValuesUnknown(why) => {
-                write!(f, "it is unknown which values of this home the answer could contain, so none of its runs sends anything: {why}")
+                write!(f, "it is unknown which values of this home the answer could contain, so the request is refused: {why}")
             }
             Self::OutsideEngagement(what) => write!(f, "outside the engagement: {what}"),
             Self::Malformed(what) => write!(f, "not well formed: {what}"),
@@ -266,7 +266,7 @@ impl std::fmt::Display for Reason {
             Self::NotRegular => f.write_str("the path is neither a regular file nor a directory"),
             Self::WriteNotGranted => f.write_str("the mount may only be read"),
             Self::OverLimit(limit) => write!(f, "over the limit `{limit}`"),
-            Self::NobodyToAsk => f.write_str("a person must say yes to it, and there is nobody to ask"),
+            Self::NobodyToAsk => f.write_str("a person must approve it, and this version can't ask anybody"),
             Self::NotServed => f.write_str("not served by this host"),
         }
     }

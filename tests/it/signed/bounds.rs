@@ -37,8 +37,8 @@ fn assert_refused(ran: &Ran, codes: &[&str], words: &str) {
 async fn a_credential_of_one_environment_is_refused_by_name_in_the_other() {
     let server = server().await;
     for (environment, goes, stays, words) in [
-        ("sandbox", "/sandbox/a", "/a", "`key` is for sandbox, but this is production"),
-        ("production", "/a", "/sandbox/a", "`key` is for production, but this is sandbox"),
+        ("sandbox", "/sandbox/a", "/a", "`key` is for sandbox, but this request goes to production"),
+        ("production", "/a", "/sandbox/a", "`key` is for production, but this request goes to sandbox"),
     ] {
         let key = format!("{BEARER}\nenvironment = {environment:?}");
         let environments = "[environments.sandbox]\nmatch = [{ host = \"127.0.0.1\", paths = [\"/sandbox/**\"] }]\n";
@@ -69,7 +69,7 @@ async fn an_engagement_holds_a_run_to_its_targets_its_window_its_tier_and_its_ra
     let (look, change) = (get(&url(&server)), post(&url(&server), "text/plain", "x"));
     for (name, requests, arrive, code, words) in [
         ("elsewhere", vec![look.clone()], 0, "outside-engagement", "not one of its targets"),
-        ("over", vec![look.clone()], 0, "outside-engagement", "it has ended"),
+        ("over", vec![look.clone()], 0, "outside-engagement", "the engagement has ended"),
         ("looks", vec![look.clone(), change.clone()], 1, "outside-engagement", "may not change anything"),
         ("slow", vec![look.clone(), change, look.clone()], 2, "over-limit", "rate of"),
     ] {

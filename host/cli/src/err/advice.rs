@@ -8,18 +8,18 @@ use service::ServiceError;
 use super::CliError;
 
 /// For a record that is not the one that the state remembers.
-pub(crate) const OTHER_RECORD: &str = "if you restored another copy of the home, run `bailiwick audit accept-rollback`; if nobody did, somebody has changed the record: do not accept that";
+pub(crate) const OTHER_RECORD: &str = "if you restored another copy of the home, run `bailiwick audit accept-rollback`; if nobody restored or moved it, the record was changed from outside: keep the disk as it is and do not run `accept-rollback`";
 /// For a home that had another record before, according to the state.
-pub(crate) const OTHER_LOG: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); if you removed the home, or put another one in its place, run `bailiwick audit accept-rollback`; if nobody did, somebody has replaced the record: do not accept that";
+pub(crate) const OTHER_LOG: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); if you removed the home, or put another one in its place, run `bailiwick audit accept-rollback`; if nobody restored or moved it, the record was changed from outside: keep the disk as it is and do not run `accept-rollback`";
 /// For a copy of a home that is used in addition to the original.
 const COPY: &str = "use the other home, or move it away if it is no longer needed; or run `bailiwick audit accept-rollback` with this home: then this home replaces the other one, and runs that were open wait for your decision";
 /// For second state that is lost or unreadable.
-pub(crate) const STATE_LOST: &str = "check first whether `BAILIWICK_STATE` names the right folder, and whether its disk is mounted (`findmnt`); otherwise put that file back; or, if you know why it is gone or broken, `bailiwick audit accept-rollback` stores the present record in the state";
+pub(crate) const STATE_LOST: &str = "check first whether `BAILIWICK_STATE` names the right folder, and whether its disk is mounted (`findmnt`). If both are right, put that file back. If that is impossible, and you know why the file is gone or broken, `bailiwick audit accept-rollback` stores the present record in the state";
 /// For keys of a home that are lost or belong to another home.
 pub(crate) const KEYS_LOST: &str =
     "put the keys back from a copy of the home; if they are lost for good, the next `bailiwick run` says what to do";
 /// For a record that is gone completely.
-pub(crate) const GONE: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); otherwise put the folder `journal` back from a copy of the home; if you removed it, run `bailiwick audit accept-rollback`; if nobody did, somebody has removed the record: do not accept that";
+pub(crate) const GONE: &str = "if the home is on a disk of its own, check first whether that is mounted (`findmnt`); otherwise put the folder `journal` back from a copy of the home; if you removed it, run `bailiwick audit accept-rollback`; if nobody removed or moved it, the record was removed from outside: keep the disk as it is and do not run `accept-rollback`";
 /// For a signing key that is lost or belongs to another record.
 pub(crate) const KEY_LOST: &str = "put it back from a copy of the home: no other key can continue this record; if it is lost for good, move the home away (it can still be read and verified) and run `bailiwick audit accept-rollback`";
 /// For a record whose beginning was pruned during a read.
@@ -118,7 +118,7 @@ impl CliError {
             Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
             Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
             Self::NoCredential { .. } => {
-                Some("`bailiwick credentials ls` shows all; `--config FILE` names a configuration in another place")
+                Some("`bailiwick credentials ls` shows all; if the configuration is in another place, give `--config FILE`")
             }
             Self::Vault(vault::LocalError::Absent(_)) => Some("`bailiwick credentials ls` shows all credentials"),
             Self::Vault(vault::LocalError::Locked(_)) => Some("put its path into that variable, for this and every other command"),
@@ -128,6 +128,9 @@ impl CliError {
             Self::Vault(vault::LocalError::NoKey { .. }) => Some(
                 "put that file back from a copy of the home; without it, the vault can't be opened, and each value must be set again in another home",
             ),
+            Self::HostGone => Some("`bailiwick ps` shows whether the run is active or was cut off"),
+            Self::NotEnding(_) => Some("`bailiwick ps` lists the run until it has ended; `bailiwick status` shows the state of the process that runs it"),
+            Self::PruneDamaged => Some(DAMAGED_RECORD),
             Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
             Self::NothingRevoked { .. } => {
                 Some("`bailiwick ps` shows active runs; `bailiwick credentials revoke NAME` withdraws a credential from all runs")
@@ -140,7 +143,7 @@ impl CliError {
             ),
             Self::RawToTerminal => Some("write them to a file or a pipe: `bailiwick show RUN/SEQ --body --raw > body.bin`"),
             Self::NotOnRecord { .. } => Some(
-                "this does not mean that it was not touched: the name may be misspelled. Without filters, `audit touched` names everything",
+                "the name may be misspelled, so this is no proof that it was not touched; `audit touched` without filters names everything",
             ),
             Self::NotGoing(_) => Some(
                 "a run that was cut off has no lease; `bailiwick ps` shows it, `bailiwick resume` continues it, `bailiwick stop` closes it",
@@ -153,7 +156,9 @@ impl CliError {
                 "add what is missing; look at what changed with `bailiwick inspect AGENT`, and if it is intended, run `bailiwick trust` or `bailiwick accept AGENT`",
             ),
             Self::Read(ReadError::Newer(_)) | Self::Run(RunError::Read(ReadError::Newer(_))) => Some(NEWER),
-            Self::Read(ReadError::NoLog { .. }) => Some("nothing has run with this home yet; `BAILIWICK_HOME` names another one"),
+            Self::Read(ReadError::NoLog { .. }) => {
+                Some("nothing has run with this home yet; to use another home, set `BAILIWICK_HOME` to its folder")
+            }
             Self::Run(RunError::Record(err)) | Self::Accept(err) => of_opening(err),
             Self::Read(ReadError::Gone { .. }) => Some(GONE),
             Self::Read(ReadError::Fault(_)) => Some(DAMAGED_RECORD),
@@ -168,7 +173,7 @@ impl CliError {
                 Some("the run can't be continued; `bailiwick stop RUN` closes it")
             }
             Self::Run(RunError::Diverged { .. }) => Some(
-                "nothing was asked; with the version of the program and the files that the run began with, `bailiwick resume RUN` may continue it; `bailiwick stop RUN` closes it",
+                "no request was sent. If you use the version of the program and the files with which the run began, `bailiwick resume RUN` may continue it; otherwise `bailiwick stop RUN` closes it",
             ),
             Self::Run(RunError::CacheKey(_)) => Some("remove it and everything else in `cache`: components are then compiled again"),
             Self::Run(RunError::InputUnfit(_)) => Some("`bailiwick inspect AGENT` shows the schema of its input"),
@@ -198,7 +203,7 @@ pub(super) fn of_opening(err: &journal::OpenError) -> Option<&'static str> {
             "put it back from a copy of the home; if it is lost for good, `bailiwick audit accept-rollback` continues without it: what runs have sealed can't be opened after that",
         ),
         OpenError::Unfit { .. } => Some(
-            "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if no other machine ever uses it, `BAILIWICK_FILE_SYSTEMS` names kinds of file systems that are accepted nevertheless",
+            "put it on a disk of this machine (`BAILIWICK_HOME`, `BAILIWICK_STATE`); if no other machine ever uses it, list its kind of file system in `BAILIWICK_FILE_SYSTEMS`",
         ),
         OpenError::Fault(_) => Some(DAMAGED_RECORD),
         // Errors of the system, of sealed keys and of the process that holds the home have their advice elsewhere. For the rest there is
@@ -232,11 +237,15 @@ fn backup_advice(err: &run::BackupError) -> Option<String> {
         BackupError::Unread(journal::ReadError::Newer(_)) => NEWER,
         BackupError::Keys(_) => KEYS_LOST,
         BackupError::NotKept { .. } => "move it out of the home, and run the command again",
-        BackupError::NoLog(_) | BackupError::Unread(journal::ReadError::NoLog { .. }) => "`BAILIWICK_HOME` names another home",
+        BackupError::NoLog(_) | BackupError::Unread(journal::ReadError::NoLog { .. }) => {
+            "to use another home, set `BAILIWICK_HOME` to its folder"
+        }
         BackupError::Within(_) | BackupError::Exists(_) => "name another file",
         BackupError::Sealed(_) => "name the file with its passphrase: `--passphrase-file FILE`",
         BackupError::OtherPassphrase(_) => "name the file with the passphrase that it was made with",
-        BackupError::OtherKey(_) => "look for the backup that you made, or name the `journal.pub` of the home that this backup is of",
+        BackupError::OtherKey(_) => {
+            "look for the backup that you made, or name the `journal.pub` of the home from which this backup was made"
+        }
         BackupError::Broken { .. } => "use another copy of it, or an older backup: nothing was put in place",
         BackupError::NotEmpty(_) => "move that home away first, or name an empty folder: `BAILIWICK_HOME=FOLDER bailiwick restore FILE`",
         BackupError::Newer(_) => "use the version of the program that made the backup",
@@ -275,7 +284,9 @@ fn form_advice(err: &home::FormError) -> String {
         home::FormError::Newer { needs, .. } => {
             format!("use bailiwick {needs} or a newer one with this home (`bailiwick --version`); nothing in it was changed")
         }
-        home::FormError::Restoring(_) => "wait for it, or run `bailiwick restore FILE` again: it starts from the beginning".to_owned(),
+        home::FormError::Restoring(_) => {
+            "wait until the restore has ended, or run `bailiwick restore FILE` again: it starts from the beginning".to_owned()
+        }
         home::FormError::Broken(_) => "put that file back from a copy of the home".to_owned(),
         home::FormError::Io { .. } => "make the file readable, and run the command again".to_owned(),
     }

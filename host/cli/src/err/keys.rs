@@ -89,7 +89,7 @@ fn rotate_advice(cause: &journal::OpenError) -> Option<&'static str> {
                 "name a file with a passphrase that only you can read: `--passphrase-file FILE`"
             }
             key::UnderError::Keyring { .. } => {
-                "put 32 bytes there: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays in use"
+                "put 32 bytes into the key ring: `head -c 32 /dev/urandom > COPY`, `keyctl padd user DESCRIPTION @u < COPY`; the present key stays in use"
             }
             _ => "name a file that only you can read and that has 32 bytes, or one that is not there yet; the present key stays in use",
         }),
@@ -103,12 +103,12 @@ pub(super) fn sealed_advice(cause: &key::UnderError) -> &'static str {
     match cause {
         UnderError::NoPassphrase => "put the path of the file into that variable, for this and every other command",
         UnderError::Passphrase(_) | UnderError::OtherPassphrase(_) => {
-            "`BAILIWICK_PASSPHRASE_FILE` names the file; the passphrase is that of the last `bailiwick keys rotate`. If that was cut off and only one of the two keys has the new one: with the old file in the variable, `bailiwick keys rotate journal home --passphrase-file NEW`"
+            "set `BAILIWICK_PASSPHRASE_FILE` to the file with the passphrase of the last `bailiwick keys rotate`. If that rotation was cut off and only one of the two keys has the new passphrase, set the variable to the old file and run `bailiwick keys rotate journal home --passphrase-file NEW`"
         }
         UnderError::File { .. } => "is its disk there, and mounted (`findmnt`)? put the file back from a copy; nothing was changed",
         UnderError::OtherKey(_) => "put the right one back from a copy; nothing was changed",
         UnderError::Keyring { .. } => {
-            "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, takes it away"
+            "put it back: `keyctl padd user DESCRIPTION @u < COPY`; a restart, and for some key rings a log-out, removes it"
         }
         UnderError::NotText => "choose another path",
         UnderError::NoRandomness => "the system has no entropy yet: try again",

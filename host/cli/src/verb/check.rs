@@ -29,8 +29,8 @@ Examples:
   bailiwick check --config other.toml --json
 
 Nothing is built, run or trusted. The configuration is checked like `run` checks it: against what was trusted, what was accepted, and what \
-exists. The exit code is 2 if `run` would refuse an agent, and the error says why. Effective is what the agent declares and the file \
-grants; for a folder that was never built it is what its agent.toml says.";
+exists. The exit code is 2 if `run` would refuse an agent, and the error says why. Effective is what the agent declares and the file also \
+grants. For a folder that was never built, `agent.toml` says what the agent declares.";
 
 #[derive(Serialize)]
 struct Matrix {

@@ -174,18 +174,19 @@ const RESTORE: &str = "\
 Example:
   bailiwick credentials restore inventory
 
-A credential whose value was in the vault has lost the value: `bailiwick credentials set` sets a new one.";
+This withdraws a revocation. If the value was in the vault, the revocation has deleted it: `bailiwick credentials set` sets a new one.";
 const RM: &str = "\
 Example:
   bailiwick credentials rm inventory
 
-Refused while a run has a lease of it: `bailiwick credentials revoke` ends the leases first. Removal also forgets that a name was revoked.";
+A credential can't be removed while a run has a lease of it: `bailiwick credentials revoke` ends the leases. Removal also forgets that the \
+credential was revoked.";
 const SEAL: &str = "\
 Examples:
   bailiwick credentials seal passphrase
   bailiwick credentials seal file
 
-The old key still opens older copies of the file, and what the disk may keep of it.";
+The old key still opens copies of the file that were made before, and remains of the old file on the disk.";
 const REVIEW: &str = "\
 Examples:
   bailiwick credentials review

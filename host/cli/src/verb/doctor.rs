@@ -32,13 +32,13 @@ Examples:
   bailiwick doctor --home                check the home; for monitors: --home --json
   bailiwick doctor --home --json
 
-Nothing is changed. The exit code is 1 if something is missing without which nothing runs, and 6 if the record of the home is damaged or \
-is not the one that is remembered. What only builds of agents need is shown, but does not change it. The record is checked as far as `run` \
-checks it: `bailiwick audit verify` reads all of it.
+Nothing is changed. The exit code is 1 if something that every run needs is missing, and 6 if the record of the home is damaged or is not \
+the one that is remembered. Tools that only builds of agents need are shown, but do not change the exit code. The record is checked as far \
+as `run` checks it: `bailiwick audit verify` reads all of it.
 
 With --home each row is ok, warn or BAD. The exit code is 0 if nothing is bad, 8 if a run waits to be settled, 1 if something is bad, 2 if \
-other users have rights on the home, and 6 if the record, its keys or what is remembered of it are bad. A holder that hangs is not waited \
-for.";
+other users have rights on the home, and 6 if the record, its keys or what is remembered of it are bad. The command does not wait for a \
+process that holds the home and hangs.";
 
 /// The row about the record.
 const RECORD: &str = "record";

@@ -35,7 +35,7 @@ pub(crate) const SAMPLE: &str = r#"# What agents may do here. `bailiwick check` 
 component = "my-agent.wasm"             # a .wasm file, or a folder with agent.toml, which is built when it has changed
 purpose = "one line that says why it runs here"
 # owner = "team@example.com"
-# expires = "2030-12-31"                # from this day on it is refused
+# expires = "2030-12-31"                # the last day on which it may be started
 # env = { LANG = "C" }                  # it sees no other variable of the environment
 # durable = true                        # keep what it reads, so that it can be resumed after a crash
 # limits = { memory = "128MiB", active-timeout = "10m" }

@@ -126,7 +126,7 @@ fn needed(place: &::run::HomePlace, keep: &Keep, was_there: bool) {
     let words = match keep {
         Keep::AsNow | Keep::InHome => return,
         Keep::UnderPassphrase(_) => "`BAILIWICK_PASSPHRASE_FILE` to name the file with the passphrase".to_owned(),
-        Keep::UnderKeyring => "the key of the kernel; keep a copy of it, since a restart takes it away".to_owned(),
+        Keep::UnderKeyring => "the key of the kernel; keep a copy of it, since a restart removes it".to_owned(),
         Keep::UnderFile(file) => {
             let was = if was_there { "existed already" } else { "was created" };
             format!("`{}`, which {was}; keep a copy of it", file.display())

@@ -33,9 +33,10 @@ Examples:
   bailiwick ps
   bailiwick ps --json
 
-A run is active; or it was cut off (`bailiwick resume` continues it); or it was cut off during an act, it is unknown whether this act \
-happened, and the run waits until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts that were settled are not \
-listed. If the process that holds the home does not answer, it is not known which runs are active, and `ps` says so.";
+An open run is active, or it was cut off. `bailiwick resume` continues a run that was cut off. If it was cut off during an act, it is \
+unknown whether this act happened, and the run waits until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts \
+that were settled are not listed. If the process that holds the home does not answer, it is not known which runs are active, and `ps` says \
+so.";
 
 /// BOUND: how long the host may take to answer, unless `--wait` says otherwise. What is on the record is shown in any case.
 const ANSWER_MAX: Duration = Duration::from_secs(3);

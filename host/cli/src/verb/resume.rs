@@ -42,9 +42,9 @@ Examples:
   bailiwick resume 01K8M3 --settle did-not
   bailiwick resume 01K8M3 --settle did --op 6,8   where `ps` names several
 
-What is on the record is answered from the record. What was in progress is asked again only if that is harmless (GET, HEAD). Grants, \
-limits and component are those that the run was opened with. With `--settle`, your answer is recorded even if the run can't continue \
-yet.";
+Requests whose answers are recorded get those answers. A request that was in progress is sent again only if that is harmless (GET, HEAD). \
+Grants, limits and component are those that the run was opened with. With `--settle`, your answer is recorded even if the run can't \
+continue yet.";
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;

@@ -42,9 +42,7 @@ pub(super) fn resolve(
     let used: Vec<Binding> = credentials.values().filter(is_used).cloned().collect();
     if let Some(other) = used.iter().find(|binding| !binding.agents.is_empty() && binding.agents.iter().all(|pin| pin.name != name)) {
         let key = if may.contains_key(&other.name) { "credentials" } else { "http" };
-        return Err(agent
-            .required(key)?
-            .wrong(ConfigFault::Impossible("grants a credential that names its `agents`, and this agent is not one of them")));
+        return Err(agent.required(key)?.wrong(ConfigFault::Impossible("grants a credential whose `agents` do not include this agent")));
     }
     let environments = if used.iter().any(|binding| binding.environment.is_some()) { environments.to_vec() } else { Vec::new() };
     let grants = Grants {
@@ -194,6 +192,6 @@ fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
         Some((_, with)) => ConfigFault::Later(with),
         None if name == "credentials" => ConfigFault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
         None if ["types", "findings", "progress"].contains(&name) => ConfigFault::Impossible("needs no grant: leave it out"),
-        None => ParseError::new("an interface that can be granted", name, "no interface of this version").into(),
+        None => ConfigFault::Impossible("`uses` must be empty, because no interface of this version needs a grant of its own"),
     }))
 }

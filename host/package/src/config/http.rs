@@ -53,7 +53,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
         host,
     };
     if let (Scheme::Http, Some(pins)) = (grant.scheme, table.get("pins")) {
-        return Err(pins.wrong(ConfigFault::Impossible("has no effect in clear text: no server shows a key there")));
+        return Err(pins.wrong(ConfigFault::Impossible("has no effect with `http`: only a server with TLS has a key to compare")));
     }
     // SECURITY: a grant that no operator can intend (metadata services, half of all addresses) is an error here instead of a surprise
     // later.

@@ -68,12 +68,17 @@ fn hmac(table: &Table<'_>) -> Result<Hmac, WrongError> {
     }
     let over = table.get("over").map_or(Ok("{body}".to_owned()), |value| checked(&value, is_signable, "text with `{body}` once"))?;
     let timestamp_header = table.get("timestamp-header").map(|value| header_name(&value)).transpose()?;
-    if let Some(value) = table.get("over")
-        && over.contains("{timestamp}") != timestamp_header.is_some()
-    {
-        return Err(value.wrong(ConfigFault::Impossible(
-            "and `timestamp-header` go together: the server needs the time that was signed to check the signature",
-        )));
+    if over.contains("{timestamp}") != timestamp_header.is_some() {
+        let (key, fault) = match table.get("over") {
+            Some(_) => (
+                "over",
+                "must contain `{timestamp}` if `timestamp-header` is set, and only then: the server needs the signed time to check the \
+                 signature",
+            ),
+            // The default has no `{timestamp}`.
+            None => ("timestamp-header", "needs an `over` with `{timestamp}`: without it, the time that is sent is not signed"),
+        };
+        return Err(table.required(key)?.wrong(ConfigFault::Impossible(fault)));
     }
     let hash = choice(table, "hash", "sha256", &[("sha1", Hash::Sha1), ("sha256", Hash::Sha256), ("sha512", Hash::Sha512)])?;
     let encoding = choice(table, "encoding", "hex", &[("hex", Encoding::Hex), ("base64", Encoding::Base64)])?;

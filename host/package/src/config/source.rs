@@ -32,7 +32,7 @@ pub(super) fn resolve(
         Some(("file", path)) if !path.is_empty() => Ok(Source::File(secret_file(value, path, place)?)),
         Some(("keyring", name)) if !name.is_empty() => Ok(Source::Keyring(name.to_owned())),
         Some(("exec", program)) if program.starts_with('/') => Ok(Source::Exec(vec![program.to_owned()])),
-        Some(("exec", _)) => Err(value.wrong(ConfigFault::Impossible("needs the whole path of its program"))),
+        Some(("exec", _)) => Err(value.wrong(ConfigFault::Impossible("needs the absolute path of its program"))),
         Some(("vault", at)) => {
             let (path, field) = at.split_once('#').filter(|(path, field)| is_vault_path(path) && !field.is_empty()).ok_or_else(bad)?;
             let server = known
@@ -50,7 +50,7 @@ fn exec(value: &ConfigValue<'_>, items: &[ConfigValue<'_>]) -> Result<Source, Wr
     let mut words: Vec<String> = items.iter().map(|item| item.line(LINE_BYTES_MAX)).collect::<Result<_, _>>()?;
     let program = words.first_mut().and_then(|first| first.strip_prefix("exec:").filter(|path| path.starts_with('/')).map(str::to_owned));
     let Some(program) = program else {
-        return Err(value.wrong(ConfigFault::Impossible("must begin with `exec:` and the whole path of a program")));
+        return Err(value.wrong(ConfigFault::Impossible("must begin with `exec:` and the absolute path of a program")));
     };
     Ok(Source::Exec(std::iter::once(program).chain(words.into_iter().skip(1)).collect()))
 }

@@ -193,7 +193,7 @@ fn impossible_values_are_named() {
         (agent("expires = 2027-02-03"), "agents.x.expires: must be a string, not datetime"),
         (agent("uses = [\"findings\"]"), "agents.x.uses[0]: needs no grant"),
         (agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is granted by `[[agents.NAME.credentials]]`"),
-        (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `shell` is not an interface"),
+        (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `uses` must be empty"),
         (agent("env = { \"A=B\" = \"c\" }"), "is not the name of a variable"),
         (agent("env = { A = \"b\\u0000c\" }"), "agents.x.env.A: must not contain a NUL"),
         (agent("limits = { memory = 0 }"), "agents.x.limits.memory: must be a whole number from 1"),

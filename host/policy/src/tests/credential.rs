@@ -93,7 +93,7 @@ fn a_credential_of_one_environment_is_refused_in_another_by_name() {
         let grants = Grants { environments, ..with_key(|key| key.environment = Some(of.to_owned())) };
         judged(&grants, &ask(Scheme::Https, authority, path))
     };
-    let named = |of: &str, there: &str| format!("credential-elsewhere(`key` is for {of}, but this is {there})");
+    let named = |of: &str, there: &str| format!("credential-elsewhere(`key` is for {of}, but this request goes to {there})");
     for (of, authority, path, expected) in [
         ("sandbox", "a.sandbox.example.com", "/", "permit".to_owned()),
         ("sandbox", "a.example.com", "/", named("sandbox", "production")),
@@ -137,14 +137,14 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
     for (tier, now, authority, method, expected) in [
         (Tier::Live, begin, "a.example.com", "DELETE", "permit"),
         (Tier::Live, end - 1, "127.0.0.9", "GET", "permit"),
-        (Tier::Live, begin - 1, "a.example.com", "GET", "outside the engagement: it has not begun"),
-        (Tier::Live, end, "a.example.com", "GET", "outside the engagement: it has ended"),
+        (Tier::Live, begin - 1, "a.example.com", "GET", "outside the engagement: the engagement has not begun"),
+        (Tier::Live, end, "a.example.com", "GET", "outside the engagement: the engagement has ended"),
         (Tier::Live, begin, "good.com", "GET", "outside the engagement: the host is not one of its targets"),
         (Tier::Live, begin, "10.0.0.1", "GET", "outside the engagement: the host is not one of its targets"),
         (Tier::ReadOnly, begin, "a.example.com", "GET", "permit"),
-        (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: it may not change anything"),
+        (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: its tier does not allow requests that change something"),
         (Tier::Staged, begin, "a.example.com", "HEAD", "permit"),
-        (Tier::Staged, begin, "a.example.com", "DELETE", "outside the engagement: it may not change anything"),
+        (Tier::Staged, begin, "a.example.com", "DELETE", "outside the engagement: its tier does not allow requests that change something"),
     ] {
         assert_eq!(judge(tier, now, authority, method), expected, "{tier:?} {now} {authority} {method}");
     }
@@ -176,7 +176,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
     assert_eq!(judge(&[]), "key");
     assert_eq!(judge(&["key"]), "key");
     assert_eq!(judge(&["other"]), "other");
-    assert_eq!(judge(&["third"]), "no grant for this request names a credential `third`");
+    assert_eq!(judge(&["third"]), "no grant for this request names the credential `third`");
     for bad in [&["key", "other"][..], &["key", "key"], &[""], &["KEY"], &["key, other"]] {
         assert_eq!(judge(bad), "only the host may set the header `bailiwick-credential`", "{bad:?}");
     }

@@ -23,8 +23,8 @@ Examples:
   bailiwick audit verify                 says that the record is undamaged, but behind what is remembered
   bailiwick audit accept-rollback        if a person has restored a copy
 
-What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody restored a copy, somebody \
-has removed records: do not accept that.
+What was recorded after the copy was made is gone, and what agents did then can't be shown any more. If nobody restored or moved the home, \
+the record was changed from outside: keep the disk as it is and do not run `accept-rollback`.
 
 It also accepts a home that was removed and starts again, and one whose file `keys` is lost for good: what runs have sealed can't be \
 opened after that. All of this is recorded.";

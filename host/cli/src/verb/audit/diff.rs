@@ -196,7 +196,7 @@ fn http_words(act: &TouchedHttp) -> String {
     let [asked, refused, sent, answered] = [act.asked, act.refused, act.sent, act.answered].map(count);
     let [failed, unknown, said] = [act.failed, act.unknown, act.said].map(count);
     let answers = format!("{answered} answered {}", statuses.join(" "));
-    let rest = format!("{failed} failed, {unknown} unknown, {said} said to have happened, {}", bytes(act.bytes));
+    let rest = format!("{failed} failed, {unknown} unknown, {said} settled as happened, {}", bytes(act.bytes));
     format!("{asked} asked, {refused} refused, {sent} sent, {answers}, {rest}")
 }
 

@@ -31,9 +31,9 @@ Examples:
   bailiwick audit reanchor --reason 'bad disk'  if there is no undamaged copy
 
 Nothing is deleted: the damaged part and everything after it are moved to a folder of the home, which the record names with its digest. A \
-run whose end is in that part is closed as SET ASIDE: what it did after that and how it ended is in the part that was set aside, and is \
-not known here. Such a run can't be resumed, since its next act may have happened already. If there is an undamaged copy of the home, \
-restore that instead.";
+run whose end is in that part is closed as SET ASIDE: the part of the record that was set aside has the rest of this run, so what it did \
+then, and how it ended, is not known here. Such a run can't be resumed, since its next act may have happened already. If there is an \
+undamaged copy of the home, restore that instead.";
 
 #[derive(Serialize)]
 struct Done {

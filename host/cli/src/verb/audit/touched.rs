@@ -47,9 +47,9 @@ Examples:
   bailiwick audit touched --file /src/secrets --json
 
 This is what the host recorded, not what agents say. A request is asked for; then it is refused or sent; what was sent is answered or not. \
-An intent without an end counts as sent and as unknown, since it may have happened, until a person settles it: `said` under STATUS counts \
-statements that it happened, and FAILED counts statements that it did not. A name that is nowhere on the record is an error: for a \
-misspelled name, an empty result would prove nothing.";
+An intent without an end counts as sent and as unknown, since it may have happened, until a person settles it. Then it counts under STATUS \
+as `settled as happened`, or under FAILED if it did not happen. A name that is nowhere on the record is an error: for a misspelled name, \
+an empty result would prove nothing.";
 
 /// BOUND: names that are suggested for a name that does not exist.
 const NEAR_MAX: usize = 3;

@@ -52,8 +52,9 @@ Examples:
   bailiwick audit verify --json
 
 Proves that the records are those that were signed, in the same order, and those of each run without a gap. Without --key, the key in the \
-folder is used, and a forger of the folder may have made that too. Without --state, nothing shows whether the end was cut off at a \
-checkpoint. The exit code is 6 if there is a fault, and the first place is named. It is 1 if something could not be read.";
+folder is used; a person who forged the record may have forged that key too. Without --state, records that were removed at the end, up to \
+a checkpoint, are not noticed. The exit code is 6 if there is a fault, and the first place is named. It is 1 if something could not be \
+read.";
 
 #[derive(Serialize)]
 struct Verified {
@@ -361,7 +362,9 @@ fn print(result: &Verified) -> Result<(), CliError> {
     out::line(&format!("  signer      {}", signer_words(result.signer)))?;
     match result.state {
         Some(size) => out::line(&format!("  remembered  {}", remembered(result, size)))?,
-        None => out::line("  remembered  no state was given: nothing shows whether the end was cut off at a checkpoint")?,
+        None => {
+            out::line("  remembered  no state was given, so records that were removed at the end, up to a checkpoint, are not noticed")?
+        }
     }
     if let Some(checkpoint) = &result.checkpoint {
         out::line("  checkpoint")?;

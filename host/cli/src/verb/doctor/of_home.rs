@@ -259,7 +259,7 @@ fn remembered(place: &HomePlace) -> CheckRow {
         Ok(None) => row("state", CheckState::Warn, "nothing is remembered of this record: nobody would notice if its end were removed")
             .help("is `BAILIWICK_STATE` the right folder, and is its disk mounted (`findmnt`)? If so, the next run remembers the record"),
         Err(_) => row("state", CheckState::Bad, format!("what is remembered in `{}` can't be read", place.state.display()))
-            .help("put that file back; or `bailiwick audit accept-rollback`, if you know why it is broken")
+            .help("put that file back. If that is impossible, and you know why it is broken, run `bailiwick audit accept-rollback`")
             .ends(exit::RECORD),
     }
 }
@@ -418,14 +418,15 @@ fn left(place: &HomePlace) -> CheckRow {
     let waits = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "next");
     if found.iter().any(waits) {
         return row("leftovers", CheckState::Warn, "a rotation of a key was cut off")
-            .help("leave the files `….next` alone: the next command that uses the home completes it");
+            .help("do not touch the files `….next`: the next command that uses the home completes the rotation");
     }
     match found.first() {
         None => row("leftovers", CheckState::Ok, "none"),
         Some(first) => {
             let count = words::many(found.len() as u64, "file is", "files are");
-            let words = format!("{count} half-written, `{}` among them", first.display());
-            let help = "the next run removes what no process is writing now; what a killed restore has left, remove yourself, or the next restore does";
+            let words = format!("{count} half-written, for instance `{}`", first.display());
+            let help = "the next run removes the files that no process is writing. The next restore removes what a killed restore has \
+                        left; you can also remove that yourself";
             row("leftovers", CheckState::Warn, words).help(help)
         }
     }

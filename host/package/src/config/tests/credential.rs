@@ -120,7 +120,7 @@ fn what_bounds_a_grant_further_is_read_and_what_it_can_not_mean_is_named() {
     for (lines, said) in [
         ("pins = []".to_owned(), "agents.x.http[0].pins: must not be empty"),
         ("pins = [\"sha256:00\"]".to_owned(), "agents.x.http[0].pins[0]: `sha256:00` is not a pin"),
-        (format!("scheme = \"http\"\npins = [\"{pin}\"]"), "agents.x.http[0].pins: has no effect in clear text"),
+        (format!("scheme = \"http\"\npins = [\"{pin}\"]"), "agents.x.http[0].pins: has no effect with `http`"),
         ("rate = \"5\"".to_owned(), "agents.x.http[0].rate: `5` is not a rate"),
         ("request-bytes = \"1TiB\"".to_owned(), "agents.x.http[0].request-bytes: `1TiB` is not a value"),
         ("response-bytes = 0".to_owned(), "agents.x.http[0].response-bytes: must be a whole number from 1"),
@@ -144,7 +144,15 @@ fn what_a_credential_can_not_mean_is_named() {
         (kind("header", "header = \"X-A\"\ntemplate = \"none\""), "credentials.y.template"),
         (kind("path", "template = \"../{}\""), "credentials.y.template"),
         (kind("hmac", "header = \"X-A\"\nover = \"nothing\""), "credentials.y.over"),
-        (kind("hmac", "header = \"X-A\"\nover = \"{timestamp}{body}\""), "`timestamp-header` go together"),
+        (
+            kind("hmac", "header = \"X-A\"\nover = \"{timestamp}{body}\""),
+            "credentials.y.over: must contain `{timestamp}` if `timestamp-header` is set",
+        ),
+        (kind("hmac", "header = \"X-A\"\nover = \"{body}\"\ntimestamp-header = \"X-T\""), "credentials.y.over: must contain `{timestamp}`"),
+        (
+            kind("hmac", "header = \"X-A\"\ntimestamp-header = \"X-T\""),
+            "credentials.y.timestamp-header: needs an `over` with `{timestamp}`",
+        ),
         (kind("hmac", "header = \"X-A\"\nhash = \"md5\""), "credentials.y.hash: is not one of: sha1, sha256, sha512"),
         (kind("jwt", "claims = { iss = \"a\" }"), "credentials.y.algorithm: is missing"),
         (kind("jwt", "algorithm = \"none\"\nclaims = {}"), "credentials.y.algorithm: is not one of: "),
@@ -157,7 +165,7 @@ fn what_a_credential_can_not_mean_is_named() {
         (bearer("rotate-every = \"1y\""), "credentials.y.rotate-every: `1y` is not a time"),
         (bearer("environment = \"sandbox\""), "credentials.y.environment: `sandbox` is not an environment"),
         (bearer("agents = [\"x@sha256:00\"]"), "credentials.y.agents[0]"),
-        (bearer("source = \"exec:pass\""), "needs the whole path of its program"),
+        (bearer("source = \"exec:pass\""), "needs the absolute path of its program"),
         (bearer("source = \"vault:a#b\""), "needs `[vault]` with the address of the server"),
         (bearer("source = \"vault:../a#b\""), "is not a source"),
         (
@@ -166,7 +174,7 @@ fn what_a_credential_can_not_mean_is_named() {
         ),
         (bearer("rotate = { set = { method = \"GET\", path = \"/\", field = \"p\" }, test = \"/\" }"), "`GET` is not a method"),
         (bearer("rotate = { set = { method = \"PUT\", path = \"/a/../b\", field = \"p\" }, test = \"/\" }"), "is not a path"),
-        (granted("agents = [\"z\"]"), "agents.x.http: grants a credential that names its `agents`"),
+        (granted("agents = [\"z\"]"), "agents.x.http: grants a credential whose `agents` do not include this agent"),
         (format!("{}{}", bearer(""), agent("[[agents.x.credentials]]\nname = \"y\"\nmay = [\"rotate\"]")), "has no `rotate` table"),
         (
             format!("{}{}", bearer(""), agent("durable = false\n[[agents.x.credentials]]\nname = \"y\"\nmay = [\"identify\"]")),

@@ -88,7 +88,7 @@ const HTTP: &[&str] =
 
 fn http(one: &TouchedHttp) -> Vec<String> {
     let statuses = one.statuses.iter().map(|(status, times)| format!("{status}×{}", count(*times)));
-    let said = (one.said > 0).then(|| format!("said×{}", count(one.said)));
+    let said = (one.said > 0).then(|| format!("settled as happened×{}", count(one.said)));
     let statuses: Vec<String> = statuses.chain(said).collect();
     vec![
         count(one.asked),
