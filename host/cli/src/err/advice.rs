@@ -129,7 +129,9 @@ impl CliError {
                 "put that file back from a copy of the home; without it, the vault can't be opened, and each value must be set again in another home",
             ),
             Self::HostGone => Some("`bailiwick ps` shows whether the run is active or was cut off"),
-            Self::NotEnding(_) => Some("`bailiwick ps` lists the run until it has ended; `bailiwick status` shows the state of the process that runs it"),
+            Self::NotEnding(_) => {
+                Some("`bailiwick ps` lists the run until it has ended; `bailiwick status` shows the state of the process that runs it")
+            }
             Self::PruneDamaged => Some(DAMAGED_RECORD),
             Self::RevokeWhat => Some("`bailiwick credentials revoke NAME`, or `--agent AGENT`, `--run RUN`, `--lease RUN/NAME`"),
             Self::NothingRevoked { .. } => {
