@@ -277,7 +277,7 @@ async fn where_a_credential_has_all_of_its_share_no_signature_is_made_for_it_and
     let records = host.records(report.run);
     let why: Vec<_> = tests::seen::answered(&records).filter_map(|answered| answered.reason.as_ref()).collect();
     assert!(why.len() == 1 && why[0].code() == "values-full", "{why:?}");
-    for words in ["`key`", "until some have expired", "a lower rate leaves room"] {
+    for words in ["`key`", "until some have expired", "so a lower rate helps"] {
         assert!(why[0].to_string().contains(words), "{why:?}");
     }
     let said = printed(&report);

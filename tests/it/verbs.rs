@@ -181,7 +181,7 @@ fn show_logs_and_audit_tell_the_same_run_for_people_and_for_programs() {
 
     let seq = refusals[0].get("seq").and_then(Value::as_u64).unwrap();
     let full = data(&program.run(&["show", &format!("{run}/{seq}")]));
-    says(&full, &["leaf sha256:", "refused because", "lines that would have allowed it"]);
+    says(&full, &["leaf sha256:", "refused because", "what would have allowed it"]);
     let full = document(&program.run(&["show", &format!("{run}/{seq}"), "--json"]));
     assert!(full.get("would_have_allowed").is_some_and(Value::is_array), "{full}");
     ends_with(&program.run(&["show", &format!("{run}/9999")]), 2);

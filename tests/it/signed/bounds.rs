@@ -70,7 +70,7 @@ async fn an_engagement_holds_a_run_to_its_targets_its_window_its_tier_and_its_ra
     for (name, requests, arrive, code, words) in [
         ("elsewhere", vec![look.clone()], 0, "outside-engagement", "not one of its targets"),
         ("over", vec![look.clone()], 0, "outside-engagement", "the engagement has ended"),
-        ("looks", vec![look.clone(), change.clone()], 1, "outside-engagement", "may not change anything"),
+        ("looks", vec![look.clone(), change.clone()], 1, "outside-engagement", "does not allow requests that change something"),
         ("slow", vec![look.clone(), change, look.clone()], 2, "over-limit", "rate of"),
     ] {
         let before = server.heard().len();

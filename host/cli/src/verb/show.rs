@@ -211,7 +211,7 @@ fn one(shown: &Shown, refused: Option<(&AskedFor, &Reason)>, kept: beside::KeptB
     kept.lines.iter().try_for_each(|line| out::line(line))?;
     if let (Some((_, reason)), Some(allow)) = (refused, would_have_allowed) {
         out::line(&format!("refused because {}", words::safe(&reason.to_string())))?;
-        out::line("lines that would have allowed it. They are made from what the agent asked for; whether to allow that is your decision")?;
+        out::line("what would have allowed it. This is made from what the agent asked for; whether to allow that is your decision")?;
         allow.iter().try_for_each(|line| out::line(&format!("  > {}", words::safe(line))))?;
     }
     Ok(exit::DONE)
