@@ -20,13 +20,13 @@ fn said(Waiting { other, what, left }: &Waiting) -> String {
 mod tests {
     use std::time::Duration;
 
-    use home::{HostFuture, Other};
+    use home::{Doing, Other};
 
     use super::*;
 
     #[test]
     fn a_wait_names_whom_since_when_and_how_long() {
-        let other = Other { pid: Some(4711), program: Some("bailiwick run".to_owned()), doing: HostFuture::Stopped, since_s: Some(86_400) };
+        let other = Other { pid: Some(4711), program: Some("bailiwick run".to_owned()), doing: Doing::Stopped, since_s: Some(86_400) };
         let waiting = Waiting { other, what: "holds the home".to_owned(), left: Duration::from_millis(29_400) };
         assert_eq!(
             said(&waiting),

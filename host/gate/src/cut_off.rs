@@ -55,8 +55,10 @@ impl Gate {
     }
 
     fn append_to(&self, run: RunId, records: Vec<Record>) -> Result<LoggedBatch, RecordBroken> {
-        let entry =
-            |record: &Record| LogEntry { body: record.to_bytes(), payloads: Vec::new(), ends: record.kind() == RecordKind::RunClosed };
+        let entry = |record: &Record| {
+            let ends = record.kind() == RecordKind::RunClosed;
+            LogEntry { body: record.to_bytes(), payloads: Vec::new(), ends, later: false }
+        };
         let records = records.into_iter().map(|record| (record.clone(), entry(&record))).collect();
         self.book.append(run, records, &mut Sum::default())
     }

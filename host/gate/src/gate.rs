@@ -78,7 +78,7 @@ impl Gate {
         let keyed = Keyed::of_seed(&header.seed);
         let record: Record = header.to_record(&keyed, self.clock.uptime()).into();
         self.book.open_run(header.run)?;
-        let entry = LogEntry { body: record.to_bytes(), payloads: header.to_payloads(), ends: false };
+        let entry = LogEntry { body: record.to_bytes(), payloads: header.to_payloads(), ends: false, later: false };
         let mut sum = Sum::default();
         self.book.append(header.run, vec![(record, entry)], &mut sum).map(drop)?;
         let gate = self.run_gate(header, keyed, watcher, Spent::default());

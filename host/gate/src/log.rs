@@ -42,6 +42,8 @@ pub struct LogEntry {
     pub payloads: Vec<Vec<u8>>,
     /// Whether it is the run's last one.
     pub ends: bool,
+    /// Whether nobody waits until it is durable.
+    pub later: bool,
 }
 
 /// A fault in this program: no record was given to be appended.
@@ -99,7 +101,7 @@ impl Log for Journal {
     fn append(&self, run: RunId, entries: Vec<LogEntry>) -> Result<LoggedBatch, RecordBroken> {
         let mut entries = entries.into_iter().map(|entry| {
             let payloads = entry.payloads.into_iter().map(Payload::from).collect();
-            journal::Entry { run, body: entry.body, payloads, ends: entry.ends }
+            journal::Entry { run, body: entry.body, payloads, ends: entry.ends, later: entry.later }
         });
         let appended = match (entries.next(), entries.len()) {
             (None, _) => return Err(RecordBroken::new(NoLog)),

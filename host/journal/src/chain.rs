@@ -165,7 +165,7 @@ impl Chains {
             let mut bytes = Vec::new();
             let leaf = chain.encode(sealer, entry, &mut bytes)?;
             let (seq_in_run, hash) = (leaf.seq, leaf.hash);
-            let (index, outcome) = queue.push(&bytes, [leaf])?;
+            let (index, outcome) = queue.push(&bytes, [leaf], !entry.later)?;
             Ok(Appended { seq_in_run, index, leaf: Digest::from_bytes(hash), ticket: Ticket::new(outcome) })
         };
         let made = append();
@@ -216,7 +216,7 @@ fn append_locked(
         leaves.push(chain.encode(sealer, entry, &mut bytes)?);
     }
     let numbers: Vec<_> = leaves.iter().map(|leaf| (leaf.seq, leaf.hash)).collect();
-    let (first, outcome) = queue.push(&bytes, leaves)?;
+    let (first, outcome) = queue.push(&bytes, leaves, entries.iter().any(|entry| !entry.later))?;
     let appended = numbers.into_iter().zip(first..).map(|((seq_in_run, hash), index)| Appended {
         seq_in_run,
         index,

@@ -18,12 +18,14 @@ pub struct Entry {
     pub payloads: Vec<Payload>,
     /// Whether the run ends with this record. Then it accepts no more records until it is opened again.
     pub ends: bool,
+    /// Whether nobody waits for the record. It may then stay in memory for a millisecond, so that it is synced together with the next one.
+    pub later: bool,
 }
 
 impl Entry {
     /// A record without payloads that does not end its run.
     pub fn new(run: RunId, body: Vec<u8>) -> Self {
-        Self { run, body, payloads: Vec::new(), ends: false }
+        Self { run, body, payloads: Vec::new(), ends: false, later: false }
     }
 
     pub(crate) fn check(&self) -> Result<usize, AppendError> {

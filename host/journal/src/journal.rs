@@ -107,12 +107,12 @@ impl Journal {
     /// Appends a record. Does not wait for the disk. If too much is queued already (`queue_bytes`), it blocks the thread until the writer
     /// has caught up.
     pub fn append(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
-        self.append_entry(Entry { run, body, payloads, ends: false })
+        self.append_entry(Entry { run, body, payloads, ends: false, later: false })
     }
 
     /// Appends the last record of a run, and frees the memory of the run.
     pub fn append_last(&self, run: RunId, body: Vec<u8>, payloads: Vec<Payload>) -> Result<Appended, AppendError> {
-        self.append_entry(Entry { run, body, payloads, ends: true })
+        self.append_entry(Entry { run, body, payloads, ends: true, later: false })
     }
 
     /// Appends one record, which may be its run's last.

@@ -1,11 +1,14 @@
 //! The queue of records that were appended and are not yet on the disk: many threads add records, and the writer takes batches.
 //!
-//! While a batch is being synced, the next one grows here, with its leaves already in the tree. The writer takes what is there and does not
-//! wait for more. (A short wait, so that threads which were woken together could append together again, was tried: on a disk that syncs in
-//! a tenth of a millisecond it cost more than it gained.)
+//! While a batch is being synced, the next one grows here, with its leaves already in the tree. If anybody waits for a record, the writer takes
+//! what is there and does not wait for more. (A short wait, so that threads which were woken together could append together again, was
+//! tried: on a disk that syncs in a tenth of a millisecond it cost more than it gained.) Records for which nobody waits are given a
+//! moment, because a record for which somebody waits often follows at once: a guest that has its answer asks for the next thing. Then one sync
+//! serves both.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use vocabulary::RunId;
 
@@ -29,6 +32,10 @@ pub(crate) type Buffers = (Vec<u8>, Vec<Meta>);
 /// BOUND: larger buffers are freed.
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
+/// BOUND: how long records for which nobody waits may stay in memory. If the process is killed meanwhile, they are lost, as they would be during
+/// a sync.
+const LATER: Duration = Duration::from_millis(1);
+
 /// A batch that grows.
 pub(crate) struct PendingBatch {
     /// Frames, without the trailer.
@@ -43,6 +50,8 @@ pub(crate) struct PendingBatch {
     /// The tree up to the end of this batch.
     pub(crate) tree: Tree,
     pub(crate) outcome: Arc<BatchOutcome>,
+    /// Whether somebody waits for one of its records.
+    is_urgent: bool,
 }
 
 impl PendingBatch {
@@ -55,6 +64,7 @@ impl PendingBatch {
             forgotten: Vec::new(),
             snapshot: None,
             outcome: BatchOutcome::pending(),
+            is_urgent: false,
         }
     }
 
@@ -77,6 +87,8 @@ struct QueueState {
     spare: Buffers,
     /// Whether the writer waits for work.
     idle: bool,
+    /// Whether the writer gives records for which nobody waits a moment.
+    lingers: bool,
     closing: bool,
     broken: Option<Broken>,
 }
@@ -97,6 +109,8 @@ pub(crate) struct Queue {
     space: Condvar,
     batch_bytes: usize,
     bytes_max: usize,
+    /// How long records for which nobody waits are kept back: [`LATER`].
+    pub(crate) later: Duration,
 }
 
 impl Queue {
@@ -110,15 +124,21 @@ impl Queue {
             next_slot: slots,
             spare: Buffers::default(),
             idle: false,
+            lingers: false,
             closing: false,
             broken: None,
         };
-        Self { state: Mutex::new(state), work: Condvar::new(), space: Condvar::new(), batch_bytes, bytes_max }
+        Self { state: Mutex::new(state), work: Condvar::new(), space: Condvar::new(), batch_bytes, bytes_max, later: LATER }
     }
 
     /// Adds whole records, all to one batch. Returns the index of the first record and the outcome of the batch. Waits while too much is
-    /// queued.
-    pub(crate) fn push(&self, bytes: &[u8], leaves: impl IntoIterator<Item = Meta>) -> Result<(u64, Arc<BatchOutcome>), Broken> {
+    /// queued. `is_urgent` says that somebody waits for them.
+    pub(crate) fn push(
+        &self,
+        bytes: &[u8],
+        leaves: impl IntoIterator<Item = Meta>,
+        is_urgent: bool,
+    ) -> Result<(u64, Arc<BatchOutcome>), Broken> {
         let mut state = lock(&self.state);
         while state.bytes != 0 && state.bytes + bytes.len() > self.bytes_max && state.broken.is_none() {
             state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -132,10 +152,12 @@ impl Queue {
             state.open.leaves.push(leaf);
         }
         let outcome = state.open.outcome.clone();
-        if state.open.bytes.len() >= self.batch_bytes {
+        state.open.is_urgent |= is_urgent;
+        let is_full = state.open.bytes.len() >= self.batch_bytes;
+        if is_full {
             state.seal();
         }
-        self.wake(&mut state);
+        self.wake(&mut state, is_urgent || is_full);
         Ok((index, outcome))
     }
 
@@ -159,8 +181,9 @@ impl Queue {
         let mut state = lock(&self.state);
         state.accepts()?;
         state.open.forgotten.push(slot);
+        state.open.is_urgent = true;
         let outcome = state.open.outcome.clone();
-        self.wake(&mut state);
+        self.wake(&mut state, true);
         Ok(outcome)
     }
 
@@ -170,14 +193,16 @@ impl Queue {
         state.accepts()?;
         state.open.snapshot = Some(bytes);
         state.seal();
-        self.wake(&mut state);
+        self.wake(&mut state, true);
         Ok(())
     }
 
-    /// The outcome of the last batch that has anything in it.
+    /// The outcome of the last batch that has anything in it, for somebody who waits for it.
     pub(crate) fn last(&self) -> Arc<BatchOutcome> {
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         if state.open.is_work() {
+            state.open.is_urgent = true;
+            self.wake(&mut state, true);
             state.open.outcome.clone()
         } else {
             state.sealed.back().map_or_else(|| state.taken.clone(), |pending| pending.outcome.clone())
@@ -190,8 +215,9 @@ impl Queue {
         Queued { batches, bytes: state.bytes as u64 }
     }
 
-    fn wake(&self, state: &mut QueueState) {
-        if std::mem::take(&mut state.idle) {
+    /// Wakes a writer that has nothing to do. One that gives records a moment is woken only for something urgent.
+    fn wake(&self, state: &mut QueueState, is_urgent: bool) {
+        if std::mem::take(&mut state.idle) || is_urgent && std::mem::take(&mut state.lingers) {
             self.work.notify_one();
         }
     }
@@ -199,8 +225,15 @@ impl Queue {
     /// Waits for the next batch and returns it to the writer; `None` when the queue is closed and empty.
     pub(crate) fn take(&self) -> Option<PendingBatch> {
         let mut state = lock(&self.state);
+        let mut has_lingered = false;
         loop {
             if state.sealed.is_empty() && state.open.is_work() {
+                if !state.open.is_urgent && !state.closing && !std::mem::replace(&mut has_lingered, true) {
+                    state.lingers = true;
+                    state = self.work.wait_timeout(state, self.later).unwrap_or_else(PoisonError::into_inner).0;
+                    state.lingers = false;
+                    continue;
+                }
                 state.seal();
             }
             if let Some(next) = state.sealed.pop_front() {

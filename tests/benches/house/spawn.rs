@@ -132,7 +132,9 @@ pub(crate) fn call() {
     let pre = linker.instantiate_pre(&component).unwrap();
     let ours_engine = sandbox::Engine::new(&sandbox::EngineOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
+    let home = folder.path().join("home");
+    home::make_folder(&home).unwrap();
+    let cache = sandbox::Cache::new(home, [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
     let wasm = assembled(CALLS);
     let prepared = sandbox::Prepared::new(&ours_engine, &cache.load(&ours_engine, vocabulary::Digest::of(&wasm), &wasm).unwrap()).unwrap();
     let timed = |work: &mut dyn FnMut()| {

@@ -100,7 +100,7 @@ impl LockedRun<'_> {
             return Ok(());
         }
         let bytes = bytes_of(&entry);
-        let appended = self.append(vec![(record, entry)])?;
+        let appended = self.append(vec![(record, LogEntry { later: true, ..entry })])?;
         self.inner.behind.note(bytes, appended.durable);
         Ok(())
     }
@@ -242,7 +242,7 @@ impl LockedRun<'_> {
 }
 
 pub(super) fn with_payloads(record: Record, payloads: Vec<Vec<u8>>) -> (Record, LogEntry) {
-    let entry = LogEntry { body: record.to_bytes(), payloads, ends: record.kind() == RecordKind::RunClosed };
+    let entry = LogEntry { body: record.to_bytes(), payloads, ends: record.kind() == RecordKind::RunClosed, later: false };
     (record, entry)
 }
 

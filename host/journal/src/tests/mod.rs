@@ -6,6 +6,7 @@ mod damage;
 mod exchanged;
 mod failing;
 mod kit;
+mod later;
 mod opening;
 mod other;
 mod prune;
