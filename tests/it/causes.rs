@@ -136,7 +136,7 @@ async fn the_log_follows_a_request_and_holds_neither_values_nor_queries() {
     assert!(env("info").1.contains("permitted"));
     let (code, wrong) = env("loud");
     assert_eq!(code, Some(2), "{wrong}");
-    assert!(wrong.contains("`BAILIWICK_LOG` is `loud`; it can be off, error, warn, info, debug, trace"), "{wrong}");
+    assert!(wrong.contains("`BAILIWICK_LOG` is `loud`; it must be one of off, error, warn, info, debug, trace"), "{wrong}");
 }
 
 #[test]

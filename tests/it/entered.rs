@@ -47,7 +47,7 @@ fn a_value_that_is_given_as_a_place_is_repeated_by_no_error() {
     let (code, shown) = tty.ends();
     assert_eq!((code, shown.matches(NEW).count(), shown.matches(OLD).count()), (Some(0), 1, 0), "{shown}");
     let (code, said) = set(&program, &["--for", NEW], OLD);
-    assert!(code == Some(2) && said.contains("no destination") && said.contains("http://HOST") && !said.contains(NEW), "{said}");
+    assert!(code == Some(2) && said.contains("not a destination") && said.contains("http://HOST") && !said.contains(NEW), "{said}");
     let (_, said) = set(&program, &["--json-no-such-flag"], OLD);
     assert!(said.contains("json-no-such-flag"), "the control: other errors say what was wrong: {said}");
 }
@@ -66,7 +66,7 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
     for how in ["revoke", "rm"] {
         assert!(program.run(&["credentials", how, "key"]).status.success());
         let (code, said) = set(&program, &["--for", PLACE], OLD);
-        assert!(code == Some(2) && said.contains("`key` had before") && said.contains("--again") && !said.contains(OLD), "{how}: {said}");
+        assert!(code == Some(2) && said.contains("`key` had this value before") && said.contains("--again") && !said.contains(OLD), "{how}: {said}");
         assert!(Local::new(&program.place().home).get("key").is_err(), "{how}");
         let (code, said) = set(&program, &["--for", PLACE, "--again"], OLD);
         assert_eq!(code, Some(0), "{how}: {said}");
@@ -125,7 +125,7 @@ fn a_vault_whose_key_or_passphrase_is_missing_says_so_by_name() {
     // The key file is missing.
     let (key, aside) = (program.place().home.join("vault.key"), program.folder().join("aside"));
     std::fs::rename(&key, &aside).unwrap();
-    tells(None, &["vault.key` is not there"]);
+    tells(None, &["vault.key` does not exist"]);
     std::fs::rename(&aside, &key).unwrap();
     // The passphrase is not given, or is not the vault's.
     assert!(program.run_with(&["credentials", "seal", "passphrase"], "the passphrase of this home").status.success());

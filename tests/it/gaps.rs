@@ -85,7 +85,7 @@ fn what_was_set_aside_is_missed_by_each_view_that_would_have_it() {
     whole_record(&program, "is NOT, in");
     // This does not depend on the index that the home keeps.
     fs::remove_file(program.place().home.join("journal.index")).unwrap();
-    whole_record(&program, "was set aside");
+    whole_record(&program, "were set aside");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_passphrase_opens_the_home_and_is_changed_and_a_wrong_one_opens_nothing() {
     // Unseal one of the two keys; the other stays as before.
     ends_under(&program, &second, &["keys", "rotate", "home", "--in-home"], 0);
     let said = ends_under(&program, &second, &["doctor", "--home"], 0);
-    assert!(said.contains("`journal.key` sealed under a passphrase, `home.key` open"), "{said}");
+    assert!(said.contains("`journal.key` sealed under a passphrase, `home.key` unsealed"), "{said}");
     ends_under(&program, &second, &["keys", "rotate", "journal"], 0);
     assert!(ends(&program, &RUN, 1).contains("names no file"), "a rotated key stays sealed");
     ends_under(&program, &second, &RUN, 0);

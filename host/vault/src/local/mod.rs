@@ -399,12 +399,6 @@ impl Local {
         }
     }
 
-    /// The key that was made of a passphrase for this head before.
-    fn key_made(&self, head: SealHead) -> Option<Key> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.as_ref().filter(|(of, _)| *of == head).map(|(_, key)| key.clone())
-    }
-
     /// SECURITY: a key that others could have read protects nothing any more.
     fn key_in_file(&self, head: SealHead) -> Result<Key, LocalError> {
         let path = self.home.join(head.key_file().ok_or_else(|| LocalError::Sealed(self.file()))?);

@@ -97,4 +97,14 @@ impl Local {
             SealHead::Keyring => Ok(None),
         }
     }
+
+    /// The key that was made of a passphrase for this head before.
+    pub(super) fn key_made(&self, head: SealHead) -> Option<Key> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.as_ref().filter(|(of, _)| *of == head).map(|(_, key)| key.clone())
+    }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and changes files itself")]
+mod tests;

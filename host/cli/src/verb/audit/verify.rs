@@ -387,7 +387,7 @@ fn remembered(result: &Verified, size: u64) -> String {
             format!("{known} in the state, and they are NOT the first {} here", words::count(size))
         }
         Some(_) if result.size < size => {
-            format!("{known} in the state, of which at most the {} undamaged ones are here", words::count(result.size))
+            format!("{known} in the state, of which at most the {} that could be read are here", words::count(result.size))
         }
         Some(_) => format!("{known} in the state; because of the fault, it is unknown whether they are here"),
     }
