@@ -66,7 +66,10 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
     for how in ["revoke", "rm"] {
         assert!(program.run(&["credentials", how, "key"]).status.success());
         let (code, said) = set(&program, &["--for", PLACE], OLD);
-        assert!(code == Some(2) && said.contains("`key` had this value before") && said.contains("--again") && !said.contains(OLD), "{how}: {said}");
+        assert!(
+            code == Some(2) && said.contains("`key` had this value before") && said.contains("--again") && !said.contains(OLD),
+            "{how}: {said}"
+        );
         assert!(Local::new(&program.place().home).get("key").is_err(), "{how}");
         let (code, said) = set(&program, &["--for", PLACE, "--again"], OLD);
         assert_eq!(code, Some(0), "{how}: {said}");

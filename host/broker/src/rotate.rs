@@ -10,7 +10,8 @@ use effects::{ChangeNoted, EffectProgress, Failure, Permit, VaultChange};
 use vault::{Changing, Local, LocalError, Outgoing, Secret};
 use vocabulary::record::HostPurpose;
 use vocabulary::{
-    Act, Answer, Binding, Bounds, CredentialAnswer, CredentialFault, CredentialStep, Header, Identified, May, NotDone, OpId, Placement, Reason,
+    Act, Answer, Binding, Bounds, CredentialAnswer, CredentialFault, CredentialStep, Header, Identified, May, NotDone, OpId, Placement,
+    Reason,
 };
 
 use crate::context::RunContext;

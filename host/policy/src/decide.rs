@@ -1,8 +1,8 @@
 //! Decides an ask by the first grant that covers it. If none does, the reason shows how close the closest grant came.
 
 use vocabulary::{
-    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
-    Reason, Rule,
+    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
+    Rule,
 };
 
 use crate::choice::{Choice, Chosen, Placeholder, choose};
@@ -44,7 +44,9 @@ pub fn decide_act(grants: &Grants, facts: Facts, placeholders: &[Placeholder], a
             let facts = Facts { chosen, ..facts };
             Ok(DecidedAct { decision: decision(http_bounds(grants, &facts, bare.as_ref().unwrap_or(http))), bare })
         }
-        Act::Credential(credential) => Ok(DecidedAct { decision: decision(credential::use_bounds(grants, &facts, credential)), bare: None }),
+        Act::Credential(credential) => {
+            Ok(DecidedAct { decision: decision(credential::use_bounds(grants, &facts, credential)), bare: None })
+        }
     }
 }
 

@@ -37,7 +37,7 @@ fn what_is_written_is_what_is_frozen() {
 fn what_is_not_a_manifest_is_named_by_line_and_key() {
     let cases = [
         (GOOD.replace("licence", "x") + "color = 1\n", "agent.toml:10: declares[0].color: is not a key here"),
-        (GOOD.replace("exposure-probe", "Exposure"), "agent.toml:3: agent.name: `Exposure` is not a name"),
+        (GOOD.replace("exposure-probe", "Exposure"), "agent.toml:3: agent.name: `Exposure` is not a valid agent name"),
         (GOOD.replace("exposure-probe", "../x"), "agent.toml:3: agent.name:"),
         (GOOD.replace("0.1.0", "1"), "agent.toml:4: agent.version:"),
         (GOOD.replace("version = \"0.1.0\"\n", ""), "agent.toml:2: agent.version: is missing"),

@@ -205,9 +205,7 @@ impl Settled {
     /// Nobody knows whether it happened, and the guest is told this.
     pub fn unknown_after(fault: Fault) -> Self {
         match fault {
-            Fault::Credential(fault) => {
-                Self::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() })
-            }
+            Fault::Credential(fault) => Self::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() }),
             Fault::Http(fault) => Self::Http(HttpSettled { fault: Some(fault), ..HttpOutcome::Unknown.into() }),
         }
     }
