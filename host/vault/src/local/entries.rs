@@ -188,7 +188,7 @@ impl VaultEntries {
         let both = |(name, entry): (&String, &VaultEntry)| {
             let hosts: Vec<HostPattern> = entry.destinations.iter().map(|destination| destination.host().clone()).collect();
             let values = [entry.value.clone(), entry.next.clone()].into_iter().flatten();
-            let values = values.filter(|value| !value.private_key().is_some());
+            let values = values.filter(|value| value.private_key().is_none());
             let outstanding = |secret| Outstanding { credential: name.clone(), hosts: hosts.clone(), until_s: None, secret };
             values.map(outstanding).collect::<Vec<_>>()
         };

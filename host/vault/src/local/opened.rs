@@ -22,6 +22,7 @@ pub(super) struct OpenedVault {
     /// The file of the key, where the key is in one.
     key: Option<KeyFile>,
     /// SECURITY: kept open, so that the system gives its inode number to no other file meanwhile. `None` if there is no vault yet.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it only has to stay open"))]
     pub(super) file: Option<File>,
 }
 

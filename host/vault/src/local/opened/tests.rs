@@ -13,7 +13,7 @@ use crate::put::Put;
 
 /// A look at a moment at which every change so far is long ago. Whether the vault is at hand after that.
 fn looked_later(vault: &Local) -> bool {
-    vault.look_at(disk::now() + std::time::Duration::from_secs(3600)).unwrap();
+    vault.look_at(disk::now() + Duration::from_secs(3600)).unwrap();
     vault.at_hand().is_some()
 }
 
@@ -82,11 +82,11 @@ fn a_vault_that_was_changed_just_now_is_read_again() {
     vault.set("a", secret("first-value"), 1).unwrap();
     let changed = |name: &str| {
         let found = fs::metadata(home.path().join(name)).unwrap();
-        std::time::Duration::new(found.ctime().cast_unsigned(), u32::try_from(found.ctime_nsec()).unwrap())
+        Duration::new(found.ctime().cast_unsigned(), u32::try_from(found.ctime_nsec()).unwrap())
     };
-    let second = std::time::Duration::from_secs(1);
+    let second = Duration::from_secs(1);
     let later = changed("vault").max(changed("vault.key"));
-    for (now, is_at_hand) in [(std::time::Duration::ZERO, false), (later, false), (later + second, false), (later + 2 * second, true)] {
+    for (now, is_at_hand) in [(Duration::ZERO, false), (later, false), (later + second, false), (later + 2 * second, true)] {
         vault.look_at(now).unwrap();
         assert_eq!(vault.at_hand().is_some(), is_at_hand, "{now:?} of {later:?}");
     }
