@@ -22,19 +22,19 @@
 //!     Ok(decide(&grants, &facts, &Ask::Http(ask)))
 //! };
 //!
-//! A permit comes with its bounds, which name the grant.
+//! // A permit comes with its bounds, which name the grant.
 //! let Decision::Permit(bounds) = decided("GET", "https://api.example.com/v1/users")? else { return Err("it was refused".into()) };
 //! assert_eq!(bounds.rule.to_string(), "http[0]");
 //!
-//! The reason of a refusal shows how close the closest grant came.
+//! // The reason of a refusal shows how close the closest grant came.
 //! let reason = |decided| if let Decision::Refuse(reason) = decided { reason.code() } else { "permitted" };
 //! assert_eq!(reason(decided("DELETE", "https://api.example.com/v1/users")?), "method-not-granted");
 //! assert_eq!(reason(decided("GET", "https://api.example.com/v2/users")?), "path-not-granted");
 //! assert_eq!(reason(decided("GET", "https://example.com/v1/users")?), "host-not-granted");
-//! No grant allows the addresses at which clouds give out credentials.
+//! // No grant allows the addresses at which clouds give out credentials.
 //! assert_eq!(reason(decided("GET", "http://169.254.169.254/v1/")?), "address-never");
 //!
-//! A path that two servers could read in two ways can't be asked for.
+//! // A path that two servers could read in two ways can't be asked for.
 //! assert!("https://api.example.com/v1/../admin".parse::<vocabulary::HttpTarget>().is_err());
 //! # Ok(())
 //! # }

@@ -15,16 +15,16 @@
 //! let target: HttpTarget = "https://api.example.com/users/7?token=abc".parse()?;
 //! assert_eq!((target.port, target.path.as_str()), (443, "/users/7"));
 //!
-//! These are a host that some programs read as an address, a path that leads upwards, and a user before the host.
+//! // These are a host that some programs read as an address, a path that leads upwards, and a user before the host.
 //! for odd in ["https://0x7f.1/", "https://api.example.com/a/../b", "https://me@api.example.com/"] {
 //!     assert!(odd.parse::<HttpTarget>().is_err());
 //! }
 //!
-//! `*` matches within one segment of a path, `**` matches any number of segments.
+//! // `*` matches within one segment of a path, `**` matches any number of segments.
 //! let pattern: PathPattern = "/users/*".parse()?;
 //! assert!(pattern.matches("/users/7") && !pattern.matches("/users/7/keys"));
 //!
-//! An ask is what reaches the gate. The record has no values of a query.
+//! // An ask is what reaches the gate. The record has no values of a query.
 //! let ask = Ask::Http(HttpAsk {
 //!     method: Method::new("GET")?,
 //!     target,
@@ -35,7 +35,7 @@
 //! assert_eq!(ask.class(), AskClass::Act);
 //! assert_eq!(ask.resource().to_string(), "GET https://api.example.com/users/7?token");
 //!
-//! What is hashed has exactly one form: sorted, without blanks, whole numbers only.
+//! // What is hashed has exactly one form: sorted, without blanks, whole numbers only.
 //! assert_eq!(vocabulary::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
 //! # Ok(())
 //! # }
