@@ -1,12 +1,12 @@
 //! Credentials, environments and engagements: what is sent, and where.
 
 use vocabulary::{
-    Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header, Hmac,
-    HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Rule, Scheme, Source, Tier,
+    Act, Ask, Binding, CredentialAsk, CredentialStep, Decision, Encoding, Engagement, Environment, EnvironmentPlace, Grants, Hash, Header,
+    Hmac, HttpAsk, HttpGrant, May, Method, Placement, Rotation, RotationSet, Rule, Scheme, Source, Tier,
 };
 
 use super::{NOW, ask, grant, http, judged};
-use crate::{Choice, Chosen, Facts, Placeholder, choose, decide};
+use crate::{Choice, Chosen, Facts, Placeholder, choose, decide, decide_act};
 
 /// Whether the host may put a credential into a request, depending on what the guest has already written in the credential's place.
 #[test]
@@ -161,13 +161,14 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         let mut ask = http(ask(Scheme::Https, "a.example.com", "/"));
         ask.headers =
             choices.iter().map(|name| Header { name: "bailiwick-credential".to_owned(), value: name.as_bytes().to_vec() }).collect();
-        let (chosen, ask) = match choose(&grants, &[], &ask) {
-            Ok(Some(Chosen { choice, bare })) => (Some(choice), bare),
-            Ok(None) => (None, ask),
+        let judged = match decide_act(&grants, NOW, &[], &Act::Http(ask)) {
+            Ok(judged) => judged,
             Err(reason) => return reason.to_string(),
         };
-        assert!(ask.headers.is_empty(), "it is never sent");
-        match decide(&grants, &Facts { chosen, ..NOW }, &Ask::Http(ask)) {
+        // Without a choice, nothing is taken out and the request is sent as it is.
+        assert_eq!(judged.bare.is_some(), !choices.is_empty());
+        assert!(judged.bare.is_none_or(|bare| bare.headers.is_empty()), "the choice is never sent");
+        match judged.decision {
             Decision::Permit(bounds) => bounds.credential.unwrap_or_default(),
             Decision::Refuse(reason) => reason.to_string(),
             Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
@@ -180,6 +181,11 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
     for bad in [&["key", "other"][..], &["key", "key"], &[""], &["KEY"], &["key, other"]] {
         assert_eq!(judge(bad), "only the host may set the header `bailiwick-credential`", "{bad:?}");
     }
+    let step = Act::Credential(CredentialAsk { name: "key".to_owned(), step: CredentialStep::Create });
+    let judged = decide_act(&grants, NOW, &[], &step).unwrap();
+    assert!(judged.bare.is_none() && matches!(judged.decision, Decision::Refuse(_)), "using it is no leave to rotate it: {judged:?}");
+    grants.may.insert("key".to_owned(), vec![May::Rotate]);
+    assert!(matches!(decide_act(&grants, NOW, &[], &step), Ok(judged) if judged.decision == decide(&grants, &NOW, &step.clone().into())));
 }
 
 /// A placeholder is replaced only in the place of its credential, and is refused everywhere else.
