@@ -77,7 +77,7 @@ fn the_same_value_is_no_new_one_and_one_that_was_given_up_is_taken_only_on_a_per
     // The control: a new value is accepted without a message.
     assert_eq!(set(&program, &[], NEW).0, Some(0));
     let rotated = program.run_with(&["credentials", "rotate", "key"], OLD);
-    assert!(rotated.status.code() == Some(2) && both(&rotated).contains("had before"), "{}", both(&rotated));
+    assert!(rotated.status.code() == Some(2) && both(&rotated).contains("had this value before"), "{}", both(&rotated));
 }
 
 #[test]
