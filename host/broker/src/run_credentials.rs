@@ -184,7 +184,7 @@ impl RunCredentials {
         let WireRequest { method, target, headers, body, .. } = request;
         let mut outgoing = Outgoing { method, target, headers, body };
         let placed = vault::place(secret, &binding.placement, &mut outgoing, now_s).map_err(NotPut::Unfit)?;
-        // SECURITY: a value is searched for until it has expired both by the clock and without it, whoever has set the clock meanwhile.
+        // SECURITY: a value is searched for until it has expired by the latest possible time, so setting the clock does not end the search early.
         let until_s = lapses(&binding.placement, context.clock.latest_s());
         let made = placed.made.iter().map(|made| outstanding(&binding.name, binding.hosts.clone(), until_s, made)).collect();
         context.searched.note(made, context.clock.earliest_s()).await.map_err(NotPut::Unlooked)?;

@@ -28,7 +28,7 @@ impl Values {
         &self.context
     }
 
-    /// The value of a binding. `None` if there is none. An error if there may be a value that could not be fetched.
+    /// The value of a binding. `None` if the binding certainly has no value. An error if it may have one that could not be fetched.
     pub(crate) async fn of(&self, binding: &Binding, why: ValueFor) -> Result<Option<Value>, NotHad> {
         match self.context.vault.value(binding).await {
             Ok(value) => Ok(Some(value)),

@@ -28,7 +28,7 @@ pub enum LockState {
     Held(Other),
 }
 
-/// Takes a lock of the home, and makes its file if there is none. The lock is held until the returned file is dropped. `what` says for a
+/// Takes a lock of the home, and makes its file if the file does not exist. The lock is held until the returned file is dropped. `what` says for a
 /// message what a process does that holds the lock, such as `changes the vault`.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ pub enum Access {
     Read,
     /// To read and change it; it must exist.
     Write,
-    /// To read and change it; an empty file is made if there is none.
+    /// To read and change it; an empty file is made if it does not exist.
     Make,
 }
 

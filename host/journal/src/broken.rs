@@ -49,7 +49,7 @@ impl std::fmt::Display for FailedStep {
 pub struct Broken {
     /// The step that failed.
     pub step: FailedStep,
-    /// The file, unless the cause names it or there is none.
+    /// The file. `None` if the cause names it, or if no file is concerned.
     pub path: Option<PathBuf>,
     /// The system's error, if there was one.
     #[source]

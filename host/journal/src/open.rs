@@ -115,7 +115,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, home: &Path, state: Option<&Path>, op
 }
 
 impl Journal {
-    /// Opens the log of a home, or makes it if there is none, and takes the home's lock. If a state folder is given, the log is compared
+    /// Opens the log of a home, or makes it if it does not exist, and takes the home's lock. If a state folder is given, the log is compared
     /// with what is remembered there, and is remembered there from now on.
     ///
     /// The torn end of a batch that was never acknowledged is cut. [`OpenedLog::recovered_bytes`] says how much, and the caller records it.

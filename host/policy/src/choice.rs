@@ -53,7 +53,7 @@ impl Choice {
 
 /// A request in which the guest chose a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The choice.
     pub choice: Choice,
     /// The request without the choice, which is judged and sent.
@@ -64,7 +64,7 @@ pub struct Chosen {
 ///
 /// # Errors
 /// Two choices, a choice of something that is not a credential, or a placeholder outside of the body in any spelling.
-pub fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<Chosen>, Reason> {
+pub(crate) fn choose(grants: &Grants, placeholders: &[Placeholder], ask: &HttpAsk) -> Result<Option<Chosen>, Reason> {
     let is_choice = |header: &Header| header.name.eq_ignore_ascii_case(CHOICE);
     let by_header = ask.headers.iter().any(is_choice);
     if placeholders.is_empty() && !by_header {

@@ -35,7 +35,7 @@ pub struct DecidedAct {
 /// The same for an act, with the choice of a credential that the guest made in it.
 ///
 /// # Errors
-/// As [`choose`]: a choice that is none, or more than one.
+/// Two choices, a choice that names no credential, or a placeholder outside of the body.
 pub fn decide_act(grants: &Grants, facts: Facts, placeholders: &[Placeholder], act: &Act) -> Result<DecidedAct, Reason> {
     match act {
         Act::Http(http) => {

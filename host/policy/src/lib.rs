@@ -57,7 +57,7 @@ mod resource;
 mod scope;
 mod text;
 
-pub use choice::{Choice, Chosen, PLACEHOLDER_FRONT, Placeholder, choose, quoted};
+pub use choice::{Choice, PLACEHOLDER_FRONT, Placeholder, quoted};
 pub use decide::{DecidedAct, decide, decide_act, decide_file, still_covers};
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};

@@ -2,8 +2,8 @@
 
 use home::KnownForms;
 
-/// BOUND for older programs: raising a form here locks them out of every home that this version has used. Whoever raises one sets `needs`
-/// to this version, and keeps a home of the earlier form in `tests/homes`.
+/// BOUND for older programs: raising a form here locks them out of every home that this version has used. If you raise one, set `needs`
+/// to this version, and keep a home of the earlier form in `tests/homes`.
 pub const FORMS: KnownForms = KnownForms {
     home: 1,
     parts: &[("record", vocabulary::record::VERSION), ("keys", journal::KEYS_FORM), ("vault", vault::VAULT_FORM)],

@@ -162,7 +162,7 @@ impl GuestThreads {
         }
     }
 
-    /// The system can't start a thread and there is none. A guest that waits for its turn would wait without end, so it is ended instead.
+    /// The system can't start a thread, and this place has no thread. A guest that waits for its turn would wait without end, so it is ended instead.
     fn without_threads(&self, state: &mut State, place: ThreadPlace) {
         if state.at(place).next().is_none() {
             let left = std::mem::take(state.queue(place));

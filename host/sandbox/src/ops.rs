@@ -13,7 +13,7 @@ pub(crate) struct Op {
     pub(crate) chunks: VecDeque<Bytes>,
     /// How the response ended.
     pub(crate) end: Option<Result<Vec<Header>, HttpFault>>,
-    /// The answer to an act that is answered in one piece, or why there is none.
+    /// The answer to an act that is answered in one piece, or why the act has no answer.
     pub(crate) answer: Option<Result<Answer, Fault>>,
     pub(crate) fired: bool,
     /// Counts everything that was released and not taken.

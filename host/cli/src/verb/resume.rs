@@ -112,7 +112,7 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// The configuration that was named, or the nearest one. If the nearest one can't be used, there is none.
+/// The configuration that was named, or the nearest one. `None` if the nearest one can't be used.
 fn config(config: &ConfigArg, place: &HomePlace) -> Result<Option<ConfigRef>, CliError> {
     match (Configured::load(config.config.as_deref(), place), &config.config) {
         (Ok(configured), _) => Ok(Some(configured.reference())),

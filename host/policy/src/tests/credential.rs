@@ -6,7 +6,8 @@ use vocabulary::{
 };
 
 use super::{NOW, ask, grant, http, judged};
-use crate::{Choice, Chosen, Facts, Placeholder, choose, decide, decide_act};
+use crate::choice::{Chosen, choose};
+use crate::{Choice, Facts, Placeholder, decide, decide_act};
 
 /// Whether the host may put a credential into a request, depending on what the guest has already written in the credential's place.
 #[test]

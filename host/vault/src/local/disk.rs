@@ -94,6 +94,11 @@ impl DiskMark {
         now >= Duration::new(s, ns) + STEP_OF_TIMES
     }
 
+    /// Whether the file at this path still has this mark. Only asks the system.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        mark(path).is_ok_and(|now| now == *self)
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

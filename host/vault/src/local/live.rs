@@ -1,7 +1,7 @@
 //! The file of values that could still give access to a host (`vault.live`). It lies beside the vault and is sealed under its own key,
 //! which is sealed under the vault's key. Values are only appended. When the file is rewritten, values that have expired are left out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -62,8 +62,7 @@ impl Local {
 
     /// Whether no process has kept anything since this reader last looked, and the vault is the file of this mark. Only asks the system.
     pub(crate) fn is_as_read(&self, reader: &Reader, vault: &DiskMark) -> bool {
-        let is_same = |path: &Path, mark: &DiskMark| disk::mark(path).is_ok_and(|now| now == *mark);
-        is_same(&self.live_file(), &reader.mark) && is_same(&self.file(), vault)
+        reader.mark.is_at(&self.live_file()) && vault.is_at(&self.file())
     }
 
     /// What any process has kept since this reader last looked.

@@ -4,7 +4,7 @@
 //! is in the key ring of the kernel is not kept: nothing shows that the key ring still has the key.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +37,7 @@ impl Local {
     pub(crate) fn at_hand(&self) -> Option<Arc<VaultEntries>> {
         // Nobody waits for the lock while the system is asked.
         let last = self.last().clone()?;
-        let is_same = |path: &Path, mark: &DiskMark| disk::mark(path).is_ok_and(|now| now == *mark);
-        let is_kept = is_same(&self.file(), &last.vault) && last.key.as_ref().is_none_or(|key| is_same(&key.path, &key.mark));
+        let is_kept = last.vault.is_at(&self.file()) && last.key.as_ref().is_none_or(|key| key.mark.is_at(&key.path));
         is_kept.then(|| Arc::clone(&last.entries))
     }
 

@@ -87,7 +87,7 @@ async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError
     }
 }
 
-/// Ends leases. The host issues leases: if no process holds the home, there is none to end.
+/// Ends leases. Only a host issues leases, so nothing is done if no process holds the home.
 async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let ended = match (signals.or(HostHandle::ask(place)).await?, revoking.run) {
