@@ -98,6 +98,7 @@ async fn live(place: &HomePlace, folder: &Path) -> u8 {
     let nothing_to_compile = HostOptions {
         compiler: ("/nonexistent".into(), Vec::new()),
         journal: journal::Options::default(),
+        long_wait: run::LONG_WAIT,
         slots: 4,
         passphrase_file: None,
     };

@@ -42,6 +42,7 @@ pub fn options() -> HostOptions {
     HostOptions {
         compiler: (bailiwick(), vec!["compile-component".to_owned()]),
         journal: journal::Options::default(),
+        long_wait: run::LONG_WAIT,
         slots: 32,
         passphrase_file: None,
     }

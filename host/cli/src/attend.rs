@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use run::{RunError, RunEvent, RunReport, Running, own_principal};
+use serde::Serialize;
 use vocabulary::exit::{self, Strictness};
+use vocabulary::record::WaitsFor;
 use vocabulary::{Means, RunId, Severity, Stopping};
 
 use service::{Admitted, Continuation, HostHandle, ResumeRequest, ServiceError};
@@ -27,12 +29,30 @@ pub(crate) struct Showing {
     pub(crate) sarif: Option<PathBuf>,
     /// The least severity of a finding that makes the program end with `FINDINGS`.
     pub(crate) fail_on: Option<Severity>,
+    /// Whether a run that is suspended is left waiting.
+    pub(crate) detach: bool,
 }
 
-/// How a run begins: it is started or resumed.
+/// How a run begins: it is started, resumed, or continued after its host was gone.
 pub(crate) enum Beginning {
     Start(Box<Admitted>),
     Resume(ResumeRequest),
+    /// A run that may have ended. If so, its report is shown.
+    Continue(RunId, Continuation),
+}
+
+/// What became of a run that was attended.
+enum AttendedEnd {
+    Report(Box<RunReport>),
+    Waits(WaitingDocument),
+}
+
+/// A run that was left waiting. This is the form of `run --detach --json`.
+#[derive(Serialize)]
+struct WaitingDocument {
+    run: RunId,
+    agent: String,
+    waits_for: WaitsFor,
 }
 
 /// BOUND: how often one run is continued after its host was gone. The run itself may be what ends its hosts.
@@ -60,11 +80,13 @@ pub(crate) async fn attend(
     if let HostHandle::Here(session, _) = &host {
         say_lacking(session.local().lacking());
     }
-    let mut attended = Attended { agent, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
-    let (reports, failed, haste) = attended.all(&mut host, beginnings, signals).await;
+    host.wake_runs().await;
+    let mut attended =
+        Attended { agent, detach: showing.detach, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
+    let (ends, failed, haste) = attended.all(&mut host, beginnings, signals).await;
     drop(attended);
     // The reports of some runs are shown even if others failed.
-    let shown = if reports.is_empty() { Ok(exit::HOST) } else { show(&reports, &showing) };
+    let shown = if ends.is_empty() { Ok(exit::HOST) } else { show(ends, &showing) };
     // Runs of other processes may be active in this one, however its own runs have ended.
     let left = match (haste, &host) {
         (Haste::Leaves, HostHandle::Here(session, _)) => leave::hand_over(session.local(), signals).await,
@@ -91,6 +113,7 @@ enum Haste {
 /// The runs that this process began.
 struct Attended<'a> {
     agent: &'a str,
+    detach: bool,
     going: Vec<AttendedRun>,
     screen: Screen,
     told_to_end: Option<Means>,
@@ -100,7 +123,7 @@ struct Attended<'a> {
 /// One run, with its result once it has ended.
 struct AttendedRun {
     running: Running,
-    ended: Option<Result<RunReport, CliError>>,
+    ended: Option<Result<AttendedEnd, CliError>>,
     /// Whether its host is gone and the run has not ended.
     is_left: bool,
     taken_over: u32,
@@ -115,7 +138,7 @@ impl Attended<'_> {
         host: &mut HostHandle,
         beginnings: Vec<Beginning>,
         signals: &mut Signals,
-    ) -> (Vec<RunReport>, Option<CliError>, Haste) {
+    ) -> (Vec<AttendedEnd>, Option<CliError>, Haste) {
         let begun = self.begin(host, beginnings, signals).await;
         if let Err(err) = &begun {
             self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
@@ -137,14 +160,14 @@ impl Attended<'_> {
                 () = tokio::time::sleep(DISK_CHECK_EVERY) => self.check_disk(host),
             }
         }
-        let (mut reports, mut failed) = (Vec::new(), begun.err());
+        let (mut ends, mut failed) = (Vec::new(), begun.err());
         for ended in self.going.drain(..).filter_map(|going| going.ended) {
             match ended {
-                Ok(report) => reports.push(report),
+                Ok(end) => ends.push(end),
                 Err(err) => failed = failed.or(Some(err)),
             }
         }
-        (reports, failed, haste)
+        (ends, failed, haste)
     }
 
     async fn begin(&mut self, host: &mut HostHandle, beginnings: Vec<Beginning>, signals: &mut Signals) -> Result<(), CliError> {
@@ -172,7 +195,14 @@ impl Attended<'_> {
                 going.is_left = true;
                 return;
             }
-            Some(RunEvent::Closed { report }) => Ok(*report),
+            Some(RunEvent::Suspended { waits_for }) if self.detach => {
+                Ok(AttendedEnd::Waits(WaitingDocument { run, agent: self.agent.to_owned(), waits_for }))
+            }
+            Some(RunEvent::Suspended { waits_for }) => {
+                return self.screen.line(&format!("run {run} {}, out of memory; {} stops it", words::waits(&waits_for), Means::CtrlC));
+            }
+            Some(RunEvent::Resumed {}) => return self.screen.line(&format!("run {run} continues")),
+            Some(RunEvent::Closed { report }) => Ok(AttendedEnd::Report(report)),
             Some(RunEvent::Failed { exit, message, help }) => Err(CliError::Failed { exit, message, help }),
             Some(RunEvent::Lost { message }) => {
                 Err(CliError::Lost { run, why: message, exit: self.told_to_end.map_or(exit::HOST, exit::of_means) })
@@ -269,6 +299,7 @@ async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRu
         let begun = match &beginning {
             Beginning::Start(run) => host.start(run).await,
             Beginning::Resume(request) => host.resume(request).await,
+            Beginning::Continue(run, as_begun) => host.continue_run(*run, as_begun).await,
         };
         tries += 1;
         match begun.map(Running::gone_ahead) {
@@ -279,6 +310,7 @@ async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRu
                 let as_begun = match beginning {
                     Beginning::Start(run) => Continuation::Started(Box::new(run.request().clone())),
                     Beginning::Resume(request) => Continuation::Resumed { config: request.config },
+                    Beginning::Continue(_, as_begun) => as_begun,
                 };
                 return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, as_begun });
             }
@@ -293,7 +325,32 @@ async fn next(going: &mut [AttendedRun]) -> (usize, Option<RunEvent>) {
     each.collect::<FuturesUnordered<_>>().next().await.unwrap_or((0, None))
 }
 
-fn show(reports: &[RunReport], showing: &Showing) -> Result<u8, CliError> {
+fn show(ends: Vec<AttendedEnd>, showing: &Showing) -> Result<u8, CliError> {
+    let (mut reports, mut waits) = (Vec::new(), Vec::new());
+    for end in ends {
+        match end {
+            AttendedEnd::Report(report) => reports.push(*report),
+            AttendedEnd::Waits(document) => waits.push(document),
+        }
+    }
+    for waiting in &waits {
+        if showing.json {
+            out::json(waiting)?;
+        }
+        let (run, waits_for) = (waiting.run, words::waits(&waiting.waits_for));
+        out::words(&format!(
+            "run {run} {waits_for}, out of memory\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"
+        ));
+    }
+    if reports.is_empty() {
+        return Ok(exit::WAITING);
+    }
+    show_reports(&reports, showing)?;
+    let codes = reports.iter().map(|report| number(report, showing)).chain(waits.iter().map(|_| exit::WAITING));
+    Ok(worst(codes.collect::<Vec<_>>().into_iter()))
+}
+
+fn show_reports(reports: &[RunReport], showing: &Showing) -> Result<(), CliError> {
     if let Some(file) = &showing.sarif {
         out::file(file, &sarif::document(reports))?;
     }
@@ -307,7 +364,7 @@ fn show(reports: &[RunReport], showing: &Showing) -> Result<u8, CliError> {
         }
         report::lines(reports, showing.is_agent).iter().for_each(|line| out::words(line));
     }
-    Ok(worst(reports.iter().map(|report| number(report, showing))))
+    Ok(())
 }
 
 /// The exit code of several shards: one that failed matters more than one with findings.

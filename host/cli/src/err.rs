@@ -86,6 +86,15 @@ pub(crate) enum CliError {
     NotPruned { means: vocabulary::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
+    #[error("run `{0}` was cut off, so it does not wait")]
+    WasCutOff(RunId),
+    #[error("another process{} holds the home `{}`", pid.map_or_else(String::new, |pid| format!(" ({pid})")), safe(&home.to_string_lossy()))]
+    HeldByOther { pid: Option<u32>, home: PathBuf },
+    #[error("could not tell the service manager about this process")]
+    Manager {
+        #[source]
+        cause: io::Error,
+    },
     #[error("the state of run `{run}` is not known here: {}", safe(why))]
     Lost { run: RunId, why: String, exit: u8 },
     #[error("`BAILIWICK_WAIT` must be a number of seconds, not `{}`", safe(.0))]

@@ -12,8 +12,6 @@ const LATER: &[(&str, &str)] = &[
     ("policy", "approvals"),
     ("prove", "the audit tools"),
     ("rollback", "approvals"),
-    ("serve", "approvals"),
-    ("--detach", "approvals"),
     ("--dry-run", "approvals"),
 ];
 

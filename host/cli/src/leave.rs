@@ -9,7 +9,9 @@ use crate::signals::Signals;
 use service::HostHandle;
 
 /// Leaves the home. A host waits for the runs of other processes and says so. On a signal it hands them over to their clients.
-pub(crate) async fn leave(host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
+pub(crate) async fn leave(mut host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
+    // Runs that wait for nothing any more are resumed by whichever command holds the home, after its own work.
+    host.wake_runs().await;
     let local = match &host {
         HostHandle::Here(session, _) => session.local().clone(),
         HostHandle::There(_) => return Ok(()),

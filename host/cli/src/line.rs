@@ -5,7 +5,7 @@ use vocabulary::{Claim, Fault, Outcome, Resource, SafeText};
 
 use crate::log::Shown;
 use crate::outcome;
-use crate::words::{bytes, clock_changed, count, digest, function, many, reason, safe, seconds, severity, utc};
+use crate::words::{bytes, clock_changed, count, digest, function, many, reason, safe, seconds, severity, utc, waits};
 
 /// BOUND: characters of what an agent said in one line.
 const SAID_CHARS_MAX: usize = 200;
@@ -42,8 +42,11 @@ fn record(record: &Record) -> String {
             let agent = &opened.agent;
             format!("{} {} {} by {}", agent.name, agent.version, digest(&agent.digest), opened.by)
         }
+        Record::RunSuspended(suspended) => waits(&suspended.waits_for),
         Record::RunResumed(resumed) => {
-            format!("by {}", resumed.by)
+            let waited =
+                if resumed.waited_ms > 0 { format!(", after it waited for {}", seconds(resumed.waited_ms)) } else { String::new() };
+            format!("by {}{waited}", resumed.by)
         }
         Record::ActSettled(word) => format!("op {} {}, says {}", word.op, did(word.did), word.by),
         Record::RunClosed(closed) => {

@@ -58,6 +58,7 @@ pub(crate) fn located() -> Result<HomePlace, CliError> {
 /// The options of a host in this program: this program itself compiles components, in a child process.
 pub(crate) fn host_options() -> HostOptions {
     HostOptions {
+        long_wait: run::LONG_WAIT,
         compiler: (PathBuf::from("/proc/self/exe"), vec![COMPILE_COMPONENT.to_owned()]),
         journal: journal_options(),
         slots: SLOTS,

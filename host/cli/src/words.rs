@@ -1,6 +1,6 @@
 //! Numbers, times, digests and tables as people read them; text from outside, made safe to print.
 
-use vocabulary::record::ClockChanged;
+use vocabulary::record::{ClockChanged, WaitsFor};
 use vocabulary::{Digest, Function, Resource, Severity};
 pub(crate) use vocabulary::{safe, utc};
 
@@ -67,6 +67,12 @@ pub(crate) fn clock_changed(change: &ClockChanged) -> String {
         false => format!("the machine's clock was set {way} by {by}: from {was} to {now}"),
         true => format!("the machine was restarted, and its clock is set {way} by at least {by}: it showed {was}, and now shows {now}"),
     }
+}
+
+/// What a suspended run waits for.
+pub(crate) fn waits(waits_for: &WaitsFor) -> String {
+    let WaitsFor::Time { until } = waits_for;
+    format!("waits until {}", utc(*until))
 }
 
 /// A moment in milliseconds since 1970, from `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or a time before now: `90s`, `15m`, `2h`, `3d`.

@@ -7,15 +7,18 @@ use vocabulary::record::{Record, RecordKind, RunResumed, VERSION};
 use vocabulary::{Clock, Principal, Stop};
 
 use crate::book::{Book, BookSnapshot, CarriedOver, bare};
+use crate::clock::ClockMark;
 use crate::err::RecordBroken;
 use crate::keyed::Keyed;
 use crate::lease::Leases;
 use crate::ledger::Ledger;
 use crate::log::{Log, LogEntry, LoggedBatch};
+use crate::recorded::Recorded;
 use crate::run::{Inner, RunGate, RunShared};
 use crate::run_header::RunHeader;
 use crate::spent::Spent;
 use crate::sum::Sum;
+use crate::suspended::ClockState;
 use crate::watch::Watcher;
 
 /// The gate of a home. Cheap to clone.
@@ -36,6 +39,21 @@ pub struct Resuming {
     pub recorded_bytes: u64,
     /// For how long the run was active so far.
     pub spent: Spent,
+    /// Where its own clock continues.
+    pub clock: ClockState,
+}
+
+impl Resuming {
+    /// What a run's records say, for this user who resumes it.
+    pub fn of(recorded: &Recorded, by: Principal) -> Self {
+        Self {
+            by,
+            leases: recorded.leases().clone(),
+            recorded_bytes: recorded.recorded_bytes(),
+            spent: recorded.spent(),
+            clock: recorded.clock().clone(),
+        }
+    }
 }
 
 impl Gate {
@@ -81,7 +99,7 @@ impl Gate {
         let entry = LogEntry { body: record.to_bytes(), payloads: header.to_payloads(), ends: false, later: false };
         let mut sum = Sum::default();
         self.book.append(header.run, vec![(record, entry)], &mut sum).map(drop)?;
-        let gate = self.run_gate(header, keyed, watcher, Spent::default());
+        let gate = self.run_gate(header, keyed, watcher, (Spent::default(), 0));
         gate.lock().inner.sum = sum;
         Ok(gate)
     }
@@ -92,7 +110,9 @@ impl Gate {
     /// The record can't be written.
     pub fn resume_run(&self, header: RunHeader, resuming: &Resuming, watcher: Arc<dyn Watcher>) -> Result<RunGate, Stop> {
         let keyed = Keyed::of_seed(&header.seed);
-        let gate = self.run_gate(header, keyed, watcher, resuming.spent);
+        let ClockState { floor_ms, suspended } = &resuming.clock;
+        let waited_ms = suspended.as_ref().map_or(0, |suspended| suspended.waited_ms(&ClockMark::of(&*self.clock)));
+        let gate = self.run_gate(header, keyed, watcher, (resuming.spent, floor_ms.saturating_add(waited_ms)));
         let record = RunResumed {
             at: self.clock.unix_ms(),
             by: resuming.by.clone(),
@@ -100,6 +120,7 @@ impl Gate {
             spent_ms: resuming.spent.ms(),
             uptime: self.clock.uptime(),
             v: VERSION,
+            waited_ms,
         };
         let mut held = gate.lock();
         held.inner.recorded_bytes = resuming.recorded_bytes;
@@ -111,7 +132,8 @@ impl Gate {
         Ok(gate)
     }
 
-    fn run_gate(&self, header: RunHeader, keyed: Keyed, watcher: Arc<dyn Watcher>, spent: Spent) -> RunGate {
+    /// The gate of a run that was active for this long, and whose own clock shows at least this many milliseconds.
+    fn run_gate(&self, header: RunHeader, keyed: Keyed, watcher: Arc<dyn Watcher>, (spent, clock_ms): (Spent, u64)) -> RunGate {
         let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = header.placeholders();
@@ -121,6 +143,7 @@ impl Gate {
         RunGate::new(RunShared {
             began_ns,
             spent,
+            clock_ms,
             book,
             clock,
             keyed,

@@ -20,6 +20,7 @@ pub use gaps::{Gap, GapKind};
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
+use crate::suspended::Suspended;
 
 /// The fold of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,9 @@ pub struct OpenRun {
     pub spent: Spent,
     /// The largest number of an operation so far.
     pub last_op: u64,
+    /// How it was suspended, if it was, and was not resumed since.
+    #[serde(default)]
+    pub suspended: Option<Suspended>,
 }
 
 /// A record at a place where the gate would never have written it.
@@ -125,6 +129,12 @@ pub enum OrderFaultKind {
     /// A run ends while an act is neither answered nor recorded as unknown.
     #[error("an act is still under way")]
     ClosedWhilePending,
+    /// A run is suspended while an act is under way.
+    #[error("an act is under way in a run that is suspended")]
+    SuspendedWhilePending,
+    /// A run acts although it is suspended.
+    #[error("the run is suspended")]
+    Suspended,
     /// The body does not fit its kind, although this version knows the kind.
     #[error("the body is malformed")]
     Malformed,
@@ -239,6 +249,7 @@ impl Ledger {
                     sent: 0,
                     spent: Spent::default(),
                     last_op: 0,
+                    suspended: None,
                 };
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
@@ -247,6 +258,9 @@ impl Ledger {
             _ => {}
         }
         let Some(open) = self.open.get_mut(&run) else { return fault(OrderFaultKind::NotOpen) };
+        if open.suspended.is_some() && needs_memory(record) {
+            return fault(OrderFaultKind::Suspended);
+        }
         open.last_seq = seq;
         open.spent.take(record);
         match open.step(record, &mut self.totals) {
@@ -283,6 +297,22 @@ impl OpenRun {
         let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
         unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
+}
+
+/// Whether a record can be written only while its run is in memory.
+fn needs_memory(record: &Record) -> bool {
+    matches!(
+        record,
+        Record::Asked(_)
+            | Record::Refused(_)
+            | Record::Answered(_)
+            | Record::Received(_)
+            | Record::Observed(_)
+            | Record::Delivered(_)
+            | Record::Said(_)
+            | Record::HostAsked(_)
+            | Record::RunSuspended(_)
+    )
 }
 
 enum Goes {
@@ -364,12 +394,14 @@ impl OpenRun {
                     }
                 }
             }
-            Record::Said(_)
-            | Record::RunResumed(_)
-            | Record::LeaseIssued(_)
-            | Record::LeaseRevoked(_)
-            | Record::LeaseProbed(_)
-            | Record::CredentialChanged(_) => {}
+            Record::RunSuspended(suspended) => {
+                if !self.own.is_empty() || self.pending.values().any(|pending| pending.stage == Stage::Asked) {
+                    return Err(OrderFaultKind::SuspendedWhilePending);
+                }
+                self.suspended = Some(Suspended::of(suspended));
+            }
+            Record::RunResumed(_) => self.suspended = None,
+            Record::Said(_) | Record::LeaseIssued(_) | Record::LeaseRevoked(_) | Record::LeaseProbed(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)

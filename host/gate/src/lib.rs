@@ -37,6 +37,7 @@ mod search;
 mod settling;
 mod spent;
 mod sum;
+mod suspended;
 mod times;
 mod touched;
 mod trace;
@@ -67,6 +68,7 @@ pub use run_header::RunHeader;
 pub use search::{FileName, Question, SearchResult, Searched, Unknown, runs, search};
 pub use spent::Spent;
 pub use sum::Sum;
+pub use suspended::{ClockState, Suspended};
 pub use times::Times;
 pub use touched::{
     More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedLines, TouchedOwn, TouchedProbe,

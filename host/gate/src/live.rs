@@ -38,6 +38,9 @@ pub use inbox::CREDIT;
 /// How long a claim may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 
+/// BOUND: how long the rebuild of one operation takes at most, roughly.
+const REBUILD_MAX: Duration = Duration::from_millis(1);
+
 /// The parts of a live world.
 pub struct LiveParts {
     /// The run's gate.
@@ -48,6 +51,8 @@ pub struct LiveParts {
     pub notes: Arc<dyn Notes>,
     /// The runtime on which its acts run.
     pub runtime: Handle,
+    /// A run that has to wait for a time for longer than this is unloaded from memory, if nothing else of it is under way.
+    pub long_wait: Duration,
 }
 
 /// The live world of one run. A rebuild turns into it at the end of its record.
@@ -71,6 +76,7 @@ struct RunningActs {
     gate: RunGate,
     effects: Arc<dyn Effects>,
     runtime: Handle,
+    long_wait: Duration,
     tasks: BTreeMap<OpId, AbortHandle>,
     flush: Arc<AtomicBool>,
     flusher: Option<AbortHandle>,
@@ -82,6 +88,8 @@ enum Taken {
     Release(Release),
     /// There is nothing now.
     Nothing,
+    /// There is nothing now, and only timers can run out.
+    OnlyTimers,
     /// There is nothing now, and nothing can come any more.
     Never,
 }
@@ -89,7 +97,7 @@ enum Taken {
 impl Live {
     /// The world of a run that is opened or resumed.
     pub fn new(parts: LiveParts) -> Self {
-        let LiveParts { gate, effects, notes, runtime } = parts;
+        let LiveParts { gate, effects, notes, runtime, long_wait } = parts;
         let clock = Arc::clone(gate.clock());
         // The reference is weak, because the world owns the effects.
         let known = Arc::downgrade(&effects);
@@ -100,7 +108,8 @@ impl Live {
             let serving = Serving { gate: gate.clone(), effects: Arc::clone(&effects), notes, inbox: live.inbox.clone() };
             runtime.spawn(serving.serve().instrument(gate.span().clone())).abort_handle()
         });
-        live.acts = Some(RunningActs { gate, effects, runtime, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
+        live.acts =
+            Some(RunningActs { gate, effects, runtime, long_wait, tasks: BTreeMap::new(), flush: Arc::default(), flusher: None, serving });
         live
     }
 
@@ -194,8 +203,23 @@ impl Live {
         match self.inbox.take()? {
             InboxItem::Event(op, event) => self.release(op, event).map(Taken::Release),
             InboxItem::Never if self.timers.is_empty() => Ok(Taken::Never),
-            InboxItem::Nothing | InboxItem::Never => Ok(Taken::Nothing),
+            InboxItem::Never => Ok(Taken::OnlyTimers),
+            InboxItem::Nothing => Ok(Taken::Nothing),
         }
+    }
+
+    /// Suspends the run if it has to wait for long until its first timer runs out. Returns whether it did.
+    ///
+    /// A run that did much takes longer to be rebuilt, so its wait has to be longer.
+    fn suspend(&mut self) -> Result<bool, Stop> {
+        let (now_ns, first) = (self.real_ns(), self.timers.first().copied());
+        let acts = self.acts()?;
+        let wait = Duration::from_nanos(first.map_or(0, |(deadline_ns, _)| deadline_ns.saturating_sub(now_ns)));
+        let is_long = wait > acts.long_wait.saturating_add(REBUILD_MAX * u32::try_from(acts.gate.ops_so_far()).unwrap_or(u32::MAX));
+        if !is_long || acts.effects.is_under_way() {
+            return Ok(false);
+        }
+        acts.gate.suspend(now_ns / 1_000_000, wait)
     }
 
     /// Ready if the first timer has run out. Otherwise the task is woken when it does.
@@ -323,7 +347,8 @@ impl Timeline for Live {
             match self.take()? {
                 Taken::Release(release) => return Poll::Ready(Ok(release)),
                 Taken::Never => return Poll::Ready(Err(Stop::Stuck)),
-                Taken::Nothing => {}
+                Taken::OnlyTimers if self.suspend()? => return Poll::Ready(Err(Stop::Suspended)),
+                Taken::OnlyTimers | Taken::Nothing => {}
             }
             self.inbox.register(ctx.waker());
             if self.poll_timer(ctx).is_pending() {
@@ -345,7 +370,8 @@ impl LiveWorld for Live {
     fn resume_at(&mut self, mut at: ResumePoint) -> Result<(), Stop> {
         self.last_ns = at.mono_ns;
         self.empty = at.empty;
-        self.ahead_ns = at.mono_ns.wrapping_sub(self.clock.mono_ns());
+        let continues_ns = self.acts()?.gate.clock_ns().max(at.mono_ns);
+        self.ahead_ns = continues_ns.wrapping_sub(self.clock.mono_ns());
         self.timers = at.timers.iter().map(|(op, deadline)| (*deadline, *op)).collect();
         self.observer.reopen(&mut at);
         for plan in self.acts()?.gate.clone().resume_at(&mut at)? {

@@ -16,6 +16,7 @@ use crate::resume_point::RecordedEnd;
 use crate::run_header::RunHeader;
 use crate::settling::told;
 use crate::spent::Spent;
+use crate::suspended::ClockState;
 
 /// One record of a run with its payloads, as it was read from a log.
 #[derive(Clone, Debug)]
@@ -80,6 +81,7 @@ pub struct Recorded {
     /// The run's leases, by the credential's name.
     leases: BTreeMap<String, Lease>,
     spent: Spent,
+    clock: ClockState,
 }
 
 impl Recorded {
@@ -142,6 +144,7 @@ impl Recorded {
             recorded_bytes: 0,
             leases: BTreeMap::new(),
             spent,
+            clock: ClockState::default(),
         }
     }
 
@@ -212,6 +215,11 @@ impl Recorded {
         self.spent
     }
 
+    /// Where its own clock continues.
+    pub fn clock(&self) -> &ClockState {
+        &self.clock
+    }
+
     /// Acts that a person must settle, by operation, with what was asked.
     pub fn unsettled(&self) -> Vec<(u64, AskedFor)> {
         let open = |op: &u64| matches!(self.known.get(op), Some(RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, None)));
@@ -223,6 +231,7 @@ impl Recorded {
     fn take(&mut self, seq: u64, record: Record, payloads: Vec<Vec<u8>>) -> Result<(), LoadError> {
         self.last_seq = seq;
         self.spent.take(&record);
+        self.clock.take(&record);
         match record {
             Record::Asked(asked) => {
                 self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
@@ -265,6 +274,7 @@ impl Recorded {
             Record::LeaseIssued(issued) => self.leases.entry(issued.credential.to_string()).or_default().begun = true,
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
             Record::RunResumed(_)
+            | Record::RunSuspended(_)
             | Record::LeaseProbed(_)
             | Record::HostAsked(_)
             | Record::HostAnswered(_)

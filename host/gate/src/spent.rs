@@ -3,27 +3,37 @@
 //! This never depends on the machine's clock, which may be set at any moment: records say for how long the run had been active.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{Answered, Asked, Record, Refused, RunClosed, RunOpened, RunResumed};
+use vocabulary::record::{Answered, Asked, Record, Refused, RunClosed, RunOpened, RunResumed, RunSuspended};
 
 /// How long one run was active, folded from its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     ms: u64,
     latest_at: u64,
+    /// For how long the run was suspended. Its own clock counts this time.
+    #[serde(default)]
+    waited_ms: u64,
 }
 
 impl Spent {
     /// Takes the next record of the run.
     pub(crate) fn take(&mut self, record: &Record) {
+        if let Record::RunResumed(resumed) = record {
+            self.waited_ms = self.waited_ms.saturating_add(resumed.waited_ms);
+        }
         let (ms, at) = match record {
             Record::RunOpened(RunOpened { at, .. }) => (0, *at),
             Record::RunResumed(RunResumed { at, spent_ms, .. })
+            | Record::RunSuspended(RunSuspended { at, spent_ms, .. })
             | Record::Asked(Asked { at, spent_ms, .. })
             | Record::Refused(Refused { at, spent_ms, .. })
             | Record::Answered(Answered { at, spent_ms, .. })
             | Record::RunClosed(RunClosed { at, active_ms: spent_ms, .. }) => (*spent_ms, *at),
             // The run's own clock continues from process to process.
-            Record::Delivered(delivered) => (delivered.releases.last().map_or(0, |last| last.mono_ns / 1_000_000), 0),
+            Record::Delivered(delivered) => {
+                let clock_ms = delivered.releases.last().map_or(0, |last| last.mono_ns / 1_000_000);
+                (clock_ms.saturating_sub(self.waited_ms), 0)
+            }
             _ => return,
         };
         self.ms = self.ms.max(ms);
@@ -33,6 +43,11 @@ impl Spent {
     /// The active time in milliseconds.
     pub fn ms(self) -> u64 {
         self.ms
+    }
+
+    /// For how long it was suspended so far, in milliseconds.
+    pub fn waited_ms(self) -> u64 {
+        self.waited_ms
     }
 
     /// The latest time that the clock has shown during the run, in milliseconds since 1970.

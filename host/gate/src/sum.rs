@@ -24,6 +24,8 @@ pub struct Sum {
     pub last: u64,
     /// What the run touched: files, servers, refusals.
     pub touched: Touched,
+    /// For how long it was suspended, in milliseconds.
+    pub waited_ms: u64,
     findings_bytes: usize,
 }
 
@@ -36,6 +38,7 @@ impl Default for Sum {
             first: 0,
             last: 0,
             touched: Touched::bounded(TOUCHED_BYTES_MAX),
+            waited_ms: 0,
             findings_bytes: 0,
         }
     }
@@ -50,6 +53,9 @@ impl Sum {
         self.last = index;
         self.entries += 1;
         self.touched.take(run, seq, record);
+        if let Record::RunResumed(resumed) = record {
+            self.waited_ms = self.waited_ms.saturating_add(resumed.waited_ms);
+        }
         if let Record::Said(said) = record {
             said.claims.iter().for_each(|claim| match claim {
                 Claim::Finding(finding) => self.take_finding(finding),

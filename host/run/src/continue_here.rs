@@ -49,7 +49,7 @@ impl LocalHost {
     }
 
     /// The report of a run that has ended; `None` if the record has no such run.
-    async fn ended(&self, run: RunId) -> Result<Option<RunReport>, RunError> {
+    pub(crate) async fn ended(&self, run: RunId) -> Result<Option<RunReport>, RunError> {
         let recorded = match self.recorded(run).await {
             Err(RunError::Load { cause: gate::LoadError::NoRun(_), .. }) => return Ok(None),
             recorded => recorded?,

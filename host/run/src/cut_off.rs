@@ -64,6 +64,7 @@ impl LocalHost {
         let obstacle = tokio::task::spawn_blocking(move || host.obstacle(run, &open)).await.unwrap_or_default();
         let obstacle = obstacle.map(|words| SafeText::new(&words, OBSTACLE_BYTES_MAX));
         self.inner.gate.close_cut_off(run, active_ms, Outcome::Stopped(stopping), obstacle)?.durable.await?;
+        self.tell_end(run).await;
         Ok(true)
     }
 

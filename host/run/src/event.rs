@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
-use vocabulary::record::AskedFor;
+use vocabulary::record::{AskedFor, WaitsFor};
 use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 
+use crate::err::RunError;
 use crate::place::held;
 use crate::report::RunReport;
 
@@ -38,6 +39,13 @@ pub enum RunEvent {
         /// The reason for the refusal.
         reason: Reason,
     },
+    /// The run waits for something that takes long. It was unloaded from memory, and continues when its wait is over.
+    Suspended {
+        /// What it waits for.
+        waits_for: WaitsFor,
+    },
+    /// The wait of a suspended run is over, and the run continues.
+    Resumed {},
     /// The run ended.
     Closed {
         /// How it ended, and what the record shows.
@@ -177,6 +185,11 @@ impl EventSender {
         let _ = self.told.send((event, bytes));
     }
 
+    /// Returns when there is no listener any more.
+    pub(crate) async fn unheard(&self) {
+        self.told.closed().await;
+    }
+
     /// Ready once there is room for more events, or no listener any more.
     pub fn poll_room(&self, ctx: &mut Context<'_>) -> Poll<()> {
         if self.has_room() {
@@ -189,6 +202,11 @@ impl EventSender {
 }
 
 impl RunEvent {
+    /// The run failed with this error.
+    pub(crate) fn failed(err: &RunError) -> Self {
+        Self::Failed { exit: err.exit(), message: err.chain(), help: err.help() }
+    }
+
     /// The bytes that the event counts for while it waits. The end of a run is bounded where it is made, and never waits for room.
     fn bytes(&self) -> usize {
         let text = match self {
@@ -198,6 +216,8 @@ impl RunEvent {
             Self::Said { claim: Claim::Progress(_) }
             | Self::Opened { .. }
             | Self::Progress { .. }
+            | Self::Suspended { .. }
+            | Self::Resumed {}
             | Self::Closed { .. }
             | Self::Failed { .. }
             | Self::Left {}

@@ -25,14 +25,14 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) enum Left {
     /// This process is leaving the home and asks nothing more for any run. Another process continues the run.
     ByThisProcess,
-    /// The run was unloaded from memory.
-    Unloaded,
+    /// The run waits for something that takes long.
+    Suspended,
 }
 
 /// Whether a guest has ended although its run has not. `None` if the run ends with its guest.
 pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
     match &ended.stop {
-        Some(Stop::Leaving) if !is_leaving => Some(Left::Unloaded),
+        Some(Stop::Suspended) => Some(Left::Suspended),
         // The record is closed before the process ends.
         Some(Stop::Leaving | Stop::RecordBroken) if is_leaving => Some(Left::ByThisProcess),
         Some(

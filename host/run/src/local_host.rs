@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gate::{BookSnapshot, ClockMark, Gate, Ledger, LiveHandle, SystemClock};
 use journal::{Journal, Reader};
 use net::{Network, NetworkConfig};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use vocabulary::record::{Record, RecordKind, Recovered, VERSION};
 use vocabulary::{Clock as _, Digest, RunId, SafeText, Stopping};
 
@@ -17,6 +18,7 @@ use crate::component_cache::ComponentCache;
 use crate::err::{RunError, chain};
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
+use crate::parked::Parked;
 use crate::place::{HomePlace, HostOptions, held, private};
 use crate::report::BrokenRecord;
 use crate::running::order_end;
@@ -42,6 +44,12 @@ pub(crate) struct Inner {
     pub(crate) lacking: Vec<RunId>,
     /// Runs that were cut off, and that a caller is about to resume, settle or end.
     pub(crate) taken: Mutex<HashSet<RunId>>,
+    /// Suspended runs whose callers listen.
+    pub(crate) parked: Mutex<HashMap<RunId, Parked>>,
+    /// Wakes the task that resumes suspended runs.
+    pub(crate) waits_changed: Notify,
+    /// A run that has to wait for longer than this is suspended.
+    pub(crate) long_wait: Duration,
     /// Callers that put a run on hold and callers that prune wait for each other.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     /// When this process took the home.
@@ -131,6 +139,9 @@ impl LocalHost {
             attendance: watch::channel(Attendance::default()).0,
             lacking: opened.lacking,
             taken: Mutex::new(HashSet::new()),
+            parked: Mutex::new(HashMap::new()),
+            waits_changed: Notify::new(),
+            long_wait: options.long_wait,
             keeping: tokio::sync::Mutex::new(()),
             began: crate::now::now(),
             leaving: AtomicBool::new(false),

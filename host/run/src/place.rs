@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::err::RunError;
 
@@ -29,9 +30,14 @@ pub struct HostOptions {
     pub journal: journal::Options,
     /// How many runs may be inside an engine at once.
     pub slots: u32,
+    /// A run that has to wait for a time for longer than this is unloaded from memory while it waits.
+    pub long_wait: Duration,
     /// The file with the passphrase of the vault, if the vault is sealed under one.
     pub passphrase_file: Option<PathBuf>,
 }
+
+/// How long a run may wait in memory, unless [`HostOptions::long_wait`] says otherwise. Unloading and rebuilding a run takes milliseconds.
+pub const LONG_WAIT: Duration = Duration::from_secs(10);
 
 /// Locks a mutex, even if a task panicked while it held the lock: each change under it is one step, so nothing is half changed.
 pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

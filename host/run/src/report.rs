@@ -25,7 +25,7 @@ pub struct RunReport {
     pub broken: Option<BrokenRecord>,
     /// Milliseconds that the agent computed or waited inside a host call.
     pub active_ms: u64,
-    /// Milliseconds that the run waited for people.
+    /// Milliseconds for which the run was suspended: unloaded from memory while it waited.
     pub waited_ms: u64,
     /// What the agent says. Unverified.
     pub claims: Claims,
@@ -115,7 +115,7 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
         by: header.by.clone(),
         outcome: closed.outcome.clone(),
         active_ms: closed.active_ms,
-        waited_ms: 0,
+        waited_ms: sum.waited_ms,
         evidence: Evidence::new(
             spec,
             (sum.touched, closed.peak_memory, recorded.is_kept() && spec.durable),

@@ -7,17 +7,18 @@ use std::time::Duration;
 use broker::{Broker, BrokerParts, Mounts};
 use gate::{BookSnapshot, Closing, Live, LiveParts, Recorded, Resuming, RunGate, RunHeader, RunWorld, Sum};
 use sandbox::{EntryPoint, Prepared, RunEnded, Start};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
-use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop, Stopping};
+use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop};
 
 use crate::change::notes;
 use crate::err::RunError;
-use crate::event::{self, EventSender, Events, RunEvent};
+use crate::event::RunEvent;
 use crate::guest_start::{engine_ref, start_of, world_back};
 use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
-use crate::order::RunOrder;
+use crate::order::{NetworkOrder, RunOrder};
+use crate::parked::RunChannel;
 use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
 use crate::running::Running;
@@ -39,6 +40,7 @@ impl Launch {
 impl Drop for Launch {
     fn drop(&mut self) {
         held(&self.host.inner.going).remove(&self.run);
+        self.host.inner.waits_changed.notify_one();
     }
 }
 
@@ -48,6 +50,15 @@ struct Parts {
     gate: RunGate,
     world: RunWorld<Live>,
     begun: Begun,
+    network: NetworkOrder,
+}
+
+/// Why a run is in memory no longer.
+enum Unloaded {
+    /// It has ended.
+    Closed(Box<RunReport>),
+    /// It was suspended.
+    Suspended,
 }
 
 /// Everything that the task of one run needs.
@@ -56,8 +67,8 @@ struct RunTask {
     prepared: Prepared,
     gate: RunGate,
     world: RunWorld<Live>,
-    sender: Arc<EventSender>,
-    stopped: watch::Receiver<Option<Stopping>>,
+    channel: RunChannel,
+    network: NetworkOrder,
     begun: Begun,
     /// Resolves when the guest may begin.
     gone: oneshot::Receiver<()>,
@@ -106,27 +117,55 @@ impl LocalHost {
         let spec = Arc::new(spec);
         let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
-        let (sender, events) = event::channel();
-        let sender = Arc::new(sender);
-        let gate = self.inner.gate.open_run(header, Arc::clone(&sender) as Arc<dyn gate::Watcher>)?;
+        let (channel, events) = RunChannel::new();
+        let gate = self.inner.gate.open_run(header, Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
         let live = self.live_world(&gate, mounts, network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
-        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Here }, (sender, events)))
+        let gate_run = gate.header().run;
+        let parts = Parts { prepared, gate, world, begun: Begun::Here, network: order.network };
+        let (run, stop) = (gate_run, channel.stop.clone());
+        channel.sender.tell(RunEvent::Opened { run });
+        let go = self.launch(attending, parts, channel);
+        Ok(Running::new(run, events, stop).waiting(go))
     }
 
     /// Resumes a run that was cut off: its record answers first.
     ///
     /// # Errors
     /// A run that is not open, is running already, or can't be rebuilt; [`RunError::Unsettled`] if acts are known to need a settlement.
-    pub async fn resume(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+    pub async fn resume(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<Running, RunError> {
         self.open_again(run, by, network).await.map(Running::gone_ahead)
     }
 
-    /// As [`LocalHost::resume`], but the guest begins only once [`Running::go`] is called.
+    /// As [`LocalHost::resume`], but the guest begins only once [`Running::go`] is called. A suspended run that must wait longer is resumed
+    /// when its wait is over.
     ///
     /// # Errors
     /// As [`LocalHost::resume`].
-    pub async fn open_again(&self, run: RunId, by: Principal, network: &crate::NetworkOrder) -> Result<Running, RunError> {
+    pub async fn open_again(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<Running, RunError> {
+        if self.is_parked(run) {
+            return Err(RunError::Running(run));
+        }
+        if self.must_wait(run) {
+            return Ok(self.listen(run, network));
+        }
+        let (channel, events) = RunChannel::new();
+        let stop = channel.stop.clone();
+        channel.sender.tell(RunEvent::Opened { run });
+        let go = self.load_again(run, by, (channel, network.clone())).await?;
+        Ok(Running::new(run, events, stop).waiting(go))
+    }
+
+    /// Loads a run again from its record. Its guest begins when the returned sender is used.
+    ///
+    /// # Errors
+    /// As [`LocalHost::resume`].
+    pub(crate) async fn load_again(
+        &self,
+        run: RunId,
+        by: Principal,
+        (channel, network): (RunChannel, NetworkOrder),
+    ) -> Result<oneshot::Sender<()>, RunError> {
         let _taken = self.take_cut_off(run)?;
         // SECURITY: the run may have done more after the copy was made, and this record does not show it.
         if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
@@ -140,21 +179,17 @@ impl LocalHost {
         if !recorded.is_kept() || !header.spec.durable {
             return Err(load(gate::LoadError::NotKept));
         }
-        let limits = &header.spec.limits;
-        let prepared = self.prepare(header.spec.agent.digest, limits).await?;
+        let prepared = self.prepare(header.spec.agent.digest, &header.spec.limits).await?;
         let mounts = Mounts::open(&header.spec.grants)?;
-        let network = needs_network(&header.spec.grants).then(|| self.network(network)).transpose()?;
-        let (sender, events) = event::channel();
-        let sender = Arc::new(sender);
-        let spent = Duration::from_millis(recorded.spent().ms());
-        let resuming =
-            Resuming { by, leases: recorded.leases().clone(), recorded_bytes: recorded.recorded_bytes(), spent: recorded.spent() };
-        let watcher = Arc::clone(&sender) as Arc<dyn gate::Watcher>;
-        let gate = self.inner.gate.resume_run(header, &resuming, watcher).map_err(|_| self.record_broken(Some(run)))?;
-        let live = self.live_world(&gate, mounts, network);
-        let world = RunWorld::resume(recorded, live).map_err(load)?;
+        let opened = needs_network(&header.spec.grants).then(|| self.network(&network)).transpose()?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
-        Ok(self.launch(attending, Parts { prepared, gate, world, begun: Begun::Before(spent) }, (sender, events)))
+        let begun = Begun::Before(Duration::from_millis(recorded.spent().ms()));
+        let watcher = Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>;
+        let resumed = self.inner.gate.resume_run(header, &Resuming::of(&recorded, by), watcher);
+        let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
+        let live = self.live_world(&gate, mounts, opened);
+        let world = RunWorld::resume(recorded, live).map_err(load)?;
+        Ok(self.launch(attending, Parts { prepared, gate, world, begun, network }, channel))
     }
 
     /// The live world of a run, with the broker that carries out its permits.
@@ -170,7 +205,13 @@ impl LocalHost {
             vault: self.vault(),
             runtime: runtime.clone(),
         });
-        Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: notes(&self.inner.place), runtime })
+        Live::new(LiveParts {
+            gate: gate.clone(),
+            effects: Arc::new(broker),
+            notes: notes(&self.inner.place),
+            runtime,
+            long_wait: self.inner.long_wait,
+        })
     }
 
     pub(crate) async fn prepare(&self, digest: vocabulary::Digest, limits: &vocabulary::Limits) -> Result<Prepared, RunError> {
@@ -183,24 +224,22 @@ impl LocalHost {
         prepared.unwrap_or(Err(RunError::TaskLost("compiles")))
     }
 
-    fn launch(&self, attending: Attending, parts: Parts, told: (Arc<EventSender>, Events)) -> Running {
-        let (sender, events) = told;
-        let Parts { prepared, gate, world, begun } = parts;
+    /// Starts the task of a run. Its guest begins when the returned sender is used.
+    fn launch(&self, attending: Attending, parts: Parts, channel: RunChannel) -> oneshot::Sender<()> {
+        let Parts { prepared, gate, world, begun, network } = parts;
         let run = gate.header().run;
-        let (stop, stopped) = watch::channel(None);
         let agent = gate.header().spec.agent.name.clone();
-        held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: stop.clone() });
+        held(&self.inner.going).insert(run, LiveRun { agent, live: world.live().handle(), stop: channel.stop.clone() });
         // The host may have begun to leave the home while this run was being prepared.
         if self.is_leaving() {
             world.live().handle().ask_no_more();
         }
-        sender.tell(RunEvent::Opened { run });
         let entry = Launch { host: self.clone(), run, _attending: attending };
         let (go, gone) = oneshot::channel();
-        let task = RunTask { host: self.clone(), prepared, gate, world, sender, stopped, begun, gone };
+        let task = RunTask { host: self.clone(), prepared, gate, world, channel, network, begun, gone };
         let span = task.gate.span().clone();
         tokio::spawn(task.live(entry).instrument(span));
-        Running::new(run, events, stop).waiting(go)
+        go
     }
 
     /// Reads a run's records on a thread that may block.
@@ -225,34 +264,36 @@ fn needs_network(grants: &vocabulary::Grants) -> bool {
 
 impl RunTask {
     async fn live(self, entry: Launch) {
-        let (host, sender) = (self.host.clone(), Arc::clone(&self.sender));
-        let told = match self.until_closed().await {
-            Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
-            Ok(None) => RunEvent::Left {},
+        let (host, run, channel, network) = (self.host.clone(), entry.run, self.channel.clone(), self.network.clone());
+        let told = match self.until_unloaded().await {
+            Ok(Unloaded::Closed(report)) => Some(RunEvent::Closed { report }),
+            Ok(Unloaded::Suspended) => None,
             // The run has not ended, and another process continues it. Its client notices that when this process ends.
             Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
-            Err(err) => RunEvent::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
+            Err(err) => Some(RunEvent::failed(&err)),
         };
         // The entry is removed before the end is reported, because a listener may start the next run at once.
         drop(entry);
         let is_due = host.inner.journal.wants_snapshot();
         // If a snapshot fails, the journal breaks, and the next run notices that.
         let _ = host.inner.gate.snapshot(BookSnapshot::IfWanted);
-        sender.tell(told);
+        match told {
+            Some(told) => channel.sender.tell(told),
+            None => host.park(run, channel, network),
+        }
         if is_due {
             // This saves later readers from waiting. If it does not finish, a later reader does the rest.
             drop(tokio::task::spawn_blocking(move || host.index()));
         }
     }
 
-    /// Returns the report of the run; `None` if the run was unloaded from memory before it ended.
-    async fn until_closed(mut self) -> Result<Option<RunReport>, RunError> {
+    async fn until_unloaded(mut self) -> Result<Unloaded, RunError> {
         // If the sender was dropped, nobody waits for the run, and it is about to be stopped.
         let _ = (&mut self.gone).await;
         let header = self.gate.header().clone();
         let entry = self.prepared.entry();
         let (handle, finishing) = (self.world.live().handle(), self.world.live().handle());
-        let mut stopped = self.stopped.clone();
+        let mut stopped = self.channel.stop.subscribe();
         let stop = async move {
             // If the sender is gone, no order can come any more.
             match stopped.wait_for(Option::is_some).await.map(|stopping| stopping.clone()) {
@@ -269,7 +310,10 @@ impl RunTask {
         match ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving())) {
             // `ended` holds the world. So acts under way continue as long as this process exists.
             Some(Left::ByThisProcess) => pending::<()>().await,
-            Some(Left::Unloaded) => return self.gate.flush().map(|()| None).map_err(|_| self.host.record_broken(Some(header.run))),
+            Some(Left::Suspended) => {
+                let durable = self.host.inner.journal.durable().await;
+                return durable.map(|()| Unloaded::Suspended).map_err(|_| self.host.record_broken(Some(header.run)));
+            }
             None => {}
         }
         finishing.finished().await;
@@ -284,7 +328,7 @@ impl RunTask {
             // This process has not written all records of the run, or not all that it wrote is on the record.
             Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
         };
-        Ok(Some(report(&self.host, &self.gate, closing, entry, sum)))
+        Ok(Unloaded::Closed(Box::new(report(&self.host, &self.gate, closing, entry, sum))))
     }
 
     /// Records the end of the run, unless the run has to stay open.
@@ -336,7 +380,7 @@ async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
 
 fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> RunReport {
     let (closing, tally) = closed;
-    let header = gate.header();
+    let (header, waited_ms) = (gate.header(), sum.waited_ms);
     let changes = host.inner.gate.with_ledger(|ledger| ledger.clock_changes.clone());
     let record = RecordEvidence {
         clock_changes: changes.into_iter().filter(|(index, _)| *index > sum.first).map(|(_, change)| change).collect(),
@@ -354,7 +398,7 @@ fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entr
         by: header.by.clone(),
         outcome: closing.outcome,
         active_ms: closing.active_ms,
-        waited_ms: 0,
+        waited_ms,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
         evidence: Evidence::new(spec, (sum.touched, closing.peak_memory, tally.resumable), record),
     }

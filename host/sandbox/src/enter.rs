@@ -125,7 +125,8 @@ fn finish(
     (spent, inside, call_limit): (Duration, Duration, Limit),
 ) -> Result<RunEnded, SandboxError> {
     let (mut guest, called) = end.map_err(|_| SandboxError::Lost)?;
-    let said = guest.say_open_lines();
+    // A rebuilt guest continues its open lines. If they were on the record, it would differ from it.
+    let said = if is_to_be_rebuilt(&called) { Ok(()) } else { guest.say_open_lines() };
     let (outcome, stop, output) = match (cut, called) {
         (Some(CutShort::ActiveTime), _) => (limit(Limit::ActiveTimeout), Some(Stop::Limit(Limit::ActiveTimeout)), Bytes::new()),
         (Some(CutShort::Stopped(stopping)), _) => (Outcome::Stopped(stopping), Some(Stop::Ordered), Bytes::new()),
@@ -138,6 +139,12 @@ fn finish(
         _ => (outcome, stop),
     };
     Ok(RunEnded { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
+}
+
+/// Whether the guest ended because its run is continued elsewhere or later.
+fn is_to_be_rebuilt(called: &Option<wasmtime::Result<Returned>>) -> bool {
+    let stop = called.as_ref().and_then(|called| called.as_ref().err()?.downcast_ref::<Stop>());
+    matches!(stop, Some(Stop::Leaving | Stop::Suspended))
 }
 
 fn never_entered(world: Box<dyn World>, stopping: Stopping) -> RunEnded {
@@ -212,7 +219,7 @@ fn outcome_of(stop: &Stop) -> Outcome {
         Stop::RecordBroken => Outcome::RecordBroken,
         // A run does not end in one of these ways. An order to end has its own outcome, and a run that has not ended or is only compared
         // with its record is not closed.
-        Stop::Ordered | Stop::Leaving | Stop::Ended | Stop::RecordEnds => {
+        Stop::Ordered | Stop::Leaving | Stop::Suspended | Stop::Ended | Stop::RecordEnds => {
             Outcome::HostFailed { message: SafeText::new(&stop.to_string(), 64) }
         }
         // Only the gate knows which acts these are.

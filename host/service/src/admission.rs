@@ -1,6 +1,7 @@
 //! Turns what a caller names into a run that may start. The host itself reads here everything that grants something.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use package::trust::HeldComponent;
 use package::{Authored, ComponentSource, Trusted, trust};
@@ -230,6 +231,27 @@ fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<Net
     let is_listed = trust::find(&place.home, &configured.authored, &configured.whole)?.is_some();
     let was_trusted = || opened.map_or(Ok(false), |opened| was_trusted(place, &configured, &opened));
     Ok(if is_listed || was_trusted()? { network(&configured) } else { NetworkOrder::default() })
+}
+
+/// The configuration that a run was started with, if the record names its file.
+///
+/// # Errors
+/// The record can't be read.
+pub(crate) async fn config_of(place: &HomePlace, run: RunId) -> Result<Option<ConfigRef>, ServiceError> {
+    let place = place.clone();
+    reading(move || {
+        let Some(digest) = opened(&place, run)?.and_then(|opened| opened.config) else { return Ok(None) };
+        let mut path = None;
+        for record in journal::Reader::open(&place.home)?.of_run(journal::log_run()) {
+            if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
+                && trusted.config == digest
+            {
+                path = Some(PathBuf::from(trusted.path.as_str()));
+            }
+        }
+        Ok(path.map(|path| ConfigRef { digest, path }))
+    })
+    .await
 }
 
 /// The record that opened a run.

@@ -14,6 +14,7 @@ use crate::socket::PAUSE;
 use crate::socket::client::{Client, Unreached};
 use crate::socket::server::{Server, serve};
 use crate::wait::{Wait, holder};
+use crate::waker::Waker;
 
 /// The longest pause between two tries to take the home.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
@@ -37,8 +38,12 @@ impl Deref for HostHandle {
     }
 }
 
-/// Keeps the control socket open until it is dropped.
-pub struct HostSocket(#[expect(dead_code, reason = "held for its drop")] Server);
+/// Keeps the control socket open, and resumes suspended runs once [`HostHandle::wake_runs`] was called, until it is dropped.
+pub struct HostSocket {
+    #[expect(dead_code, reason = "held for its drop")]
+    server: Server,
+    waker: Option<Waker>,
+}
 
 /// A client of the host in another process.
 pub struct HostClient(Client);
@@ -57,7 +62,8 @@ impl HostHandle {
                 Ok(host) => {
                     let socket =
                         serve(&host).map_err(|cause| RunError::Home { cause: home::told(&place.home, cause), path: place.home.clone() })?;
-                    return Ok(Self::Here(Session::new(host, own_principal()), HostSocket(socket)));
+                    let socket = HostSocket { server: socket, waker: None };
+                    return Ok(Self::Here(Session::new(host, own_principal()), socket));
                 }
                 Err(RunError::Held(home)) => home,
                 Err(err) => return Err(err.into()),
@@ -82,6 +88,15 @@ impl HostHandle {
             *self = Self::find(&place, options).await?;
         }
         Ok(())
+    }
+
+    /// Resumes the suspended runs whose waits are over, and from now on each when its wait is over, if this process is the host.
+    pub async fn wake_runs(&mut self) {
+        if let Self::Here(session, socket) = self
+            && socket.waker.is_none()
+        {
+            socket.waker = Some(Waker::begin(session.clone()).await);
+        }
     }
 
     /// The id of the process that holds the home, if it is known.

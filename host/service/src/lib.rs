@@ -18,6 +18,7 @@ mod request;
 mod session;
 mod socket;
 mod wait;
+mod waker;
 
 pub use acceptance::{check_before_build, of_source};
 pub use admission::{Admitted, admit};

@@ -10,7 +10,7 @@ use vocabulary::{Means, Principal, RunId, SafeText, Stopping};
 use crate::admission::{self, Admitted};
 use crate::err::ServiceError;
 use crate::host::{Host, HostFuture, PruneListener};
-use crate::request::{Continuation, ResumeRequest, RunRequest, TrustBasis};
+use crate::request::{ConfigRef, Continuation, ResumeRequest, RunRequest, TrustBasis};
 
 /// One caller's access to the host in this process.
 ///
@@ -63,13 +63,27 @@ impl Session {
         Ok(())
     }
 
+    /// Resumes a suspended run whose wait is over.
+    ///
+    /// # Errors
+    /// The run can't be resumed.
+    pub(crate) async fn wake(&self, run: RunId) -> Result<(), ServiceError> {
+        let config = admission::config_of(self.host.place(), run).await?;
+        let network = self.network_if_any(run, config.as_ref()).await?;
+        Ok(self.host.wake(run, self.by.clone(), &network).await?)
+    }
+
+    /// The name servers and certificates of a configuration. If it is gone or was changed, a run that was begun under it still continues, like
+    /// one that is resumed without a configuration.
+    async fn network_if_any(&self, run: RunId, config: Option<&ConfigRef>) -> Result<NetworkOrder, ServiceError> {
+        match admission::network_of(self.host.place(), run, config).await {
+            Err(ServiceError::Config(_) | ServiceError::ConfigChanged { .. }) => Ok(NetworkOrder::default()),
+            network => network,
+        }
+    }
+
     async fn begin_again(&self, run: RunId, as_begun: &Continuation) -> Result<Running, ServiceError> {
-        let network = match admission::network_of(self.host.place(), run, as_begun.config()).await {
-            // If the configuration is gone or was changed, a run that was begun under it still continues, like one that is resumed without
-            // a configuration.
-            Err(ServiceError::Config(_) | ServiceError::ConfigChanged { .. }) => NetworkOrder::default(),
-            network => network?,
-        };
+        let network = self.network_if_any(run, as_begun.config()).await?;
         let is_on_record = match self.host.continue_here(run, self.by.clone(), &network).await? {
             TakenOver::Running(running) => return Ok(running),
             TakenOver::Anew { is_on_record } => is_on_record,

@@ -111,6 +111,9 @@ pub enum Stop {
     /// This process leaves the home, so it asks nothing more for the run. The run has not ended: another process resumes it.
     #[error("this process asks nothing more for the run")]
     Leaving,
+    /// The run waits for something that takes long, so it is unloaded from memory. It has not ended: it is resumed when its wait is over.
+    #[error("the run was suspended")]
+    Suspended,
     /// The run has ended, so nothing more is asked for it or recorded of it.
     #[error("the run has ended")]
     Ended,

@@ -27,9 +27,10 @@ mod by_person;
 
 use form::guessed;
 pub use form::newer_form;
+use parts::is_zero;
 pub use parts::{
     AgentRef, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose,
-    MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION,
+    MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION, WaitsFor,
 };
 pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Settled};
 
@@ -192,7 +193,7 @@ with_words! {
         /// The version of this body's form.
         v: u32,
     }
-    /// A run that was cut off was resumed.
+    /// A run that was cut off or suspended was resumed.
     RunResumed {
         /// The time, in milliseconds since 1970.
         at: u64,
@@ -208,6 +209,27 @@ with_words! {
         uptime: Uptime,
         /// The version of this body's form.
         v: u32,
+        /// For how long the run had been suspended, in milliseconds; 0 if it was cut off. The run's clock counts this time, and its active
+        /// time does not.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        waited_ms: u64,
+    }
+    /// A run waits for something that takes long. It was unloaded from memory, and nothing of it is under way.
+    RunSuspended {
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The time on the run's own clock, in milliseconds.
+        clock_ms: u64,
+        /// The kind of this record: `run-suspended`.
+        kind: RecordKind,
+        /// For how long the run had been active by then, in milliseconds over all its processes.
+        spent_ms: u64,
+        /// How long the machine had been up then.
+        uptime: Uptime,
+        /// The version of this body's form.
+        v: u32,
+        /// What the run waits for.
+        waits_for: WaitsFor,
     }
     /// A run ended.
     RunClosed {

@@ -22,7 +22,9 @@ pub(crate) fn density() {
     })
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let cache = sandbox::Cache::new(folder.path().to_owned(), [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
+    let home = folder.path().join("home");
+    home::make_folder(&home).unwrap();
+    let cache = sandbox::Cache::new(home, [0; 32], tests::host::bailiwick(), vec!["compile-component".to_owned()]);
     let wasm = assembled(WAITS);
     let prepared = Arc::new(sandbox::Prepared::new(&engine, &cache.load(&engine, vocabulary::Digest::of(&wasm), &wasm).unwrap()).unwrap());
     let wait = |prepared: Arc<sandbox::Prepared>| async move {

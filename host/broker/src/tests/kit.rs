@@ -113,7 +113,7 @@ pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: va
         vault,
         runtime: runtime.clone(),
     });
-    Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: Arc::new(Unnoted), runtime })
+    Live::new(LiveParts { gate: gate.clone(), effects: Arc::new(broker), notes: Arc::new(Unnoted), runtime, long_wait: Duration::MAX })
 }
 
 pub(super) fn done() -> Closing {

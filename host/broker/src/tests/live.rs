@@ -268,13 +268,8 @@ async fn cut_in_a_body(second: Vec<u8>) -> Result<(u16, Vec<u8>), HttpFault> {
     // The process dies here, so nothing is closed. Whatever it still does must not reach the record.
     std::mem::forget(world);
 
-    let resuming = Resuming {
-        by: vocabulary::Principal::new(1001, Some("bob")),
-        leases: Default::default(),
-        recorded_bytes: 0,
-        spent: Default::default(),
-    };
     let recorded = home.recorded(run);
+    let resuming = Resuming::of(&recorded, vocabulary::Principal::new(1001, Some("bob")));
     let gate = home.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut world = RunWorld::resume(recorded, live(&gate, network())).unwrap();
     let op = world.submit(ask("GET", server.port, "/x")).unwrap();
@@ -330,12 +325,7 @@ async fn a_file_that_was_open_when_it_was_cut_off_is_read_on() {
 
     // What was read is not read again. What was open is opened again.
     std::fs::write(lot.path().join("a/b/f"), b"abcdefghij").unwrap();
-    let resuming = Resuming {
-        by: vocabulary::Principal::new(1001, Some("bob")),
-        leases: Default::default(),
-        recorded_bytes: 0,
-        spent: Default::default(),
-    };
+    let resuming = Resuming::of(&recorded, vocabulary::Principal::new(1001, Some("bob")));
     let gate = home.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut world = RunWorld::resume(recorded, live(&gate, None)).unwrap();
     let (below, file) = first(&mut world);

@@ -129,6 +129,11 @@ impl CliError {
                 "put that file back from a copy of the home; without it, the vault can't be opened, and each value must be set again in another home",
             ),
             Self::HostGone => Some("`bailiwick ps` shows whether the run is active or was cut off"),
+            Self::WasCutOff(_) => Some("`bailiwick resume RUN` continues it, `bailiwick stop RUN` closes it"),
+            Self::HeldByOther { .. } => {
+                Some("`bailiwick status` shows what that process does; it serves the home until its runs have ended")
+            }
+            Self::Manager { .. } => Some("start it with `Type=notify` in the unit, or without `NOTIFY_SOCKET` in the environment"),
             Self::NotEnding(_) => {
                 Some("`bailiwick ps` lists the run until it has ended; `bailiwick status` shows the state of the process that runs it")
             }

@@ -48,6 +48,8 @@ impl CliError {
             Self::EndedEarly { means } | Self::EndedWaiting { means } | Self::Undone { means } | Self::NotPruned { means } => {
                 exit::of_means(*means)
             }
+            Self::WasCutOff(_) => exit::USAGE,
+            Self::HeldByOther { .. } | Self::Manager { .. } => exit::HOST,
             Self::NotSeconds(_) | Self::NotALogWord { .. } => exit::USAGE,
             Self::Read(journal::ReadError::NoLog { .. } | journal::ReadError::NotThere) => exit::USAGE,
             Self::Read(journal::ReadError::Newer(_)) | Self::Accept(journal::OpenError::Newer(_)) => exit::HOST,

@@ -21,12 +21,14 @@ pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod settle;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod test;
 pub(crate) mod trust;
+pub(crate) mod wait;
 
 use std::path::PathBuf;
 
@@ -61,6 +63,8 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     Stop(stop::Args),
     Resume(resume::Args),
+    Wait(wait::Args),
+    Serve(serve::Args),
     Replay(replay::Args),
     Audit(audit::Args),
     Test(test::Args),
@@ -98,6 +102,8 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
+        Verb::Wait(args) => wait::run(args).await,
+        Verb::Serve(args) => serve::run(&args).await,
         Verb::Replay(args) => replay::run(args).await,
         Verb::Audit(args) => audit::run(&args).await,
         Verb::Test(args) => test::run(args).await,

@@ -9,6 +9,7 @@ use ::run::HomePlace;
 use gate::{Ledger, OpenRun};
 use home::patience;
 use serde::Serialize;
+use vocabulary::record::WaitsFor;
 use vocabulary::{Principal, RunId, SafeText, UnknownAct, exit};
 
 use going::GoingRun;
@@ -33,7 +34,7 @@ Examples:
   bailiwick ps
   bailiwick ps --json
 
-An open run is active, or it was cut off. `bailiwick resume` continues a run that was cut off. If it was cut off during an act, it is \
+An open run is active, it is suspended and waits, or it was cut off. A suspended run is resumed when its wait is over, by `bailiwick serve` or by the next command that changes something. `bailiwick resume` continues a run that was cut off. If it was cut off during an act, it is \
 unknown whether this act happened, and the run waits until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts \
 that were settled are not listed. If the process that holds the home does not answer, it is not known which runs are active, and `ps` says \
 so.";
@@ -62,6 +63,9 @@ pub(super) struct PsRow {
     answered: u64,
     /// Acts that wait to be settled.
     unsettled: Vec<UnknownAct>,
+    /// What it waits for, if it is suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitsFor>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,6 +79,8 @@ pub(super) enum RunState {
     /// The run was cut off and can't be resumed, because what it saw was not kept.
     CutOffForGood,
     NeedsSettling,
+    /// The run is suspended: it waits, out of memory.
+    Suspended,
     /// The run was open in a copy of the home that was restored.
     Restored,
 }
@@ -151,7 +157,19 @@ async fn on_record(place: &HomePlace, going: HashMap<RunId, SafeText>) -> Result
 /// A run that was started and has no record on the disk yet.
 fn not_on_record((run, agent): (RunId, SafeText)) -> PsRow {
     let (asked, refused, sent, answered) = (0, 0, 0, 0);
-    PsRow { run, agent, by: None, opened_ms: None, state: RunState::Running, asked, refused, sent, answered, unsettled: Vec::new() }
+    PsRow {
+        run,
+        agent,
+        by: None,
+        opened_ms: None,
+        state: RunState::Running,
+        asked,
+        refused,
+        sent,
+        answered,
+        unsettled: Vec::new(),
+        waits_for: None,
+    }
 }
 
 fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> PsRow {
@@ -160,13 +178,15 @@ fn row(run: RunId, open: &OpenRun, goes_on: Option<bool>) -> PsRow {
         (None, ..) => RunState::Unknown,
         (Some(true), ..) => RunState::Running,
         _ if open.restored => RunState::Restored,
+        _ if open.suspended.is_some() => RunState::Suspended,
         (Some(false), false, _) => RunState::NeedsSettling,
         (Some(false), true, true) => RunState::CutOff,
         (Some(false), true, false) => RunState::CutOffForGood,
     };
+    let waits_for = open.suspended.as_ref().filter(|_| state == RunState::Suspended).map(|suspended| suspended.waits_for);
     let (agent, by, opened_ms) = (open.agent.clone(), Some(open.by.clone()), Some(open.at));
     let (asked, refused) = (open.asked + open.refused, open.refused + open.refused_later);
-    PsRow { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled }
+    PsRow { run, agent, by, opened_ms, state, asked, refused, sent: open.sent(), answered: open.answered, unsettled, waits_for }
 }
 
 fn print(rows: &[PsRow]) -> Result<(), OutError> {
@@ -184,6 +204,7 @@ fn print(rows: &[PsRow]) -> Result<(), OutError> {
             RunState::Restored => {
                 "open in a restored copy: `bailiwick resume --restored` continues it, `bailiwick stop` closes it".to_owned()
             }
+            RunState::Suspended => row.waits_for.as_ref().map_or_else(|| "suspended".to_owned(), words::waits),
             RunState::NeedsSettling => {
                 let list: Vec<String> = row.unsettled.iter().map(ToString::to_string).collect();
                 format!("needs settling: {}", list.join("; "))

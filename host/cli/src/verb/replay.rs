@@ -139,6 +139,7 @@ impl Compared {
             | Record::Received(_)
             | Record::RunOpened(_)
             | Record::RunResumed(_)
+            | Record::RunSuspended(_)
             | Record::ClockChanged(_)
             | Record::ActSettled(_)
             | Record::RunClosed(_)

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
     // Each statement is recorded, whether or not the run can continue then.
     let ready = match signals.or(said(&host, run, &args)).await.map_err(CliError::from) {
-        Ok(()) => Ready::of(&args, &place, &reader, run),
+        Ok(()) => Ready::of(&args.config, &place, (&reader, run), args.showing()),
         Err(err) => Err(err),
     };
     match ready {
@@ -69,6 +69,12 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     }
 }
 
+impl Args {
+    fn showing(&self) -> (Strictness, bool) {
+        (if self.strict { Strictness::Strict } else { Strictness::Lenient }, self.json)
+    }
+}
+
 /// Records the person's statements: on acts with an unknown outcome, and on a run that was open in a restored copy.
 async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError> {
     settle(host, run, &args.word).await?;
@@ -79,25 +85,29 @@ async fn said(host: &HostHandle, run: RunId, args: &Args) -> Result<(), CliError
 }
 
 /// What is needed to continue a run and to show its end.
-struct Ready {
-    agent: String,
+pub(super) struct Ready {
+    pub(super) agent: String,
     /// The configuration with name servers and certificates, which are not on the record.
-    config: Option<ConfigRef>,
-    showing: Showing,
+    pub(super) config: Option<ConfigRef>,
+    pub(super) showing: Showing,
 }
 
 impl Ready {
-    fn of(args: &Args, place: &HomePlace, reader: &Reader, run: RunId) -> Result<Self, CliError> {
+    pub(super) fn of(
+        config_arg: &ConfigArg,
+        place: &HomePlace,
+        (reader, run): (&Reader, RunId),
+        (strictness, json): (Strictness, bool),
+    ) -> Result<Self, CliError> {
         let opened = opened(reader, run)?;
-        let config = config(&args.config, place)?;
+        let config = config(config_arg, place)?;
         let is_agent = package::store::get(&place.home, opened.agent.digest)
             .map_err(ServiceError::from)
             .and_then(|bytes| {
                 package::inspect(&bytes).map_err(|cause| ServiceError::Component { what: opened.agent.name.to_string(), cause })
             })
             .map(|component| component.kind == package::ComponentKind::Agent)?;
-        let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
-        let showing = Showing { json: args.json, strictness, is_agent, sarif: None, fail_on: None };
+        let showing = Showing { json, strictness, is_agent, sarif: None, fail_on: None, detach: false };
         Ok(Self { agent: opened.agent.name.to_string(), config, showing })
     }
 }

@@ -59,6 +59,9 @@ pub(crate) struct Args {
     /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration is read only once
     #[arg(long)]
     watch: bool,
+    /// End with 7 as soon as the run is suspended, and leave it waiting: `wait` shows its end
+    #[arg(long, conflicts_with = "watch")]
+    detach: bool,
     /// For a command: its arguments
     #[arg(last = true)]
     args: Vec<String>,
@@ -73,6 +76,7 @@ Examples:
   bailiwick run leak-scan --sarif found.sarif --fail-on high
   bailiwick run leak-scan --shard 4                      on four cores, with one report
   bailiwick run my-agent --watch                         while you write it
+  bailiwick run nightly --detach                         do not wait while it waits
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
 The report goes to stderr, what a command prints goes to stdout. Ctrl-C ends the run, and this is recorded.";
@@ -162,9 +166,9 @@ impl Job<'_> {
     }
 
     fn showing(&self, is_agent: bool) -> Showing {
-        let Args { json, strict, sarif, fail_on, .. } = self.args;
+        let Args { json, strict, sarif, fail_on, detach, .. } = self.args;
         let strictness = if *strict { Strictness::Strict } else { Strictness::Lenient };
-        Showing { json: *json, strictness, is_agent, sarif: sarif.clone(), fail_on: *fail_on }
+        Showing { json: *json, strictness, is_agent, sarif: sarif.clone(), fail_on: *fail_on, detach: *detach }
     }
 }
 

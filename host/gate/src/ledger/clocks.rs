@@ -1,6 +1,6 @@
 //! What the records say about the clock.
 
-use vocabulary::record::{Answered, Asked, ClockChanged, Record, RunClosed, RunOpened, RunResumed};
+use vocabulary::record::{Answered, Asked, ClockChanged, Record, RunClosed, RunOpened, RunResumed, RunSuspended};
 
 use super::Ledger;
 use crate::clock::ClockMark;
@@ -22,6 +22,7 @@ impl Ledger {
         match record {
             Record::RunOpened(RunOpened { at, uptime, .. })
             | Record::RunResumed(RunResumed { at, uptime, .. })
+            | Record::RunSuspended(RunSuspended { at, uptime, .. })
             | Record::ClockChanged(ClockChanged { at, uptime, .. }) => {
                 self.clock = Some(ClockMark { at: *at, uptime: uptime.clone() });
                 self.last_at = *at;

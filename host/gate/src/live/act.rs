@@ -78,7 +78,14 @@ impl Acting {
             Ok(event) => ending.end(event),
             Err(NoEvent::Ends(stop @ (Stop::RecordBroken | Stop::Limit(_)))) => self.inbox.end(stop),
             Err(NoEvent::Ends(
-                Stop::Ordered | Stop::Leaving | Stop::Ended | Stop::RecordEnds | Stop::Diverged(_) | Stop::Unsettled(_) | Stop::Stuck,
+                Stop::Ordered
+                | Stop::Leaving
+                | Stop::Suspended
+                | Stop::Ended
+                | Stop::RecordEnds
+                | Stop::Diverged(_)
+                | Stop::Unsettled(_)
+                | Stop::Stuck,
             )) => {}
             Err(NoEvent::Unwanted) => {}
         }

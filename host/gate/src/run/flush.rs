@@ -1,8 +1,10 @@
 //! Notes what a run looks at, sees and says, and its end, while the run is locked. Writes it in order.
 
+use std::time::Duration;
+
 use effects::Observation;
 use sha2::Digest as _;
-use vocabulary::record::{Delivered, Object, Observed, Record, RecordKind, RunClosed, VERSION};
+use vocabulary::record::{Delivered, Object, Observed, Record, RecordKind, RunClosed, RunSuspended, VERSION, WaitsFor};
 use vocabulary::{Ask, FileAsk, GuestEvent, OpId, Release, Stop};
 
 use super::{Closing, LockedRun, OpState};
@@ -106,6 +108,24 @@ impl LockedRun<'_> {
 
     pub(crate) fn write_objects(&mut self, objects: Vec<Object>) -> Result<(), Stop> {
         self.put(Observed { kind: RecordKind::Observed, objects, payload: None, unkept: false, v: VERSION }, Vec::new())
+    }
+
+    /// Writes what is still buffered, and that the run is unloaded from memory for this long.
+    pub(super) fn suspend(&mut self, clock_ms: u64, wait: Duration) -> Result<(), Stop> {
+        self.flush(Moment::Host)?;
+        let at = self.now_ms();
+        let until = at.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        tracing::info!(parent: self.gate.span(), until, "suspended");
+        let record = RunSuspended {
+            at,
+            clock_ms,
+            kind: RecordKind::RunSuspended,
+            spent_ms: self.spent_ms(),
+            uptime: self.shared().clock.uptime(),
+            v: VERSION,
+            waits_for: WaitsFor::Time { until },
+        };
+        self.append_one(record).map(drop)
     }
 
     /// Writes what is still buffered together with the end of the run, all or nothing. So a run that was cut off never has only a part of

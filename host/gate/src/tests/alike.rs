@@ -135,12 +135,7 @@ fn names_that_are_only_counted_are_neither_lost_nor_counted_twice_when_a_run_is_
     let cuts = ends.iter().rev().skip(1).step_by(29).take(12);
     for cut in cuts {
         let log = MemoryLog::with(whole.leaves()[..*cut].to_vec());
-        let resuming = Resuming {
-            by: vocabulary::Principal::new(1001, Some("bob")),
-            leases: Default::default(),
-            recorded_bytes: 0,
-            spent: Default::default(),
-        };
+        let resuming = Resuming::of(&recorded(&log.leaves()), vocabulary::Principal::new(1001, Some("bob")));
         let gate = gate_on(&log).resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let mut replay = RunWorld::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 8)).unwrap();
         vain(&mut replay, 900).unwrap();

@@ -13,12 +13,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use vocabulary::record::{HostPurpose, MetIn, Record};
 use vocabulary::{
-    Act, AskedPath, Claim, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, GuestEvent, HttpFault,
+    Act, AskedPath, Claim, Clock, Door as _, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Grants, GuestEvent, HttpFault,
     HttpResource, Limits, Method, OpId, Outcome, Principal, Reason, Resource, Rule, RunId, SafeText, Stop, Timeline as _,
 };
 
-use super::kit::{MemoryLog, ask, gate_on, grants, header};
-use crate::{ChangeNote, Closing, Live, LiveParts, Nobody, Notes, RunGate};
+use super::kit::{CountingClock, MemoryLog, ask, grants, header};
+use crate::{ChangeNote, Closing, Gate, Ledger, Live, LiveParts, Nobody, Notes, RunGate};
 
 /// The progress of an effect, one after the other. After the last one it waits without end.
 type Script = VecDeque<EffectProgress>;
@@ -118,11 +118,11 @@ impl ChangeNote for Unnoted {
     fn done(self: Box<Self>) {}
 }
 
-struct Driven {
-    log: MemoryLog,
+pub(super) struct Driven {
+    pub(super) log: MemoryLog,
     gate: RunGate,
     effects: Arc<Scripted>,
-    live: Live,
+    pub(super) live: Live,
     wants: mpsc::UnboundedSender<HostWant>,
 }
 
@@ -136,8 +136,34 @@ fn with_key() -> Grants {
 }
 
 fn driven(grants: Grants, limits: Limits, scripts: impl IntoIterator<Item = Vec<EffectProgress>>) -> Driven {
-    let log = MemoryLog::default();
-    let gate = gate_on(&log).open_run(header(grants, limits), Arc::new(Nobody)).unwrap();
+    driven_on(&MemoryLog::default(), Arc::new(CountingClock::default()), grants, limits, scripts)
+}
+
+/// A run on this log, in a process with this clock.
+pub(super) fn driven_on(
+    log: &MemoryLog,
+    clock: Arc<dyn Clock>,
+    grants: Grants,
+    limits: Limits,
+    scripts: impl IntoIterator<Item = Vec<EffectProgress>>,
+) -> Driven {
+    let gate = Gate::new(Arc::new(log.clone()), clock, Ledger::new()).open_run(header(grants, limits), Arc::new(Nobody)).unwrap();
+    let (wants, effects) = scripted(log, scripts);
+    let live = live_with(&gate, effects.clone());
+    Driven { log: log.clone(), gate, effects, live, wants }
+}
+
+/// The live world of a run that is loaded again.
+pub(super) fn live_of(log: &MemoryLog, gate: &RunGate) -> Live {
+    live_with(gate, scripted(log, []).1)
+}
+
+fn live_with(gate: &RunGate, effects: Arc<Scripted>) -> Live {
+    let (runtime, long_wait) = (Handle::current(), Duration::from_secs(10));
+    Live::new(LiveParts { gate: gate.clone(), effects, notes: Arc::new(Unnoted), runtime, long_wait })
+}
+
+fn scripted(log: &MemoryLog, scripts: impl IntoIterator<Item = Vec<EffectProgress>>) -> (mpsc::UnboundedSender<HostWant>, Arc<Scripted>) {
     let (wants, wanted) = mpsc::unbounded_channel();
     let effects = Arc::new(Scripted {
         log: log.clone(),
@@ -148,9 +174,7 @@ fn driven(grants: Grants, limits: Limits, scripts: impl IntoIterator<Item = Vec<
         wants: Mutex::new(wanted),
         revoked: Mutex::default(),
     });
-    let parts = LiveParts { gate: gate.clone(), effects: effects.clone(), notes: Arc::new(Unnoted), runtime: Handle::current() };
-    let live = Live::new(parts);
-    Driven { log, gate, effects, live, wants }
+    (wants, effects)
 }
 
 fn answered() -> EffectProgress {
@@ -167,11 +191,11 @@ impl Driven {
         tokio::time::timeout(Duration::from_secs(20), release).await.unwrap().map(|release| release.event)
     }
 
-    fn get(&mut self) -> OpId {
+    pub(super) fn get(&mut self) -> OpId {
         self.live.submit(ask("GET", "a.test", "/x")).unwrap()
     }
 
-    fn kinds(&self) -> Vec<String> {
+    pub(super) fn kinds(&self) -> Vec<String> {
         let kind = |body: &String| serde_json::from_str::<serde_json::Value>(body).unwrap()["kind"].as_str().unwrap().to_owned();
         self.log.bodies().iter().map(kind).collect()
     }

@@ -320,8 +320,7 @@ fn closing_a_run_that_was_never_taken_over_leaves_no_act_open() {
     let pending = permitted(&gate);
     let cut = MemoryLog::with(log.leaves());
     drop(pending);
-    let resuming =
-        crate::Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };
+    let resuming = crate::Resuming::of(&recorded(&cut.leaves()), Principal::new(1001, Some("bob")));
     let header = recorded(&cut.leaves()).header().clone();
     let gate = gate_on(&cut).resume_run(header, &resuming, Arc::new(Nobody)).unwrap();
     now(gate.close(Closing { outcome: Outcome::Stopped(Stopping { by: Principal::new(1001, None), means: Means::Stop }), ..ended() }))

@@ -97,7 +97,7 @@ impl Log for MemoryLog {
 
 /// Counts up by a millisecond whenever it is read.
 #[derive(Default)]
-pub(super) struct CountingClock(AtomicU64);
+pub(super) struct CountingClock(pub(super) AtomicU64);
 
 impl Clock for CountingClock {
     fn mono_ns(&self) -> u64 {

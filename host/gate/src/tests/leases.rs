@@ -134,7 +134,7 @@ fn nothing_is_asked_under_a_lease_that_was_ended_neither_now_nor_after_a_crash()
     assert_eq!((of_kind(&log, "lease-revoked").len(), of_kind(&log, "refused").len()), (1, 1));
     assert!(of_kind(&log, "refused")[0].contains("credential-revoked"));
     let record = recorded(&log.leaves());
-    let resuming = Resuming { by, leases: record.leases().clone(), recorded_bytes: 0, spent: Default::default() };
+    let resuming = Resuming::of(&record, by);
     let gate = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     assert_eq!(use_it(&gate), Some(DENIED));
     fold(&log.leaves());
@@ -147,12 +147,7 @@ fn uses_are_counted_over_a_crash() {
     assert_eq!(use_it(&gate), None);
     let record = recorded(&log.leaves());
     assert_eq!(record.leases()["key"].uses, 1);
-    let resuming = Resuming {
-        by: vocabulary::Principal::new(1001, Some("bob")),
-        leases: record.leases().clone(),
-        recorded_bytes: 0,
-        spent: Default::default(),
-    };
+    let resuming = Resuming::of(&record, vocabulary::Principal::new(1001, Some("bob")));
     let again = gate_on(&log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     again.timer().unwrap();
     // The first number is taken, so this ask is another operation.

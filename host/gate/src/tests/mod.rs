@@ -9,6 +9,7 @@ mod kit;
 mod leases;
 mod order;
 mod rebuild;
+mod suspended;
 mod touched;
 mod words;
 mod world;

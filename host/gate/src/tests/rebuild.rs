@@ -38,12 +38,7 @@ fn audit(leaves: &[RunRecord], guest: u64, steps: usize) -> Result<(), String> {
 fn go_on(log: &MemoryLog, guest: u64, chance: u64) -> usize {
     for times in 1..50 {
         let record = recorded(&log.leaves());
-        let resuming = Resuming {
-            by: Principal::new(1001, Some("bob")),
-            leases: record.leases().clone(),
-            recorded_bytes: 0,
-            spent: Default::default(),
-        };
+        let resuming = Resuming::of(&record, Principal::new(1001, Some("bob")));
         let gate = gate_on(log).resume_run(record.header().clone(), &resuming, Arc::new(Nobody)).unwrap();
         let record = recorded(&log.leaves());
         let mut replay = RunWorld::resume(record, World::new(Some(gate.clone()), chance + times as u64)).unwrap();

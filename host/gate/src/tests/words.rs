@@ -21,8 +21,7 @@ fn cut_off(method: &str) -> MemoryLog {
 
 /// Resumes it, and waits for the first release to the guest.
 fn resume(log: &MemoryLog, method: &str) -> Result<GuestEvent, Stop> {
-    let resuming =
-        Resuming { by: Principal::new(1001, Some("bob")), leases: Default::default(), recorded_bytes: 0, spent: Default::default() };
+    let resuming = Resuming::of(&recorded(&log.leaves()), Principal::new(1001, Some("bob")));
     let gate = gate_on(log).resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut replay = RunWorld::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));

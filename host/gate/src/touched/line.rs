@@ -131,6 +131,7 @@ impl TouchedLines {
             | Record::Said(_)
             | Record::RunOpened(_)
             | Record::RunResumed(_)
+            | Record::RunSuspended(_)
             | Record::ClockChanged(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)

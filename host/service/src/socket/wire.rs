@@ -11,7 +11,7 @@ use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, S
 use crate::request::{Continuation, ResumeRequest, RunRequest};
 
 /// The form of these messages. It is raised with every change that another version would not understand.
-pub(super) const WIRE_FORM: u32 = 2;
+pub(super) const WIRE_FORM: u32 = 3;
 
 /// The request of a client. There is one request for each connection, except that `Stop` may follow a run. No field says who the client is,
 /// because the kernel does. No field grants anything, because the host itself reads what was trusted.
@@ -102,6 +102,8 @@ pub(crate) enum Response {
     Settled { settling: SettleReport },
     /// A person must settle these acts first.
     Unsettled { run: RunId, acts: Vec<UnknownAct> },
+    /// The run is active, or somebody already listens to it.
+    Attended { run: RunId },
     /// The request failed.
     Failed { exit: u8, message: String, help: Option<String> },
 }

@@ -233,6 +233,22 @@ pub struct Uptime {
     pub ms: u64,
 }
 
+/// What a suspended run waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WaitsFor {
+    /// A moment: the first timer of the agent.
+    Time {
+        /// When the timer runs out, in milliseconds since 1970, if nobody sets the clock meanwhile.
+        until: u64,
+    },
+}
+
+/// Whether a number is 0, so that it is left out of a record.
+pub(super) fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The kinds of release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

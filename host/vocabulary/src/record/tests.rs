@@ -189,7 +189,18 @@ fn one_of_each() -> Vec<Record> {
             v,
         }
         .into(),
-        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, uptime: uptime(), v }.into(),
+        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, uptime: uptime(), v, waited_ms: 0 }.into(),
+        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, uptime: uptime(), v, waited_ms: 9 }.into(),
+        RunSuspended {
+            at: 1,
+            clock_ms: 7,
+            kind: RecordKind::RunSuspended,
+            spent_ms: 5,
+            uptime: uptime(),
+            v,
+            waits_for: WaitsFor::Time { until: 8 },
+        }
+        .into(),
         ClockChanged { at: 1, by_ms: -3_600_000, kind: RecordKind::ClockChanged, restarted: false, uptime: uptime(), v, was: 3_600_001 }
             .into(),
         ActSettled { at: 1, by: user(), did: true, kind: RecordKind::ActSettled, op: 3, v }.into(),

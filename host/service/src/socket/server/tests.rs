@@ -17,6 +17,7 @@ fn host(folder: &Path) -> LocalHost {
         compiler: ("/nonexistent".into(), Vec::new()),
         journal: journal::Options::default(),
         slots: 1,
+        long_wait: run::LONG_WAIT,
         passphrase_file: None,
     };
     LocalHost::open(&place, &nothing_to_compile).unwrap()

@@ -1,0 +1,178 @@
+//! Suspended runs: those whose callers still listen, and those that are to be woken.
+//!
+//! A suspended run has no memory, no thread and no connection. If its caller still listens, the two ends of their channel stay here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gate::{ClockMark, Suspended};
+use tokio::sync::{oneshot, watch};
+use vocabulary::{Means, Principal, RunId, Stopping};
+
+use crate::err::RunError;
+use crate::event::{self, EventSender, Events, RunEvent};
+use crate::local_host::LocalHost;
+use crate::order::NetworkOrder;
+use crate::place::held;
+use crate::running::Running;
+
+/// The host's ends of the channel between a run and its caller.
+#[derive(Clone)]
+pub(crate) struct RunChannel {
+    pub(crate) sender: Arc<EventSender>,
+    pub(crate) stop: watch::Sender<Option<Stopping>>,
+}
+
+impl RunChannel {
+    pub(crate) fn new() -> (Self, Events) {
+        let (sender, events) = event::channel();
+        (Self { sender: Arc::new(sender), stop: watch::channel(None).0 }, events)
+    }
+}
+
+/// A suspended run whose caller still listens.
+pub(crate) struct Parked {
+    channel: RunChannel,
+    /// The name servers and certificates that it is resumed with.
+    network: NetworkOrder,
+    /// Is dropped with this value, which ends the task that waits for orders.
+    _here: oneshot::Sender<()>,
+}
+
+/// A run that was suspended, with what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingRun {
+    /// The run.
+    pub run: RunId,
+    /// For how long it still has to wait; zero if it can continue.
+    pub left: Duration,
+}
+
+impl LocalHost {
+    /// The runs that are suspended and not about to be resumed, those first that can continue first.
+    pub fn waiting(&self) -> Vec<WaitingRun> {
+        let now = ClockMark::of(&*self.inner.clock);
+        let left = |suspended: &Suspended| Duration::from_millis(suspended.left_ms(&now));
+        let mut waiting: Vec<WaitingRun> = self.inner.gate.with_ledger(|ledger| {
+            let open = ledger.open_runs().filter(|(_, open)| !open.restored);
+            open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open.suspended.as_ref()?) })).collect()
+        });
+        waiting.retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains(&waiting.run));
+        waiting.sort_by_key(|waiting| waiting.left);
+        waiting
+    }
+
+    /// Returns when a run was suspended or a run has ended since the last call. To be called by one task only.
+    pub async fn waits_changed(&self) {
+        self.inner.waits_changed.notified().await;
+    }
+
+    /// Whether the run is suspended and must wait longer.
+    pub(crate) fn must_wait(&self, run: RunId) -> bool {
+        let now = ClockMark::of(&*self.inner.clock);
+        self.inner.gate.with_ledger(|ledger| {
+            ledger.open_run(run).and_then(|open| open.suspended.as_ref()).is_some_and(|suspended| suspended.left_ms(&now) > 0)
+        })
+    }
+
+    /// Whether somebody listens to the suspended run.
+    pub(crate) fn is_parked(&self, run: RunId) -> bool {
+        held(&self.inner.parked).contains_key(&run)
+    }
+
+    /// Listens to a suspended run that must wait longer, for a caller that wants to resume it.
+    pub(crate) fn listen(&self, run: RunId, network: &NetworkOrder) -> Running {
+        let (channel, events) = RunChannel::new();
+        channel.sender.tell(RunEvent::Opened { run });
+        let running = Running::new(run, events, channel.stop.clone());
+        self.park(run, channel, network.clone());
+        running
+    }
+
+    /// Reports that a run was suspended, and keeps its channel as long as its caller listens.
+    pub(crate) fn park(&self, run: RunId, channel: RunChannel, network: NetworkOrder) {
+        let waits_for = self.inner.gate.with_ledger(|ledger| Some(ledger.open_run(run)?.suspended.as_ref()?.waits_for));
+        // Otherwise it was ended at this moment.
+        if let Some(waits_for) = waits_for {
+            channel.sender.tell(RunEvent::Suspended { waits_for });
+            let (here, gone) = oneshot::channel();
+            let orders = Orders { host: self.clone(), run, channel: channel.clone(), gone };
+            held(&self.inner.parked).insert(run, Parked { channel, network, _here: here });
+            tokio::spawn(orders.wait());
+        }
+        self.inner.waits_changed.notify_one();
+    }
+
+    /// Takes the channel of a suspended run whose caller listens.
+    fn unpark(&self, run: RunId) -> Option<Parked> {
+        held(&self.inner.parked).remove(&run)
+    }
+
+    /// Resumes a run that was suspended. Its caller, if one listens, hears of it.
+    ///
+    /// # Errors
+    /// As [`LocalHost::resume`]. A caller that listens hears of the error too.
+    pub async fn wake(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<(), RunError> {
+        let Some(Parked { channel, network, .. }) = self.unpark(run) else {
+            let (channel, _) = RunChannel::new();
+            return self.load_again(run, by, (channel, network.clone())).await.map(begin);
+        };
+        let sender = Arc::clone(&channel.sender);
+        sender.tell(RunEvent::Resumed {});
+        let woken = self.load_again(run, by, (channel, network)).await.map(begin);
+        if let Err(err) = &woken {
+            sender.tell(RunEvent::failed(err));
+        }
+        woken
+    }
+
+    /// Tells the caller of a suspended run that the run was ended.
+    pub(crate) async fn tell_end(&self, run: RunId) {
+        let Some(Parked { channel, .. }) = self.unpark(run) else { return };
+        channel.sender.tell(match self.ended(run).await {
+            Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
+            Ok(None) => RunEvent::failed(&RunError::NoSuchRun(run)),
+            Err(err) => RunEvent::failed(&err),
+        });
+    }
+}
+
+/// Lets a guest begin.
+fn begin(go: oneshot::Sender<()>) {
+    // The receiver is gone if the run ended before its guest began.
+    let _ = go.send(());
+}
+
+/// Waits for orders of the caller of a suspended run.
+struct Orders {
+    host: LocalHost,
+    run: RunId,
+    channel: RunChannel,
+    gone: oneshot::Receiver<()>,
+}
+
+impl Orders {
+    async fn wait(self) {
+        let Self { host, run, channel, gone } = self;
+        let mut stop = channel.stop.subscribe();
+        let order = async { stop.wait_for(Option::is_some).await.ok().and_then(|order| order.clone()) };
+        let order = tokio::select! {
+            biased;
+            // The run was woken or ended.
+            _ = gone => return,
+            order = order => order,
+            () = channel.sender.unheard() => None,
+        };
+        match order {
+            // The run waits for nothing that its caller has. So it continues without one.
+            None | Some(Stopping { means: Means::ClientGone, .. }) => drop(host.unpark(run)),
+            Some(stopping) => {
+                if let Err(err) = host.end(run, stopping).await
+                    && let Some(parked) = host.unpark(run)
+                {
+                    parked.channel.sender.tell(RunEvent::failed(&err));
+                }
+            }
+        }
+    }
+}
