@@ -18,6 +18,9 @@ use crate::tree::leaf_hash;
 use crate::walk::end_of_checkpoint;
 use crate::wire::wide;
 
+/// BOUND: bytes of records that are held until their signature is checked, besides those of one batch.
+const HELD_BYTES_MAX: usize = 1 << 20;
+
 /// An iterator over records in their order. After the last record it returns `None`, and continues when the log has more.
 pub struct Records {
     reader: Reader,
@@ -27,6 +30,8 @@ pub struct Records {
     pub(crate) ready: VecDeque<StoredRecord>,
     /// Records that were read, but are not yet covered by a signature that was checked. They are not returned before that.
     held: VecDeque<StoredRecord>,
+    /// How many bytes the held records have.
+    held_bytes: usize,
     pub(crate) only: Option<RunId>,
     /// The position from which on records are returned.
     began: Position,
@@ -49,6 +54,7 @@ impl Records {
             scanner: None,
             ready: VecDeque::new(),
             held: VecDeque::new(),
+            held_bytes: 0,
             only: None,
             began: from,
             last: None,
@@ -68,7 +74,7 @@ impl Records {
         self.mark.filter(|_| self.ready.is_empty() && self.held.is_empty() && self.reader.damage().is_empty())
     }
 
-    /// Checks the signature over everything that was read so far, so that it can be returned. This happens every few batches, at the end of
+    /// Checks the signature over everything that was read so far, so that it can be returned. This happens every few batches or bytes, at the end of
     /// the log, and after each batch that has a record of the run, if only one run is read.
     ///
     /// # Errors
@@ -79,6 +85,7 @@ impl Records {
             Ok(()) => self.ready.append(&mut self.held),
             Err(_) => self.held.clear(),
         }
+        self.held_bytes = 0;
         checked
     }
 
@@ -87,6 +94,7 @@ impl Records {
         while self.at.index <= index {
             self.ready.clear();
             self.held.clear();
+            self.held_bytes = 0;
             if !self.more()? {
                 break;
             }
@@ -302,13 +310,14 @@ impl Records {
                 let content = batch.content(span);
                 let leaf = Digest::from_bytes(hash.unwrap_or_else(|| leaf_hash(content)));
                 self.follows(&view, at, leaf)?;
+                self.held_bytes += content.len();
                 fresh.push_back(StoredRecord::new(at, content, &view, leaf));
             }
             at.index += 1;
         }
         let is_asked_for = self.only.is_some() && !fresh.is_empty();
         self.held.append(&mut fresh);
-        if is_asked_for || self.proof.as_ref().is_none_or(Proof::is_due) {
+        if is_asked_for || self.held_bytes > HELD_BYTES_MAX || self.proof.as_ref().is_none_or(Proof::is_due) {
             self.prove()?;
         }
         self.at = Position { offset: batch.end(), ..at };

@@ -332,6 +332,24 @@ fn a_signature_is_checked_before_a_long_log_has_been_read_to_its_end() {
 }
 
 #[test]
+fn large_records_are_not_all_held_until_many_batches_were_read() {
+    let held = |bytes: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = open_with(dir.path(), None, Options::default()).unwrap();
+        journal.open_run(run(1)).unwrap();
+        (0..100).for_each(|_| _ = put(&journal, run(1), &"x".repeat(bytes)));
+        journal.close().unwrap();
+        forget_index(dir.path());
+        let mut records = Reader::open(dir.path()).unwrap().proving().records();
+        records.next().unwrap().unwrap();
+        records.ready.len() + 1
+    };
+    assert_eq!(held(10), 64, "the control: as many as batches");
+    let large = held(60_000);
+    assert!((10..30).contains(&large), "{large}");
+}
+
+#[test]
 fn a_record_behind_damage_does_not_take_the_number_of_an_earlier_one() {
     let dir = tempfile::tempdir().unwrap();
     sample(dir.path(), None);
