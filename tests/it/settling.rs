@@ -92,6 +92,39 @@ impl CutOff {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_does_only_once_is_asked_again_with_the_same_key_and_without_a_word() {
+    let server =
+        Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
+    let (url, port) = (server.url(""), server.port());
+    let program = Program::new(&format!(
+        "[agents.guest]\ncomponent = {:?}\n\n[[agents.guest.http]]\nhost = \"127.0.0.1\"\nport = {port}\nscheme = \"http\"\nmethods = \
+         [\"POST\"]\npaths = [\"/**\"]\nidempotency = \"Idempotency-Key\"\n",
+        tests::guests::guest("two_posts").display().to_string()
+    ));
+    let shown = program.run(&["check", "--json"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("repeated with the same key in idempotency-key"), "{shown:?}");
+    let mut child = tokio::process::Command::from(program.command(&[], &["run", "guest", "--trust", "--", &url]));
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    server.until(|counts| counts.heard == 2).await;
+    child.start_kill().unwrap();
+    child.wait().await.unwrap();
+    let rows: Value = serde_json::from_slice(&program.run(&["ps", "--json"]).stdout).unwrap();
+    assert_eq!(rows[0]["state"], "cut-off", "nothing waits for a person: {rows}");
+    let run = rows[0]["run"].as_str().unwrap().to_owned();
+    let resumed = program.run(&["resume", &run]);
+    assert_eq!(resumed.status.code(), Some(0), "{resumed:?}");
+    let keys = |path: &str| {
+        let heard = server.heard().into_iter().filter(|heard| heard.path == path);
+        let key = |head: &str| head.lines().find_map(|line| Some(line.to_ascii_uppercase().strip_prefix("IDEMPOTENCY-KEY: ")?.to_owned()));
+        heard.map(|heard| key(&heard.head)).collect::<Vec<_>>()
+    };
+    let (one, two) = (format!("{run}-1"), format!("{run}-2"));
+    assert_eq!(keys("/one"), [Some(one.clone()), Some(one)]);
+    assert_eq!(keys("/two"), [Some(two.clone()), Some(two)]);
+    assert_eq!(program.run(&["replay", &run]).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_word_settles_one_act_and_each_word_is_kept_as_it_is_said() {
     let cut = CutOff::two_posts().await;
     assert_eq!(cut.unsettled(), [1, 2]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use effects::{EffectProgress, Failure, HttpAnswered, Permit, Trail};
 use net::{BodyReader, NetError, Pool, Response, ResponseLimits, Timeouts, WireRequest};
 use vocabulary::record::MetIn;
-use vocabulary::{Act as Asked, Bounds, Header, HostName, HttpAsk, HttpFault, HttpHead, Limits, Reason};
+use vocabulary::{Act as Asked, Bounds, Header, HostName, HttpAsk, HttpFault, HttpHead, Limits, Reason, idempotency_key};
 
 use crate::response_redactor::{Redacted, ResponseRedactor};
 use crate::rotate;
@@ -94,6 +94,10 @@ impl HttpEffect {
         self.check_lapsed(&permit)?;
         let spec = &self.run_credentials.context().spec;
         let mut request = wire(ask, permit.bounds(), &spec.limits);
+        if let Some(name) = &permit.bounds().idempotency {
+            let value = idempotency_key(permit.run(), permit.op()).into_bytes();
+            request.headers.push(Header { name: name.clone(), value });
+        }
         let covers = |request: &WireRequest| policy::still_covers(&spec.grants, permit.bounds(), &request.method, &request.target);
         let act = ForAct { op: permit.op(), credential: permit.credential(), covers: &covers, steps: &self.steps };
         let injected = self.run_credentials.inject(&act, &mut request).await;

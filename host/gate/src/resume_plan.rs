@@ -151,7 +151,7 @@ fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice
         // The guest was to get the fault that no answer came. It gets it now, and continues as it would have before.
         (RecordedEnd::Answered(AnswerClass::Unknown, Some(fault)), _) => ResumeChoice::Tell(fault),
         (_, Some(true)) => ResumeChoice::Tell(lost),
-        (_, _) if act.ask.repeat() == Repeat::Safe => ResumeChoice::Again,
+        (_, _) if act.repeat == Repeat::Safe => ResumeChoice::Again,
         (RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, _), Some(false)) => ResumeChoice::Again,
         (
             RecordedEnd::Received

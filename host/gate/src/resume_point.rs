@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use effects::Observation;
 use sha2::Sha256;
 use vocabulary::record::{AnswerClass, Object};
-use vocabulary::{Act, Ask, Door, Fault, FileAsk, FileId, FileOpen, OpId, Reason, Stop, Timeline};
+use vocabulary::{Act, Ask, Door, Fault, FileAsk, FileId, FileOpen, OpId, Reason, Repeat, Stop, Timeline};
 
 use crate::alike::{Alike, Several};
 use crate::observed::Aggregate;
@@ -80,6 +80,8 @@ pub struct InFlight {
     pub op: OpId,
     /// The ask, as the guest made it in the rebuild.
     pub ask: Act,
+    /// Whether it may be repeated without asking a person, as the record says.
+    pub repeat: Repeat,
     /// What the record has of its end.
     pub known: RecordedEnd,
     /// What the guest has seen of its answer.

@@ -192,7 +192,10 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
-    let vocabulary::HttpBounds { pins, rate, request_bytes, response_bytes } = &grant.within;
+    let vocabulary::HttpBounds { idempotency, pins, rate, request_bytes, response_bytes } = &grant.within;
+    if let Some(header) = idempotency {
+        line.push_str(&format!(", repeated with the same key in {}", SafeText::new(header, 64)));
+    }
     if !pins.is_empty() {
         line.push_str(&format!(", of the keys {}", list(pins.iter().map(ToString::to_string).collect())));
     }

@@ -77,13 +77,15 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
                 let credential = credential::judge(grants, grant, facts, ask)?;
                 headers::check(&RequestView { grants, facts, credential: credential.as_deref() }, grant, ask)?;
                 meaning::check(ask, credential.is_some())?;
-                let HttpBounds { pins, rate, request_bytes, response_bytes } = grant.within.clone();
+                let HttpBounds { idempotency, pins, rate, request_bytes, response_bytes } = grant.within.clone();
                 if request_bytes.is_some_and(|most| ask.body.len() as u64 > most) {
                     return Err(Reason::OverLimit(Bound::RequestBytes(Rule::Http(n))));
                 }
                 let (addresses, rule) = (grant.addresses.clone(), Rule::Http(n));
                 let until_unix_s = scope::end(grants, grant.until, credential.as_deref());
-                return Ok(Bounds { addresses, credential, pins, rate, response_bytes, rule, until_unix_s });
+                // A request that changes nothing may be repeated in any case.
+                let idempotency = idempotency.filter(|_| !ask.method.is_safe());
+                return Ok(Bounds { addresses, credential, idempotency, pins, rate, response_bytes, rule, until_unix_s });
             }
             Err(miss) => nearest = nearest.max(miss),
         }

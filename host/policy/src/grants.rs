@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use vocabulary::{Grants, HostName, HostPattern, HttpGrant};
+use vocabulary::{Grants, HostName, HostPattern, HttpGrant, Method};
 
 use crate::address::{self, AddressClass};
 use crate::headers;
@@ -60,6 +60,9 @@ pub enum Problem {
     /// No grant can allow the header.
     #[error("the header `{0}` can't be granted: only the host or a proxy may set it, or the host can't check what it does")]
     ClosedHeader(String),
+    /// Every granted method changes nothing, so its requests are repeated without a key.
+    #[error("no method of this grant needs a key: requests that change nothing are repeated in any case")]
+    NothingToRepeat,
     /// No connection can go to the address that is the host.
     #[error("this address can't be the target of a connection")]
     NoPeerHost,
@@ -97,6 +100,12 @@ fn check_http(grant: &HttpGrant, report: &mut impl FnMut(&'static str, Problem))
     }
     for name in grant.headers.iter().filter(|name| headers::is_closed(name)) {
         report("headers", Problem::ClosedHeader(name.clone()));
+    }
+    if let Some(name) = grant.within.idempotency.as_ref().filter(|name| !headers::may_hold_a_key(name)) {
+        report("idempotency", Problem::ClosedHeader(name.clone()));
+    }
+    if grant.within.idempotency.is_some() && grant.methods.iter().all(Method::is_safe) {
+        report("idempotency", Problem::NothingToRepeat);
     }
     check_place(&grant.host, &grant.addresses, report);
 }

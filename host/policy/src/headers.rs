@@ -25,6 +25,10 @@ pub(crate) fn check(asking: &RequestView<'_>, grant: &HttpGrant, ask: &HttpAsk) 
         let is_named = || grant.headers.iter().any(|named| named.eq_ignore_ascii_case(name));
         let not_named = || Reason::HeaderNotGranted(SafeText::new(name, QUOTED_BYTES_MAX));
         let before = ask.headers.get(..n).unwrap_or_default();
+        // The host sets it, so that each attempt has the same key.
+        if grant.within.idempotency.as_ref().is_some_and(|own| names::folded(own) == names::folded(name)) {
+            return Err(not_yours(name));
+        }
         match names::kind(name) {
             NameKind::Closed if name.eq_ignore_ascii_case("content-length") => check_length(header, before, ask)?,
             NameKind::Closed => return Err(not_yours(name)),
@@ -52,6 +56,11 @@ pub(crate) fn check(asking: &RequestView<'_>, grant: &HttpGrant, ask: &HttpAsk) 
 /// Whether no grant can allow a header of this name.
 pub(crate) fn is_closed(name: &str) -> bool {
     names::kind(name) == NameKind::Closed
+}
+
+/// Whether a header of this name may hold an idempotency key: it says nothing of who asks, what is asked or where the request goes.
+pub(crate) fn may_hold_a_key(name: &str) -> bool {
+    !names::is_list(name) && matches!(names::kind(name), NameKind::Ordinary | NameKind::Other)
 }
 
 /// Whether the guest has set a header that servers may take for this one.

@@ -377,11 +377,51 @@ fn own_listeners_are_never_reached_in_whatever_form() {
 }
 
 #[test]
+fn the_idempotency_key_belongs_to_the_host_and_goes_with_what_changes_something() {
+    let mut keyed = grant(Scheme::Https, "good.com", None);
+    keyed.methods = ["GET", "POST"].map(|method| Method::new(method).unwrap()).to_vec();
+    keyed.within.idempotency = Some("idempotency-key".to_owned());
+    let grants = Grants { http: vec![keyed.clone()], ..Grants::default() };
+    let post = http_post("good.com", "/");
+    let of = |ask: HttpAsk| match decide(&grants, &NOW, &Ask::Http(ask)) {
+        Decision::Permit(bounds) => Ok(bounds.idempotency),
+        Decision::Refuse(reason) => Err(reason.code()),
+        Decision::Hold(_) => Err("hold"),
+    };
+    assert_eq!(of(post.clone()), Ok(Some("idempotency-key".to_owned())));
+    assert_eq!(of(HttpAsk { method: Method::new("GET").unwrap(), ..post.clone() }), Ok(None));
+    for (name, expected) in [
+        ("Idempotency-Key", Err("header-not-yours")),
+        ("idempotency_key", Err("header-not-yours")),
+        ("x-idempotency-key", Ok(Some("idempotency-key".to_owned()))),
+    ] {
+        let headers = vec![Header { name: name.to_owned(), value: b"mine".to_vec() }];
+        assert_eq!(of(HttpAsk { headers, ..post.clone() }), expected, "{name}");
+    }
+    let problems = |change: &dyn Fn(&mut HttpGrant)| {
+        let mut changed = keyed.clone();
+        change(&mut changed);
+        crate::grants::problems(&changed).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert!(problems(&|_| {}).is_empty(), "the control");
+    for name in ["authorization", "host", "cookie", "x-http-method-override", "content-length", "x-forwarded-user", "accept"] {
+        assert_eq!(problems(&|grant| grant.within.idempotency = Some(name.to_owned())), ["idempotency"], "{name}");
+    }
+    assert_eq!(problems(&|grant| grant.methods.truncate(1)), ["idempotency"], "it only reads");
+}
+
+#[test]
 fn a_body_beyond_what_its_grant_takes_is_refused_and_what_else_bounds_it_goes_along() {
     let mut narrow = grant(Scheme::Https, "good.com", None);
     narrow.methods = vec![Method::new("POST").unwrap()];
     let pins = vec![vocabulary::Digest::of(b"key")];
-    narrow.within = HttpBounds { pins: pins.clone(), rate: Some("5/s".parse().unwrap()), request_bytes: Some(4), response_bytes: Some(9) };
+    narrow.within = HttpBounds {
+        pins: pins.clone(),
+        rate: Some("5/s".parse().unwrap()),
+        request_bytes: Some(4),
+        response_bytes: Some(9),
+        ..HttpBounds::default()
+    };
     let grants = Grants { http: vec![narrow], ..Grants::default() };
     let with = |body: &'static [u8]| decide(&grants, &NOW, &Ask::Http(HttpAsk { body: body.into(), ..http_post("good.com", "/") }));
     let rule = Rule::Http(0);

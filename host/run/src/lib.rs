@@ -27,6 +27,7 @@ mod rebuild;
 mod report;
 mod restored;
 mod revoke;
+mod run_channel;
 mod run_task;
 mod running;
 mod say_trust;

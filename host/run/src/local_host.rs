@@ -18,9 +18,9 @@ use crate::component_cache::ComponentCache;
 use crate::err::{RunError, chain};
 use crate::forms::FORMS;
 use crate::order::NetworkOrder;
-use crate::parked::Parked;
 use crate::place::{HomePlace, HostOptions, held, private};
 use crate::report::BrokenRecord;
+use crate::run_channel::Parked;
 use crate::running::order_end;
 
 /// The host in this process, which holds a home. Cheap to clone.

@@ -6,38 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gate::{ClockMark, Suspended};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use vocabulary::{Means, Principal, RunId, Stopping};
 
 use crate::err::RunError;
-use crate::event::{self, EventSender, Events, RunEvent};
+use crate::event::RunEvent;
 use crate::local_host::LocalHost;
 use crate::order::NetworkOrder;
 use crate::place::held;
+use crate::run_channel::{Parked, RunChannel};
 use crate::running::Running;
-
-/// The host's ends of the channel between a run and its caller.
-#[derive(Clone)]
-pub(crate) struct RunChannel {
-    pub(crate) sender: Arc<EventSender>,
-    pub(crate) stop: watch::Sender<Option<Stopping>>,
-}
-
-impl RunChannel {
-    pub(crate) fn new() -> (Self, Events) {
-        let (sender, events) = event::channel();
-        (Self { sender: Arc::new(sender), stop: watch::channel(None).0 }, events)
-    }
-}
-
-/// A suspended run whose caller still listens.
-pub(crate) struct Parked {
-    channel: RunChannel,
-    /// The name servers and certificates that it is resumed with.
-    network: NetworkOrder,
-    /// Is dropped with this value, which ends the task that waits for orders.
-    _here: oneshot::Sender<()>,
-}
 
 /// A run that was suspended, with what it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

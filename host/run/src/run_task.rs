@@ -18,9 +18,9 @@ use crate::guest_start::{engine_ref, start_of, world_back};
 use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::{NetworkOrder, RunOrder};
-use crate::parked::RunChannel;
 use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
+use crate::run_channel::RunChannel;
 use crate::running::Running;
 
 /// The run's entry among the active runs. It is removed when the run's task ends, in whatever way.

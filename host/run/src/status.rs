@@ -21,6 +21,9 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Its active runs, the oldest first.
     pub runs: Vec<RunStatus>,
+    /// How many runs are suspended.
+    #[serde(default)]
+    pub suspended: u64,
     /// How the record keeps up.
     pub record: RecordStatus,
     /// How the disk of the home answers.
@@ -100,6 +103,7 @@ impl LocalHost {
             forms: spoken_forms(),
             uptime_ms: u64::try_from(inner.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             runs: self.runs(),
+            suspended: u64::try_from(self.waiting().len()).unwrap_or(u64::MAX),
             record: RecordStatus {
                 size: inner.journal.size(),
                 queued_batches: queued.batches,

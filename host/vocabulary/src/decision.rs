@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Digest;
+use crate::ids::{Digest, OpId, RunId};
 use crate::limits::Limit;
 use crate::rule::{RateOf, Rule};
 use crate::scope::Rate;
@@ -36,6 +36,9 @@ pub struct Bounds {
     /// The name of the credential that is sent with the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// The header in which the server honours an idempotency key, which the host sets ([`idempotency_key`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<String>,
     /// Public keys of which the server must have one. If empty, it may have any key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Digest>,
@@ -50,6 +53,11 @@ pub struct Bounds {
     /// The time by which the effect must begin, in seconds since 1970: the earliest end among the grants. `None` if no grant ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_s: Option<u64>,
+}
+
+/// The idempotency key of an act: `RUN-OP`. It is the same for each attempt, and no other act has it.
+pub fn idempotency_key(run: RunId, op: OpId) -> String {
+    format!("{run}-{}", op.0)
 }
 
 /// The reason for a refusal, for the operator's record. The guest only sees the plain refusal of the interface.

@@ -101,6 +101,10 @@ pub struct HttpGrant {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpBounds {
+    /// The header, in lower case, in which the server honours an idempotency key: it does the same request with the same key only once. The
+    /// host sets it, and repeats a request whose outcome is unknown without asking a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<String>,
     /// SHA-256 digests of the subject public key info of certificates. The server's key must be one of them, in addition to what TLS itself
     /// requires.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -87,7 +87,7 @@ pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
 };
 pub use date::Date;
-pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason};
+pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason, idempotency_key};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;

@@ -91,13 +91,13 @@ fn print(status: Option<&Status>) -> Result<(), OutError> {
 }
 
 fn lines(status: &Status) -> Vec<String> {
-    let Status { pid, version, forms, uptime_ms, runs, record, disk, machine } = status;
+    let Status { pid, version, forms, uptime_ms, runs, suspended, record, disk, machine } = status;
     let ms = |us: u64| format!("{}.{} ms", words::count(us / 1000), us % 1000 / 100);
     let of = machine.descriptors_max.map_or_else(String::new, |max| format!(" of {}", words::count(max)));
     let mut lines = vec![
         format!("process {pid} holds the home for {}", words::seconds(*uptime_ms)),
         format!("program      bailiwick {}, {}", words::safe(version), words::safe(forms)),
-        format!("runs         {}", words::count(runs.len() as u64)),
+        format!("runs         {} in memory, {} suspended", words::count(runs.len() as u64), words::count(*suspended)),
         format!(
             "record       {}; {} with {} wait to be written",
             words::many(record.size, "record", "records"),
@@ -131,6 +131,7 @@ mod tests {
             forms: "home 1".to_owned(),
             uptime_ms: 90_000,
             runs: Vec::new(),
+            suspended: 3,
             record: RecordStatus { size: 1, queued_batches: 2, queued_bytes: 3000, broken: broken.map(str::to_owned) },
             disk: DiskStatus { waiting_ms, batches: 5, p50_us: 450, p99_us: 3100, max_us: 12_345_678 },
             machine: MachineStatus { memory_bytes: 84_200_000, descriptors: 31, descriptors_max: Some(65_536), threads: 14 },

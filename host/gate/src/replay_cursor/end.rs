@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vocabulary::{Divergence, Fault, FileId, FileOpen, OpId, Outcome, Stop};
+use vocabulary::{Divergence, Fault, FileId, FileOpen, OpId, Outcome, Repeat, Stop};
 
 use super::{ReplayCursor, stars};
 use crate::resume_point::{GateState, InFlight, RecordedEnd, ResumePoint};
@@ -35,10 +35,12 @@ impl ReplayCursor {
     /// Everything that the live world must know to continue.
     pub(crate) fn resume_at(&mut self, ended: bool) -> ResumePoint {
         let known = &self.recorded.known;
+        let repeats: BTreeMap<u64, Repeat> = self.recorded.asks.iter().map(|asked| (asked.op, asked.repeat)).collect();
         let in_flight = std::mem::take(&mut self.ops).into_iter().map(|(op, state)| {
             // An act without a record was refused and only counted.
             let known = known.get(&op).copied().unwrap_or(RecordedEnd::Refused(Fault::denied(state.ask.kind())));
-            InFlight { op: OpId(op), ask: state.ask, known, seen: state.seen, abandoned: state.abandoned }
+            let repeat = repeats.get(&op).copied().unwrap_or_else(|| state.ask.repeat());
+            InFlight { op: OpId(op), ask: state.ask, repeat, known, seen: state.seen, abandoned: state.abandoned }
         });
         let in_flight = in_flight.collect();
         let files = self.files();

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use permit::PermitParts;
 use policy::DecidedAct;
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
-use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, Fault, HttpAsk, Limit, OpId, RateOf, Reason, Stop};
+use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, Fault, HttpAsk, Limit, OpId, RateOf, Reason, Repeat, Stop};
 
 use super::flush::PAYLOAD_RECORD_BYTES;
 use super::held::{Attempt, with_payloads};
@@ -56,7 +56,8 @@ impl LockedRun<'_> {
             kind: RecordKind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
-            repeat: act.repeat(),
+            // A server that honours the key does the request once, however often it arrives.
+            repeat: if bounds.idempotency.is_some() { Repeat::Safe } else { act.repeat() },
             spent_ms: self.spent_ms(),
             v: VERSION,
         };

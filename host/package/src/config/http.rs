@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "credential",
     "headers",
     "host",
+    "idempotency",
     "methods",
     "paths",
     "pins",
@@ -66,6 +67,7 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
 fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
     let pins = table.get("pins").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
     Ok(HttpBounds {
+        idempotency: table.get("idempotency").map(|value| header(&value)).transpose()?,
         pins: pins.iter().map(pin).collect::<Result<_, _>>().map(set)?,
         rate: table.get("rate").map(|value| value.parse()).transpose()?,
         request_bytes: table.get("request-bytes").map(|value| bytes(&value, Limit::RequestBytes)).transpose()?,
