@@ -80,7 +80,6 @@ pub(crate) async fn attend(
     if let HostHandle::Here(session, _) = &host {
         say_lacking(session.local().lacking());
     }
-    host.wake_runs().await;
     let mut attended =
         Attended { agent, detach: showing.detach, going: Vec::new(), screen: Screen::new(), told_to_end: None, disk_is_told: false };
     let (ends, failed, haste) = attended.all(&mut host, beginnings, signals).await;
@@ -140,6 +139,8 @@ impl Attended<'_> {
         signals: &mut Signals,
     ) -> (Vec<AttendedEnd>, Option<CliError>, Haste) {
         let begun = self.begin(host, beginnings, signals).await;
+        // After its own runs have begun: one of them may be a run that is due.
+        host.wake_runs(crate::leave::not_resumed).await;
         if let Err(err) = &begun {
             self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
         }
@@ -199,7 +200,7 @@ impl Attended<'_> {
                 Ok(AttendedEnd::Waits(WaitingDocument { run, agent: self.agent.to_owned(), waits_for }))
             }
             Some(RunEvent::Suspended { waits_for }) => {
-                return self.screen.line(&format!("run {run} {}, out of memory; {} stops it", words::waits(&waits_for), Means::CtrlC));
+                return self.screen.line(&format!("run {run} {}; {} stops it", words::waits(&waits_for), Means::CtrlC));
             }
             Some(RunEvent::Resumed {}) => return self.screen.line(&format!("run {run} continues")),
             Some(RunEvent::Closed { report }) => Ok(AttendedEnd::Report(report)),
@@ -238,7 +239,10 @@ impl Attended<'_> {
         self.screen.line(&format!("the process that held the home is gone; continuing run {run}"));
         let again = async {
             host.find_again(&place::host_options()).await?;
-            host.continue_run(run, &going.as_begun).await.map(Running::gone_ahead)
+            let running = host.continue_run(run, &going.as_begun).await.map(Running::gone_ahead);
+            // This process may be the host now.
+            host.wake_runs(crate::leave::not_resumed).await;
+            running
         };
         let taken = tokio::select! {
             taken = again => taken,
@@ -339,7 +343,7 @@ fn show(ends: Vec<AttendedEnd>, showing: &Showing) -> Result<u8, CliError> {
         }
         let (run, waits_for) = (waiting.run, words::waits(&waiting.waits_for));
         out::words(&format!(
-            "run {run} {waits_for}, out of memory\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"
+            "run {run} {waits_for}\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"
         ));
     }
     if reports.is_empty() {

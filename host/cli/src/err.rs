@@ -86,12 +86,13 @@ pub(crate) enum CliError {
     NotPruned { means: vocabulary::Means },
     #[error("run `{run}` was cut off: {why}")]
     CutOff { run: RunId, why: String, exit: u8 },
-    #[error("run `{0}` was cut off, so it does not wait")]
+    #[error("run `{0}` was cut off: nothing continues it, so its end would never come")]
     WasCutOff(RunId),
     #[error("another process{} holds the home `{}`", pid.map_or_else(String::new, |pid| format!(" ({pid})")), safe(&home.to_string_lossy()))]
     HeldByOther { pid: Option<u32>, home: PathBuf },
-    #[error("could not tell the service manager about this process")]
+    #[error("could not send `{state}` to the service manager, whose socket `NOTIFY_SOCKET` names")]
     Manager {
+        state: &'static str,
         #[source]
         cause: io::Error,
     },

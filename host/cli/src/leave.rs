@@ -4,14 +4,19 @@ use run::{ANSWERS_MAX, LocalHost};
 use vocabulary::{Means, RunId, SafeText};
 
 use crate::err::CliError;
-use crate::out;
 use crate::signals::Signals;
+use crate::{out, words};
 use service::HostHandle;
+
+/// Reports a suspended run that can't be resumed.
+pub(crate) fn not_resumed(run: RunId, why: &str) {
+    out::words(&format!("run {run} was to continue and can't: {}; `bailiwick ps` shows it", words::safe(why)));
+}
 
 /// Leaves the home. A host waits for the runs of other processes and says so. On a signal it hands them over to their clients.
 pub(crate) async fn leave(mut host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     // Runs that wait for nothing any more are resumed by whichever command holds the home, after its own work.
-    host.wake_runs().await;
+    host.wake_runs(not_resumed).await;
     let local = match &host {
         HostHandle::Here(session, _) => session.local().clone(),
         HostHandle::There(_) => return Ok(()),
@@ -19,7 +24,7 @@ pub(crate) async fn leave(mut host: HostHandle, signals: &mut Signals) -> Result
     let others = local.going();
     if !others.is_empty() {
         out::words(&format!(
-            "staying until runs of other processes have ended: {}; {} hands them over to those processes",
+            "staying until runs of other processes have ended or are suspended: {}; {} leaves them to the commands that attend them",
             named(&others),
             Means::CtrlC
         ));
@@ -36,7 +41,7 @@ pub(crate) async fn hand_over(local: &LocalHost, signals: &mut Signals) -> Resul
     let going = local.going();
     if !going.is_empty() {
         out::words(&format!(
-            "handing {} over to the processes that started them, when open requests are answered, after {} s at the latest",
+            "leaving {} to the commands that attend them, when open requests are answered, after {} s at the latest",
             named(&going),
             ANSWERS_MAX.as_secs()
         ));

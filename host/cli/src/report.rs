@@ -95,15 +95,15 @@ fn head(report: &RunReport) -> String {
     let refused = if refused == 0 { String::new() } else { format!(", {}", many(refused, "refusal", "refusals")) };
     // A component without a manifest has no version.
     let version = if agent.version.as_str() == "-" { String::new() } else { format!(" {}", agent.version) };
+    let waited = if report.waited_ms == 0 { String::new() } else { format!(" ({} suspended)", seconds(report.waited_ms)) };
     format!(
-        "{}{version}  {}   run {}   by {}   {}{refused}, {} ({} waiting for people)",
+        "{}{version}  {}   run {}   by {}   {}{refused}, {}{waited}",
         agent.name,
         digest(&agent.digest),
         report.run,
         report.by,
         outcome::word(&report.outcome),
         seconds(report.active_ms),
-        seconds(report.waited_ms),
     )
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn clock_changed(change: &ClockChanged) -> String {
 /// What a suspended run waits for.
 pub(crate) fn waits(waits_for: &WaitsFor) -> String {
     let WaitsFor::Time { until } = waits_for;
-    format!("waits until {}", utc(*until))
+    format!("is suspended until {} UTC", utc(*until))
 }
 
 /// A moment in milliseconds since 1970, from `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or a time before now: `90s`, `15m`, `2h`, `3d`.

@@ -1,5 +1,6 @@
 //! The gate of a home, which exists once: opens and resumes runs, and keeps the ledger.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::watch;
@@ -41,6 +42,8 @@ pub struct Resuming {
     pub spent: Spent,
     /// Where its own clock continues.
     pub clock: ClockState,
+    /// Whether the host resumes it and no caller attends it.
+    pub unattended: bool,
 }
 
 impl Resuming {
@@ -52,6 +55,7 @@ impl Resuming {
             recorded_bytes: recorded.recorded_bytes(),
             spent: recorded.spent(),
             clock: recorded.clock().clone(),
+            unattended: false,
         }
     }
 }
@@ -118,6 +122,7 @@ impl Gate {
             by: resuming.by.clone(),
             kind: RecordKind::RunResumed,
             spent_ms: resuming.spent.ms(),
+            unattended: resuming.unattended,
             uptime: self.clock.uptime(),
             v: VERSION,
             waited_ms,
@@ -137,11 +142,12 @@ impl Gate {
         let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = header.placeholders();
-        let (began_ns, ended) = (clock.mono_ns(), watch::Sender::default());
+        let (began_ns, rebuilt, ended) = (AtomicU64::new(clock.mono_ns()), watch::Sender::new(false), watch::Sender::default());
         let span = tracing::info_span!("run", run = %header.run, agent = %header.spec.agent.name);
         span.in_scope(|| tracing::info!(resumed = spent.ms() > 0, "opened"));
         RunGate::new(RunShared {
             began_ns,
+            rebuilt,
             spent,
             clock_ms,
             book,

@@ -94,9 +94,15 @@ pub struct OpenRun {
     pub spent: Spent,
     /// The largest number of an operation so far.
     pub last_op: u64,
-    /// How it was suspended, if it was, and was not resumed since.
+    /// Its present suspension; `None` if it is not suspended.
     #[serde(default)]
     pub suspended: Option<Suspended>,
+    /// Whether it was resumed and no caller attends it.
+    #[serde(default)]
+    pub unattended: bool,
+    /// How often it was resumed since it was opened or suspended.
+    #[serde(default)]
+    pub resumed: u32,
 }
 
 /// A record at a place where the gate would never have written it.
@@ -250,6 +256,8 @@ impl Ledger {
                     spent: Spent::default(),
                     last_op: 0,
                     suspended: None,
+                    unattended: false,
+                    resumed: 0,
                 };
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
@@ -313,6 +321,17 @@ fn needs_memory(record: &Record) -> bool {
             | Record::HostAsked(_)
             | Record::RunSuspended(_)
     )
+}
+
+/// BOUND: how often a run that nobody attends is resumed without being suspended again. The run itself may be what ends its hosts.
+const RESUMED_MAX: u32 = 5;
+
+impl OpenRun {
+    /// Whether the run was cut off while no caller attended it, and can be resumed without a person's decision.
+    pub fn is_left(&self) -> bool {
+        let can_continue = self.durable && self.kept && !self.restored && self.unsettled().is_empty();
+        self.unattended && self.suspended.is_none() && can_continue && self.resumed < RESUMED_MAX
+    }
 }
 
 enum Goes {
@@ -399,8 +418,13 @@ impl OpenRun {
                     return Err(OrderFaultKind::SuspendedWhilePending);
                 }
                 self.suspended = Some(Suspended::of(suspended));
+                self.resumed = 0;
             }
-            Record::RunResumed(_) => self.suspended = None,
+            Record::RunResumed(resumed) => {
+                self.suspended = None;
+                self.unattended = resumed.unattended;
+                self.resumed = self.resumed.saturating_add(1);
+            }
             Record::Said(_) | Record::LeaseIssued(_) | Record::LeaseRevoked(_) | Record::LeaseProbed(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)

@@ -9,6 +9,7 @@ mod leases;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,8 +48,11 @@ pub struct RunGate(Arc<RunShared>);
 type Stars = Box<dyn Fn(&SafeText) -> SafeText + Send + Sync>;
 
 pub(crate) struct RunShared {
-    /// When this process opened or resumed the run, by the steady clock, which can't be set.
-    pub(crate) began_ns: u64,
+    /// When this process opened the run, or when the rebuild of a resumed run came to the end of its record, by the steady clock, which can't
+    /// be set.
+    pub(crate) began_ns: AtomicU64,
+    /// Whether the rebuild of a resumed run has come to the end of its record.
+    pub(crate) rebuilt: watch::Sender<bool>,
     /// For how long the run had been active by then.
     pub(crate) spent: Spent,
     /// The least time that the run's own clock shows, in milliseconds.
@@ -325,6 +329,17 @@ impl RunGate {
         held.suspend(clock_ms, wait)?;
         held.inner.closed.get_or_insert(Stop::Suspended);
         Ok(true)
+    }
+
+    /// Becomes true when the rebuild of a resumed run has come to the end of its record.
+    pub fn rebuilt(&self) -> watch::Receiver<bool> {
+        self.0.rebuilt.subscribe()
+    }
+
+    /// The rebuild has come to the end of the record: from now on the run is active.
+    pub(crate) fn is_rebuilt(&self) {
+        self.0.began_ns.store(self.0.clock.mono_ns(), Ordering::Relaxed);
+        self.0.rebuilt.send_replace(true);
     }
 
     /// The least time that the run's own clock shows, in nanoseconds.

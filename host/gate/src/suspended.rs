@@ -1,14 +1,14 @@
 //! Runs that were unloaded from memory while they wait, and what that does to their clocks.
 //!
 //! A run has two times. Its active time, which `active-timeout` bounds, stands still while it is suspended. Its own clock, which the agent
-//! reads, counts on if the run waits for a time: an agent that sleeps for a day sees a day pass.
+//! reads, continues if the run waits for a time: an agent that sleeps for a day sees a day pass.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Record, RunSuspended, WaitsFor};
 
 use crate::clock::ClockMark;
 
-/// A run that was suspended and was not resumed since.
+/// The suspension of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspended {
     /// When it was suspended.
@@ -27,7 +27,8 @@ impl Suspended {
 
     /// For how long it has been suspended, in milliseconds.
     ///
-    /// As long as the machine was not restarted, its uptime tells. So setting the clock neither shortens nor extends a wait.
+    /// As long as the machine was not restarted, its uptime says how much time has passed. So setting the clock neither shortens nor extends a
+    /// wait.
     pub fn waited_ms(&self, now: &ClockMark) -> u64 {
         self.mark.expected(&now.uptime).unwrap_or(now.at).saturating_sub(self.mark.at)
     }
@@ -42,9 +43,9 @@ impl Suspended {
 /// Where a run's own clock continues when the run is resumed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClockState {
-    /// The least time that it shows, in milliseconds.
+    /// It never shows less than this, in milliseconds.
     pub floor_ms: u64,
-    /// How the run was suspended, if it was, and was not resumed since.
+    /// The present suspension; `None` if the run is not suspended.
     pub suspended: Option<Suspended>,
 }
 

@@ -113,8 +113,8 @@ pub enum RunError {
     /// A value of a credential would be sent to a place that its owner does not allow.
     #[error("{0}")]
     Destination(policy::destination::OutsideError),
-    /// The run is running already.
-    #[error("run `{0}` is already active; `bailiwick logs {0} -f` follows it")]
+    /// The run is active, or it is suspended and another caller listens to it.
+    #[error("another command attends run `{0}`: `bailiwick logs {0} -f` follows it, `bailiwick wait {0}` waits for its end")]
     Running(RunId),
     /// Another command is about to resume the run, to settle something in it, or to end it.
     #[error("another command is resuming, settling or ending run `{0}` right now; run the command again")]

@@ -29,6 +29,7 @@ pub(crate) fn start_of(header: &RunHeader) -> Start {
         input: Bytes::from(header.input.clone()),
         limits: spec.limits.clone(),
         mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+        rebuilt: None,
         spent: Duration::ZERO,
     }
 }

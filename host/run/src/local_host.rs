@@ -201,18 +201,31 @@ impl LocalHost {
         self.inner.journal.disk_wait().map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
     }
 
-    /// As [`LocalHost::idle`]; from then on no new run or client is admitted.
+    /// Returns when no run is in memory, and the only clients are those that listen to suspended runs. From then on no new run or client is
+    /// admitted. These clients find another host.
     pub async fn empty(&self) {
+        let mut attendance = self.inner.attendance.subscribe();
         loop {
-            self.idle().await;
             let closed = self.inner.attendance.send_if_modified(|attendance| {
-                attendance.is_closed = attendance.count == 0;
+                attendance.is_closed = attendance.count <= self.listening();
                 attendance.is_closed
             });
             if closed {
                 return;
             }
+            // The sender lives as long as this host.
+            let _ = attendance.changed().await;
         }
+    }
+
+    /// How many callers listen to suspended runs.
+    fn listening(&self) -> usize {
+        held(&self.inner.parked).len()
+    }
+
+    /// Checks again whether the host may leave the home, because a caller began to listen to a suspended run.
+    pub(crate) fn listens(&self) {
+        self.inner.attendance.send_modify(|_| {});
     }
 
     /// Leaves the home in order: writes a snapshot, so that the next opening reads no record twice.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::{ClockMark, Suspended};
+use gate::{ClockMark, OpenRun, Suspended};
 use tokio::sync::oneshot;
 use vocabulary::{Means, Principal, RunId, Stopping};
 
@@ -14,10 +14,10 @@ use crate::event::RunEvent;
 use crate::local_host::LocalHost;
 use crate::order::NetworkOrder;
 use crate::place::held;
-use crate::run_channel::{Parked, RunChannel};
+use crate::run_channel::{Parked, Resumer, RunChannel};
 use crate::running::Running;
 
-/// A run that was suspended, with what it waits for.
+/// A run that the host is to resume, and how long it still has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingRun {
     /// The run.
@@ -27,13 +27,15 @@ pub struct WaitingRun {
 }
 
 impl LocalHost {
-    /// The runs that are suspended and not about to be resumed, those first that can continue first.
+    /// The runs that the host is to resume: those that are suspended, and those that were cut off while nobody attended them. The shortest
+    /// remaining wait comes first.
     pub fn waiting(&self) -> Vec<WaitingRun> {
         let now = ClockMark::of(&*self.inner.clock);
         let left = |suspended: &Suspended| Duration::from_millis(suspended.left_ms(&now));
         let mut waiting: Vec<WaitingRun> = self.inner.gate.with_ledger(|ledger| {
             let open = ledger.open_runs().filter(|(_, open)| !open.restored);
-            open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open.suspended.as_ref()?) })).collect()
+            let left = |open: &OpenRun| open.suspended.as_ref().map(left).or_else(|| open.is_left().then_some(Duration::ZERO));
+            open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open)? })).collect()
         });
         waiting.retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains(&waiting.run));
         waiting.sort_by_key(|waiting| waiting.left);
@@ -49,7 +51,7 @@ impl LocalHost {
     pub(crate) fn must_wait(&self, run: RunId) -> bool {
         let now = ClockMark::of(&*self.inner.clock);
         self.inner.gate.with_ledger(|ledger| {
-            ledger.open_run(run).and_then(|open| open.suspended.as_ref()).is_some_and(|suspended| suspended.left_ms(&now) > 0)
+            ledger.open_run(run).filter(|open| !open.restored).and_then(|open| open.suspended.as_ref()).is_some_and(|suspended| suspended.left_ms(&now) > 0)
         })
     }
 
@@ -70,13 +72,14 @@ impl LocalHost {
     /// Reports that a run was suspended, and keeps its channel as long as its caller listens.
     pub(crate) fn park(&self, run: RunId, channel: RunChannel, network: NetworkOrder) {
         let waits_for = self.inner.gate.with_ledger(|ledger| Some(ledger.open_run(run)?.suspended.as_ref()?.waits_for));
-        // Otherwise it was ended at this moment.
+        // If there is nothing, somebody has just ended the run.
         if let Some(waits_for) = waits_for {
             channel.sender.tell(RunEvent::Suspended { waits_for });
             let (here, gone) = oneshot::channel();
             let orders = Orders { host: self.clone(), run, channel: channel.clone(), gone };
             held(&self.inner.parked).insert(run, Parked { channel, network, _here: here });
             tokio::spawn(orders.wait());
+            self.listens();
         }
         self.inner.waits_changed.notify_one();
     }
@@ -93,11 +96,11 @@ impl LocalHost {
     pub async fn wake(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<(), RunError> {
         let Some(Parked { channel, network, .. }) = self.unpark(run) else {
             let (channel, _) = RunChannel::new();
-            return self.load_again(run, by, (channel, network.clone())).await.map(begin);
+            return self.load_again(run, Resumer { by, unattended: true }, (channel, network.clone())).await.map(begin);
         };
         let sender = Arc::clone(&channel.sender);
         sender.tell(RunEvent::Resumed {});
-        let woken = self.load_again(run, by, (channel, network)).await.map(begin);
+        let woken = self.load_again(run, Resumer { by, unattended: false }, (channel, network)).await.map(begin);
         if let Err(err) = &woken {
             sender.tell(RunEvent::failed(err));
         }
@@ -142,7 +145,7 @@ impl Orders {
             () = channel.sender.unheard() => None,
         };
         match order {
-            // The run waits for nothing that its caller has. So it continues without one.
+            // The run needs nothing of its caller, so it stays suspended and is resumed without a caller.
             None | Some(Stopping { means: Means::ClientGone, .. }) => drop(host.unpark(run)),
             Some(stopping) => {
                 if let Err(err) = host.end(run, stopping).await

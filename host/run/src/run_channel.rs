@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
-use vocabulary::Stopping;
+use vocabulary::{Principal, Stopping};
 
 use crate::event::{self, EventSender, Events};
 use crate::order::NetworkOrder;
@@ -29,4 +29,10 @@ pub(crate) struct Parked {
     pub(crate) network: NetworkOrder,
     /// Is dropped with this value, which ends the task that waits for orders.
     pub(crate) _here: oneshot::Sender<()>,
+}
+
+/// Who resumes a run, and whether a caller attends it.
+pub(crate) struct Resumer {
+    pub(crate) by: Principal,
+    pub(crate) unattended: bool,
 }

@@ -20,7 +20,7 @@ use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::{NetworkOrder, RunOrder};
 use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
-use crate::run_channel::RunChannel;
+use crate::run_channel::{Resumer, RunChannel};
 use crate::running::Running;
 
 /// The run's entry among the active runs. It is removed when the run's task ends, in whatever way.
@@ -53,7 +53,7 @@ struct Parts {
     network: NetworkOrder,
 }
 
-/// Why a run is in memory no longer.
+/// Why a run is no longer in memory.
 enum Unloaded {
     /// It has ended.
     Closed(Box<RunReport>),
@@ -152,7 +152,7 @@ impl LocalHost {
         let (channel, events) = RunChannel::new();
         let stop = channel.stop.clone();
         channel.sender.tell(RunEvent::Opened { run });
-        let go = self.load_again(run, by, (channel, network.clone())).await?;
+        let go = self.load_again(run, Resumer { by, unattended: false }, (channel, network.clone())).await?;
         Ok(Running::new(run, events, stop).waiting(go))
     }
 
@@ -163,7 +163,7 @@ impl LocalHost {
     pub(crate) async fn load_again(
         &self,
         run: RunId,
-        by: Principal,
+        Resumer { by, unattended }: Resumer,
         (channel, network): (RunChannel, NetworkOrder),
     ) -> Result<oneshot::Sender<()>, RunError> {
         let _taken = self.take_cut_off(run)?;
@@ -185,7 +185,8 @@ impl LocalHost {
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let begun = Begun::Before(Duration::from_millis(recorded.spent().ms()));
         let watcher = Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>;
-        let resumed = self.inner.gate.resume_run(header, &Resuming::of(&recorded, by), watcher);
+        let resuming = Resuming { unattended, ..Resuming::of(&recorded, by) };
+        let resumed = self.inner.gate.resume_run(header, &resuming, watcher);
         let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
         let live = self.live_world(&gate, mounts, opened);
         let world = RunWorld::resume(recorded, live).map_err(load)?;
@@ -305,7 +306,8 @@ impl RunTask {
             }
         };
         let spent = if let Begun::Before(spent) = self.begun { spent } else { Duration::ZERO };
-        let start = Start { spent, ..start_of(&header) };
+        let rebuilt = matches!(self.begun, Begun::Before(_)).then(|| self.gate.rebuilt());
+        let start = Start { spent, rebuilt, ..start_of(&header) };
         let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
         match ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving())) {
             // `ended` holds the world. So acts under way continue as long as this process exists.

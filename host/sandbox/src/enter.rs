@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use vocabulary::{Limit, Limits, Outcome, SafeText, Stop, Stopping, World};
 use wasmtime::component::{ComponentType, Lift};
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -63,9 +63,8 @@ pub async fn enter(
         stopping = &mut stop => return Ok(never_entered(world, stopping)),
         slot = prepared.engine.slot() => slot?,
     };
-    let entered = Instant::now();
-    let spent = start.spent;
-    let active_max = Duration::from_millis(start.limits.active_timeout_ms).saturating_sub(spent);
+    let mut active = ActiveTime::of(&start);
+    let mut rebuilt = pin!(rebuilt(start.rebuilt.clone()));
     let (_, call_limit) = bytes_a_call(prepared.entry, &start.limits);
     let guest = Guest::new(world, start, prepared.entry);
     // The guest also ends if the caller goes away, because this sender is dropped then.
@@ -75,16 +74,60 @@ pub async fn enter(
     let inside = inside(prepared.clone(), guest, Arc::clone(&used_up), (slot, is_cut_off));
     let job = guest_threads().start(Box::pin(async move { drop(ended.send(inside.await)) }), used_up);
 
-    let cut = tokio::select! {
-        biased;
-        stopping = &mut stop => Some(CutShort::Stopped(stopping)),
-        () = tokio::time::sleep(active_max) => Some(CutShort::ActiveTime),
-        end = &mut end => return finish(end, None, (spent, entered.elapsed(), call_limit)),
+    let cut = loop {
+        tokio::select! {
+            biased;
+            stopping = &mut stop => break CutShort::Stopped(stopping),
+            () = tokio::time::sleep(active.left()) => break CutShort::ActiveTime,
+            () = &mut rebuilt, if active.since.is_none() => active.begin(),
+            end = &mut end => return finish(end, None, (active.spent(), call_limit)),
+        }
     };
     job.ends();
     drop(cut_off);
     let end = end.await;
-    finish(end, cut, (spent, entered.elapsed(), call_limit))
+    finish(end, Some(cut), (active.spent(), call_limit))
+}
+
+/// Returns when the guest has come to the end of its record.
+async fn rebuilt(rebuilt: Option<watch::Receiver<bool>>) {
+    let Some(mut rebuilt) = rebuilt else { return };
+    // If the sender is gone, the world is gone, and the guest ends.
+    if rebuilt.wait_for(|is_rebuilt| *is_rebuilt).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// For how long a run was active. A rebuild may take as long as the whole run may be active, and is not counted.
+struct ActiveTime {
+    entered: Instant,
+    /// When it began to count.
+    since: Option<Instant>,
+    before: Duration,
+    max: Duration,
+}
+
+#[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
+impl ActiveTime {
+    fn of(start: &Start) -> Self {
+        let (entered, max) = (Instant::now(), Duration::from_millis(start.limits.active_timeout_ms));
+        let since = start.rebuilt.is_none().then_some(entered);
+        Self { entered, since, before: start.spent, max }
+    }
+
+    fn begin(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    /// How much is left of it.
+    fn left(&self) -> Duration {
+        let used = if self.since.is_some() { self.spent() } else { self.entered.elapsed() };
+        self.max.saturating_sub(used)
+    }
+
+    fn spent(&self) -> Duration {
+        self.before + self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
 }
 
 /// What is left of a guest that has ended: its data, and what it returned unless it was cut off.
@@ -122,7 +165,7 @@ async fn inside(
 fn finish(
     end: Result<GuestEnd, oneshot::error::RecvError>,
     cut: Option<CutShort>,
-    (spent, inside, call_limit): (Duration, Duration, Limit),
+    (active, call_limit): (Duration, Limit),
 ) -> Result<RunEnded, SandboxError> {
     let (mut guest, called) = end.map_err(|_| SandboxError::Lost)?;
     // A rebuilt guest continues its open lines. If they were on the record, it would differ from it.
@@ -138,7 +181,7 @@ fn finish(
         Err(stop) if outcome == Outcome::Done => (outcome_of(&stop), Some(stop)),
         _ => (outcome, stop),
     };
-    Ok(RunEnded { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active: spent + inside, world: guest.world })
+    Ok(RunEnded { outcome, stop, output, peak_memory: guest.limiter.peak_memory, active, world: guest.world })
 }
 
 /// Whether the guest ended because its run is continued elsewhere or later.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use vocabulary::Limits;
 
 /// Which of the two entry points a component has.
@@ -29,6 +30,9 @@ pub struct Start {
     pub limits: Limits,
     /// The guest paths of the mounts. The first one is file 1, and so on.
     pub mounts: Vec<String>,
+    /// Becomes true when the guest of a resumed run has come to the end of its record. Its active time stands still until then: what it
+    /// computes again was counted before. `None` for a run that is not resumed.
+    pub rebuilt: Option<watch::Receiver<bool>>,
     /// For how long the run was inside the engine earlier, in other processes. This counts against `active-timeout`.
     pub spent: Duration,
 }

@@ -14,7 +14,7 @@ use crate::socket::PAUSE;
 use crate::socket::client::{Client, Unreached};
 use crate::socket::server::{Server, serve};
 use crate::wait::{Wait, holder};
-use crate::waker::Waker;
+use crate::waker::{NotResumed, Waker};
 
 /// The longest pause between two tries to take the home.
 const PAUSE_MAX: Duration = Duration::from_millis(200);
@@ -90,12 +90,13 @@ impl HostHandle {
         Ok(())
     }
 
-    /// Resumes the suspended runs whose waits are over, and from now on each when its wait is over, if this process is the host.
-    pub async fn wake_runs(&mut self) {
+    /// Resumes the suspended runs whose waits are over, and from now on each when its wait is over, if this process is the host. `not_resumed`
+    /// is called with each run that can't be resumed.
+    pub async fn wake_runs(&mut self, not_resumed: NotResumed) {
         if let Self::Here(session, socket) = self
             && socket.waker.is_none()
         {
-            socket.waker = Some(Waker::begin(session.clone()).await);
+            socket.waker = Some(Waker::begin(session.clone(), not_resumed).await);
         }
     }
 

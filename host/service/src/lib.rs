@@ -31,3 +31,4 @@ pub use recording::{NotMade, Recording, now_ms, now_s};
 pub use request::{Call, ConfigRef, Continuation, ResumeRequest, RunRequest, TrustBasis};
 pub use session::Session;
 pub use socket::understood;
+pub use waker::NotResumed;

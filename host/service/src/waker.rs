@@ -11,7 +11,7 @@ use vocabulary::RunId;
 
 use crate::session::Session;
 
-/// BOUND: how many runs may be active when a further suspended run is resumed. The others are resumed when one of these has ended.
+/// BOUND: a suspended run is resumed only while fewer runs than this are active. The others follow as these end.
 const ACTIVE_MAX: usize = 16;
 /// The longest time between two looks at the clock: the machine may sleep meanwhile.
 const LOOK: Duration = Duration::from_secs(30);
@@ -26,17 +26,22 @@ impl Drop for Waker {
 }
 
 impl Waker {
-    /// Resumes the runs that are due now, and later each run when its wait is over.
-    pub(crate) async fn begin(session: Session) -> Self {
-        let mut waking = Waking { session, failed: HashSet::new() };
+    /// Resumes the runs that are due now, and later each run when its wait is over. `not_resumed` is called once for each run that can't be
+    /// resumed.
+    pub(crate) async fn begin(session: Session, not_resumed: NotResumed) -> Self {
+        let mut waking = Waking { session, not_resumed, failed: HashSet::new() };
         let next = waking.wake_due().await;
         Self(tokio::spawn(waking.wake(next)))
     }
 }
 
+/// Is called with a run that can't be resumed, and the reason.
+pub type NotResumed = fn(RunId, &str);
+
 struct Waking {
     session: Session,
-    /// Runs that can't be resumed. Each is reported once.
+    not_resumed: NotResumed,
+    /// Runs that can't be resumed. This process does not try them again.
     failed: HashSet<RunId>,
 }
 
@@ -67,6 +72,7 @@ impl Waking {
             }
             if let Err(err) = self.session.wake(waiting.run).await {
                 tracing::warn!(run = %waiting.run, error = err.chain(), "a suspended run can't be resumed");
+                (self.not_resumed)(waiting.run, &err.chain());
                 self.failed.insert(waiting.run);
             }
         }

@@ -16,7 +16,7 @@ pub const REFUSED: u8 = 4;
 pub const LIMIT: u8 = 5;
 /// The record is broken or can't be written.
 pub const RECORD: u8 = 6;
-/// The run is suspended: it waits for a person or for a time.
+/// `run --detach`: the run is suspended and was left.
 pub const WAITING: u8 = 7;
 /// The outcome of an act is unknown and must be settled.
 pub const UNSETTLED: u8 = 8;

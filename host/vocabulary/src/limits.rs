@@ -103,7 +103,7 @@ const GIB: u64 = 1 << 30;
 
 limits! {
     // The order is alphabetical, because the struct is written to the record in this order.
-    active_timeout_ms "active-timeout" ActiveTimeout Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while a person is asked.";
+    active_timeout_ms "active-timeout" ActiveTimeout Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while the run is suspended or rebuilt.";
     asks "asks" Asks Count 100_000, 10_000_000, "Each ask is a durable record that other runs wait for; nobody reads the record of a run that asks more often.";
     compile_memory_bytes "compile-memory" CompileMemory Bytes 8 * GIB, 64 * GIB, "Address space of the process that compiles the component; never more than the machine has free, nor than a component of its size can need.";
     concurrent "concurrent" Concurrent Count 16, 1024, "Requests under way at once: enough to keep a server busy, too few to flood one.";

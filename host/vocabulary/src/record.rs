@@ -204,6 +204,9 @@ with_words! {
         /// How long the run had been active before, in milliseconds.
         #[serde(default)]
         spent_ms: u64,
+        /// Whether no caller attends the run. If it is cut off, the next host resumes it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unattended: bool,
         /// How long the machine had been up then.
         #[serde(default)]
         uptime: Uptime,

@@ -102,7 +102,7 @@ impl CliError {
                 ServiceError::Unspoken { other, .. } => Some(unanswered(other)),
                 _ => None,
             },
-            Self::CutOff { run, .. } => Some(format!("`bailiwick resume {run}` continues it, `bailiwick stop {run}` closes it")),
+            Self::CutOff { run, .. } | Self::WasCutOff(run) => Some(format!("`bailiwick resume {run}` continues it, `bailiwick stop {run}` closes it")),
             Self::Lost { run, .. } => Some(format!(
                 "`bailiwick ps` shows whether it is still running; when no host runs it any more, `bailiwick resume {run}` continues it"
             )),
@@ -129,9 +129,8 @@ impl CliError {
                 "put that file back from a copy of the home; without it, the vault can't be opened, and each value must be set again in another home",
             ),
             Self::HostGone => Some("`bailiwick ps` shows whether the run is active or was cut off"),
-            Self::WasCutOff(_) => Some("`bailiwick resume RUN` continues it, `bailiwick stop RUN` closes it"),
             Self::HeldByOther { .. } => {
-                Some("`bailiwick status` shows what that process does; it serves the home until its runs have ended")
+                Some("if that process is `bailiwick serve`, no second one is needed; otherwise start `serve` again when it has ended")
             }
             Self::Manager { .. } => Some("start it with `Type=notify` in the unit, or without `NOTIFY_SOCKET` in the environment"),
             Self::NotEnding(_) => {

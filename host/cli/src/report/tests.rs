@@ -90,7 +90,7 @@ fn http() -> TouchedLine {
 fn claims_stand_above_evidence() {
     let expected = "\
 HOST REPORT. It has no line of the agent: those begin with `leak-scan:`
-leak-scan 0.1.0  sha256:4c4c4c4c4c4c…   run 01KNTQGG4070W1R70W1R70W1R7   by alice (uid 1000)   DONE, 1 refusal, 1.84 s (0 s waiting for people)
+leak-scan 0.1.0  sha256:4c4c4c4c4c4c…   run 01KNTQGG4070W1R70W1R70W1R7   by alice (uid 1000)   DONE, 1 refusal, 1.84 s
 AGENT CLAIMS (unverified)  2 findings (1 critical, 1 high)
   critical     private-key  /src/app.py  GitHub token  ghp_… (40)
   high         github-token  /src/app.py:3:9  GitHub token  ghp_… (40)

@@ -34,8 +34,9 @@ Examples:
   bailiwick ps
   bailiwick ps --json
 
-An open run is active, it is suspended and waits, or it was cut off. A suspended run is resumed when its wait is over, by `bailiwick serve` or by the next command that changes something. `bailiwick resume` continues a run that was cut off. If it was cut off during an act, it is \
-unknown whether this act happened, and the run waits until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts \
+An open run is active, suspended, or was cut off. A suspended run is resumed when its wait is over: by `bailiwick serve`, or by the next \
+command of those that `bailiwick serve --help` names. `bailiwick resume` continues a run that was cut off. If it was cut off during an act, it is \
+unknown whether this act happened, and the run stays as it is until you say so (`bailiwick resume RUN --settle did --op N`, or `did-not`). Acts \
 that were settled are not listed. If the process that holds the home does not answer, it is not known which runs are active, and `ps` says \
 so.";
 
@@ -79,7 +80,7 @@ pub(super) enum RunState {
     /// The run was cut off and can't be resumed, because what it saw was not kept.
     CutOffForGood,
     NeedsSettling,
-    /// The run is suspended: it waits, out of memory.
+    /// The run is unloaded from memory until its wait is over.
     Suspended,
     /// The run was open in a copy of the home that was restored.
     Restored,

@@ -59,7 +59,8 @@ pub(crate) struct Args {
     /// Build and run it again whenever its source has changed, until Ctrl-C; the configuration is read only once
     #[arg(long)]
     watch: bool,
-    /// End with 7 as soon as the run is suspended, and leave it waiting: `wait` shows its end
+    /// End with 7 when the run is suspended because its agent sleeps for long, and leave it; a run that only reads also needs `--durable`.
+    /// A run that is left writes no `--sarif` and ignores `--fail-on`
     #[arg(long, conflicts_with = "watch")]
     detach: bool,
     /// For a command: its arguments
@@ -76,7 +77,7 @@ Examples:
   bailiwick run leak-scan --sarif found.sarif --fail-on high
   bailiwick run leak-scan --shard 4                      on four cores, with one report
   bailiwick run my-agent --watch                         while you write it
-  bailiwick run nightly --detach                         do not wait while it waits
+  bailiwick run nightly --durable --detach               leave it when it sleeps; `wait` shows its end
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
 
 The report goes to stderr, what a command prints goes to stdout. Ctrl-C ends the run, and this is recorded.";

@@ -1,4 +1,4 @@
-//! `serve`: holds the home in the background, so that runs that wait are resumed when their waits are over.
+//! `serve`: holds the home in the background, so that each suspended run is resumed when its wait is over.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{leave, out, place, words};
 
-/// Hold the home in the background: serve other commands and resume suspended runs in time
+/// Hold the home in the background: serve other commands, and resume each suspended run when its wait is over
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {}
@@ -17,11 +17,11 @@ pub(crate) struct Args {}
 const EXAMPLES: &str = "\
 Examples:
   bailiwick serve                        until Ctrl-C or SIGTERM
-  systemctl --user start bailiwick       with the unit in docs/systemd/bailiwick.service
+  systemctl enable --now bailiwick       as a service, with the unit in docs/systemd/bailiwick.service
 
-Other commands reach this process through the socket in the home, so a vote, a revocation or a stop has its effect at once. Without it, a \
-run whose wait is over is resumed by the next command that changes something. On a signal, active runs are handed over to the commands that \
-started them; runs without such a command stay open, and the next process resumes them.";
+Other commands reach this process through the socket in the home. Without it, a run whose wait is over is resumed by the next `run`, \
+`resume`, `wait`, `stop`, `trust`, `accept`, `credentials` or `prune`, and that command stays until the run has ended or is suspended again. \
+On a signal, active runs are handed over to the commands that attend them; the next process that holds the home continues the others.";
 
 pub(crate) async fn run(_args: &Args) -> Result<u8, CliError> {
     let place = place::place()?;
@@ -31,19 +31,20 @@ pub(crate) async fn run(_args: &Args) -> Result<u8, CliError> {
         return Err(CliError::HeldByOther { pid: host.pid(), home: place.home });
     };
     let local = session.local().clone();
-    host.wake_runs().await;
+    host.wake_runs(leave::not_resumed).await;
     out::words(&format!("process {} serves `{}`", std::process::id(), words::safe(&place.home.to_string_lossy())));
     tell_manager("READY=1")?;
     let means = signals.next().await;
-    tell_manager("STOPPING=1")?;
+    // The host leaves in order even if the manager can't be told.
+    let told = tell_manager("STOPPING=1");
     out::words(&format!("{means} arrived: leaving the home"));
     leave::hand_over(&local, &mut signals).await?;
-    Ok(exit::DONE)
+    told.map(|()| exit::DONE)
 }
 
 /// Tells the service manager about this process, if one asked for it (sd_notify(3)).
-fn tell_manager(state: &str) -> Result<(), CliError> {
-    sd_notify(state).map_err(|cause| CliError::Manager { cause })
+fn tell_manager(state: &'static str) -> Result<(), CliError> {
+    sd_notify(state).map_err(|cause| CliError::Manager { state, cause })
 }
 
 /// Sends one datagram to the socket that `NOTIFY_SOCKET` names: a path, or an abstract name that begins with `@`.

@@ -1,4 +1,4 @@
-//! `wait`: waits until a run that nobody attends has ended, and shows its report.
+//! `wait`: waits until a run has ended, and shows its report.
 
 use std::time::Duration;
 
@@ -33,12 +33,13 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  bailiwick run nightly --detach         ends with 7 and the id, if the run is suspended
+  bailiwick run nightly --durable --detach   ends with 7 when the run is suspended
   bailiwick wait 01K8M3
   bailiwick wait latest --json | jq .outcome
 
-Ends as `run` would have ended. If no process holds the home, this one resumes the run when its wait is over. Ctrl-C stops the run; a run \
-that is to go on without this command is left by closing the terminal, and `bailiwick serve` or the next verb resumes it.";
+Shows the report at once if the run has ended, and ends with the exit code of the run, but never with 10. If no process holds the home, this \
+one resumes the run when its wait is over. Ctrl-C, SIGTERM and a closed terminal stop the run; if another command attends it, they end only \
+this command.";
 
 /// The time between two looks at a run that another process runs.
 const LOOK: Duration = Duration::from_millis(200);

@@ -1,5 +1,7 @@
 //! The steps of a run at the gate under its lock: asks, intents, refusals, answers.
 
+use std::sync::atomic::Ordering;
+
 use policy::Facts;
 use sha2::Digest as _;
 use vocabulary::record::{AnswerClass, Answered, AskedFor, Received, Record, RecordKind, Refused, VERSION};
@@ -66,7 +68,7 @@ impl LockedRun<'_> {
 
     /// For how long the run has been active in this process.
     fn went_on_ms(&self) -> u64 {
-        self.shared().clock.mono_ns().saturating_sub(self.shared().began_ns) / 1_000_000
+        self.shared().clock.mono_ns().saturating_sub(self.shared().began_ns.load(Ordering::Relaxed)) / 1_000_000
     }
 
     /// For how long the run has been active so far, in all processes.
