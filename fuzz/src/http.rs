@@ -31,6 +31,7 @@ fn place() -> &'static Place {
         let bounds = Bounds {
             addresses,
             credential: None,
+            idempotency: None,
             pins: Vec::new(),
             rate: None,
             response_bytes: None,

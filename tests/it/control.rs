@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use run::{HomePlace, LocalHost, RunError, RunEvent, Running, own_principal};
+use run::{HomePlace, LocalHost, RunError, Running, own_principal};
 use service::{Admitted, HostHandle};
 use tests::guests::guest;
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
@@ -51,12 +51,8 @@ impl Two {
 
     /// Stops the run from the client, and checks its records.
     async fn stopped(&self, running: Running) -> Vec<Record> {
-        assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == running.run));
-        self.ended(running).await
-    }
-
-    async fn ended(&self, running: Running) -> Vec<Record> {
         let run = running.run;
+        assert!(self.there.going().await.unwrap().iter().any(|(going, _)| *going == run));
         assert!(self.there.stop(run).await.unwrap());
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Stopped(Stopping { by: own_principal(), means: Means::Stop }));
@@ -86,16 +82,11 @@ async fn stop_ends_a_run_that_waits_for_an_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_ends_runs_that_compute_or_sleep() {
     let (two, server) = (two().await, Server::doing(vec![Step::Hang]).await);
-    for guest in ["spins_forever", "fills_memory_forever"] {
-        let running = start(&two.there, &two.run(guest, &[], &server)).await;
+    for (guest, args) in
+        [("spins_forever", &[][..]), ("fills_memory_forever", &[]), ("waits_for_ever", &["poll"]), ("waits_for_ever", &["sleep"])]
+    {
+        let running = start(&two.there, &two.run(guest, args, &server)).await;
         two.stopped(running).await;
-    }
-    // A run that only sleeps is suspended.
-    for way in ["poll", "sleep"] {
-        let mut running = start(&two.there, &two.run("waits_for_ever", &[way], &server)).await;
-        while !matches!(running.events.next().await.unwrap(), RunEvent::Suspended { .. }) {}
-        let records = two.ended(running).await;
-        assert!(matches!(records[records.len() - 2], Record::RunSuspended(_)), "{records:?}");
     }
     two.leave().await;
 }

@@ -141,7 +141,7 @@ async fn runs_of_others_go_on_when_their_holder_is_told_twice_to_end() {
         holder.signal(Signal::INT);
         let (code, said) = ended(holder).await;
         assert_eq!(code, 130, "{said}");
-        assert!(said.contains("to the processes that started them"), "{said}");
+        assert!(said.contains("to the commands that attend them"), "{said}");
     })
     .await;
 }

@@ -93,8 +93,7 @@ impl CutOff {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_does_only_once_is_asked_again_with_the_same_key_and_without_a_word() {
-    let server =
-        Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
+    let server = Server::answering(|number, _| if number < 2 { vec![Step::Hang] } else { vec![Step::Say(response(201, b"made"))] }).await;
     let (url, port) = (server.url(""), server.port());
     let program = Program::new(&format!(
         "[agents.guest]\ncomponent = {:?}\n\n[[agents.guest.http]]\nhost = \"127.0.0.1\"\nport = {port}\nscheme = \"http\"\nmethods = \

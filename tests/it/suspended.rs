@@ -208,3 +208,79 @@ fn a_suspended_run_survives_the_death_of_the_process_that_held_the_home() {
     assert_eq!(waited.status.code(), Some(0), "{}", said(&waited));
     assert!(String::from_utf8_lossy(&waited.stdout).contains(", and true true\nawake"), "{}", said(&waited));
 }
+
+/// The state of the only open run.
+fn state(program: &Program) -> String {
+    rows(program).first().map_or_else(|| "none".to_owned(), |row| row["state"].as_str().unwrap().to_owned())
+}
+
+/// Returns when the only open run is in this state.
+fn until(program: &Program, expected: &str) {
+    for _ in 0..2000 {
+        if state(program) == expected {
+            return;
+        }
+    }
+    panic!("{:?}", rows(program));
+}
+
+#[test]
+fn a_run_that_nobody_attends_is_resumed_by_the_next_host_also_where_it_was_cut_off() {
+    let program = sleeper();
+    // After its long sleep it takes short ones, in memory.
+    let short = ["9000"; 20];
+    let long = long();
+    let args = [&["run", "sleeps", "--durable", "--detach", "--", &long][..], &short].concat();
+    let left = program.run(&args);
+    assert_eq!(left.status.code(), Some(7), "{}", said(&left));
+    let serve = || program.command(&[], &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = serve();
+    until(&program, "running");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(state(&program), "cut-off");
+    let mut second = serve();
+    until(&program, "running");
+    let run = rows(&program)[0]["run"].as_str().unwrap().to_owned();
+    assert_eq!(program.run(&["stop", &run]).status.code(), Some(0));
+    kill_process(Pid::from_child(&second), Signal::TERM).unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+    assert_eq!(program.run(&["audit", "verify"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_client_whose_host_goes_away_takes_the_home_and_resumes_its_run_in_time() {
+    let program = sleeper();
+    let mut serve = program.command(&[], &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+    while program.run(&["status"]).status.code() == Some(11) {}
+    let client = program.command(&[], &["run", "sleeps", "--durable", "--", &long()]);
+    let client = { client }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until(&program, "suspended");
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+    let ended = client.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
+    assert!(said(&ended).contains("the process that held the home is gone") && said(&ended).contains("awake"), "{}", said(&ended));
+}
+
+#[test]
+fn a_lease_of_a_suspended_run_is_ended_on_the_record() {
+    let (guest, port) = (tests::guests::guest("sleeps").display().to_string(), 9);
+    let program = Program::new(&format!(
+        "[agents.sleeps]\ncomponent = {guest:?}\n\n[[agents.sleeps.http]]\nhost = \"127.0.0.1\"\nport = {port}\nscheme = \"http\"\nmethods = \
+         [\"GET\"]\npaths = [\"/**\"]\ncredential = \"key\"\n\n[credentials.key]\nkind = \"bearer\"\nscheme = \"http\"\nhosts = \
+         [\"127.0.0.1\"]\n"
+    ));
+    let set = program.run_with(&["credentials", "set", "key", "--for", "http://127.0.0.1:9"], "q8Zr5vTn2Wc7Lm4Xp9Kd1Hs6Jf3Gb0Ya");
+    assert_eq!(set.status.code(), Some(0), "{}", said(&set));
+    let left = program.run(&["run", "sleeps", "--trust", "--detach", "--", "3600000"]);
+    assert_eq!(left.status.code(), Some(7), "{}", said(&left));
+    let run = rows(&program)[0]["run"].as_str().unwrap().to_owned();
+    let ended = program.run(&["credentials", "revoke", "--run", &run]);
+    assert_eq!((ended.status.code(), said(&ended).contains(&format!("ended {run}/key"))), (Some(0), true), "{}", said(&ended));
+    let again = program.run(&["credentials", "revoke", "--run", &run]);
+    assert_eq!(again.status.code(), Some(2), "once: {}", said(&again));
+    assert_eq!(kinds(&program.place().home, run.parse().unwrap()).last(), Some(&RecordKind::LeaseRevoked));
+    assert_eq!(state(&program), "suspended");
+    assert_eq!([program.run(&["stop", &run]), program.run(&["audit", "verify"])].map(|done| done.status.code()), [Some(0); 2]);
+}

@@ -58,6 +58,9 @@ struct WaitingDocument {
 /// BOUND: how often one run is continued after its host was gone. The run itself may be what ends its hosts.
 const TAKEN_OVER_MAX: u32 = 5;
 
+/// The time between two looks at a run that the new host resumed by itself.
+const RESUMED_LOOK: Duration = Duration::from_millis(500);
+
 /// Prints which runs lack their key. A copy of a home that was made while it was in use may have fewer keys than its record needs.
 fn say_lacking(runs: &[RunId]) {
     let Some(first) = runs.first() else { return };
@@ -126,6 +129,8 @@ struct AttendedRun {
     /// Whether its host is gone and the run has not ended.
     is_left: bool,
     taken_over: u32,
+    /// Whether the user was told that its host is gone.
+    is_told: bool,
     /// How it was begun, to continue it with another host.
     as_begun: Continuation,
 }
@@ -140,7 +145,7 @@ impl Attended<'_> {
     ) -> (Vec<AttendedEnd>, Option<CliError>, Haste) {
         let begun = self.begin(host, beginnings, signals).await;
         // After its own runs have begun: one of them may be a run that is due.
-        host.wake_runs(crate::leave::not_resumed).await;
+        host.wake_runs(leave::not_resumed);
         if let Err(err) = &begun {
             self.stop(if let CliError::EndedEarly { means } = err { *means } else { Means::ShardFailed });
         }
@@ -197,9 +202,12 @@ impl Attended<'_> {
                 return;
             }
             Some(RunEvent::Suspended { waits_for }) if self.detach => {
+                // From now on the run has no caller.
+                going.running = Running::elsewhere(run).0;
                 Ok(AttendedEnd::Waits(WaitingDocument { run, agent: self.agent.to_owned(), waits_for }))
             }
             Some(RunEvent::Suspended { waits_for }) => {
+                going.taken_over = 0;
                 return self.screen.line(&format!("run {run} {}; {} stops it", words::waits(&waits_for), Means::CtrlC));
             }
             Some(RunEvent::Resumed {}) => return self.screen.line(&format!("run {run} continues")),
@@ -236,12 +244,17 @@ impl Attended<'_> {
             )));
             return;
         }
-        self.screen.line(&format!("the process that held the home is gone; continuing run {run}"));
+        if !std::mem::replace(&mut going.is_told, true) {
+            self.screen.line(&format!("the process that held the home is gone; continuing run {run}"));
+        }
         let again = async {
             host.find_again(&place::host_options()).await?;
             let running = host.continue_run(run, &going.as_begun).await.map(Running::gone_ahead);
+            if let Err(ServiceError::Run(RunError::Running(_) | RunError::Taken(_))) = &running {
+                tokio::time::sleep(RESUMED_LOOK).await;
+            }
             // This process may be the host now.
-            host.wake_runs(crate::leave::not_resumed).await;
+            host.wake_runs(leave::not_resumed);
             running
         };
         let taken = tokio::select! {
@@ -256,10 +269,14 @@ impl Attended<'_> {
                 if running.run != run {
                     self.screen.line(&format!("nothing of run {run} had left this machine, so it starts again as run {}", running.run));
                 }
-                going.running = running;
+                (going.running, going.is_told) = (running, false);
             }
             // This host is gone as well.
             Err(ServiceError::HostGone(_) | ServiceError::Run(RunError::Leaving)) => going.is_left = true,
+            // The new host has resumed it already. Its end is shown when it has come.
+            Err(ServiceError::Run(RunError::Running(_) | RunError::Taken(_))) => {
+                (going.is_left, going.taken_over) = (true, going.taken_over - 1);
+            }
             Err(err) => going.ended = Some(Err(err.into())),
         }
     }
@@ -316,7 +333,7 @@ async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRu
                     Beginning::Resume(request) => Continuation::Resumed { config: request.config },
                     Beginning::Continue(_, as_begun) => as_begun,
                 };
-                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, as_begun });
+                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, is_told: false, as_begun });
             }
         }
     }
@@ -342,9 +359,7 @@ fn show(ends: Vec<AttendedEnd>, showing: &Showing) -> Result<u8, CliError> {
             out::json(waiting)?;
         }
         let (run, waits_for) = (waiting.run, words::waits(&waiting.waits_for));
-        out::words(&format!(
-            "run {run} {waits_for}\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"
-        ));
+        out::words(&format!("run {run} {waits_for}\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"));
     }
     if reports.is_empty() {
         return Ok(exit::WAITING);

@@ -16,7 +16,11 @@ pub(crate) fn not_resumed(run: RunId, why: &str) {
 /// Leaves the home. A host waits for the runs of other processes and says so. On a signal it hands them over to their clients.
 pub(crate) async fn leave(mut host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     // Runs that wait for nothing any more are resumed by whichever command holds the home, after its own work.
-    host.wake_runs(not_resumed).await;
+    host.wake_runs(not_resumed);
+    tokio::select! {
+        () = host.woken() => {}
+        _ = signals.next() => {}
+    }
     let local = match &host {
         HostHandle::Here(session, _) => session.local().clone(),
         HostHandle::There(_) => return Ok(()),

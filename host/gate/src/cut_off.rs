@@ -8,6 +8,7 @@ use vocabulary::{ActKind, Outcome, Principal, RunId, SafeText};
 
 use crate::err::RecordBroken;
 use crate::gate::Gate;
+use crate::lease;
 use crate::ledger::{OpenRun, Stage};
 use crate::log::{LogEntry, LoggedBatch};
 use crate::sum::Sum;
@@ -24,6 +25,15 @@ impl Gate {
         let word = |op: &u64| ActSettled { at, by: by.clone(), did, kind: RecordKind::ActSettled, op: *op, v: VERSION }.into();
         records.extend(ops.iter().map(word));
         if records.is_empty() { Ok(None) } else { self.append_to(run, records).map(Some) }
+    }
+
+    /// Ends leases of a run that is not in memory. When it is resumed, nothing is asked under them.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn revoke_cut_off(&self, run: RunId, credentials: &[String], by: &Principal) -> Result<LoggedBatch, RecordBroken> {
+        let at = self.clock.unix_ms();
+        self.append_to(run, credentials.iter().map(|name| lease::revoked(run, name, by, at).into()).collect())
     }
 
     /// Closes a run. Acts that were under way in it are recorded as unknown before that.

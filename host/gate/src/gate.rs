@@ -116,7 +116,7 @@ impl Gate {
         let keyed = Keyed::of_seed(&header.seed);
         let ClockState { floor_ms, suspended } = &resuming.clock;
         let waited_ms = suspended.as_ref().map_or(0, |suspended| suspended.waited_ms(&ClockMark::of(&*self.clock)));
-        let gate = self.run_gate(header, keyed, watcher, (resuming.spent, floor_ms.saturating_add(waited_ms)));
+        let gate = self.run_gate(header, keyed, watcher, (resuming.spent.waited(waited_ms), floor_ms.saturating_add(waited_ms)));
         let record = RunResumed {
             at: self.clock.unix_ms(),
             by: resuming.by.clone(),

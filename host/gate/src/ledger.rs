@@ -8,6 +8,7 @@ mod clocks;
 mod gaps;
 mod known;
 mod put_back;
+mod suspension;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,6 +22,7 @@ pub use gaps::{Gap, GapKind};
 use crate::clock::ClockMark;
 use crate::spent::Spent;
 use crate::suspended::Suspended;
+use suspension::needs_memory;
 
 /// The fold of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,9 @@ pub struct OpenRun {
     /// How often it was resumed since it was opened or suspended.
     #[serde(default)]
     pub resumed: u32,
+    /// Credentials whose leases were ended.
+    #[serde(default)]
+    pub revoked: BTreeSet<String>,
 }
 
 /// A record at a place where the gate would never have written it.
@@ -258,6 +263,7 @@ impl Ledger {
                     suspended: None,
                     unattended: false,
                     resumed: 0,
+                    revoked: BTreeSet::new(),
                 };
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
@@ -304,33 +310,6 @@ impl OpenRun {
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
         unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
-    }
-}
-
-/// Whether a record can be written only while its run is in memory.
-fn needs_memory(record: &Record) -> bool {
-    matches!(
-        record,
-        Record::Asked(_)
-            | Record::Refused(_)
-            | Record::Answered(_)
-            | Record::Received(_)
-            | Record::Observed(_)
-            | Record::Delivered(_)
-            | Record::Said(_)
-            | Record::HostAsked(_)
-            | Record::RunSuspended(_)
-    )
-}
-
-/// BOUND: how often a run that nobody attends is resumed without being suspended again. The run itself may be what ends its hosts.
-const RESUMED_MAX: u32 = 5;
-
-impl OpenRun {
-    /// Whether the run was cut off while no caller attended it, and can be resumed without a person's decision.
-    pub fn is_left(&self) -> bool {
-        let can_continue = self.durable && self.kept && !self.restored && self.unsettled().is_empty();
-        self.unattended && self.suspended.is_none() && can_continue && self.resumed < RESUMED_MAX
     }
 }
 
@@ -425,7 +404,8 @@ impl OpenRun {
                 self.unattended = resumed.unattended;
                 self.resumed = self.resumed.saturating_add(1);
             }
-            Record::Said(_) | Record::LeaseIssued(_) | Record::LeaseRevoked(_) | Record::LeaseProbed(_) | Record::CredentialChanged(_) => {}
+            Record::LeaseRevoked(revoked) => drop(self.revoked.insert(revoked.credential.to_string())),
+            Record::Said(_) | Record::LeaseIssued(_) | Record::LeaseProbed(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)

@@ -38,8 +38,10 @@ pub use inbox::CREDIT;
 /// How long a claim may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 
-/// BOUND: how long the rebuild of one operation takes at most, roughly.
-const REBUILD_MAX: Duration = Duration::from_millis(1);
+/// BOUND: a longer wait is not taken for one that ends: the run stays in memory, and `active-timeout` ends it.
+const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+/// How long the run waits until it tries again to be suspended, if a host request was under way for it.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// The parts of a live world.
 pub struct LiveParts {
@@ -67,6 +69,8 @@ pub struct Live {
     empty: u64,
     timers: BTreeSet<(u64, OpId)>,
     sleep: Option<(u64, Pin<Box<Sleep>>)>,
+    /// When the run tries again to be suspended, on its own clock.
+    try_again_ns: Option<u64>,
     acts: Option<RunningActs>,
     opened_unix_ns: u64,
     seed: [u8; 32],
@@ -128,6 +132,7 @@ impl Live {
             empty: 0,
             timers: BTreeSet::new(),
             sleep: None,
+            try_again_ns: None,
             acts: None,
             opened_unix_ns: header.opened_unix_ns,
             seed: header.seed,
@@ -210,21 +215,27 @@ impl Live {
 
     /// Suspends the run if it has to wait for long until its first timer runs out. Returns whether it did.
     ///
-    /// A run that did much takes longer to be rebuilt, so its wait has to be longer.
+    /// A rebuild takes no longer than the run was active so far, so the wait has to be longer than that too.
     fn suspend(&mut self) -> Result<bool, Stop> {
         let (now_ns, first) = (self.real_ns(), self.timers.first().copied());
+        self.try_again_ns = None;
         let acts = self.acts()?;
         let wait = Duration::from_nanos(first.map_or(0, |(deadline_ns, _)| deadline_ns.saturating_sub(now_ns)));
-        let is_long = wait > acts.long_wait.saturating_add(REBUILD_MAX * u32::try_from(acts.gate.ops_so_far()).unwrap_or(u32::MAX));
-        if !is_long || acts.effects.is_under_way() {
+        let least = acts.long_wait.saturating_add(Duration::from_millis(acts.gate.active_ms()));
+        if wait <= least || wait > WAIT_MAX {
+            return Ok(false);
+        }
+        if acts.effects.is_under_way() {
+            self.try_again_ns = Some(now_ns.saturating_add(u64::try_from(TRY_AGAIN.as_nanos()).unwrap_or(u64::MAX)));
             return Ok(false);
         }
         acts.gate.suspend(now_ns / 1_000_000, wait)
     }
 
-    /// Ready if the first timer has run out. Otherwise the task is woken when it does.
+    /// Ready if the first timer has run out, or if the run may try again to be suspended. Otherwise the task is woken when that is so.
     fn poll_timer(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
-        let Some((deadline_ns, _)) = self.timers.first().copied() else { return Poll::Pending };
+        let first = self.timers.first().map(|(deadline_ns, _)| *deadline_ns);
+        let Some(deadline_ns) = first.into_iter().chain(self.try_again_ns).min() else { return Poll::Pending };
         let now = self.real_ns();
         if deadline_ns <= now {
             return Poll::Ready(());

@@ -7,12 +7,12 @@ mod host_request;
 mod judge;
 mod leases;
 mod state;
+mod suspension;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use effects::{Observation, Trail};
 use tokio::sync::watch;
@@ -312,44 +312,6 @@ impl RunGate {
     /// The acts that a person must settle before the run can be resumed.
     pub fn unsettled(&self) -> Vec<UnknownAct> {
         self.0.book.ledger().open_run(self.0.header.run).map(OpenRun::unsettled).unwrap_or_default()
-    }
-
-    /// Records that the run is unloaded from memory while it waits, if it can be rebuilt and nothing of it is under way. Returns whether it
-    /// is; nothing is written for it then until it is resumed.
-    ///
-    /// # Errors
-    /// Only what ends the run.
-    pub(crate) fn suspend(&self, clock_ms: u64, wait: Duration) -> Result<bool, Stop> {
-        let mut held = self.lock();
-        held.check_open()?;
-        let inner = &held.inner;
-        if !inner.resumable || inner.asks_no_more || !inner.ops.is_empty() || !inner.own.is_empty() {
-            return Ok(false);
-        }
-        held.suspend(clock_ms, wait)?;
-        held.inner.closed.get_or_insert(Stop::Suspended);
-        Ok(true)
-    }
-
-    /// Becomes true when the rebuild of a resumed run has come to the end of its record.
-    pub fn rebuilt(&self) -> watch::Receiver<bool> {
-        self.0.rebuilt.subscribe()
-    }
-
-    /// The rebuild has come to the end of the record: from now on the run is active.
-    pub(crate) fn is_rebuilt(&self) {
-        self.0.began_ns.store(self.0.clock.mono_ns(), Ordering::Relaxed);
-        self.0.rebuilt.send_replace(true);
-    }
-
-    /// The least time that the run's own clock shows, in nanoseconds.
-    pub(crate) fn clock_ns(&self) -> u64 {
-        self.0.clock_ms.saturating_mul(1_000_000)
-    }
-
-    /// How many operations the run had so far.
-    pub(crate) fn ops_so_far(&self) -> u64 {
-        self.lock().inner.next_op - 1
     }
 
     /// Returns an error if nothing may be sent any more.

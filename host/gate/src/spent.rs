@@ -19,7 +19,7 @@ impl Spent {
     /// Takes the next record of the run.
     pub(crate) fn take(&mut self, record: &Record) {
         if let Record::RunResumed(resumed) = record {
-            self.waited_ms = self.waited_ms.saturating_add(resumed.waited_ms);
+            *self = self.waited(resumed.waited_ms);
         }
         let (ms, at) = match record {
             Record::RunOpened(RunOpened { at, .. }) => (0, *at),
@@ -38,6 +38,11 @@ impl Spent {
         };
         self.ms = self.ms.max(ms);
         self.latest_at = self.latest_at.max(at);
+    }
+
+    /// The same after a suspension of this many milliseconds. In a run, time does not go back, even if the clock was set back meanwhile.
+    pub(crate) fn waited(self, ms: u64) -> Self {
+        Self { waited_ms: self.waited_ms.saturating_add(ms), latest_at: self.latest_at.saturating_add(ms), ..self }
     }
 
     /// The active time in milliseconds.

@@ -401,7 +401,7 @@ fn the_idempotency_key_belongs_to_the_host_and_goes_with_what_changes_something(
     let problems = |change: &dyn Fn(&mut HttpGrant)| {
         let mut changed = keyed.clone();
         change(&mut changed);
-        crate::grants::problems(&changed).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        grants::problems(&changed).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
     };
     assert!(problems(&|_| {}).is_empty(), "the control");
     for name in ["authorization", "host", "cookie", "x-http-method-override", "content-length", "x-forwarded-user", "accept"] {

@@ -1,6 +1,7 @@
 //! Runs that were cut off. Only one caller at a time may resume, settle or end such a run. A run that can't be resumed can still be ended.
 
 use std::error::Error;
+use std::time::Duration;
 
 use broker::Mounts;
 use gate::{OpenRun, RunHeader};
@@ -23,6 +24,12 @@ impl Drop for Taken {
 }
 
 impl LocalHost {
+    /// Takes a run whose task is about to leave it.
+    pub(crate) fn take(&self, run: RunId) -> Taken {
+        held(&self.inner.taken).insert(run);
+        Taken { host: self.clone(), run }
+    }
+
     /// Takes a run that is open and not running.
     pub(crate) fn take_cut_off(&self, run: RunId) -> Result<Taken, RunError> {
         if !held(&self.inner.taken).insert(run) {
@@ -38,6 +45,17 @@ impl LocalHost {
         Ok(taken)
     }
 
+    /// As [`LocalHost::take_cut_off`]. Waits if another caller is just resuming, settling or ending the run.
+    async fn take_when_free(&self, run: RunId) -> Result<Taken, RunError> {
+        for _ in 0..TAKEN_LOOKS {
+            match self.take_cut_off(run) {
+                Err(RunError::Taken(_)) => tokio::time::sleep(TAKEN_LOOK).await,
+                taken => return taken,
+            }
+        }
+        self.take_cut_off(run)
+    }
+
     /// Ends a run. A running one gets the order to end. One that was cut off is closed on the record, with the reason why it could not have
     /// been resumed, if that is plain. This needs only the ledger. Returns whether there was a run to end.
     ///
@@ -47,7 +65,7 @@ impl LocalHost {
         if self.stop(run, &stopping) {
             return Ok(true);
         }
-        let _taken = match self.take_cut_off(run) {
+        let _taken = match self.take_when_free(run).await {
             Ok(taken) => taken,
             // Another caller has just resumed it.
             Err(RunError::Running(_)) => return Ok(self.stop(run, &stopping)),
@@ -87,6 +105,14 @@ impl LocalHost {
         component.or_else(mount).or_else(grant)
     }
 
+    /// As [`LocalHost::header`], on a thread that may block.
+    pub(crate) async fn header_of(&self, run: RunId) -> Result<RunHeader, RunError> {
+        let host = self.clone();
+        let header = tokio::task::spawn_blocking(move || host.header(run).map_err(|err| chain(&*err))).await;
+        let header = header.map_err(|_| RunError::TaskLost("reads the record"))?;
+        header.map_err(|why| RunError::Unreadable { run, why })
+    }
+
     /// The header of a run: what it was opened with. Reads one record.
     fn header(&self, run: RunId) -> Result<RunHeader, Box<dyn Error>> {
         let reader = self.inner.journal.reader()?;
@@ -95,5 +121,8 @@ impl LocalHost {
     }
 }
 
+/// BOUND: how often it is looked whether another caller is done with a run, and the time between two looks.
+const TAKEN_LOOKS: u32 = 500;
+const TAKEN_LOOK: Duration = Duration::from_millis(20);
 /// BOUND: length of the reason on the record, in bytes.
 const OBSTACLE_BYTES_MAX: usize = 512;

@@ -116,6 +116,14 @@ pub enum RunError {
     /// The run is active, or it is suspended and another caller listens to it.
     #[error("another command attends run `{0}`: `bailiwick logs {0} -f` follows it, `bailiwick wait {0}` waits for its end")]
     Running(RunId),
+    /// What the run was opened with can't be read.
+    #[error("what run `{run}` was opened with can't be read: {why}")]
+    Unreadable {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        why: String,
+    },
     /// Another command is about to resume the run, to settle something in it, or to end it.
     #[error("another command is resuming, settling or ending run `{0}` right now; run the command again")]
     Taken(RunId),
@@ -256,7 +264,7 @@ impl RunError {
                 exit::REFUSED
             }
             Self::Held(_) | Self::Home { .. } | Self::Store(_) | Self::Sandbox(_) | Self::Random | Self::TaskLost(_) => exit::HOST,
-            Self::CacheKey(_) | Self::Leaving | Self::Taken(_) => exit::HOST,
+            Self::CacheKey(_) | Self::Leaving | Self::Taken(_) | Self::Unreadable { .. } => exit::HOST,
         }
     }
 

@@ -32,7 +32,6 @@ pub(crate) enum Left {
 /// Whether a guest has ended although its run has not. `None` if the run ends with its guest.
 pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
     match &ended.stop {
-        Some(Stop::Suspended) => Some(Left::Suspended),
         // The record is closed before the process ends.
         Some(Stop::Leaving | Stop::RecordBroken) if is_leaving => Some(Left::ByThisProcess),
         Some(
@@ -40,6 +39,7 @@ pub(crate) fn left(ended: &RunEnded, is_leaving: bool) -> Option<Left> {
             | Stop::RecordBroken
             | Stop::Ordered
             | Stop::Leaving
+            | Stop::Suspended
             | Stop::Ended
             | Stop::RecordEnds
             | Stop::Diverged(_)

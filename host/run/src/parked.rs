@@ -47,11 +47,25 @@ impl LocalHost {
         self.inner.waits_changed.notified().await;
     }
 
+    /// Whether the run has not ended.
+    pub fn is_open(&self, run: RunId) -> bool {
+        self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some())
+    }
+
+    /// Whether the host is to resume the run, now or later.
+    pub(crate) fn is_to_be_resumed(&self, run: RunId) -> bool {
+        self.waiting().iter().any(|waiting| waiting.run == run)
+    }
+
     /// Whether the run is suspended and must wait longer.
     pub(crate) fn must_wait(&self, run: RunId) -> bool {
         let now = ClockMark::of(&*self.inner.clock);
         self.inner.gate.with_ledger(|ledger| {
-            ledger.open_run(run).filter(|open| !open.restored).and_then(|open| open.suspended.as_ref()).is_some_and(|suspended| suspended.left_ms(&now) > 0)
+            ledger
+                .open_run(run)
+                .filter(|open| !open.restored)
+                .and_then(|open| open.suspended.as_ref())
+                .is_some_and(|suspended| suspended.left_ms(&now) > 0)
         })
     }
 
@@ -94,6 +108,10 @@ impl LocalHost {
     /// # Errors
     /// As [`LocalHost::resume`]. A caller that listens hears of the error too.
     pub async fn wake(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<(), RunError> {
+        // Its caller finds another host.
+        if self.is_leaving() {
+            return Err(RunError::Leaving);
+        }
         let Some(Parked { channel, network, .. }) = self.unpark(run) else {
             let (channel, _) = RunChannel::new();
             return self.load_again(run, Resumer { by, unattended: true }, (channel, network.clone())).await.map(begin);
@@ -101,8 +119,9 @@ impl LocalHost {
         let sender = Arc::clone(&channel.sender);
         sender.tell(RunEvent::Resumed {});
         let woken = self.load_again(run, Resumer { by, unattended: false }, (channel, network)).await.map(begin);
-        if let Err(err) = &woken {
-            sender.tell(RunEvent::failed(err));
+        match &woken {
+            Ok(()) | Err(RunError::Leaving) => {}
+            Err(err) => sender.tell(RunEvent::failed(err)),
         }
         woken
     }

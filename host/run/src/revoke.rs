@@ -42,9 +42,11 @@ impl LocalHost {
     /// # Errors
     /// A run that is not running here; a record that can't be written.
     pub fn revoke(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
+        let is_waiting = revoking.run.is_some_and(|run| self.is_to_be_resumed(run));
         let going = held(&self.inner.going);
         if let Some(run) = revoking.run
             && !going.contains_key(&run)
+            && !is_waiting
         {
             return Err(RunError::NotGoingHere(run));
         }
@@ -59,13 +61,36 @@ impl LocalHost {
         Ok(ended)
     }
 
+    /// Ends leases of runs that are suspended, so that nothing is asked under them when these runs are resumed.
+    async fn revoke_waiting(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
+        let mut ended = Vec::new();
+        for run in self.waiting().into_iter().map(|waiting| waiting.run).filter(|run| revoking.run.is_none_or(|only| only == *run)) {
+            let of_run = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.agent.clone(), open.revoked.clone())));
+            let Some((agent, revoked)) = of_run.filter(|(agent, _)| revoking.agent.as_deref().is_none_or(|only| only == agent.as_str()))
+            else {
+                continue;
+            };
+            let Ok(_taken) = self.take_cut_off(run) else { continue };
+            let granted = self.header_of(run).await?.spec.grants.credentials.iter().map(|binding| binding.name.clone()).collect::<Vec<_>>();
+            let is_meant = |name: &String| revoking.credential.as_ref().is_none_or(|only| only == name) && !revoked.contains(name);
+            let names: Vec<String> = granted.into_iter().filter(is_meant).collect();
+            if !names.is_empty() {
+                self.inner.gate.revoke_cut_off(run, &names, by)?.durable.await?;
+                tracing::info!(%run, %agent, "leases of a suspended run were ended");
+                ended.extend(names.iter().map(|name| gate::lease_id(run, name)));
+            }
+        }
+        Ok(ended)
+    }
+
     /// Ends leases, and records the revocation if a credential itself was revoked. Both happen in one call, because the last run for which
     /// the home is held may end with its lease.
     ///
     /// # Errors
     /// As [`LocalHost::revoke`] and [`LocalHost::record_credential`].
     pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>, by: &Principal) -> Result<Vec<SafeText>, RunError> {
-        let ended = self.revoke(revoking, by)?;
+        let mut ended = self.revoke(revoking, by)?;
+        ended.extend(self.revoke_waiting(revoking, by).await?);
         if let Some(word) = word {
             self.record_credential(word, by).await?;
         }

@@ -146,6 +146,9 @@ impl LocalHost {
         if self.is_parked(run) {
             return Err(RunError::Running(run));
         }
+        if held(&self.inner.taken).contains(&run) {
+            return Err(RunError::Taken(run));
+        }
         if self.must_wait(run) {
             return Ok(self.listen(run, network));
         }
@@ -273,6 +276,8 @@ impl RunTask {
             Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
             Err(err) => Some(RunEvent::failed(&err)),
         };
+        // Until its channel is kept, nobody else may resume or end a suspended run.
+        let taken = told.is_none().then(|| host.take(run));
         // The entry is removed before the end is reported, because a listener may start the next run at once.
         drop(entry);
         let is_due = host.inner.journal.wants_snapshot();
@@ -282,6 +287,8 @@ impl RunTask {
             Some(told) => channel.sender.tell(told),
             None => host.park(run, channel, network),
         }
+        drop(taken);
+        host.inner.waits_changed.notify_one();
         if is_due {
             // This saves later readers from waiting. If it does not finish, a later reader does the rest.
             drop(tokio::task::spawn_blocking(move || host.index()));
@@ -309,7 +316,13 @@ impl RunTask {
         let rebuilt = matches!(self.begun, Begun::Before(_)).then(|| self.gate.rebuilt());
         let start = Start { spent, rebuilt, ..start_of(&header) };
         let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
-        match ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving())) {
+        // SECURITY: a suspended run writes nothing further, even if an order or a limit arrived before its guest had ended.
+        let left = if self.gate.is_suspended() {
+            Some(Left::Suspended)
+        } else {
+            ended.as_ref().ok().and_then(|ended| left(ended, self.host.is_leaving()))
+        };
+        match left {
             // `ended` holds the world. So acts under way continue as long as this process exists.
             Some(Left::ByThisProcess) => pending::<()>().await,
             Some(Left::Suspended) => {

@@ -92,11 +92,18 @@ impl HostHandle {
 
     /// Resumes the suspended runs whose waits are over, and from now on each when its wait is over, if this process is the host. `not_resumed`
     /// is called with each run that can't be resumed.
-    pub async fn wake_runs(&mut self, not_resumed: NotResumed) {
+    pub fn wake_runs(&mut self, not_resumed: NotResumed) {
         if let Self::Here(session, socket) = self
             && socket.waker.is_none()
         {
-            socket.waker = Some(Waker::begin(session.clone(), not_resumed).await);
+            socket.waker = Some(Waker::begin(session.clone(), not_resumed));
+        }
+    }
+
+    /// Returns when the runs that were due when [`HostHandle::wake_runs`] was called are resumed.
+    pub async fn woken(&self) {
+        if let Self::Here(_, HostSocket { waker: Some(waker), .. }) = self {
+            waker.begun().await;
         }
     }
 

@@ -64,7 +64,7 @@ pub struct Call {
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
     /// The configuration with the name servers and certificates. The host uses it only if it is trusted, or if the run was started with it.
-    /// If it is absent, those of the system are used.
+    /// If it is absent, the host uses the configuration that the run was started with, as far as the record names it.
     pub config: Option<ConfigRef>,
     /// The run.
     pub run: RunId,

@@ -1,8 +1,8 @@
 //! A caller's session with the host in this process.
 
 use run::{
-    CredentialWord, HoldSaid, LocalHost, NetworkOrder, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status,
-    TakenOver, TrustChange, TrustSaid,
+    CredentialWord, HoldSaid, LocalHost, NetworkOrder, PruneDone, PruneOrder, Revoking, RunError, Running, SettleReport, Settlement,
+    Status, TakenOver, TrustChange, TrustSaid,
 };
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, Principal, RunId, SafeText, Stopping};
@@ -68,9 +68,14 @@ impl Session {
     /// # Errors
     /// The run can't be resumed.
     pub(crate) async fn wake(&self, run: RunId) -> Result<(), ServiceError> {
-        let config = admission::config_of(self.host.place(), run).await?;
-        let network = self.network_if_any(run, config.as_ref()).await?;
+        let network = self.own_network(run).await?;
         Ok(self.host.wake(run, self.by.clone(), &network).await?)
+    }
+
+    /// The name servers and certificates of the configuration that a run was started with.
+    async fn own_network(&self, run: RunId) -> Result<NetworkOrder, ServiceError> {
+        let config = admission::config_of(self.host.place(), run).await?;
+        self.network_if_any(run, config.as_ref()).await
     }
 
     /// The name servers and certificates of a configuration. If it is gone or was changed, a run that was begun under it still continues, like
@@ -104,7 +109,11 @@ impl Host for Session {
 
     fn resume<'a>(&'a self, request: &'a ResumeRequest) -> HostFuture<'a, Running> {
         Box::pin(async move {
-            let network = admission::network_of(self.host.place(), request.run, request.config.as_ref()).await?;
+            let network = match &request.config {
+                Some(config) => admission::network_of(self.host.place(), request.run, Some(config)).await?,
+                None if !self.host.is_open(request.run) => return Err(RunError::NoSuchRun(request.run).into()),
+                None => self.own_network(request.run).await?,
+            };
             Ok(self.host.open_again(request.run, self.by.clone(), &network).await?)
         })
     }

@@ -102,7 +102,9 @@ impl CliError {
                 ServiceError::Unspoken { other, .. } => Some(unanswered(other)),
                 _ => None,
             },
-            Self::CutOff { run, .. } | Self::WasCutOff(run) => Some(format!("`bailiwick resume {run}` continues it, `bailiwick stop {run}` closes it")),
+            Self::CutOff { run, .. } | Self::WasCutOff(run) => {
+                Some(format!("`bailiwick resume {run}` continues it, `bailiwick stop {run}` closes it"))
+            }
             Self::Lost { run, .. } => Some(format!(
                 "`bailiwick ps` shows whether it is still running; when no host runs it any more, `bailiwick resume {run}` continues it"
             )),

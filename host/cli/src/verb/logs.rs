@@ -85,11 +85,17 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     }
 }
 
-/// Whether a run is active. One that was cut off says nothing more, and has no end to wait for.
+/// Whether a run is suspended, so that it will say more.
+fn is_suspended(place: &HomePlace, run: RunId) -> bool {
+    let ledger = journal::Reader::open(&place.home).map_err(CliError::from).and_then(|reader| log::ledger(&reader.believing(), |_| {}));
+    ledger.is_ok_and(|ledger| ledger.open_run(run).is_some_and(|open| open.suspended.is_some()))
+}
+
+/// Whether a run is active or suspended. One that was cut off says nothing more, and has no end to wait for.
 async fn goes_on(place: &HomePlace, run: RunId) -> bool {
     match HostHandle::ask(place).await {
-        Ok(Some(host)) => host.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)),
-        Ok(None) => false,
+        Ok(Some(host)) if host.going().await.is_ok_and(|going| going.iter().any(|(other, _)| *other == run)) => true,
+        Ok(_) => is_suspended(place, run),
         // A process holds the home and does not answer, so the run may still be active.
         Err(_) => true,
     }

@@ -122,11 +122,8 @@ fn opened(reader: &Reader, run: RunId) -> Result<RunOpened, CliError> {
     Err(CliError::NoSuchRun(run.to_string()))
 }
 
-/// The configuration that was named, or the nearest one. `None` if the nearest one can't be used.
+/// The configuration that was named. Without one, the host uses that with which the run was started.
 fn config(config: &ConfigArg, place: &HomePlace) -> Result<Option<ConfigRef>, CliError> {
-    match (Configured::load(config.config.as_deref(), place), &config.config) {
-        (Ok(configured), _) => Ok(Some(configured.reference())),
-        (Err(err), Some(_)) => Err(err.into()),
-        (Err(_), None) => Ok(None),
-    }
+    let named = config.config.as_deref().map(|file| Configured::load(Some(file), place)).transpose()?;
+    Ok(named.map(|configured| configured.reference()))
 }

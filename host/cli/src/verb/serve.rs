@@ -31,7 +31,7 @@ pub(crate) async fn run(_args: &Args) -> Result<u8, CliError> {
         return Err(CliError::HeldByOther { pid: host.pid(), home: place.home });
     };
     let local = session.local().clone();
-    host.wake_runs(leave::not_resumed).await;
+    host.wake_runs(leave::not_resumed);
     out::words(&format!("process {} serves `{}`", std::process::id(), words::safe(&place.home.to_string_lossy())));
     tell_manager("READY=1")?;
     let means = signals.next().await;

@@ -120,7 +120,7 @@ impl ChangeNote for Unnoted {
 
 pub(super) struct Driven {
     pub(super) log: MemoryLog,
-    gate: RunGate,
+    pub(super) gate: RunGate,
     effects: Arc<Scripted>,
     pub(super) live: Live,
     wants: mpsc::UnboundedSender<HostWant>,

@@ -60,8 +60,11 @@ async fn a_run_that_waits_for_long_is_unloaded_and_continues_when_its_wait_is_ov
     assert_eq!(log.leaves().len(), 2, "and nothing more is written for it");
 
     let (mut world, gate) = again(&log, HOUR + 5 * SECOND, HOUR);
+    // The rebuild takes a minute.
+    (0..60_000).for_each(|_| _ = gate.clock().mono_ns());
     let Poll::Ready(Ok(release)) = poll(&mut world) else { panic!("its wait is over") };
     assert_eq!((release.op, &release.event), (op, &GuestEvent::Timer { deadline_ns: HOUR }));
+    assert!(gate.active_ms() < 1000, "a rebuild is not active time: {} ms", gate.active_ms());
     assert!((HOUR..HOUR + 10 * SECOND).contains(&release.mono_ns), "its own clock shows that the hour has passed: {}", release.mono_ns);
     gate.flush().unwrap();
     let spent = recorded(&log.leaves()).spent();
@@ -87,14 +90,16 @@ async fn a_run_stays_in_memory_if_its_wait_is_short_or_something_is_under_way_or
     assert!(poll(&mut unkept.live).is_pending(), "what it sees is not kept");
 
     let mut many = run(0, grants());
-    for _ in 0..2000 {
-        let op = many.live.timer(HOUR).unwrap();
-        many.live.abandon(op).unwrap();
-    }
-    many.live.timer(11 * SECOND).unwrap();
-    assert!(poll(&mut many.live).is_pending(), "its rebuild would take too long for this wait");
+    // Each look at this clock takes a millisecond.
+    (0..2000).for_each(|_| _ = many.gate.clock().mono_ns());
+    many.live.timer(14 * SECOND).unwrap();
+    assert!(poll(&mut many.live).is_pending(), "its rebuild could take too long for this wait");
 
-    for run in [short, acts, unkept, many] {
+    let mut forever = run(0, grants());
+    forever.live.timer(u64::MAX).unwrap();
+    assert!(poll(&mut forever.live).is_pending(), "a wait that never ends is no wait for a time");
+
+    for run in [short, acts, unkept, many, forever] {
         assert!(!run.kinds().contains(&"run-suspended".to_owned()), "{:?}", run.kinds());
     }
 }

@@ -189,8 +189,10 @@ fn one_of_each() -> Vec<Record> {
             v,
         }
         .into(),
-        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, unattended: false, uptime: uptime(), v, waited_ms: 0 }.into(),
-        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, unattended: true, uptime: uptime(), v, waited_ms: 9 }.into(),
+        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, unattended: false, uptime: uptime(), v, waited_ms: 0 }
+            .into(),
+        RunResumed { at: 1, by: user(), kind: RecordKind::RunResumed, spent_ms: 5, unattended: true, uptime: uptime(), v, waited_ms: 9 }
+            .into(),
         RunSuspended {
             at: 1,
             clock_ms: 7,

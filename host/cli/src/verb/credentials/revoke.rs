@@ -10,7 +10,7 @@ use super::{Revoke, known, word};
 use crate::err::CliError;
 use crate::out::OutError;
 use crate::signals::Signals;
-use crate::{log, out, words};
+use crate::{leave, log, out, words};
 use service::{HostHandle, Recording, now_ms};
 
 pub(super) async fn revoke(place: &HomePlace, vault: &Local, what: Revoke) -> Result<(), CliError> {
@@ -87,11 +87,31 @@ async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError
     }
 }
 
-/// Ends leases. Only a host issues leases, so nothing is done if no process holds the home.
+/// The host, if runs are active or suspended. If no process holds the home and runs are suspended, this process takes it.
+async fn host(place: &HomePlace, signals: &mut Signals) -> Result<Option<HostHandle>, CliError> {
+    if let Some(host) = signals.or(HostHandle::ask(place)).await? {
+        return Ok(Some(host));
+    }
+    let ledger = match journal::Reader::open(&place.home) {
+        Ok(reader) => log::ledger(&reader.believing(), |_| {})?,
+        Err(journal::ReadError::NoLog { .. }) => return Ok(None),
+        Err(err) => return Err(err.into()),
+    };
+    if ledger.open_runs().all(|(_, open)| open.suspended.is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(signals.or(HostHandle::find(place, &crate::place::host_options())).await?))
+}
+
+/// Ends leases of active and suspended runs.
 async fn leases(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
-    let ended = match (signals.or(HostHandle::ask(place)).await?, revoking.run) {
-        (Some(host), _) => signals.or(host.revoke(revoking.clone(), None)).await?,
+    let ended = match (host(place, &mut signals).await?, revoking.run) {
+        (Some(host), _) => {
+            let ended = signals.or(host.revoke(revoking.clone(), None)).await;
+            leave::leave(host, &mut signals).await?;
+            ended?
+        }
         (None, Some(run)) => return Err(CliError::NotGoing(run)),
         (None, None) => Vec::new(),
     };

@@ -278,7 +278,8 @@ async fn runs(place: &HomePlace) -> CheckRow {
     let (going, restored, unsettled) =
         (count(&[ps::RunState::Running]), count(&[ps::RunState::Restored]), count(&[ps::RunState::NeedsSettling]));
     let (cut_off, suspended) = (count(&[ps::RunState::CutOff, ps::RunState::CutOffForGood]), count(&[ps::RunState::Suspended]));
-    let said = format!("{going} active, {suspended} suspended, {cut_off} cut off, {unsettled} to be settled, {restored} of a restored copy");
+    let said =
+        format!("{going} active, {suspended} suspended, {cut_off} cut off, {unsettled} to be settled, {restored} of a restored copy");
     match (cut_off, unsettled + restored) {
         (0, 0) => row("runs", CheckState::Ok, said),
         (_, 0) => row("runs", CheckState::Warn, said).help("`bailiwick ps` names them; `resume` continues, `stop` closes a run"),
