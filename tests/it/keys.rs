@@ -37,6 +37,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("agents.http.credential", "a_credential_is_not_taken_along_to_where_a_redirect_leads"),
     ("agents.http.headers", "a_request_under_a_credential_carries_ordinary_headers_and_what_its_grant_names"),
     ("agents.http.host", "a_host_pattern_is_anchored_at_both_ends"),
+    ("agents.http.idempotency", "what_the_server_does_only_once_is_asked_again_with_the_same_key_and_without_a_word"),
     ("agents.http.methods", "methods_paths_and_ports_that_are_not_granted_never_reach_the_server"),
     ("agents.http.paths", "what_is_judged_of_a_path_is_what_is_sent"),
     ("agents.http.pins", "a_server_with_another_key_than_those_that_are_pinned_is_sent_nothing"),

@@ -107,7 +107,8 @@ fn sleeper() -> Program {
 
 /// How long a run must sleep to be suspended, in milliseconds.
 fn long() -> String {
-    (LONG_WAIT.as_millis() + 1500).to_string()
+    // A run that was active for a second has to sleep five seconds longer.
+    (LONG_WAIT.as_millis() + 7000).to_string()
 }
 
 fn said(output: &Output) -> String {
@@ -228,7 +229,7 @@ fn until(program: &Program, expected: &str) {
 fn a_run_that_nobody_attends_is_resumed_by_the_next_host_also_where_it_was_cut_off() {
     let program = sleeper();
     // After its long sleep it takes short ones, in memory.
-    let short = ["9000"; 20];
+    let short = ["4000"; 40];
     let long = long();
     let args = [&["run", "sleeps", "--durable", "--detach", "--", &long][..], &short].concat();
     let left = program.run(&args);

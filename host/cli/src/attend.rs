@@ -59,7 +59,7 @@ struct WaitingDocument {
 const TAKEN_OVER_MAX: u32 = 5;
 
 /// The time between two looks at a run that the new host resumed by itself.
-const RESUMED_LOOK: Duration = Duration::from_millis(500);
+const RESUMED_LOOK: Duration = Duration::from_secs(1);
 
 /// Prints which runs lack their key. A copy of a home that was made while it was in use may have fewer keys than its record needs.
 fn say_lacking(runs: &[RunId]) {
@@ -131,6 +131,8 @@ struct AttendedRun {
     taken_over: u32,
     /// Whether the user was told that its host is gone.
     is_told: bool,
+    /// Whether the new host has resumed it by itself, so that this process only waits for its end.
+    is_elsewhere: bool,
     /// How it was begun, to continue it with another host.
     as_begun: Continuation,
 }
@@ -259,6 +261,12 @@ impl Attended<'_> {
         };
         let taken = tokio::select! {
             taken = again => taken,
+            _ = signals.next(), if going.is_elsewhere => {
+                // Its end is shown when the host has ended it.
+                let _ = host.stop(run).await;
+                (going.is_left, going.taken_over) = (true, going.taken_over - 1);
+                return;
+            }
             means = signals.next() => {
                 going.ended = Some(Err(cut_off(&format!("{means} arrived before it could be continued"), exit::of_means(means))));
                 return;
@@ -276,6 +284,7 @@ impl Attended<'_> {
             // The new host has resumed it already. Its end is shown when it has come.
             Err(ServiceError::Run(RunError::Running(_) | RunError::Taken(_))) => {
                 (going.is_left, going.taken_over) = (true, going.taken_over - 1);
+                going.is_elsewhere = true;
             }
             Err(err) => going.ended = Some(Err(err.into())),
         }
@@ -333,7 +342,7 @@ async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRu
                     Beginning::Resume(request) => Continuation::Resumed { config: request.config },
                     Beginning::Continue(_, as_begun) => as_begun,
                 };
-                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, is_told: false, as_begun });
+                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, is_told: false, is_elsewhere: false, as_begun });
             }
         }
     }

@@ -62,7 +62,7 @@ pub use log::{Durable, Log, LogEntry, LoggedBatch};
 pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Recorded, RunRecord, leaves};
 pub use replay_cursor::Mode;
-pub use resume_point::{GateState, InFlight, LiveWorld, RecordedEnd, ResumePoint, SeenAnswer};
+pub use resume_point::{GateState, InFlight, KeyedAct, LiveWorld, RecordedEnd, ResumePoint, SeenAnswer};
 pub use run::{Closing, RunGate, Tally};
 pub use run_header::RunHeader;
 pub use search::{FileName, Question, SearchResult, Searched, Unknown, runs, search};

@@ -38,6 +38,8 @@ pub use inbox::CREDIT;
 /// How long a claim may wait before it is written.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 
+/// BOUND: a wait is this many times as long as the rebuild after it, so that rebuilding takes a bounded share of a processor.
+const REBUILD_SHARE: u32 = 5;
 /// BOUND: a longer wait is not taken for one that ends: the run stays in memory, and `active-timeout` ends it.
 const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// How long the run waits until it tries again to be suspended, if a host request was under way for it.
@@ -215,13 +217,13 @@ impl Live {
 
     /// Suspends the run if it has to wait for long until its first timer runs out. Returns whether it did.
     ///
-    /// A rebuild takes no longer than the run was active so far, so the wait has to be longer than that too.
+    /// A rebuild takes about as long as the run was active so far. The wait has to be much longer than that.
     fn suspend(&mut self) -> Result<bool, Stop> {
         let (now_ns, first) = (self.real_ns(), self.timers.first().copied());
         self.try_again_ns = None;
         let acts = self.acts()?;
         let wait = Duration::from_nanos(first.map_or(0, |(deadline_ns, _)| deadline_ns.saturating_sub(now_ns)));
-        let least = acts.long_wait.saturating_add(Duration::from_millis(acts.gate.active_ms()));
+        let least = acts.long_wait.saturating_add(Duration::from_millis(acts.gate.active_ms()) * REBUILD_SHARE);
         if wait <= least || wait > WAIT_MAX {
             return Ok(false);
         }

@@ -12,7 +12,7 @@ use crate::err::LoadError;
 use crate::keyed::Keyed;
 use crate::lease::Lease;
 use crate::payload_codec::{Cursor, take_event, take_observation};
-use crate::resume_point::RecordedEnd;
+use crate::resume_point::{KeyedAct, RecordedEnd};
 use crate::run_header::RunHeader;
 use crate::settling::told;
 use crate::spent::Spent;
@@ -38,6 +38,8 @@ pub(crate) struct RecordedAsk {
     pub(crate) params: Digest,
     /// Whether it may be repeated without a settlement.
     pub(crate) repeat: Repeat,
+    /// The idempotency key that went along, if one did.
+    pub(crate) keyed: Option<KeyedAct>,
     /// Why it was refused, if it was.
     pub(crate) reason: Option<Reason>,
     /// How many releases were recorded before it.
@@ -248,6 +250,7 @@ impl Recorded {
                         ask: asked.ask,
                         params: asked.params,
                         repeat: asked.repeat,
+                        keyed: asked.bounds.idempotency.map(|header| KeyedAct { header, at: asked.at }),
                         reason: None,
                         delivered: 0,
                         objects: 0,
@@ -319,7 +322,7 @@ impl Recorded {
         }
         if refused.op == 0 || refused.op > self.last_op {
             let Refused { ask, op, params, reason, .. } = refused;
-            self.ask(RecordedAsk { seq, op, ask, params, repeat: Repeat::Safe, reason: Some(reason), delivered: 0, objects: 0 });
+            self.ask(RecordedAsk { seq, op, ask, params, repeat: Repeat::Safe, keyed: None, reason: Some(reason), delivered: 0, objects: 0 });
         }
     }
 

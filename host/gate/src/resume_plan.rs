@@ -26,6 +26,8 @@ enum ResumeChoice {
     BrokenOff,
     Tell(Fault),
     Again,
+    /// It may have happened, and can't be repeated with its idempotency key any more. The guest learns that it is lost.
+    Lost(Fault),
     /// A person must settle the act. `said` says whether the act is already on the record as unknown.
     Unsettled {
         said: bool,
@@ -43,7 +45,7 @@ impl RunGate {
         let words = std::mem::take(&mut at.gate.words);
         let did = |op: OpId| words.get(&op.0).copied();
         let choices: Vec<(InFlight, ResumeChoice)> =
-            at.in_flight.drain(..).map(|act| (resume_choice(&act, did(act.op), ended), act)).map(|(choice, act)| (act, choice)).collect();
+            at.in_flight.drain(..).map(|act| (resume_choice(&act, did(act.op), (ended, self.has_its_key(&act))), act)).map(|(choice, act)| (act, choice)).collect();
         self.say_unsettled(&choices)?;
         let unsettled = choices.iter().find(|(_, choice)| matches!(choice, ResumeChoice::Unsettled { .. }));
         if let Some((act, _)) = unsettled.filter(|_| !ended) {
@@ -68,10 +70,20 @@ impl RunGate {
                     }
                     plan.push(ResumePlan::Tell(act.op, fault));
                 }
+                ResumeChoice::Lost(fault) => {
+                    self.resumed(&act, Stage::Asked);
+                    self.settle(act.op, Settling::Unknown(Some(fault)))?;
+                    plan.push(ResumePlan::Tell(act.op, fault));
+                }
                 ResumeChoice::Again => plan.push(self.again(act)?),
             }
         }
         Ok(plan)
+    }
+
+    /// Whether an act would be repeated with the idempotency key that it was asked with.
+    fn has_its_key(&self, act: &InFlight) -> bool {
+        act.keyed.as_ref().is_some_and(|keyed| self.lock().has_its_key(&act.ask, keyed))
     }
 
     /// Records each act with an unknown outcome as unknown, before a person is asked about any of them.
@@ -132,7 +144,7 @@ impl RunGate {
     }
 }
 
-fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice {
+fn resume_choice(act: &InFlight, did: Option<bool>, (ended, has_its_key): (bool, bool)) -> ResumeChoice {
     let over = act.abandoned || ended;
     let lost = Fault::lost(act.ask.kind());
     match (act.known, did) {
@@ -151,7 +163,10 @@ fn resume_choice(act: &InFlight, did: Option<bool>, ended: bool) -> ResumeChoice
         // The guest was to get the fault that no answer came. It gets it now, and continues as it would have before.
         (RecordedEnd::Answered(AnswerClass::Unknown, Some(fault)), _) => ResumeChoice::Tell(fault),
         (_, Some(true)) => ResumeChoice::Tell(lost),
-        (_, _) if act.repeat == Repeat::Safe => ResumeChoice::Again,
+        (_, _) if act.ask.repeat() == Repeat::Safe => ResumeChoice::Again,
+        // The server does it once, however often it arrives. What was answered is not asked again.
+        (RecordedEnd::Asked, None) if act.keyed.is_some() && has_its_key => ResumeChoice::Again,
+        (RecordedEnd::Asked, None) if act.keyed.is_some() => ResumeChoice::Lost(lost),
         (RecordedEnd::Asked | RecordedEnd::Answered(AnswerClass::Unknown, _), Some(false)) => ResumeChoice::Again,
         (
             RecordedEnd::Received

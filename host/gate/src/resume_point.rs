@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use effects::Observation;
 use sha2::Sha256;
 use vocabulary::record::{AnswerClass, Object};
-use vocabulary::{Act, Ask, Door, Fault, FileAsk, FileId, FileOpen, OpId, Reason, Repeat, Stop, Timeline};
+use vocabulary::{Act, Ask, Door, Fault, FileAsk, FileId, FileOpen, OpId, Reason, Stop, Timeline};
 
 use crate::alike::{Alike, Several};
 use crate::observed::Aggregate;
@@ -80,14 +80,23 @@ pub struct InFlight {
     pub op: OpId,
     /// The ask, as the guest made it in the rebuild.
     pub ask: Act,
-    /// Whether it may be repeated without asking a person, as the record says.
-    pub repeat: Repeat,
+    /// Under which key it was asked last, if its server does it only once.
+    pub keyed: Option<KeyedAct>,
     /// What the record has of its end.
     pub known: RecordedEnd,
     /// What the guest has seen of its answer.
     pub seen: SeenAnswer,
     /// Whether the guest has abandoned it.
     pub abandoned: bool,
+}
+
+/// An act whose server honours an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyedAct {
+    /// The header of the key.
+    pub header: String,
+    /// When it was asked first, in milliseconds since 1970.
+    pub at: u64,
 }
 
 /// What the record has of an act's end.

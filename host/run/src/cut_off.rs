@@ -17,24 +17,41 @@ pub(crate) struct Taken {
     run: RunId,
 }
 
+impl Taken {
+    pub(crate) fn run(&self) -> RunId {
+        self.run
+    }
+}
+
 impl Drop for Taken {
     fn drop(&mut self) {
-        held(&self.host.inner.taken).remove(&self.run);
+        let mut taken = held(&self.host.inner.taken);
+        if let Some(owners) = taken.get_mut(&self.run) {
+            *owners -= 1;
+            if *owners == 0 {
+                taken.remove(&self.run);
+            }
+        }
+        drop(taken);
+        self.host.inner.waits_changed.notify_one();
     }
 }
 
 impl LocalHost {
     /// Takes a run whose task is about to leave it.
     pub(crate) fn take(&self, run: RunId) -> Taken {
-        held(&self.inner.taken).insert(run);
+        *held(&self.inner.taken).entry(run).or_default() += 1;
         Taken { host: self.clone(), run }
     }
 
     /// Takes a run that is open and not running.
     pub(crate) fn take_cut_off(&self, run: RunId) -> Result<Taken, RunError> {
-        if !held(&self.inner.taken).insert(run) {
+        let mut all = held(&self.inner.taken);
+        if all.contains_key(&run) {
             return Err(RunError::Taken(run));
         }
+        all.insert(run, 1);
+        drop(all);
         let taken = Taken { host: self.clone(), run };
         if held(&self.inner.going).contains_key(&run) {
             return Err(RunError::Running(run));
@@ -45,8 +62,15 @@ impl LocalHost {
         Ok(taken)
     }
 
+    /// Closes a suspended run, which is neither loaded nor rebuilt for that.
+    pub(crate) async fn close_suspended(&self, run: RunId, stopping: Stopping) -> Result<(), RunError> {
+        let open = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).cloned()).ok_or(RunError::NoSuchRun(run))?;
+        let closed = self.inner.gate.close_cut_off(run, open.spent.ms(), Outcome::Stopped(stopping), None)?;
+        Ok(closed.durable.await?)
+    }
+
     /// As [`LocalHost::take_cut_off`]. Waits if another caller is just resuming, settling or ending the run.
-    async fn take_when_free(&self, run: RunId) -> Result<Taken, RunError> {
+    pub(crate) async fn take_when_free(&self, run: RunId) -> Result<Taken, RunError> {
         for _ in 0..TAKEN_LOOKS {
             match self.take_cut_off(run) {
                 Err(RunError::Taken(_)) => tokio::time::sleep(TAKEN_LOOK).await,

@@ -42,8 +42,8 @@ pub(crate) struct Inner {
     attendance: watch::Sender<Attendance>,
     /// Open runs without their key.
     pub(crate) lacking: Vec<RunId>,
-    /// Runs that were cut off, and that a caller is about to resume, settle or end.
-    pub(crate) taken: Mutex<HashSet<RunId>>,
+    /// Runs that are not running, and that a caller is about to resume, settle or end; each with the number of callers.
+    pub(crate) taken: Mutex<HashMap<RunId, u32>>,
     /// Suspended runs whose callers listen.
     pub(crate) parked: Mutex<HashMap<RunId, Parked>>,
     /// Wakes the task that resumes suspended runs.
@@ -138,7 +138,7 @@ impl LocalHost {
             going: Mutex::new(HashMap::new()),
             attendance: watch::channel(Attendance::default()).0,
             lacking: opened.lacking,
-            taken: Mutex::new(HashSet::new()),
+            taken: Mutex::new(HashMap::new()),
             parked: Mutex::new(HashMap::new()),
             waits_changed: Notify::new(),
             long_wait: options.long_wait,

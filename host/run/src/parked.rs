@@ -37,7 +37,7 @@ impl LocalHost {
             let left = |open: &OpenRun| open.suspended.as_ref().map(left).or_else(|| open.is_left().then_some(Duration::ZERO));
             open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open)? })).collect()
         });
-        waiting.retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains(&waiting.run));
+        waiting.retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains_key(&waiting.run));
         waiting.sort_by_key(|waiting| waiting.left);
         waiting
     }
@@ -50,11 +50,6 @@ impl LocalHost {
     /// Whether the run has not ended.
     pub fn is_open(&self, run: RunId) -> bool {
         self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some())
-    }
-
-    /// Whether the host is to resume the run, now or later.
-    pub(crate) fn is_to_be_resumed(&self, run: RunId) -> bool {
-        self.waiting().iter().any(|waiting| waiting.run == run)
     }
 
     /// Whether the run is suspended and must wait longer.
@@ -98,6 +93,24 @@ impl LocalHost {
         self.inner.waits_changed.notify_one();
     }
 
+    /// Ends a run that was just suspended, if its end was ordered meanwhile. Returns what its caller hears.
+    pub(crate) async fn ordered_meanwhile(&self, run: RunId, channel: &RunChannel) -> Option<RunEvent> {
+        let order = channel.stop.borrow().clone().filter(|order| order.means != Means::ClientGone)?;
+        Some(match self.close_suspended(run, order).await {
+            Ok(()) => self.end_event(run).await,
+            Err(err) => RunEvent::failed(&err),
+        })
+    }
+
+    /// The end of a run, from its record.
+    async fn end_event(&self, run: RunId) -> RunEvent {
+        match self.ended(run).await {
+            Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
+            Ok(None) => RunEvent::failed(&RunError::NoSuchRun(run)),
+            Err(err) => RunEvent::failed(&err),
+        }
+    }
+
     /// Takes the channel of a suspended run whose caller listens.
     fn unpark(&self, run: RunId) -> Option<Parked> {
         held(&self.inner.parked).remove(&run)
@@ -112,13 +125,15 @@ impl LocalHost {
         if self.is_leaving() {
             return Err(RunError::Leaving);
         }
+        // Taken first, so that its caller hears nothing if another one has it.
+        let taken = self.take_cut_off(run)?;
         let Some(Parked { channel, network, .. }) = self.unpark(run) else {
             let (channel, _) = RunChannel::new();
-            return self.load_again(run, Resumer { by, unattended: true }, (channel, network.clone())).await.map(begin);
+            return self.load_again(taken, Resumer { by, unattended: true }, (channel, network.clone())).await.map(begin);
         };
         let sender = Arc::clone(&channel.sender);
         sender.tell(RunEvent::Resumed {});
-        let woken = self.load_again(run, Resumer { by, unattended: false }, (channel, network)).await.map(begin);
+        let woken = self.load_again(taken, Resumer { by, unattended: false }, (channel, network)).await.map(begin);
         match &woken {
             Ok(()) | Err(RunError::Leaving) => {}
             Err(err) => sender.tell(RunEvent::failed(err)),
@@ -129,11 +144,7 @@ impl LocalHost {
     /// Tells the caller of a suspended run that the run was ended.
     pub(crate) async fn tell_end(&self, run: RunId) {
         let Some(Parked { channel, .. }) = self.unpark(run) else { return };
-        channel.sender.tell(match self.ended(run).await {
-            Ok(Some(report)) => RunEvent::Closed { report: Box::new(report) },
-            Ok(None) => RunEvent::failed(&RunError::NoSuchRun(run)),
-            Err(err) => RunEvent::failed(&err),
-        });
+        channel.sender.tell(self.end_event(run).await);
     }
 }
 
@@ -167,6 +178,8 @@ impl Orders {
             // The run needs nothing of its caller, so it stays suspended and is resumed without a caller.
             None | Some(Stopping { means: Means::ClientGone, .. }) => drop(host.unpark(run)),
             Some(stopping) => {
+                // A host that is leaving ends nothing more: the caller finds another one.
+                let Some(_attending) = host.attend() else { return drop(host.unpark(run)) };
                 if let Err(err) = host.end(run, stopping).await
                     && let Some(parked) = host.unpark(run)
                 {

@@ -37,7 +37,7 @@ pub struct HostOptions {
 }
 
 /// How long a run may wait in memory, unless [`HostOptions::long_wait`] says otherwise. Unloading and rebuilding a run takes milliseconds.
-pub const LONG_WAIT: Duration = Duration::from_secs(10);
+pub const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// Locks a mutex, even if a task panicked while it held the lock: each change under it is one step, so nothing is half changed.
 pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

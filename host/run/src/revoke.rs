@@ -1,5 +1,6 @@
 //! Credentials of a home: records changes of their values, and ends leases of active runs.
 
+use gate::OpenRun;
 use serde::{Deserialize, Serialize};
 use vocabulary::Clock as _;
 use vocabulary::record::{CredentialChange, CredentialChanged, Record, RecordKind, SealedUnder, VERSION, VaultSealed};
@@ -42,7 +43,7 @@ impl LocalHost {
     /// # Errors
     /// A run that is not running here; a record that can't be written.
     pub fn revoke(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
-        let is_waiting = revoking.run.is_some_and(|run| self.is_to_be_resumed(run));
+        let is_waiting = revoking.run.is_some_and(|run| self.is_open(run));
         let going = held(&self.inner.going);
         if let Some(run) = revoking.run
             && !going.contains_key(&run)
@@ -61,26 +62,45 @@ impl LocalHost {
         Ok(ended)
     }
 
-    /// Ends leases of runs that are suspended, so that nothing is asked under them when these runs are resumed.
+    /// Ends leases of runs that are suspended, so that nothing is asked under them when these runs are resumed. If a lease of one run can't be
+    /// ended, those of the others are ended nevertheless.
     async fn revoke_waiting(&self, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
-        let mut ended = Vec::new();
-        for run in self.waiting().into_iter().map(|waiting| waiting.run).filter(|run| revoking.run.is_none_or(|only| only == *run)) {
-            let of_run = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.agent.clone(), open.revoked.clone())));
-            let Some((agent, revoked)) = of_run.filter(|(agent, _)| revoking.agent.as_deref().is_none_or(|only| only == agent.as_str()))
-            else {
-                continue;
-            };
-            let Ok(_taken) = self.take_cut_off(run) else { continue };
-            let granted = self.header_of(run).await?.spec.grants.credentials.iter().map(|binding| binding.name.clone()).collect::<Vec<_>>();
-            let is_meant = |name: &String| revoking.credential.as_ref().is_none_or(|only| only == name) && !revoked.contains(name);
-            let names: Vec<String> = granted.into_iter().filter(is_meant).collect();
-            if !names.is_empty() {
-                self.inner.gate.revoke_cut_off(run, &names, by)?.durable.await?;
-                tracing::info!(%run, %agent, "leases of a suspended run were ended");
-                ended.extend(names.iter().map(|name| gate::lease_id(run, name)));
+        let is_meant = |run: RunId, open: &OpenRun| {
+            (open.suspended.is_some() || open.is_left())
+                && revoking.run.is_none_or(|only| only == run)
+                && revoking.agent.as_deref().is_none_or(|only| only == open.agent.as_str())
+        };
+        let runs: Vec<RunId> = self.inner.gate.with_ledger(|ledger| {
+            ledger.open_runs().filter(|(run, open)| is_meant(*run, open)).map(|(run, _)| run).collect()
+        });
+        let (mut ended, mut failed) = (Vec::new(), None);
+        for run in runs {
+            match self.revoke_one(run, revoking, by).await {
+                Ok(leases) => ended.extend(leases),
+                Err(err) => failed = Some(err),
             }
         }
-        Ok(ended)
+        failed.map_or(Ok(ended), Err)
+    }
+
+    async fn revoke_one(&self, run: RunId, revoking: &Revoking, by: &Principal) -> Result<Vec<SafeText>, RunError> {
+        let _taken = match self.take_when_free(run).await {
+            Ok(taken) => taken,
+            // It was resumed or has ended meanwhile.
+            Err(RunError::Running(_)) => return self.revoke(&Revoking { run: Some(run), ..revoking.clone() }, by),
+            Err(RunError::NoSuchRun(_)) => return Ok(Vec::new()),
+            Err(err) => return Err(err),
+        };
+        let revoked = self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| open.revoked.clone())).unwrap_or_default();
+        let granted = self.header_of(run).await?;
+        let granted = granted.spec.grants.credentials.iter().map(|binding| binding.name.clone());
+        let is_meant = |name: &String| revoking.credential.as_ref().is_none_or(|only| only == name) && !revoked.contains(name);
+        let names: Vec<String> = granted.filter(is_meant).collect();
+        if !names.is_empty() {
+            self.inner.gate.revoke_cut_off(run, &names, by)?.durable.await?;
+            tracing::info!(%run, "leases of a suspended run were ended");
+        }
+        Ok(names.iter().map(|name| gate::lease_id(run, name)).collect())
     }
 
     /// Ends leases, and records the revocation if a credential itself was revoked. Both happen in one call, because the last run for which
@@ -90,10 +110,12 @@ impl LocalHost {
     /// As [`LocalHost::revoke`] and [`LocalHost::record_credential`].
     pub async fn take_back(&self, revoking: &Revoking, word: Option<&CredentialWord>, by: &Principal) -> Result<Vec<SafeText>, RunError> {
         let mut ended = self.revoke(revoking, by)?;
-        ended.extend(self.revoke_waiting(revoking, by).await?);
+        let waiting = self.revoke_waiting(revoking, by).await;
+        // Recorded even if a lease could not be ended.
         if let Some(word) = word {
             self.record_credential(word, by).await?;
         }
+        ended.extend(waiting?);
         Ok(ended)
     }
 

@@ -143,10 +143,10 @@ impl LocalHost {
     /// # Errors
     /// As [`LocalHost::resume`].
     pub async fn open_again(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<Running, RunError> {
-        if self.is_parked(run) {
+        if self.is_parked(run) || held(&self.inner.going).contains_key(&run) {
             return Err(RunError::Running(run));
         }
-        if held(&self.inner.taken).contains(&run) {
+        if held(&self.inner.taken).contains_key(&run) {
             return Err(RunError::Taken(run));
         }
         if self.must_wait(run) {
@@ -155,7 +155,7 @@ impl LocalHost {
         let (channel, events) = RunChannel::new();
         let stop = channel.stop.clone();
         channel.sender.tell(RunEvent::Opened { run });
-        let go = self.load_again(run, Resumer { by, unattended: false }, (channel, network.clone())).await?;
+        let go = self.load_again(self.take_cut_off(run)?, Resumer { by, unattended: false }, (channel, network.clone())).await?;
         Ok(Running::new(run, events, stop).waiting(go))
     }
 
@@ -165,11 +165,11 @@ impl LocalHost {
     /// As [`LocalHost::resume`].
     pub(crate) async fn load_again(
         &self,
-        run: RunId,
+        taken: Taken,
         Resumer { by, unattended }: Resumer,
         (channel, network): (RunChannel, NetworkOrder),
     ) -> Result<oneshot::Sender<()>, RunError> {
-        let _taken = self.take_cut_off(run)?;
+        let run = taken.run();
         // SECURITY: the run may have done more after the copy was made, and this record does not show it.
         if self.inner.gate.with_ledger(|ledger| ledger.open_run(run).is_some_and(|open| open.restored)) {
             return Err(RunError::Restored(run));
@@ -271,7 +271,7 @@ impl RunTask {
         let (host, run, channel, network) = (self.host.clone(), entry.run, self.channel.clone(), self.network.clone());
         let told = match self.until_unloaded().await {
             Ok(Unloaded::Closed(report)) => Some(RunEvent::Closed { report }),
-            Ok(Unloaded::Suspended) => None,
+            Ok(Unloaded::Suspended) => host.ordered_meanwhile(run, &channel).await,
             // The run has not ended, and another process continues it. Its client notices that when this process ends.
             Err(_) if host.is_leaving() => return entry.kept_to_the_end().await,
             Err(err) => Some(RunEvent::failed(&err)),

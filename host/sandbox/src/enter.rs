@@ -98,7 +98,10 @@ async fn rebuilt(rebuilt: Option<watch::Receiver<bool>>) {
     }
 }
 
-/// For how long a run was active. A rebuild may take as long as the whole run may be active, and is not counted.
+/// BOUND: a rebuild may take this many times as long as the whole run may be active. Many runs may be rebuilt at once on a busy machine.
+const REBUILD_TIMES: u32 = 10;
+
+/// For how long a run was active. A rebuild is not counted.
 struct ActiveTime {
     entered: Instant,
     /// When it began to count.
@@ -121,8 +124,10 @@ impl ActiveTime {
 
     /// How much is left of it.
     fn left(&self) -> Duration {
-        let used = if self.since.is_some() { self.spent() } else { self.entered.elapsed() };
-        self.max.saturating_sub(used)
+        match self.since {
+            Some(_) => self.max.saturating_sub(self.spent()),
+            None => (self.max * REBUILD_TIMES).saturating_sub(self.entered.elapsed()),
+        }
     }
 
     fn spent(&self) -> Duration {

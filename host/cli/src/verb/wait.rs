@@ -116,8 +116,7 @@ async fn found(host: &HostHandle, place: &HomePlace, run: RunId) -> Result<Found
     Ok(match ledger.open_run(run) {
         _ if is_active => Found::Active,
         None => Found::Ended,
-        Some(open) if open.suspended.is_some() => Found::Suspended,
-        Some(open) if open.is_left() => Found::Active,
+        Some(open) if open.suspended.is_some() || open.is_left() => Found::Suspended,
         Some(_) => Found::CutOff,
     })
 }

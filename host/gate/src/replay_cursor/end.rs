@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use vocabulary::{Divergence, Fault, FileId, FileOpen, OpId, Outcome, Repeat, Stop};
+use vocabulary::{Divergence, Fault, FileId, FileOpen, OpId, Outcome, Stop};
 
 use super::{ReplayCursor, stars};
-use crate::resume_point::{GateState, InFlight, RecordedEnd, ResumePoint};
+use crate::resume_point::{GateState, InFlight, KeyedAct, RecordedEnd, ResumePoint};
 
 impl ReplayCursor {
     /// Checks, in a rebuild for a resume, whether the guest may end here.
@@ -35,12 +35,11 @@ impl ReplayCursor {
     /// Everything that the live world must know to continue.
     pub(crate) fn resume_at(&mut self, ended: bool) -> ResumePoint {
         let known = &self.recorded.known;
-        let repeats: BTreeMap<u64, Repeat> = self.recorded.asks.iter().map(|asked| (asked.op, asked.repeat)).collect();
+        let keyed: BTreeMap<u64, KeyedAct> = self.recorded.asks.iter().filter_map(|asked| Some((asked.op, asked.keyed.clone()?))).collect();
         let in_flight = std::mem::take(&mut self.ops).into_iter().map(|(op, state)| {
             // An act without a record was refused and only counted.
             let known = known.get(&op).copied().unwrap_or(RecordedEnd::Refused(Fault::denied(state.ask.kind())));
-            let repeat = repeats.get(&op).copied().unwrap_or_else(|| state.ask.repeat());
-            InFlight { op: OpId(op), ask: state.ask, repeat, known, seen: state.seen, abandoned: state.abandoned }
+            InFlight { op: OpId(op), ask: state.ask, keyed: keyed.get(&op).cloned(), known, seen: state.seen, abandoned: state.abandoned }
         });
         let in_flight = in_flight.collect();
         let files = self.files();

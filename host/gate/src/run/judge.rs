@@ -14,7 +14,11 @@ use crate::lease;
 use crate::log::Durable;
 use crate::named::asked_of;
 use crate::payload_codec::in_pieces;
+use crate::resume_point::KeyedAct;
 use crate::settling::told;
+
+/// BOUND: how old an idempotency key may be when its request is repeated. Servers forget keys, often after a day.
+const KEY_AGE_MAX_MS: u64 = 24 * 3600 * 1000;
 
 /// The decision about an act.
 pub(crate) enum Judged {
@@ -97,6 +101,12 @@ impl LockedRun<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether an act would be repeated with the idempotency key that it was asked with, and its server still knows that key.
+    pub(crate) fn has_its_key(&self, act: &Act, keyed: &KeyedAct) -> bool {
+        let is_young = self.now_ms().saturating_sub(keyed.at) <= KEY_AGE_MAX_MS;
+        is_young && self.decided(act, Attempt::Again).is_ok_and(|allowed| allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
     }
 
     /// Decides whether an act may happen.

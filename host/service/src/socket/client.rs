@@ -185,6 +185,7 @@ impl Client {
                     }
                 }
                 Some(Ok(Response::Failed { exit, message, help })) => return Err(ServiceError::Refused { exit, message, help }),
+                Some(Ok(Response::NotOpen { run })) => return Err(run::RunError::NoSuchRun(run).into()),
                 Some(Ok(Response::Attended { run })) => return Err(run::RunError::Running(run).into()),
                 Some(Ok(Response::Unsettled { run, acts })) => return Err(run::RunError::Unsettled { run, acts }.into()),
                 Some(Ok(answer)) => return Ok((line, answer)),

@@ -212,7 +212,8 @@ async fn beat(to: &mut OwnedWriteHalf, host: &LocalHost) -> io::Result<()> {
 
 fn failed(err: &ServiceError) -> Response {
     match err {
-        ServiceError::Run(RunError::Running(run)) => Response::Attended { run: *run },
+        ServiceError::Run(RunError::Running(run) | RunError::Taken(run)) => Response::Attended { run: *run },
+        ServiceError::Run(RunError::NoSuchRun(run)) => Response::NotOpen { run: *run },
         ServiceError::Run(RunError::Unsettled { run, acts }) => Response::Unsettled { run: *run, acts: acts.clone() },
         err => Response::Failed { exit: err.exit(), message: err.chain(), help: err.help() },
     }

@@ -104,6 +104,8 @@ pub(crate) enum Response {
     Unsettled { run: RunId, acts: Vec<UnknownAct> },
     /// The run is active, or somebody already listens to it.
     Attended { run: RunId },
+    /// There is no such run, or it has ended.
+    NotOpen { run: RunId },
     /// The request failed.
     Failed { exit: u8, message: String, help: Option<String> },
 }

@@ -97,7 +97,7 @@ async fn host(place: &HomePlace, signals: &mut Signals) -> Result<Option<HostHan
         Err(journal::ReadError::NoLog { .. }) => return Ok(None),
         Err(err) => return Err(err.into()),
     };
-    if ledger.open_runs().all(|(_, open)| open.suspended.is_none()) {
+    if ledger.open_runs().all(|(_, open)| open.suspended.is_none() && !open.is_left()) {
         return Ok(None);
     }
     Ok(Some(signals.or(HostHandle::find(place, &crate::place::host_options())).await?))
