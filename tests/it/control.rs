@@ -264,7 +264,7 @@ async fn what_the_socket_does_not_understand_changes_nothing() {
         ("{\"verb\":\"going\",\"more\":1}\n", "\"exit\":2"),
         ("{\"verb\":\"going\"", "\"exit\":2"),
         (unknown_run, "\"done\":false"),
-        (no_such, "\"exit\":2"),
+        (no_such, "\"not-open\":{\"run\":\"01M83DA0REQ40DXRGC9AB0ZHM8\"}"),
     ];
     for (bytes, expected) in cases {
         let said = said(&socket, bytes.as_bytes().to_vec()).await;

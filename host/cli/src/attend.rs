@@ -260,14 +260,18 @@ impl Attended<'_> {
             running
         };
         let taken = tokio::select! {
-            taken = again => taken,
-            _ = signals.next(), if going.is_elsewhere => {
+            taken = again => Ok(taken),
+            means = signals.next() => Err(means),
+        };
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(_) if going.is_elsewhere => {
                 // Its end is shown when the host has ended it.
                 let _ = host.stop(run).await;
                 (going.is_left, going.taken_over) = (true, going.taken_over - 1);
                 return;
             }
-            means = signals.next() => {
+            Err(means) => {
                 going.ended = Some(Err(cut_off(&format!("{means} arrived before it could be continued"), exit::of_means(means))));
                 return;
             }
@@ -342,7 +346,15 @@ async fn begin(beginning: Beginning, host: &mut HostHandle) -> Result<AttendedRu
                     Beginning::Resume(request) => Continuation::Resumed { config: request.config },
                     Beginning::Continue(_, as_begun) => as_begun,
                 };
-                return Ok(AttendedRun { running: begun?, ended: None, is_left: false, taken_over: 0, is_told: false, is_elsewhere: false, as_begun });
+                return Ok(AttendedRun {
+                    running: begun?,
+                    ended: None,
+                    is_left: false,
+                    taken_over: 0,
+                    is_told: false,
+                    is_elsewhere: false,
+                    as_begun,
+                });
             }
         }
     }

@@ -322,7 +322,17 @@ impl Recorded {
         }
         if refused.op == 0 || refused.op > self.last_op {
             let Refused { ask, op, params, reason, .. } = refused;
-            self.ask(RecordedAsk { seq, op, ask, params, repeat: Repeat::Safe, keyed: None, reason: Some(reason), delivered: 0, objects: 0 });
+            self.ask(RecordedAsk {
+                seq,
+                op,
+                ask,
+                params,
+                repeat: Repeat::Safe,
+                keyed: None,
+                reason: Some(reason),
+                delivered: 0,
+                objects: 0,
+            });
         }
     }
 

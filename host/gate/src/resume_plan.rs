@@ -44,8 +44,12 @@ impl RunGate {
         let ended = at.ended;
         let words = std::mem::take(&mut at.gate.words);
         let did = |op: OpId| words.get(&op.0).copied();
-        let choices: Vec<(InFlight, ResumeChoice)> =
-            at.in_flight.drain(..).map(|act| (resume_choice(&act, did(act.op), (ended, self.has_its_key(&act))), act)).map(|(choice, act)| (act, choice)).collect();
+        let choices: Vec<(InFlight, ResumeChoice)> = at
+            .in_flight
+            .drain(..)
+            .map(|act| (resume_choice(&act, did(act.op), (ended, self.has_its_key(&act))), act))
+            .map(|(choice, act)| (act, choice))
+            .collect();
         self.say_unsettled(&choices)?;
         let unsettled = choices.iter().find(|(_, choice)| matches!(choice, ResumeChoice::Unsettled { .. }));
         if let Some((act, _)) = unsettled.filter(|_| !ended) {

@@ -37,7 +37,8 @@ impl LocalHost {
             let left = |open: &OpenRun| open.suspended.as_ref().map(left).or_else(|| open.is_left().then_some(Duration::ZERO));
             open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open)? })).collect()
         });
-        waiting.retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains_key(&waiting.run));
+        waiting
+            .retain(|waiting| !held(&self.inner.going).contains_key(&waiting.run) && !held(&self.inner.taken).contains_key(&waiting.run));
         waiting.sort_by_key(|waiting| waiting.left);
         waiting
     }

@@ -70,9 +70,10 @@ impl LocalHost {
                 && revoking.run.is_none_or(|only| only == run)
                 && revoking.agent.as_deref().is_none_or(|only| only == open.agent.as_str())
         };
-        let runs: Vec<RunId> = self.inner.gate.with_ledger(|ledger| {
-            ledger.open_runs().filter(|(run, open)| is_meant(*run, open)).map(|(run, _)| run).collect()
-        });
+        let runs: Vec<RunId> = self
+            .inner
+            .gate
+            .with_ledger(|ledger| ledger.open_runs().filter(|(run, open)| is_meant(*run, open)).map(|(run, _)| run).collect());
         let (mut ended, mut failed) = (Vec::new(), None);
         for run in runs {
             match self.revoke_one(run, revoking, by).await {

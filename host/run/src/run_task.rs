@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop};
 
 use crate::change::notes;
+use crate::cut_off::Taken;
 use crate::err::RunError;
 use crate::event::RunEvent;
 use crate::guest_start::{engine_ref, start_of, world_back};
