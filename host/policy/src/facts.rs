@@ -5,7 +5,7 @@ use crate::choice::Choice;
 /// What is true at the moment of asking, apart from the ask itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// For a request: the credential that the guest chose, by [`crate::choose`].
+    /// For a request: the credential that the guest chose.
     pub chosen: Option<Choice>,
     /// An earlier time than `now_unix_s`, in seconds since 1970, if the clock was set. Something that begins at a moment must have begun by
     /// both times.

@@ -49,7 +49,6 @@ struct GuestFailure {
 ///
 /// # Errors
 /// Only if the guest could not run at all, or if the host's own code failed. In both cases the world is lost.
-#[expect(clippy::disallowed_methods, reason = "door: active time is measured where the guest is entered; no guest sees it")]
 pub async fn enter(
     prepared: &Prepared,
     start: Start,
