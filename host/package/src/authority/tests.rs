@@ -31,6 +31,7 @@ methods = ["GET", "PUT"]
 paths = ["/v1/**"]
 addresses = ["10.2.0.0/16"]
 headers = ["x-more"]
+idempotency = "idempotency-key"
 credential = "token"
 until = "2099-01-01"
 rate = "5/s"
