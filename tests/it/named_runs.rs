@@ -196,7 +196,7 @@ async fn a_configuration_that_nobody_trusts_is_not_understood() {
     // A run of another configuration is not resumed with its certificates, which are not even read.
     let resume = json!({ "verb": "resume", "request": { "run": "01M83DA0REQ40DXRGC9AB0ZHM8", "config": config } });
     let said = scene.said(&resume).await;
-    assert!(said.contains("there is no open run") && !said.contains("root.pem"), "{said}");
+    assert!(said.contains("\"not-open\"") && !said.contains("root.pem"), "{said}");
     // The control: once the configuration is trusted, the named file is read.
     std::fs::write(&root, tests::certs::Authority::new().root()).unwrap();
     trust(&scene.place(), &file);
