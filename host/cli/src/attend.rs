@@ -234,7 +234,9 @@ impl Attended<'_> {
         let run = going.running.run;
         let cut_off = |why: &str, exit| CliError::CutOff { run, why: why.to_owned(), exit };
         going.is_left = false;
-        going.taken_over += 1;
+        if !going.is_elsewhere {
+            going.taken_over += 1;
+        }
         if let Some(means) = self.told_to_end {
             going.ended = Some(Err(cut_off("the process that held the home was gone before it had ended the run", exit::of_means(means))));
             return;
@@ -268,7 +270,7 @@ impl Attended<'_> {
             Err(_) if going.is_elsewhere => {
                 // Its end is shown when the host has ended it.
                 let _ = host.stop(run).await;
-                (going.is_left, going.taken_over) = (true, going.taken_over - 1);
+                going.is_left = true;
                 return;
             }
             Err(means) => {
@@ -281,14 +283,13 @@ impl Attended<'_> {
                 if running.run != run {
                     self.screen.line(&format!("nothing of run {run} had left this machine, so it starts again as run {}", running.run));
                 }
-                (going.running, going.is_told) = (running, false);
+                (going.running, going.is_told, going.is_elsewhere) = (running, false, false);
             }
             // This host is gone as well.
             Err(ServiceError::HostGone(_) | ServiceError::Run(RunError::Leaving)) => going.is_left = true,
             // The new host has resumed it already. Its end is shown when it has come.
             Err(ServiceError::Run(RunError::Running(_) | RunError::Taken(_))) => {
-                (going.is_left, going.taken_over) = (true, going.taken_over - 1);
-                going.is_elsewhere = true;
+                (going.is_left, going.is_elsewhere) = (true, true);
             }
             Err(err) => going.ended = Some(Err(err.into())),
         }

@@ -43,7 +43,8 @@ The record, keys and components are in $BAILIWICK_HOME (~/.local/share/bailiwick
 so that an older copy is noticed, is in $BAILIWICK_STATE (~/.local/state/bailiwick).
 
 Exit: 0 done, 1 the host failed, 2 usage, configuration or not trusted, 3 the agent failed, 4 refused, 5 a limit was reached, 6 the record \
-is broken or can't be written, 7 `run --detach`: the run is suspended, 8 an outcome must be settled, 9 a replay differs, 10 findings at or above --fail-on, 11 `status`: no \
+is broken or can't be written, 7 `run --detach`: the run is suspended, 8 an outcome must be settled, 9 a replay differs, 10 findings at or \
+above --fail-on, 11 `status`: no \
 process holds the home; ended from outside: 129 by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM or `stop`.";
 
 #[cfg(test)]

@@ -383,7 +383,7 @@ impl LiveWorld for Live {
     fn resume_at(&mut self, mut at: ResumePoint) -> Result<(), Stop> {
         self.last_ns = at.mono_ns;
         self.empty = at.empty;
-        self.acts()?.gate.is_rebuilt();
+        self.acts()?.gate.note_rebuilt();
         let continues_ns = self.acts()?.gate.clock_ns().max(at.mono_ns);
         self.ahead_ns = continues_ns.wrapping_sub(self.clock.mono_ns());
         self.timers = at.timers.iter().map(|(op, deadline)| (*deadline, *op)).collect();

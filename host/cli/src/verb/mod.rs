@@ -32,6 +32,8 @@ pub(crate) mod wait;
 
 use std::path::PathBuf;
 
+use vocabulary::exit::Strictness;
+
 use crate::err::CliError;
 use crate::incomplete;
 
@@ -41,6 +43,23 @@ pub(crate) struct ConfigArg {
     /// The configuration; without this, the nearest `bailiwick.toml` in or above this folder
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// How the end of a run is shown, and which exit code it gives.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EndArgs {
+    /// End with 4 if anything was refused, even if the agent continued
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print the report as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl EndArgs {
+    pub(crate) fn strictness(&self) -> Strictness {
+        if self.strict { Strictness::Strict } else { Strictness::Lenient }
+    }
 }
 
 /// Checks that a reason has at least one letter or digit: it is recorded for good, and nothing can be added to it.

@@ -3,11 +3,10 @@
 use ::run::HomePlace;
 use journal::Reader;
 use vocabulary::RunId;
-use vocabulary::exit::Strictness;
 use vocabulary::record::{Record, RunOpened};
 
-use super::ConfigArg;
 use super::settle::{WordArgs, settle};
+use super::{ConfigArg, EndArgs};
 use crate::attend::{self, Beginning, Showing};
 use crate::err::CliError;
 use crate::signals::Signals;
@@ -27,12 +26,8 @@ pub(crate) struct Args {
     restored: bool,
     #[command(flatten)]
     config: ConfigArg,
-    /// End with 4 if anything was refused, even if the agent continued
-    #[arg(long)]
-    strict: bool,
-    /// Print the report as one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    end: EndArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -54,7 +49,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
     // Each statement is recorded, whether or not the run can continue then.
     let ready = match signals.or(said(&host, run, &args)).await.map_err(CliError::from) {
-        Ok(()) => Ready::of(&args.config, &place, (&reader, run), args.showing()),
+        Ok(()) => Ready::of(&args.config, &place, (&reader, run), &args.end),
         Err(err) => Err(err),
     };
     match ready {
@@ -66,12 +61,6 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             leave::leave(host, &mut signals).await?;
             Err(err)
         }
-    }
-}
-
-impl Args {
-    fn showing(&self) -> (Strictness, bool) {
-        (if self.strict { Strictness::Strict } else { Strictness::Lenient }, self.json)
     }
 }
 
@@ -93,12 +82,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn of(
-        config_arg: &ConfigArg,
-        place: &HomePlace,
-        (reader, run): (&Reader, RunId),
-        (strictness, json): (Strictness, bool),
-    ) -> Result<Self, CliError> {
+    pub(super) fn of(config_arg: &ConfigArg, place: &HomePlace, (reader, run): (&Reader, RunId), end: &EndArgs) -> Result<Self, CliError> {
         let opened = opened(reader, run)?;
         let config = config(config_arg, place)?;
         let is_agent = package::store::get(&place.home, opened.agent.digest)
@@ -107,7 +91,7 @@ impl Ready {
                 package::inspect(&bytes).map_err(|cause| ServiceError::Component { what: opened.agent.name.to_string(), cause })
             })
             .map(|component| component.kind == package::ComponentKind::Agent)?;
-        let showing = Showing { json, strictness, is_agent, sarif: None, fail_on: None, detach: false };
+        let showing = Showing { json: end.json, strictness: end.strictness(), is_agent, sarif: None, fail_on: None, detach: false };
         Ok(Self { agent: opened.agent.name.to_string(), config, showing })
     }
 }

@@ -5,10 +5,9 @@ use std::time::Duration;
 use ::run::{HomePlace, RunError};
 use service::{Continuation, HostHandle, ResumeRequest, ServiceError};
 use vocabulary::RunId;
-use vocabulary::exit::Strictness;
 
-use super::ConfigArg;
 use super::resume::Ready;
+use super::{ConfigArg, EndArgs};
 use crate::attend::{self, Beginning};
 use crate::err::CliError;
 use crate::signals::Signals;
@@ -22,12 +21,8 @@ pub(crate) struct Args {
     run: String,
     #[command(flatten)]
     config: ConfigArg,
-    /// End with 4 if anything was refused, even if the agent continued
-    #[arg(long)]
-    strict: bool,
-    /// Print the report as one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    end: EndArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -61,7 +56,7 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let reader = log::reader(&place)?;
     let run = log::run_id(&reader, &args.run)?;
     let mut signals = Signals::new()?;
-    let Ready { agent, config, showing } = Ready::of(&args.config, &place, (&reader, run), args.showing())?;
+    let Ready { agent, config, showing } = Ready::of(&args.config, &place, (&reader, run), &args.end)?;
     let (mut before, mut pause) = (Found::Active, LOOK);
     loop {
         let host = signals.or(HostHandle::find(&place, &place::host_options())).await?;
@@ -100,12 +95,6 @@ fn is_elsewhere(err: &CliError) -> bool {
     match err {
         CliError::Run(err) => is_elsewhere(err),
         err => matches!(err.service(), Some(ServiceError::Run(err)) if is_elsewhere(err)),
-    }
-}
-
-impl Args {
-    fn showing(&self) -> (Strictness, bool) {
-        (if self.strict { Strictness::Strict } else { Strictness::Lenient }, self.json)
     }
 }
 

@@ -32,7 +32,7 @@ impl RunGate {
     }
 
     /// The rebuild has come to the end of the record: from now on the run is active.
-    pub(crate) fn is_rebuilt(&self) {
+    pub(crate) fn note_rebuilt(&self) {
         self.0.began_ns.store(self.0.clock.mono_ns(), Ordering::Relaxed);
         self.0.rebuilt.send_replace(true);
     }

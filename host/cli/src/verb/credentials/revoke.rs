@@ -70,18 +70,21 @@ async fn whole(place: &HomePlace, vault: &Local, name: String, revoking: Revokin
     Ok(kept?)
 }
 
-/// Ends the leases of active runs when the value could not be revoked in the vault. The caller returns that error afterwards.
+/// Ends the leases of active and suspended runs when the value could not be revoked in the vault. The caller returns that error afterwards.
 async fn from_runs(place: &HomePlace, revoking: Revoking) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
-    let ended = match signals.or(HostHandle::ask(place)).await {
-        Ok(Some(host)) => signals.or(host.revoke(revoking, None)).await,
+    let ended = match host(place, &mut signals).await {
+        Ok(Some(host)) => {
+            let ended = signals.or(host.revoke(revoking, None)).await.map_err(CliError::from);
+            leave::leave(host, &mut signals).await.and(ended)
+        }
         Ok(None) => return Ok(()),
         Err(err) => Err(err),
     };
     match ended {
         Ok(ended) => Ok(told(&ended)?),
         Err(err) => {
-            out::words(&format!("leases of runs could not be ended: {}", CliError::from(err).in_one_line()));
+            out::words(&format!("leases of runs could not be ended: {}", err.in_one_line()));
             Ok(())
         }
     }
