@@ -1,18 +1,23 @@
 //! What is recorded of an act with an unknown outcome, and how a person settles it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use vocabulary::{Door as _, GuestEvent, HttpFault, OpId, Principal, Stop, Timeline as _};
+use vocabulary::{Door as _, Grants, GuestEvent, HttpFault, OpId, Principal, Stop, Timeline as _};
 
-use super::kit::{MemoryLog, ask, few, fold, gate_on, now, open_on, recorded, run_id, settle};
+use super::kit::{CountingClock, MemoryLog, ask, few, fold, gate_on, grants, header, now, recorded, run_id, settle};
 use super::world::World;
 use crate::ask::Judgement;
-use crate::{Nobody, Resuming, RunWorld};
+use crate::{Gate, Nobody, Resuming, RunWorld};
 
 /// A run that was cut off between an intent and its answer.
 fn cut_off(method: &str) -> MemoryLog {
+    cut_off_under(grants(), method)
+}
+
+fn cut_off_under(grants: Grants, method: &str) -> MemoryLog {
     let log = MemoryLog::default();
-    let gate = open_on(&log, few());
+    let gate = gate_on(&log).open_run(header(grants, few()), Arc::new(Nobody)).unwrap();
     let Judgement::Permitted(pending) = gate.ask(ask(method, "a.test", "/x")).unwrap() else { panic!("refused") };
     let cut = MemoryLog::with(log.leaves());
     drop(pending);
@@ -21,8 +26,15 @@ fn cut_off(method: &str) -> MemoryLog {
 
 /// Resumes it, and waits for the first release to the guest.
 fn resume(log: &MemoryLog, method: &str) -> Result<GuestEvent, Stop> {
+    resume_after(log, method, 0)
+}
+
+/// The same, this many hours after the run was opened.
+fn resume_after(log: &MemoryLog, method: &str, hours: u64) -> Result<GuestEvent, Stop> {
     let resuming = Resuming::of(&recorded(&log.leaves()), Principal::new(1001, Some("bob")));
-    let gate = gate_on(log).resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
+    let clock = CountingClock(AtomicU64::new(hours * 3_600_000_000_000));
+    let home = Gate::new(Arc::new(log.clone()), Arc::new(clock), fold(&log.leaves()));
+    let gate = home.resume_run(recorded(&log.leaves()).header().clone(), &resuming, Arc::new(Nobody)).unwrap();
     let mut replay = RunWorld::resume(recorded(&log.leaves()), World::new(Some(gate.clone()), 3)).unwrap();
     assert_eq!(replay.submit(ask(method, "a.test", "/x")).unwrap(), OpId(1));
     let release = now(std::future::poll_fn(|ctx| replay.poll_release(ctx)))?;
@@ -55,6 +67,28 @@ fn an_unsafe_act_is_not_asked_again_unasked_and_its_outcome_is_said_to_be_unknow
     let unsettled = recorded(&log.leaves()).unsettled();
     assert_eq!(unsettled.len(), 1);
     assert_eq!(unsettled[0].1.resource.to_string(), "POST http://a.test/x");
+}
+
+#[test]
+fn what_a_server_does_once_is_asked_again_only_as_long_as_its_key_goes_along_and_is_known() {
+    let mut keyed = grants();
+    keyed.http[0].within.idempotency = Some("idempotency-key".to_owned());
+    let log = cut_off_under(keyed.clone(), "POST");
+    assert!(matches!(resume_after(&log, "POST", 20), Ok(GuestEvent::Head(_))), "the control");
+    assert_eq!(asked(&log), [false, true]);
+
+    let is_lost = |grants: Grants, hours: u64| {
+        let log = cut_off_under(grants, "POST");
+        assert_eq!(resume_after(&log, "POST", hours), Ok(GuestEvent::Failed(HttpFault::Incomplete.into())));
+        assert_eq!(asked(&log), [false]);
+        assert!(log.bodies().iter().any(|body| body.contains(r#""outcome":"unknown""#)), "{:?}", log.bodies());
+    };
+    is_lost(keyed.clone(), 25);
+    // The runs begin on 2027-01-15 at 8 o'clock. The next day, no grant covers the request, or one without a key does.
+    keyed.http[0].until = Some("2027-01-15".parse().unwrap());
+    is_lost(keyed.clone(), 20);
+    keyed.http.push(grants().http.remove(0));
+    is_lost(keyed, 20);
 }
 
 #[test]
