@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gate::{Ledger, OrderFault, OrderFaultKind};
 use journal::{Journal, Options, PublicKey, VerifyReport, verify};
-use run::{LocalHost, NetworkOrder, RunError};
+use run::{LocalHost, RunError};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tests::dice::Dice;
 use tests::host::{TestHost, loopback, mount, options, place, printed, records, report};
@@ -225,7 +225,7 @@ async fn a_disk_that_takes_no_more_ends_the_run_before_anything_further_is_asked
         let run = reader.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
         let intents = asked(&records(&place.home, run)).count();
         assert_eq!(intents, full_at);
-        let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
+        let running = house.resume(run, run::own_principal(), &run::Surroundings::default()).await.unwrap();
         let report = report(running).await;
         assert_eq!(report.outcome, Outcome::Done, "{report:?}");
         assert_eq!(printed(&report).lines().filter(|line| line.contains("\"status\":200")).count(), 6);

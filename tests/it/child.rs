@@ -67,8 +67,8 @@ fn plays_its_part() {
 
 /// An order as a file. Orders have no serialized form in the program: only these tests pass one to another process.
 fn to_bytes(order: &RunOrder) -> Vec<u8> {
-    let RunOrder { agent, args, config, durable, grants, input, input_schema, is_agent, limits, network } = order;
-    assert_eq!(*network, run::NetworkOrder::default(), "no test needs it");
+    let RunOrder { agent, args, config, durable, grants, input, input_schema, is_agent, limits, network, policies } = order;
+    assert!(*network == run::NetworkOrder::default() && policies.is_none(), "no test needs them");
     let document = serde_json::json!({
         "agent": agent, "args": args, "config": config, "durable": durable, "grants": grants, "input": input, "input_schema": input_schema,
         "is_agent": is_agent, "limits": limits,
@@ -90,6 +90,7 @@ fn read(file: &Path) -> RunOrder {
         is_agent: serde_json::from_value(part("is_agent")).unwrap(),
         limits: serde_json::from_value(part("limits")).unwrap(),
         network: run::NetworkOrder::default(),
+        policies: None,
     }
 }
 
@@ -138,6 +139,6 @@ pub(crate) async fn killed_and_resumed(child: &mut Child, place: &HomePlace) -> 
     let house = LocalHost::open(place, &tests::host::options()).unwrap();
     let records = journal::Reader::open(&place.home).unwrap();
     let run = records.records().map(|record| record.unwrap().run).find(|run| *run != journal::log_run()).unwrap();
-    let running = house.resume(run, run::own_principal(), &run::NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), &run::Surroundings::default()).await.unwrap();
     (house, tests::host::report(running).await)
 }

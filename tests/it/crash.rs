@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use gate::Ledger;
-use run::{HomePlace, LocalHost, NetworkOrder, Rebuilding, RunError, RunOrder, RunReport, Settlement, Which};
+use run::{HomePlace, LocalHost, Rebuilding, RunError, RunOrder, RunReport, Settlement, Which};
 use tests::dice::{Dice, server};
 use tests::host::{TestHost, loopback, options, place, printed, records, report};
 use tests::program::{Program, config};
@@ -105,7 +105,7 @@ impl Lane {
     }
 
     async fn resume(&self, house: &LocalHost, run: RunId) -> Result<RunReport, RunError> {
-        let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await?;
+        let running = house.resume(run, run::own_principal(), &run::Surroundings::default()).await?;
         Ok(report(running).await)
     }
 

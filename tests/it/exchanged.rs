@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use journal::{Journal, OpenError, Options};
-use run::{LocalHost, NetworkOrder};
+use run::LocalHost;
 use tests::guests::guest;
 use tests::host::{TestHost, loopback, options, place, report};
 use tests::program::{Program, config};
@@ -41,7 +41,7 @@ async fn removing_the_lock_lets_nobody_else_in_and_ends_the_run_without_losing_a
     house.idle().await;
     drop(house);
     let house = LocalHost::open(&place, &options()).unwrap();
-    let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), &run::Surroundings::default()).await.unwrap();
     assert_eq!(report(running).await.outcome, Outcome::Done);
     house.close().unwrap();
     assert!(journal::verify_home(&place.home, &place.state, None, &mut |_| {}).unwrap().holds());

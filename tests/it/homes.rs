@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use run::{LocalHost, NetworkOrder};
+use run::LocalHost;
 use tests::host::{TestHost, loopback, options, place, records, report};
 use tests::program::{Program, config};
 use tests::seen::asked;
@@ -61,7 +61,7 @@ async fn the_time_that_a_run_went_on_counts_after_a_restart() {
     let (Some(Record::RunOpened(opened)), Some(last)) = (before.first(), asked(&before).last()) else { panic!("{before:?}") };
     let spent = last.at - opened.at;
     assert!(spent >= 300, "the first answer took this long: {spent}");
-    let running = house.resume(run, run::own_principal(), &NetworkOrder::default()).await.unwrap();
+    let running = house.resume(run, run::own_principal(), &run::Surroundings::default()).await.unwrap();
     let report = report(running).await;
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert!(report.active_ms >= spent, "{} of {spent}", report.active_ms);

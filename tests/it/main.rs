@@ -10,6 +10,7 @@
 
 mod absence;
 mod admission;
+mod approvals;
 mod at_once;
 mod audit;
 mod authoring;

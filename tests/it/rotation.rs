@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use run::{LocalHost, NetworkOrder, RunError, RunOrder, RunReport, Settlement, Which};
+use run::{LocalHost, RunError, RunOrder, RunReport, Settlement, Which};
 use serde_json::{Value, json};
 use tests::host::{TestHost, mount, options, place, records};
 use tests::program::Program;
@@ -309,7 +309,7 @@ async fn a_set_of_which_nobody_knows_waits_for_a_person_and_the_new_value_is_not
     let (server, run, vault) = cut_off_while_setting(folder.path()).await;
     let place = place(folder.path());
     let house = LocalHost::open(&place, &options()).unwrap();
-    let resume = async || house.resume(run, run::own_principal(), &NetworkOrder::default()).await;
+    let resume = async || house.resume(run, run::own_principal(), &run::Surroundings::default()).await;
     for _ in 0..2 {
         let ended = match resume().await {
             Ok(running) => tests::host::report(running).await.outcome,

@@ -200,6 +200,7 @@ impl TestHost {
             is_agent,
             limits: Limits { memory_bytes: 128 << 20, ..Limits::default() },
             network: NetworkOrder::default(),
+            policies: None,
         }
     }
 

@@ -58,7 +58,12 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later time")),
         Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
         Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have this many addresses"),
-        Reason::NobodyToAsk => words("nothing in this version: it can't ask a person"),
+        Reason::OverLimit(Bound::Approvals) => words("a decision about the acts that wait already: `bailiwick approvals ls`"),
+        Reason::NobodyToAsk(_) => words("more people of the group in `[people]`, each with a key, besides the one who started the run"),
+        Reason::NotApproved(_) => words("the approval of the people whom the policy names, in time"),
+        Reason::PolicyForbids(_) => words("a change of the policies that it names, which are part of the configuration"),
+        Reason::PolicyPermitsNothing => words("a `permit` policy that covers this act, besides the grant"),
+        Reason::PolicyFails(_) => words("a policy that can be evaluated for this act: `bailiwick policy check` finds most faults"),
         Reason::NotServed => words("nothing in this version"),
     }
 }

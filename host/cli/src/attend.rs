@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{RunError, RunEvent, RunReport, Running, own_principal};
+use run::{ApprovalView, RunError, RunEvent, RunReport, Running, own_principal};
 use serde::Serialize;
 use vocabulary::exit::{self, Strictness};
 use vocabulary::record::WaitsFor;
@@ -29,8 +29,27 @@ pub(crate) struct Showing {
     pub(crate) sarif: Option<PathBuf>,
     /// The least severity of a finding that makes the program end with `FINDINGS`.
     pub(crate) fail_on: Option<Severity>,
-    /// Whether a run that is suspended is left waiting.
-    pub(crate) detach: bool,
+    /// When a run that is suspended is left waiting.
+    pub(crate) detach: Detach,
+}
+
+/// When a run that is suspended is left waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detach {
+    Never,
+    /// If it waits for people: nobody is at a terminal to see for whom it waits.
+    ForPeople,
+    Always,
+}
+
+impl Detach {
+    fn leaves(self, waits_for: &WaitsFor) -> bool {
+        match self {
+            Self::Never => false,
+            Self::ForPeople => matches!(waits_for, WaitsFor::Person { .. }),
+            Self::Always => true,
+        }
+    }
 }
 
 /// How a run begins: it is started, resumed, or continued after its host was gone.
@@ -53,6 +72,16 @@ struct WaitingDocument {
     run: RunId,
     agent: String,
     waits_for: WaitsFor,
+    /// The acts that are held back until people have approved them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<ApprovalView>,
+}
+
+/// For whom a run waits, and what they can do.
+fn asked_of(approval: &ApprovalView) -> String {
+    let needs: Vec<String> = approval.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
+    let ApprovalView { approval, asks, environment, .. } = approval;
+    format!("{asks} in {environment} waits for {}: `bailiwick approvals show {approval}`", needs.join(", "))
 }
 
 /// BOUND: how often one run is continued after its host was gone. The run itself may be what ends its hosts.
@@ -115,7 +144,7 @@ enum Haste {
 /// The runs that this process began.
 struct Attended<'a> {
     agent: &'a str,
-    detach: bool,
+    detach: Detach,
     going: Vec<AttendedRun>,
     screen: Screen,
     told_to_end: Option<Means>,
@@ -203,13 +232,14 @@ impl Attended<'_> {
                 going.is_left = true;
                 return;
             }
-            Some(RunEvent::Suspended { waits_for }) if self.detach => {
+            Some(RunEvent::Suspended { approvals, waits_for }) if self.detach.leaves(&waits_for) => {
                 // From now on the run has no caller.
                 going.running = Running::elsewhere(run).0;
-                Ok(AttendedEnd::Waits(WaitingDocument { run, agent: self.agent.to_owned(), waits_for }))
+                Ok(AttendedEnd::Waits(WaitingDocument { run, agent: self.agent.to_owned(), waits_for, approvals }))
             }
-            Some(RunEvent::Suspended { waits_for }) => {
+            Some(RunEvent::Suspended { approvals, waits_for }) => {
                 going.taken_over = 0;
+                approvals.iter().for_each(|approval| self.screen.line(&asked_of(approval)));
                 return self.screen.line(&format!("run {run} {}; {} stops it", words::waits(&waits_for), Means::CtrlC));
             }
             Some(RunEvent::Resumed {}) => return self.screen.line(&format!("run {run} continues")),
@@ -380,6 +410,7 @@ fn show(ends: Vec<AttendedEnd>, showing: &Showing) -> Result<u8, CliError> {
         if showing.json {
             out::json(waiting)?;
         }
+        waiting.approvals.iter().for_each(|approval| out::words(&asked_of(approval)));
         let (run, waits_for) = (waiting.run, words::waits(&waiting.waits_for));
         out::words(&format!("run {run} {waits_for}\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"));
     }

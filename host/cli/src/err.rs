@@ -67,6 +67,24 @@ pub(crate) enum CliError {
     InUse { name: String, leases: Vec<String> },
     #[error("what was typed the second time differs from the first, so nothing was changed; run the command again")]
     TypedTwice,
+    #[error("no act that waits for people has a name that begins with `{}`", safe(given))]
+    NoApproval { given: String },
+    #[error("several acts that wait for people have names that begin with `{}`", safe(given))]
+    ManyApprovals { given: String },
+    #[error("your account has no name on this machine, so say who votes")]
+    VoteAsWhom,
+    #[error("`{}` is not the digest of `{approval}`, or less than twelve digits of it", safe(given))]
+    OtherDigest { approval: String, given: String },
+    #[error("without a terminal, a vote names the digest of what you have seen")]
+    VoteUnseen { approval: String },
+    #[error("nothing was voted")]
+    NotVoted,
+    #[error("`ssh-keygen` did not sign: {why}")]
+    SshKeygen {
+        why: String,
+        #[source]
+        cause: Option<io::Error>,
+    },
     #[error("agent `{agent}` is not a folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
     /// A host refused a request, or could not serve it.

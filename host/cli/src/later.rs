@@ -4,7 +4,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// The name of each verb or option, and the feature that brings it.
 const LATER: &[(&str, &str)] = &[
-    ("approvals", "approvals"),
     ("bundle", "the audit tools"),
     ("consistency", "the audit tools"),
     ("export", "the audit tools"),

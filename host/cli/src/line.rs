@@ -1,11 +1,11 @@
 //! Shows one record in one line.
 
 use vocabulary::record::{AnswerClass, CredentialChange, HostAnswered, MetIn, Record, Refused, RotatedKey, SealedUnder, Touch};
-use vocabulary::{Claim, Fault, Outcome, Resource, SafeText};
+use vocabulary::{Claim, Fault, Outcome, Resource, SafeText, VoteMeans};
 
 use crate::log::Shown;
 use crate::outcome;
-use crate::words::{bytes, clock_changed, count, digest, function, many, reason, safe, seconds, severity, utc, waits};
+use crate::words::{bytes, clock_changed, count, digest, function, many, reason, safe, seconds, severity, short_hex, utc, waits};
 
 /// BOUND: characters of what an agent said in one line.
 const SAID_CHARS_MAX: usize = 200;
@@ -62,7 +62,26 @@ fn record(record: &Record) -> String {
         Record::Asked(asked) => {
             let again = if asked.again { " again" } else { "" };
             let with = asked.bounds.credential.as_ref().map_or_else(String::new, |name| format!(", with {}", safe(name)));
-            format!("op {}{again} {} ({}{with})", asked.op, asked.ask.resource, safe(&asked.bounds.rule.to_string()))
+            let approved = if asked.approval.is_some() { ", approved" } else { "" };
+            format!("op {}{again} {} ({}{with}{approved})", asked.op, asked.ask.resource, safe(&asked.bounds.rule.to_string()))
+        }
+        Record::ApprovalAsked(asked) => {
+            let needs: Vec<String> = asked.needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
+            let (needs, place) = (needs.join(", "), &asked.environment);
+            format!("op {} {} in {place} waits for {needs} ({})", asked.op, asked.ask.resource, short_hex(&asked.digest))
+        }
+        Record::ApprovalVoted(voted) => {
+            let how = match &voted.means {
+                VoteMeans::Signed { key, .. } => format!("signed with {key}"),
+                VoteMeans::Unsigned => "not signed".to_owned(),
+            };
+            let end = if voted.approved { "; it is approved" } else { "" };
+            let reason = if voted.reason.is_empty() { String::new() } else { format!(", because: {}", voted.reason) };
+            format!("op {} {} by {}, {how}{reason}{end}", voted.op, voted.vote, voted.person)
+        }
+        Record::ApprovalClosed(closed) => {
+            let by = closed.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+            format!("op {} the approval is {}{by}", closed.op, closed.end)
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };

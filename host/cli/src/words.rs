@@ -71,8 +71,10 @@ pub(crate) fn clock_changed(change: &ClockChanged) -> String {
 
 /// What a suspended run waits for.
 pub(crate) fn waits(waits_for: &WaitsFor) -> String {
-    let WaitsFor::Time { until } = waits_for;
-    format!("is suspended until {} UTC", utc(*until))
+    match waits_for {
+        WaitsFor::Time { until } => format!("is suspended until {} UTC", utc(*until)),
+        WaitsFor::Person { until } => format!("is suspended until people have decided, or until {} UTC", utc(*until)),
+    }
 }
 
 /// A moment in milliseconds since 1970, from `2026-10-02`, `2026-10-02T14:07:31Z` (UTC), or a time before now: `90s`, `15m`, `2h`, `3d`.

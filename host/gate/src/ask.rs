@@ -13,6 +13,13 @@ use crate::settling::Settling;
 pub(crate) enum Judgement {
     /// The act may happen as soon as its intent is durable.
     Permitted(Box<PendingIntent>),
+    /// The act is held back until people have decided.
+    Held {
+        /// The operation number of the act.
+        op: OpId,
+        /// The act.
+        act: Box<Act>,
+    },
     /// The act may not happen. The guest gets the fault.
     Refused {
         /// The operation number of the act.
@@ -49,12 +56,21 @@ impl RunGate {
         Ok(self.asked(self.judge_again(op, act)?))
     }
 
+    /// As [`RunGate::ask`], for an act that was held back. Returns `None` as long as people may still decide.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn ask_held(&self, op: OpId, act: Act) -> Result<Option<Judgement>, Stop> {
+        Ok(self.judge_held(op, act)?.map(|judged| self.asked(judged)))
+    }
+
     fn asked(&self, judged: Judged) -> Judgement {
         match judged {
             Judged::Permitted { durable, terms } => {
                 let (op, kind) = (terms.op, terms.ask.kind());
                 Judgement::Permitted(Box::new(PendingIntent { durable: Some(durable), gate: self.clone(), op, kind, terms: Some(*terms) }))
             }
+            Judged::Held { op, act } => Judgement::Held { op, act },
             Judged::Refused { op, fault } => Judgement::Refused { op, fault },
         }
     }

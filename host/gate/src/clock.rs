@@ -42,6 +42,12 @@ impl ClockMark {
         same_boot.then(|| self.at.saturating_add(uptime.ms - self.uptime.ms))
     }
 
+    /// How many milliseconds have passed from this moment to a later one. As long as the machine was not restarted, its uptime says so, and
+    /// setting the clock changes nothing.
+    pub fn elapsed_ms(&self, now: &Self) -> u64 {
+        self.expected(&now.uptime).unwrap_or(now.at).saturating_sub(self.at)
+    }
+
     /// The record of a change of the clock between this moment and a later one, if the clock was set. After a restart of the machine, a
     /// change is known only if the clock went back behind what it had shown. Then its least amount is known.
     pub fn change(&self, now: &Self) -> Option<ClockChanged> {

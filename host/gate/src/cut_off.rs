@@ -36,6 +36,14 @@ impl Gate {
         self.append_to(run, credentials.iter().map(|name| lease::revoked(run, name, by, at).into()).collect())
     }
 
+    /// Records what people said about an act that is held back, whether its run is in memory or not.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn append_people(&self, run: RunId, record: Record) -> Result<LoggedBatch, RecordBroken> {
+        self.append_to(run, vec![record])
+    }
+
     /// Closes a run. Acts that were under way in it are recorded as unknown before that.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::lease::Leases;
 use crate::ledger::Ledger;
 use crate::log::{Log, LogEntry, LoggedBatch};
 use crate::recorded::Recorded;
-use crate::run::{Inner, RunGate, RunShared};
+use crate::run::{Inner, OwnPolicies, RunGate, RunPolicies, RunShared};
 use crate::run_header::RunHeader;
 use crate::spent::Spent;
 use crate::sum::Sum;
@@ -44,6 +44,8 @@ pub struct Resuming {
     pub clock: ClockState,
     /// Whether the host resumes it and no caller attends it.
     pub unattended: bool,
+    /// The policies of now; `None` if the grants alone decide.
+    pub policies: Option<RunPolicies>,
 }
 
 impl Resuming {
@@ -56,6 +58,7 @@ impl Resuming {
             spent: recorded.spent(),
             clock: recorded.clock().clone(),
             unattended: false,
+            policies: None,
         }
     }
 }
@@ -96,14 +99,14 @@ impl Gate {
     ///
     /// # Errors
     /// The record can't be written.
-    pub fn open_run(&self, header: RunHeader, watcher: Arc<dyn Watcher>) -> Result<RunGate, RecordBroken> {
+    pub fn open_run(&self, header: RunHeader, policies: Option<&RunPolicies>, watcher: Arc<dyn Watcher>) -> Result<RunGate, RecordBroken> {
         let keyed = Keyed::of_seed(&header.seed);
         let record: Record = header.to_record(&keyed, self.clock.uptime()).into();
         self.book.open_run(header.run)?;
         let entry = LogEntry { body: record.to_bytes(), payloads: header.to_payloads(), ends: false, later: false };
         let mut sum = Sum::default();
         self.book.append(header.run, vec![(record, entry)], &mut sum).map(drop)?;
-        let gate = self.run_gate(header, keyed, watcher, (Spent::default(), 0));
+        let gate = self.run_gate(header, (keyed, policies), watcher, (Spent::default(), 0));
         gate.lock().inner.sum = sum;
         Ok(gate)
     }
@@ -116,7 +119,9 @@ impl Gate {
         let keyed = Keyed::of_seed(&header.seed);
         let ClockState { floor_ms, suspended } = &resuming.clock;
         let waited_ms = suspended.as_ref().map_or(0, |suspended| suspended.waited_ms(&ClockMark::of(&*self.clock)));
-        let gate = self.run_gate(header, keyed, watcher, (resuming.spent.waited(waited_ms), floor_ms.saturating_add(waited_ms)));
+        let advanced_ms = suspended.as_ref().map_or(0, |suspended| suspended.advanced_ms(waited_ms));
+        let clocks = (resuming.spent.waited(waited_ms), floor_ms.saturating_add(advanced_ms));
+        let gate = self.run_gate(header, (keyed, resuming.policies.as_ref()), watcher, clocks);
         let record = RunResumed {
             at: self.clock.unix_ms(),
             by: resuming.by.clone(),
@@ -138,10 +143,17 @@ impl Gate {
     }
 
     /// The gate of a run that was active for this long, and whose own clock shows at least this many milliseconds.
-    fn run_gate(&self, header: RunHeader, keyed: Keyed, watcher: Arc<dyn Watcher>, (spent, clock_ms): (Spent, u64)) -> RunGate {
+    fn run_gate(
+        &self,
+        header: RunHeader,
+        (keyed, policies): (Keyed, Option<&RunPolicies>),
+        watcher: Arc<dyn Watcher>,
+        (spent, clock_ms): (Spent, u64),
+    ) -> RunGate {
         let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = header.placeholders();
+        let policies = policies.map(|of| OwnPolicies::of(&header, of));
         let (began_ns, rebuilt, ended) = (AtomicU64::new(clock.mono_ns()), watch::Sender::new(false), watch::Sender::default());
         let span = tracing::info_span!("run", run = %header.run, agent = %header.spec.agent.name);
         span.in_scope(|| tracing::info!(resumed = spent.ms() > 0, "opened"));
@@ -155,6 +167,7 @@ impl Gate {
             keyed,
             header,
             placeholders,
+            policies,
             stars: OnceLock::new(),
             watcher,
             span,

@@ -4,6 +4,7 @@
 //! dropped when the run is closed, so a snapshot stays small however long the log is.
 
 mod act;
+mod approval;
 mod clocks;
 mod gaps;
 mod known;
@@ -14,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
-use vocabulary::{Outcome, Principal, RunId, SafeText, UnknownAct};
+use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Stage, Stated};
+pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use gaps::{Gap, GapKind};
 
 use crate::clock::ClockMark;
@@ -108,6 +110,15 @@ pub struct OpenRun {
     /// Credentials whose leases were ended.
     #[serde(default)]
     pub revoked: BTreeSet<String>,
+    /// Acts that are held back until people have decided, by operation.
+    #[serde(default)]
+    pub approvals: BTreeMap<u64, OpenApproval>,
+    /// The keyed digests of asks that people have rejected.
+    #[serde(default)]
+    rejected: BTreeSet<Digest>,
+    /// Credentials that the run rotated, and whose old value it proved to be refused.
+    #[serde(default)]
+    pub proved: BTreeSet<String>,
 }
 
 /// A record at a place where the gate would never have written it.
@@ -137,6 +148,9 @@ pub enum OrderFaultKind {
     /// A second intent for an operation.
     #[error("the operation has an intent already")]
     AskedTwice,
+    /// A vote or an end without its approval, or an act that begins without the approval that it needs.
+    #[error("no approval precedes it")]
+    NoApproval,
     /// A run ends while an act is neither answered nor recorded as unknown.
     #[error("an act is still under way")]
     ClosedWhilePending,
@@ -264,6 +278,9 @@ impl Ledger {
                     unattended: false,
                     resumed: 0,
                     revoked: BTreeSet::new(),
+                    approvals: BTreeMap::new(),
+                    rejected: BTreeSet::new(),
+                    proved: BTreeSet::new(),
                 };
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
@@ -326,7 +343,9 @@ impl OpenRun {
                 let kind = asked.ask.capability.act().ok_or(OrderFaultKind::Malformed)?;
                 totals.asked += 1;
                 self.asked += 1;
-                if !asked.again && asked.op <= self.last_op {
+                let was_held = self.approvals.contains_key(&asked.op);
+                let approval = self.use_approval(asked)?;
+                if !asked.again && !was_held && asked.op <= self.last_op {
                     return Err(OrderFaultKind::AskedTwice);
                 }
                 if asked.again && asked.op > self.last_op {
@@ -336,7 +355,7 @@ impl OpenRun {
                 self.end(asked.op);
                 self.pending.insert(
                     asked.op,
-                    OpenAct { ask: asked.ask.clone(), kind, repeat: asked.repeat, sent: false, stage: Stage::Asked, word: None },
+                    OpenAct { approval, ask: asked.ask.clone(), kind, repeat: asked.repeat, sent: false, stage: Stage::Asked, word: None },
                 );
             }
             Record::Refused(refused) => {
@@ -344,6 +363,7 @@ impl OpenRun {
                 self.refused += refused.alike;
                 // A repeated intent may be refused, when a grant has ended since.
                 self.end(refused.op);
+                self.approvals.remove(&refused.op);
                 self.last_op = self.last_op.max(refused.op);
             }
             Record::Answered(answered) => {
@@ -405,7 +425,17 @@ impl OpenRun {
                 self.resumed = self.resumed.saturating_add(1);
             }
             Record::LeaseRevoked(revoked) => drop(self.revoked.insert(revoked.credential.to_string())),
-            Record::Said(_) | Record::LeaseIssued(_) | Record::LeaseProbed(_) | Record::CredentialChanged(_) => {}
+            Record::ApprovalAsked(asked) => self.approval_asked(asked)?,
+            Record::ApprovalVoted(voted) => self.approval_voted(voted)?,
+            Record::ApprovalClosed(closed) => self.approval_closed(closed)?,
+            Record::LeaseProbed(probed) => {
+                if probed.refused {
+                    self.proved.insert(probed.credential.to_string());
+                } else {
+                    self.proved.remove(probed.credential.as_str());
+                }
+            }
+            Record::Said(_) | Record::LeaseIssued(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)

@@ -56,14 +56,17 @@ pub use gate::{Gate, Resuming};
 pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
-pub use ledger::{Gap, GapKind, Ledger, OpenAct, OpenRun, OrderFault, OrderFaultKind, Stage, Stated, Totals};
+pub use ledger::{
+    ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated, Totals,
+    UsedApproval,
+};
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};
 pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Recorded, RunRecord, leaves};
 pub use replay_cursor::Mode;
 pub use resume_point::{GateState, InFlight, KeyedAct, LiveWorld, RecordedEnd, ResumePoint, SeenAnswer};
-pub use run::{Closing, RunGate, Tally};
+pub use run::{Closing, RunGate, RunPolicies, Tally};
 pub use run_header::RunHeader;
 pub use search::{FileName, Question, SearchResult, Searched, Unknown, runs, search};
 pub use spent::Spent;

@@ -2,6 +2,7 @@
 
 mod act;
 mod handle;
+mod held;
 mod host_request;
 mod inbox;
 mod observer;
@@ -24,9 +25,10 @@ use vocabulary::{Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestE
 use crate::ask::{Judgement, PendingIntent};
 use crate::resume_plan::ResumePlan;
 use crate::resume_point::{LiveWorld, ResumePoint, SeenAnswer};
-use crate::run::RunGate;
+use crate::run::{RunGate, Wait};
 use crate::run_header::RunHeader;
 use act::Acting;
+use held::HeldActs;
 use host_request::Serving;
 use inbox::{Inbox, InboxItem};
 use observer::Observer;
@@ -73,6 +75,7 @@ pub struct Live {
     sleep: Option<(u64, Pin<Box<Sleep>>)>,
     /// When the run tries again to be suspended, on its own clock.
     try_again_ns: Option<u64>,
+    held: HeldActs,
     acts: Option<RunningActs>,
     opened_unix_ns: u64,
     seed: [u8; 32],
@@ -96,6 +99,8 @@ enum Taken {
     Nothing,
     /// There is nothing now, and only timers can run out.
     OnlyTimers,
+    /// There is nothing now, and only people can continue the run.
+    OnlyPeople,
     /// There is nothing now, and nothing can come any more.
     Never,
 }
@@ -135,6 +140,7 @@ impl Live {
             timers: BTreeSet::new(),
             sleep: None,
             try_again_ns: None,
+            held: HeldActs::default(),
             acts: None,
             opened_unix_ns: header.opened_unix_ns,
             seed: header.seed,
@@ -201,6 +207,7 @@ impl Live {
 
     /// Takes the next event. A timer that has run out comes first, so that no stream can delay it.
     fn take(&mut self) -> Result<Taken, Stop> {
+        self.look_at_held()?;
         if let Some((deadline_ns, op)) = self.timers.first().copied()
             && deadline_ns <= self.real_ns()
         {
@@ -211,6 +218,7 @@ impl Live {
             InboxItem::Event(op, event) => self.release(op, event).map(Taken::Release),
             InboxItem::Never if self.timers.is_empty() => Ok(Taken::Never),
             InboxItem::Never => Ok(Taken::OnlyTimers),
+            InboxItem::Nothing if self.waits_for_people() => Ok(Taken::OnlyPeople),
             InboxItem::Nothing => Ok(Taken::Nothing),
         }
     }
@@ -227,6 +235,13 @@ impl Live {
         if wait <= least || wait > WAIT_MAX {
             return Ok(false);
         }
+        self.suspend_for(Wait::Time(wait))
+    }
+
+    /// Suspends the run, unless something of it is under way. Then it tries again later.
+    fn suspend_for(&mut self, wait: Wait) -> Result<bool, Stop> {
+        let now_ns = self.real_ns();
+        let acts = self.acts()?;
         if acts.effects.is_under_way() {
             self.try_again_ns = Some(now_ns.saturating_add(u64::try_from(TRY_AGAIN.as_nanos()).unwrap_or(u64::MAX)));
             return Ok(false);
@@ -237,7 +252,7 @@ impl Live {
     /// Ready if the first timer has run out, or if the run may try again to be suspended. Otherwise the task is woken when that is so.
     fn poll_timer(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
         let first = self.timers.first().map(|(deadline_ns, _)| *deadline_ns);
-        let Some(deadline_ns) = first.into_iter().chain(self.try_again_ns).min() else { return Poll::Pending };
+        let Some(deadline_ns) = first.into_iter().chain(self.try_again_ns).chain(self.held.look_ns()).min() else { return Poll::Pending };
         let now = self.real_ns();
         if deadline_ns <= now {
             return Poll::Ready(());
@@ -284,6 +299,10 @@ impl Door for Live {
                 self.start(*pending, None)?;
                 Ok(op)
             }
+            Judgement::Held { op, act } => {
+                self.hold(op, *act);
+                Ok(op)
+            }
             Judgement::Refused { op, fault } => {
                 self.tell(op, GuestEvent::Failed(fault));
                 Ok(op)
@@ -310,6 +329,9 @@ impl Door for Live {
     fn abandon(&mut self, op: OpId) -> Result<(), Stop> {
         self.inbox.abandon(op);
         self.timers.retain(|(_, timer)| *timer != op);
+        if self.held.remove(op) {
+            return self.acts()?.gate.cancel_held(op);
+        }
         let acts = self.acts()?;
         let task = acts.tasks.remove(&op);
         let settled = acts.gate.abandon(op);
@@ -361,7 +383,8 @@ impl Timeline for Live {
                 Taken::Release(release) => return Poll::Ready(Ok(release)),
                 Taken::Never => return Poll::Ready(Err(Stop::Stuck)),
                 Taken::OnlyTimers if self.suspend()? => return Poll::Ready(Err(Stop::Suspended)),
-                Taken::OnlyTimers | Taken::Nothing => {}
+                Taken::OnlyPeople if self.suspend_for_people()? => return Poll::Ready(Err(Stop::Suspended)),
+                Taken::OnlyTimers | Taken::OnlyPeople | Taken::Nothing => {}
             }
             self.inbox.register(ctx.waker());
             if self.poll_timer(ctx).is_pending() {
@@ -392,6 +415,7 @@ impl LiveWorld for Live {
             match plan {
                 ResumePlan::Tell(op, fault) => self.tell(op, GuestEvent::Failed(fault)),
                 ResumePlan::Again(pending, seen) => self.start(*pending, Some(*seen))?,
+                ResumePlan::Hold(op, act) => self.hold(op, *act),
             }
         }
         Ok(())

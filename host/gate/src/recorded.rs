@@ -243,18 +243,21 @@ impl Recorded {
                 if let (Some(name), false) = (&asked.bounds.credential, asked.again) {
                     self.leases.entry(name.clone()).or_default().uses += 1;
                 }
+                let keyed = asked.bounds.idempotency.map(|header| KeyedAct { header, at: asked.at });
                 if asked.op > self.last_op {
-                    self.ask(RecordedAsk {
-                        seq,
-                        op: asked.op,
-                        ask: asked.ask,
-                        params: asked.params,
-                        repeat: asked.repeat,
-                        keyed: asked.bounds.idempotency.map(|header| KeyedAct { header, at: asked.at }),
-                        reason: None,
-                        delivered: 0,
-                        objects: 0,
-                    });
+                    let (op, ask, params, repeat) = (asked.op, asked.ask, asked.params, asked.repeat);
+                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed, reason: None, delivered: 0, objects: 0 });
+                } else if let (false, Some(held)) = (asked.again, self.asks.iter_mut().rev().find(|ask| ask.op == asked.op)) {
+                    // It was held back until people had approved it.
+                    (held.repeat, held.keyed) = (asked.repeat, keyed);
+                }
+            }
+            Record::ApprovalAsked(held) => {
+                self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
+                self.known.insert(held.op, RecordedEnd::Held);
+                if held.op > self.last_op {
+                    let (op, ask, params, repeat) = (held.op, held.ask, held.params, Repeat::Safe);
+                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed: None, reason: None, delivered: 0, objects: 0 });
                 }
             }
             Record::Refused(refused) => self.refused(seq, refused),
@@ -278,6 +281,8 @@ impl Recorded {
             Record::LeaseRevoked(revoked) => self.leases.entry(revoked.credential.to_string()).or_default().revoked = true,
             Record::RunResumed(_)
             | Record::RunSuspended(_)
+            | Record::ApprovalVoted(_)
+            | Record::ApprovalClosed(_)
             | Record::LeaseProbed(_)
             | Record::HostAsked(_)
             | Record::HostAnswered(_)

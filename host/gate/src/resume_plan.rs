@@ -1,7 +1,7 @@
 //! The resume plan of a run that was cut off: what must still be recorded, and what becomes of each act that was under way.
 
 use vocabulary::record::AnswerClass;
-use vocabulary::{Fault, OpId, Repeat, Stop};
+use vocabulary::{Act, Fault, OpId, Repeat, Stop};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::ledger::Stage;
@@ -16,6 +16,8 @@ pub(crate) enum ResumePlan {
     Tell(OpId, Fault),
     /// The act is sent again. The new answer must begin with what the guest has seen.
     Again(Box<PendingIntent>, Box<SeenAnswer>),
+    /// The act is held back until people have decided.
+    Hold(OpId, Box<Act>),
 }
 
 /// What to do with an act whose end the guest has not seen.
@@ -26,6 +28,8 @@ enum ResumeChoice {
     BrokenOff,
     Tell(Fault),
     Again,
+    /// It was held back. It is decided whether that is still so.
+    Held,
     /// It may have happened, and can't be repeated with its idempotency key any more. The guest learns that it is lost.
     Lost(Fault),
     /// A person must settle the act. `said` says whether the act is already on the record as unknown.
@@ -80,6 +84,7 @@ impl RunGate {
                     plan.push(ResumePlan::Tell(act.op, fault));
                 }
                 ResumeChoice::Again => plan.push(self.again(act)?),
+                ResumeChoice::Held => plan.push(self.held(act)?),
             }
         }
         Ok(plan)
@@ -87,7 +92,7 @@ impl RunGate {
 
     /// Whether an act would be repeated with the idempotency key that it was asked with.
     fn has_its_key(&self, act: &InFlight) -> bool {
-        act.keyed.as_ref().is_some_and(|keyed| self.lock().has_its_key(&act.ask, keyed))
+        act.keyed.as_ref().is_some_and(|keyed| self.lock().has_its_key((act.op, &act.ask), keyed))
     }
 
     /// Records each act with an unknown outcome as unknown, before a person is asked about any of them.
@@ -115,7 +120,7 @@ impl RunGate {
             match owed {
                 Owed::Objects(objects) => held.write_objects(objects)?,
                 Owed::Several(several) => held.write_several(several)?,
-                Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
+                Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, (reason, None), Moment::Guest)?,
             }
         }
         Ok(())
@@ -129,11 +134,23 @@ impl RunGate {
         self.lock().inner.ops.insert(act.op.0, state);
     }
 
+    /// Decides about an act that was held back when the run was unloaded.
+    fn held(&self, act: InFlight) -> Result<ResumePlan, Stop> {
+        let InFlight { op, ask, seen, .. } = act;
+        match self.ask_held(op, ask.clone())? {
+            None | Some(Judgement::Held { .. }) => Ok(ResumePlan::Hold(op, Box::new(ask))),
+            Some(Judgement::Permitted(pending)) => Ok(ResumePlan::Again(pending, Box::new(seen))),
+            Some(Judgement::Refused { op, fault }) => Ok(ResumePlan::Tell(op, fault)),
+        }
+    }
+
     fn again(&self, act: InFlight) -> Result<ResumePlan, Stop> {
         let InFlight { op, ask, seen, .. } = act;
         let lost = Fault::lost(ask.kind());
         match self.ask_again(op, ask)? {
             Judgement::Permitted(pending) => Ok(ResumePlan::Again(pending, Box::new(seen))),
+            // What is repeated is never held back: it was approved, or it is refused.
+            Judgement::Held { op, .. } => Ok(ResumePlan::Tell(op, lost)),
             // A grant has expired meanwhile.
             Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, lost)),
             Judgement::Refused { op, fault } => Ok(ResumePlan::Tell(op, fault)),
@@ -153,7 +170,10 @@ fn resume_choice(act: &InFlight, did: Option<bool>, (ended, has_its_key): (bool,
     let lost = Fault::lost(act.ask.kind());
     match (act.known, did) {
         (RecordedEnd::Answered(class, _), _) if over && class.has_answer() => ResumeChoice::BrokenOff,
-        (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..), _) if over => ResumeChoice::Over(None),
+        (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..) | RecordedEnd::Held, _) if over => {
+            ResumeChoice::Over(None)
+        }
+        (RecordedEnd::Held, _) => ResumeChoice::Held,
         (RecordedEnd::Asked, _) if act.abandoned => ResumeChoice::Over(Some(Settling::Abandoned)),
         (RecordedEnd::Asked, _) if over => ResumeChoice::Over(Some(Settling::Unknown(None))),
         (RecordedEnd::Refused(fault), _) => ResumeChoice::Tell(fault),

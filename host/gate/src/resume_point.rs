@@ -104,6 +104,8 @@ pub struct KeyedAct {
 pub enum RecordedEnd {
     /// It was refused, and the guest is to get this fault.
     Refused(Fault),
+    /// It is held back until people have decided.
+    Held,
     /// It has an intent and no answer.
     Asked,
     /// It has a response, and a record of what the guest got of the body.

@@ -1,5 +1,6 @@
 //! One run at the gate: everything that it asks, sees and says passes through here and is recorded.
 
+mod approval;
 mod behind;
 mod flush;
 mod held;
@@ -33,9 +34,12 @@ use crate::sum::Sum;
 use crate::trace::{ProgressSlot, Trace};
 use crate::watch::Watcher;
 
+pub(crate) use approval::OwnPolicies;
+pub use approval::RunPolicies;
 pub(crate) use flush::Moment;
 pub(crate) use judge::Judged;
 pub(crate) use state::OpState;
+pub(crate) use suspension::Wait;
 
 use behind::Behind;
 use held::Attempt;
@@ -62,6 +66,8 @@ pub(crate) struct RunShared {
     pub(crate) keyed: Keyed,
     pub(crate) header: RunHeader,
     pub(crate) placeholders: Vec<policy::Placeholder>,
+    /// The policies behind the grants; `None` if the grants alone decide.
+    pub(crate) policies: Option<OwnPolicies>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
     /// The tracing span in which this run's events are logged.
@@ -149,6 +155,11 @@ impl RunGate {
         &self.0.clock
     }
 
+    #[cfg(test)]
+    pub(crate) fn book(&self) -> Arc<Book> {
+        Arc::clone(&self.0.book)
+    }
+
     pub(crate) fn lock(&self) -> LockedRun<'_> {
         // A poisoned lock is used too: every change under the lock is complete before anything can panic.
         LockedRun { gate: self, inner: self.0.inner.lock().unwrap_or_else(PoisonError::into_inner) }
@@ -220,9 +231,9 @@ impl RunGate {
         let ask = Ask::Closed(ask);
         let facts = held.facts();
         match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
-            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason, Moment::Guest)?,
+            Decision::Refuse(reason) => held.refused(OpId(0), &ask, (reason, None), Moment::Guest)?,
             // SECURITY: no decision may permit an ask that is closed to everybody.
-            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, Reason::NotServed, Moment::Guest)?,
+            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, (Reason::NotServed, None), Moment::Guest)?,
         }
         drop(held);
         self.catch_up()

@@ -127,6 +127,7 @@ impl RunHeader {
             kind: vocabulary::record::RecordKind::RunOpened,
             limits: spec.limits.clone(),
             parent: self.parent,
+            policy: spec.grants.policy.as_ref().map(vocabulary::PolicyRules::digest),
             run: self.run,
             seed: keyed.digest(&self.seed),
             uptime,

@@ -119,6 +119,7 @@ mod tests {
             kind: RecordKind::Refused,
             op: 0,
             params,
+            policy: None,
             reason: Reason::NotServed,
             spent_ms: 0,
             v: VERSION,

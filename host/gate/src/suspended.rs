@@ -1,7 +1,8 @@
 //! Runs that were unloaded from memory while they wait, and what that does to their clocks.
 //!
 //! A run has two times. Its active time, which `active-timeout` bounds, stands still while it is suspended. Its own clock, which the agent
-//! reads, continues if the run waits for a time: an agent that sleeps for a day sees a day pass.
+//! reads, continues if the run waits for a time: an agent that sleeps for a day sees a day pass. It stands still while the run waits for
+//! people, so that no time-out of the agent runs out meanwhile.
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Record, RunSuspended, WaitsFor};
@@ -30,12 +31,20 @@ impl Suspended {
     /// As long as the machine was not restarted, its uptime says how much time has passed. So setting the clock neither shortens nor extends a
     /// wait.
     pub fn waited_ms(&self, now: &ClockMark) -> u64 {
-        self.mark.expected(&now.uptime).unwrap_or(now.at).saturating_sub(self.mark.at)
+        self.mark.elapsed_ms(now)
     }
 
-    /// For how long it still has to wait, in milliseconds; 0 if its wait is over.
+    /// How far the run's own clock has advanced meanwhile, in milliseconds: not at all while it waits for people.
+    pub fn advanced_ms(&self, waited_ms: u64) -> u64 {
+        match self.waits_for {
+            WaitsFor::Time { .. } => waited_ms,
+            WaitsFor::Person { .. } => 0,
+        }
+    }
+
+    /// For how long it still has to wait, in milliseconds; 0 if its wait is over. People may decide earlier.
     pub fn left_ms(&self, now: &ClockMark) -> u64 {
-        let WaitsFor::Time { until } = self.waits_for;
+        let (WaitsFor::Time { until } | WaitsFor::Person { until }) = self.waits_for;
         until.saturating_sub(self.mark.at).saturating_sub(self.waited_ms(now))
     }
 }
@@ -60,7 +69,7 @@ impl ClockState {
             Record::RunResumed(resumed) => {
                 // A run that was cut off after it was resumed continues its wait, and does not begin it again.
                 if let Some(suspended) = self.suspended.take() {
-                    self.floor_ms = self.floor_ms.max(suspended.clock_ms.saturating_add(resumed.waited_ms));
+                    self.floor_ms = self.floor_ms.max(suspended.clock_ms.saturating_add(suspended.advanced_ms(resumed.waited_ms)));
                 }
             }
             _ => {}

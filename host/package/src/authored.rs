@@ -70,6 +70,12 @@ pub enum ConfigFault {
     /// The grant makes no sense.
     #[error(transparent)]
     Grant(#[from] policy::grants::Problem),
+    /// The policies have faults.
+    #[error("{}", listed(.0))]
+    Policies(Vec<policy::PolicyFault>),
+    /// A public key can't be used.
+    #[error("is not a public key that can be used: {0}")]
+    Key(SafeText),
     /// The list or text is empty.
     #[error("must not be empty")]
     Empty,
@@ -92,6 +98,12 @@ pub enum ConfigFault {
         /// What is wrong with it.
         why: &'static str,
     },
+}
+
+/// Faults of policies in a line.
+fn listed(faults: &[policy::PolicyFault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    format!("names policies that can't be used: {}", faults.join("; "))
 }
 
 /// The text of a file, for errors to point into.

@@ -147,7 +147,8 @@ impl Whole {
     pub fn of(resolved: &Resolved) -> Result<Self, ConfigError> {
         // Each field is named, so that a new field can't be forgotten here. `file` and `digest` identify the file, and say nothing about
         // what it allows.
-        let Resolved { file, digest: _, agents, credentials, engagements, environments, network, machine_paths } = resolved;
+        // The policies are part of what each agent is granted.
+        let Resolved { file, digest: _, agents, credentials, engagements, environments, network, policy: _, machine_paths } = resolved;
         let short = Shortening::new(file, machine_paths);
         let engagements: Vec<Engagement> = engagements.values().cloned().collect();
         let network = Reach::of(network, &short)?;

@@ -21,12 +21,14 @@ mod http;
 mod mount;
 mod network;
 mod placement;
+mod policy;
 mod real;
 mod scope;
 mod set;
 mod source;
 
 pub use network::Root;
+pub use policy::PolicySection;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "bailiwick.toml";
@@ -37,7 +39,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const AGENTS_MAX: usize = 1000;
 
 /// Keys of later versions at the outermost level, each with the feature that it arrives with.
-const LATER: &[(&str, &str)] = &[("policy", "approvals"), ("people", "approvals"), ("notify", "approvals")];
+const LATER: &[(&str, &str)] = &[("notify", "notifications")];
 
 /// A configuration file as it was written: its bytes, not yet interpreted.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub struct Resolved {
     pub environments: Vec<Environment>,
     /// The name servers, and the roots that TLS trusts.
     pub network: NetworkSection,
+    /// The policies behind the grants; `None` if the grants alone decide.
+    pub policy: Option<PolicySection>,
     /// Places that belong to this machine: they stay where they are if the file is moved. See [`crate::authority`].
     pub machine_paths: BTreeSet<PathBuf>,
 }
@@ -226,7 +230,8 @@ impl Authored {
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);
-        root.only(&["agents", "credentials", "engagements", "environments", "network", "vault"], LATER)?;
+        root.only(&["agents", "credentials", "engagements", "environments", "network", "people", "policy", "vault"], LATER)?;
+        let policy = policy::resolve(&root, &place)?;
         let environments = root.get("environments").map_or(Ok(Vec::new()), |value| scope::environments(&value))?;
         let engagements = root.get("engagements").map_or(Ok(BTreeMap::new()), |value| scope::engagements(&value))?;
         let vault = root.get("vault").map(|value| source::vault(&value, &place)).transpose()?;
@@ -235,7 +240,8 @@ impl Authored {
         let mut agents = BTreeMap::new();
         if let Some(list) = root.get("agents") {
             for (name, value) in list.table(AGENTS_MAX)?.entries() {
-                agents.insert(name.to_owned(), agent::resolve(name, &value, &place, (&credentials, &environments))?);
+                let known = agent::Known { credentials: &credentials, environments: &environments, policy: policy.as_ref() };
+                agents.insert(name.to_owned(), agent::resolve(name, &value, &place, &known)?);
             }
         }
         let network = root.get("network").map_or(Ok(NetworkSection::default()), |value| network::resolve(&value, &place))?;
@@ -248,6 +254,7 @@ impl Authored {
             engagements,
             environments,
             network,
+            policy,
             machine_paths,
         })
     }

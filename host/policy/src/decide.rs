@@ -1,14 +1,17 @@
 //! Decides an ask by the first grant that covers it. If none does, the reason shows how close the closest grant came.
 
+use std::collections::BTreeSet;
+
 use vocabulary::{
-    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method, Reason,
-    Rule,
+    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
+    PolicyBasis, Reason, Rule, SafeText,
 };
 
 use crate::choice::{Choice, Chosen, Placeholder, choose};
 use crate::coverage::{Miss, covers, never_host};
 use crate::facts::Facts;
 use crate::resource::RequestView;
+use crate::set::{AgentPolicies, PolicyFacts, Verdict};
 use crate::{credential, headers, meaning, scope};
 
 /// Judges one ask.
@@ -23,6 +26,17 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     })
 }
 
+/// The policies behind the grants, and what they may know.
+#[derive(Clone, Copy, Debug)]
+pub struct Under<'a> {
+    /// The groups that have approved exactly this act.
+    pub approved: &'a BTreeSet<String>,
+    /// What the host knows at this moment.
+    pub facts: &'a PolicyFacts,
+    /// The policies that concern the agent.
+    pub policies: &'a AgentPolicies,
+}
+
 /// What was decided of an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecidedAct {
@@ -30,24 +44,49 @@ pub struct DecidedAct {
     pub decision: Decision,
     /// The request without the guest's choice of a credential, if it made one: this was judged, and this is what is sent.
     pub bare: Option<HttpAsk>,
+    /// The policies that determined the decision, if policies did.
+    pub policy: Option<PolicyBasis>,
 }
 
-/// The same for an act, with the choice of a credential that the guest made in it.
+/// The same for an act, with the choice of a credential that the guest made in it, and with the policies behind the grants.
 ///
 /// # Errors
 /// Two choices, a choice that names no credential, or a placeholder outside of the body.
-pub fn decide_act(grants: &Grants, facts: Facts, placeholders: &[Placeholder], act: &Act) -> Result<DecidedAct, Reason> {
-    match act {
+pub fn decide_act(
+    grants: &Grants,
+    under: Option<Under<'_>>,
+    (facts, placeholders): (Facts, &[Placeholder]),
+    act: &Act,
+) -> Result<DecidedAct, Reason> {
+    let (bounds, bare) = match act {
         Act::Http(http) => {
             let chosen = choose(grants, placeholders, http)?;
             let (chosen, bare) = chosen.map(|Chosen { choice, bare }| (choice, bare)).unzip();
             let facts = Facts { chosen, ..facts };
-            Ok(DecidedAct { decision: decision(http_bounds(grants, &facts, bare.as_ref().unwrap_or(http))), bare })
+            (http_bounds(grants, &facts, bare.as_ref().unwrap_or(http)), bare)
         }
-        Act::Credential(credential) => {
-            Ok(DecidedAct { decision: decision(credential::use_bounds(grants, &facts, credential)), bare: None })
-        }
-    }
+        Act::Credential(credential) => (credential::use_bounds(grants, &facts, credential), None),
+    };
+    let bounds = match bounds {
+        Ok(bounds) => bounds,
+        Err(reason) => return Ok(DecidedAct { decision: Decision::Refuse(reason), bare, policy: None }),
+    };
+    let Some(under) = under else { return Ok(without_policies(grants, bounds, bare)) };
+    let sent = bare.clone().map(Act::Http);
+    let asked = (sent.as_ref().unwrap_or(act), bounds.credential.as_deref());
+    let (decision, policy) = match under.policies.decide(grants, under.facts, asked, under.approved) {
+        Verdict::Permit(basis) => (Decision::Permit(bounds), basis),
+        Verdict::Hold(basis, needs) => (Decision::Hold(Hold { bounds, needs }), basis),
+        Verdict::Refuse(basis, reason) => (Decision::Refuse(reason), basis),
+    };
+    Ok(DecidedAct { decision, bare, policy: Some(policy) })
+}
+
+/// SECURITY: policies that were not read refuse everything.
+fn without_policies(grants: &Grants, bounds: Bounds, bare: Option<HttpAsk>) -> DecidedAct {
+    let unread = || Decision::Refuse(Reason::PolicyFails(SafeText::new("the policies were not read", 64)));
+    let decision = if grants.policy.is_some() { unread() } else { Decision::Permit(bounds) };
+    DecidedAct { decision, bare, policy: None }
 }
 
 /// Like [`decide`], for an observation of a mount. There may be many of these.

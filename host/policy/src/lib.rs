@@ -55,12 +55,15 @@ mod headers;
 mod meaning;
 mod resource;
 mod scope;
+mod set;
 mod text;
+pub mod vote;
 
 pub use choice::{Choice, PLACEHOLDER_FRONT, Placeholder, quoted};
-pub use decide::{DecidedAct, decide, decide_act, decide_file, still_covers};
+pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_covers};
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
+pub use set::{Action, AgentPolicies, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -5,7 +5,7 @@ use vocabulary::{Principal, RunId};
 use crate::err::RunError;
 use crate::event::RunEvent;
 use crate::local_host::LocalHost;
-use crate::order::NetworkOrder;
+use crate::order::Surroundings;
 use crate::report::{RunReport, of_record};
 use crate::running::Running;
 
@@ -27,10 +27,10 @@ impl LocalHost {
     ///
     /// # Errors
     /// As [`LocalHost::resume`]; a run that is running already.
-    pub async fn continue_here(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<TakenOver, RunError> {
+    pub async fn continue_here(&self, run: RunId, by: Principal, around: &Surroundings) -> Result<TakenOver, RunError> {
         let anew = TakenOver::Anew { is_on_record: true };
         match self.inner.gate.with_ledger(|ledger| ledger.open_run(run).map(|open| (open.durable, open.asked))) {
-            Some((true, asked)) => match self.open_again(run, by, network).await {
+            Some((true, asked)) => match self.open_again(run, by, around).await {
                 Err(RunError::Load { cause: gate::LoadError::NotKept, .. }) if asked == 0 => Ok(anew),
                 running => running.map(TakenOver::Running),
             },

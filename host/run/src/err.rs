@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use journal::PruneError;
-use vocabulary::{RunId, UnknownAct, exit};
+use vocabulary::{ApprovalEnd, ApprovalId, RunId, UnknownAct, exit};
 
 /// An error around a run. An error inside a run is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +186,45 @@ pub enum RunError {
         /// The first difference.
         divergence: vocabulary::Divergence,
     },
+    /// The run began under policies, and none are trusted now.
+    #[error("run `{0}` began under policies, and its configuration has none now: a run does not lose its policies")]
+    NoPolicies(RunId),
+    /// The act is not held back.
+    #[error("no act is held back as `{0}`; see `bailiwick approvals ls`")]
+    NotHeld(ApprovalId),
+    /// It is approved already.
+    #[error("`{0}` is approved already; see `bailiwick approvals show {0}`")]
+    ApprovedAlready(ApprovalId),
+    /// It is over.
+    #[error("`{approval}` can't be decided any more: it is {end}")]
+    ApprovalOver {
+        /// The approval.
+        approval: ApprovalId,
+        /// How it ended.
+        end: ApprovalEnd,
+    },
+    /// The vote is for another act than the one that is held back.
+    #[error("`{approval}` is for {asked}, and the vote is for {seen}; look at it again with `bailiwick approvals show {approval}`")]
+    OtherAsk {
+        /// The approval.
+        approval: ApprovalId,
+        /// The digest of what is asked.
+        asked: vocabulary::Digest,
+        /// The digest of what the person has seen.
+        seen: vocabulary::Digest,
+    },
+    /// The policies changed since people were asked.
+    #[error("the policies have changed since `{0}` was asked, so the act is decided again; see `bailiwick approvals ls`")]
+    PoliciesChanged(ApprovalId),
+    /// The vote does not count.
+    #[error("the vote on `{approval}` does not count")]
+    Vote {
+        /// The approval.
+        approval: ApprovalId,
+        /// Why not.
+        #[source]
+        cause: policy::vote::VoteFault,
+    },
     /// The key of the component cache has the wrong length, or other users can read it.
     #[error("`{}` has the wrong length, or other users can read it", .0.display())]
     CacheKey(PathBuf),
@@ -258,7 +297,9 @@ impl RunError {
             | Self::Grant(_)
             | Self::NoEnd(_)
             | Self::NotGoingHere(_) => exit::USAGE,
-            Self::Destination(_) => exit::USAGE,
+            Self::Destination(_) | Self::NotHeld(_) | Self::NoPolicies(_) => exit::USAGE,
+            Self::ApprovedAlready(_) | Self::ApprovalOver { .. } | Self::OtherAsk { .. } | Self::PoliciesChanged(_) => exit::USAGE,
+            Self::Vote { .. } => exit::REFUSED,
             Self::CredentialOfOthers { .. } => exit::REFUSED,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 exit::REFUSED

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use vocabulary::record::{AskedFor, WaitsFor};
 use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 
+use crate::approval::ApprovalView;
 use crate::err::RunError;
 use crate::place::held;
 use crate::report::RunReport;
@@ -41,6 +42,9 @@ pub enum RunEvent {
     },
     /// The run waits for something that takes long. It was unloaded from memory, and continues when its wait is over.
     Suspended {
+        /// The acts that are held back until people have approved them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvals: Vec<ApprovalView>,
         /// What it waits for.
         waits_for: WaitsFor,
     },

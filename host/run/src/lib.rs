@@ -4,6 +4,7 @@
 //! Room `gate` decides what may be done, `broker` does it, and `sandbox` runs the guest. This room puts these three together for each run,
 //! and takes them apart at its end.
 
+mod approval;
 mod backup;
 mod bound;
 mod case;
@@ -35,6 +36,7 @@ mod schemas;
 mod settle;
 mod status;
 
+pub use approval::{ApprovalView, GroupVotes, VoteOrder, VoteReport, VoteView, group_votes};
 pub use backup::{BackupError, BackupStep, CleanUp, Content, Restored, SignalEnded, Signer, Taken, backup, restore, unmark, was_put_back};
 pub use bound::{outside, outside_grants};
 pub use case::Case;
@@ -43,13 +45,15 @@ pub use continue_here::TakenOver;
 pub use err::{RunError, chain, fair_exit};
 pub use event::{EventSender, Events, RunEvent};
 pub use forms::{FORMS, spoken_forms};
+pub use gate::RunPolicies;
 pub use hand_over::ANSWERS_MAX;
 pub use local_host::{Attending, LocalHost, clock_now, local_vault};
 pub use now::now;
-pub use order::{NetworkOrder, RunOrder};
+pub use order::{NetworkOrder, RunOrder, Surroundings};
 pub use parked::WaitingRun;
 pub use place::{HomePlace, HostOptions, LONG_WAIT, held};
 pub use policy::destination::OutsideError;
+pub use policy::vote::SIGNATURE_BYTES_MAX;
 pub use principal::{own_principal, principal_of};
 pub use prune::{HoldSaid, PruneDone, PruneOrder, PrunePayloads, PruneRecord};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};

@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) waits_changed: Notify,
     /// A run that has to wait for longer than this is suspended.
     pub(crate) long_wait: Duration,
+    /// Votes are counted one by one.
+    pub(crate) voting: tokio::sync::Mutex<()>,
     /// Callers that put a run on hold and callers that prune wait for each other.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     /// When this process took the home.
@@ -142,6 +144,7 @@ impl LocalHost {
             parked: Mutex::new(HashMap::new()),
             waits_changed: Notify::new(),
             long_wait: options.long_wait,
+            voting: tokio::sync::Mutex::new(()),
             keeping: tokio::sync::Mutex::new(()),
             began: crate::now::now(),
             leaving: AtomicBool::new(false),

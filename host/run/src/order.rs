@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use vocabulary::record::AgentRef;
 use vocabulary::{Digest, Grants, Limits};
 
+use gate::RunPolicies;
+
 use crate::err::RunError;
 
 /// The order to start one run. The component is in the home's store already.
@@ -32,6 +34,17 @@ pub struct RunOrder {
     pub limits: Limits,
     /// The name servers and the certificates that TLS trusts.
     pub network: NetworkOrder,
+    /// The policies behind the grants; `None` if the grants alone decide.
+    pub policies: Option<RunPolicies>,
+}
+
+/// What a run needs of the configuration of now when it is resumed.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The name servers and the certificates that TLS trusts.
+    pub network: NetworkOrder,
+    /// The policies of now. `None` if there are none, or if they are not trusted: then a run that began under policies is not resumed.
+    pub policies: Option<RunPolicies>,
 }
 
 /// The name servers and the certificates that TLS trusts.

@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::{ClockMark, OpenRun, Suspended};
+use gate::{ClockMark, OpenRun};
 use tokio::sync::oneshot;
 use vocabulary::{Means, Principal, RunId, Stopping};
 
+use crate::approval::ApprovalView;
 use crate::err::RunError;
 use crate::event::RunEvent;
 use crate::local_host::LocalHost;
-use crate::order::NetworkOrder;
+use crate::order::{NetworkOrder, Surroundings};
 use crate::place::held;
 use crate::run_channel::{Parked, Resumer, RunChannel};
 use crate::running::Running;
@@ -31,10 +32,10 @@ impl LocalHost {
     /// remaining wait comes first.
     pub fn waiting(&self) -> Vec<WaitingRun> {
         let now = ClockMark::of(&*self.inner.clock);
-        let left = |suspended: &Suspended| Duration::from_millis(suspended.left_ms(&now));
         let mut waiting: Vec<WaitingRun> = self.inner.gate.with_ledger(|ledger| {
             let open = ledger.open_runs().filter(|(_, open)| !open.restored);
-            let left = |open: &OpenRun| open.suspended.as_ref().map(left).or_else(|| open.is_left().then_some(Duration::ZERO));
+            let left =
+                |open: &OpenRun| open.wait_left_ms(&now).map(Duration::from_millis).or_else(|| open.is_left().then_some(Duration::ZERO));
             open.filter_map(|(run, open)| Some(WaitingRun { run, left: left(open)? })).collect()
         });
         waiting
@@ -57,11 +58,7 @@ impl LocalHost {
     pub(crate) fn must_wait(&self, run: RunId) -> bool {
         let now = ClockMark::of(&*self.inner.clock);
         self.inner.gate.with_ledger(|ledger| {
-            ledger
-                .open_run(run)
-                .filter(|open| !open.restored)
-                .and_then(|open| open.suspended.as_ref())
-                .is_some_and(|suspended| suspended.left_ms(&now) > 0)
+            ledger.open_run(run).filter(|open| !open.restored).and_then(|open| open.wait_left_ms(&now)).is_some_and(|left_ms| left_ms > 0)
         })
     }
 
@@ -81,10 +78,15 @@ impl LocalHost {
 
     /// Reports that a run was suspended, and keeps its channel as long as its caller listens.
     pub(crate) fn park(&self, run: RunId, channel: RunChannel, network: NetworkOrder) {
-        let waits_for = self.inner.gate.with_ledger(|ledger| Some(ledger.open_run(run)?.suspended.as_ref()?.waits_for));
+        let now = ClockMark::of(&*self.inner.clock);
+        let waits = self.inner.gate.with_ledger(|ledger| {
+            let open = ledger.open_run(run)?;
+            let approvals = open.approvals.iter().map(|(op, approval)| ApprovalView::of(run, open, (*op, approval), &now)).collect();
+            Some((open.suspended.as_ref()?.waits_for, approvals))
+        });
         // If there is nothing, somebody has just ended the run.
-        if let Some(waits_for) = waits_for {
-            channel.sender.tell(RunEvent::Suspended { waits_for });
+        if let Some((waits_for, approvals)) = waits {
+            channel.sender.tell(RunEvent::Suspended { approvals, waits_for });
             let (here, gone) = oneshot::channel();
             let orders = Orders { host: self.clone(), run, channel: channel.clone(), gone };
             held(&self.inner.parked).insert(run, Parked { channel, network, _here: here });
@@ -121,7 +123,7 @@ impl LocalHost {
     ///
     /// # Errors
     /// As [`LocalHost::resume`]. A caller that listens hears of the error too.
-    pub async fn wake(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<(), RunError> {
+    pub async fn wake(&self, run: RunId, by: Principal, around: &Surroundings) -> Result<(), RunError> {
         // Its caller finds another host.
         if self.is_leaving() {
             return Err(RunError::Leaving);
@@ -130,11 +132,12 @@ impl LocalHost {
         let taken = self.take_cut_off(run)?;
         let Some(Parked { channel, network, .. }) = self.unpark(run) else {
             let (channel, _) = RunChannel::new();
-            return self.load_again(taken, Resumer { by, unattended: true }, (channel, network.clone())).await.map(begin);
+            return self.load_again(taken, Resumer { by, unattended: true }, (channel, around.clone())).await.map(begin);
         };
         let sender = Arc::clone(&channel.sender);
         sender.tell(RunEvent::Resumed {});
-        let woken = self.load_again(taken, Resumer { by, unattended: false }, (channel, network)).await.map(begin);
+        let around = Surroundings { network, policies: around.policies.clone() };
+        let woken = self.load_again(taken, Resumer { by, unattended: false }, (channel, around)).await.map(begin);
         match &woken {
             Ok(()) | Err(RunError::Leaving) => {}
             Err(err) => sender.tell(RunEvent::failed(err)),

@@ -18,7 +18,7 @@ use crate::event::RunEvent;
 use crate::guest_start::{engine_ref, start_of, world_back};
 use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
-use crate::order::{NetworkOrder, RunOrder};
+use crate::order::{NetworkOrder, RunOrder, Surroundings};
 use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
 use crate::run_channel::{Resumer, RunChannel};
@@ -119,7 +119,7 @@ impl LocalHost {
         let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
         let (channel, events) = RunChannel::new();
-        let gate = self.inner.gate.open_run(header, Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
+        let gate = self.inner.gate.open_run(header, order.policies.as_ref(), Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
         let live = self.live_world(&gate, mounts, network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
         let gate_run = gate.header().run;
@@ -134,8 +134,8 @@ impl LocalHost {
     ///
     /// # Errors
     /// A run that is not open, is running already, or can't be rebuilt; [`RunError::Unsettled`] if acts are known to need a settlement.
-    pub async fn resume(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<Running, RunError> {
-        self.open_again(run, by, network).await.map(Running::gone_ahead)
+    pub async fn resume(&self, run: RunId, by: Principal, around: &Surroundings) -> Result<Running, RunError> {
+        self.open_again(run, by, around).await.map(Running::gone_ahead)
     }
 
     /// As [`LocalHost::resume`], but the guest begins only once [`Running::go`] is called. A suspended run that must wait longer is resumed
@@ -143,7 +143,7 @@ impl LocalHost {
     ///
     /// # Errors
     /// As [`LocalHost::resume`].
-    pub async fn open_again(&self, run: RunId, by: Principal, network: &NetworkOrder) -> Result<Running, RunError> {
+    pub async fn open_again(&self, run: RunId, by: Principal, around: &Surroundings) -> Result<Running, RunError> {
         if self.is_parked(run) || held(&self.inner.going).contains_key(&run) {
             return Err(RunError::Running(run));
         }
@@ -151,12 +151,12 @@ impl LocalHost {
             return Err(RunError::Taken(run));
         }
         if self.must_wait(run) {
-            return Ok(self.listen(run, network));
+            return Ok(self.listen(run, &around.network));
         }
         let (channel, events) = RunChannel::new();
         let stop = channel.stop.clone();
         channel.sender.tell(RunEvent::Opened { run });
-        let go = self.load_again(self.take_cut_off(run)?, Resumer { by, unattended: false }, (channel, network.clone())).await?;
+        let go = self.load_again(self.take_cut_off(run)?, Resumer { by, unattended: false }, (channel, around.clone())).await?;
         Ok(Running::new(run, events, stop).waiting(go))
     }
 
@@ -168,7 +168,7 @@ impl LocalHost {
         &self,
         taken: Taken,
         Resumer { by, unattended }: Resumer,
-        (channel, network): (RunChannel, NetworkOrder),
+        (channel, Surroundings { network, policies }): (RunChannel, Surroundings),
     ) -> Result<oneshot::Sender<()>, RunError> {
         let run = taken.run();
         // SECURITY: the run may have done more after the copy was made, and this record does not show it.
@@ -183,13 +183,17 @@ impl LocalHost {
         if !recorded.is_kept() || !header.spec.durable {
             return Err(load(gate::LoadError::NotKept));
         }
+        // SECURITY: a run that began under policies continues only under policies that are trusted now.
+        if header.spec.grants.policy.is_some() && policies.is_none() {
+            return Err(RunError::NoPolicies(run));
+        }
         let prepared = self.prepare(header.spec.agent.digest, &header.spec.limits).await?;
         let mounts = Mounts::open(&header.spec.grants)?;
         let opened = needs_network(&header.spec.grants).then(|| self.network(&network)).transpose()?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let begun = Begun::Before(Duration::from_millis(recorded.spent().ms()));
         let watcher = Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>;
-        let resuming = Resuming { unattended, ..Resuming::of(&recorded, by) };
+        let resuming = Resuming { policies, unattended, ..Resuming::of(&recorded, by) };
         let resumed = self.inner.gate.resume_run(header, &resuming, watcher);
         let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
         let live = self.live_world(&gate, mounts, opened);

@@ -103,6 +103,7 @@ pub fn admit(
         input_schema: obtained.component.manifest.as_ref().and_then(|manifest| manifest.input.clone()),
         is_agent: obtained.is_agent(),
         limits: agent.limits.clone(),
+        policies: configured.policies(agent),
         network: if needs_network { network(configured) } else { NetworkOrder::default() },
     };
     let trust = if trusted.is_for_this_run() { TrustBasis::Once { authority: trusted.authority() } } else { TrustBasis::Listed };
@@ -132,7 +133,7 @@ pub(crate) async fn resolve(place: &HomePlace, request: RunRequest) -> Result<Ad
 ///
 /// BOUND: [`READING_MAX`] at once. Reading continues after its caller has gone away, and the vault, builds and the record need the same
 /// threads.
-async fn reading<T: Send + 'static>(read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static) -> Result<T, ServiceError> {
+pub(crate) async fn reading<T: Send + 'static>(read: impl FnOnce() -> Result<T, ServiceError> + Send + 'static) -> Result<T, ServiceError> {
     static PLACES: Semaphore = Semaphore::const_new(READING_MAX);
     let place = PLACES.acquire().await.map_err(|_| ServiceError::TaskLost("reads the configuration"))?;
     let done = tokio::task::spawn_blocking(move || {
@@ -239,23 +240,25 @@ fn network_here(place: &HomePlace, run: RunId, config: &ConfigRef) -> Result<Net
 /// The record can't be read.
 pub(crate) async fn config_of(place: &HomePlace, run: RunId) -> Result<Option<ConfigRef>, ServiceError> {
     let place = place.clone();
-    reading(move || {
-        let Some(digest) = opened(&place, run)?.and_then(|opened| opened.config) else { return Ok(None) };
-        let mut path = None;
-        for record in journal::Reader::open(&place.home)?.of_run(journal::log_run()) {
-            if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
-                && trusted.config == digest
-            {
-                path = Some(PathBuf::from(trusted.path.as_str()));
-            }
+    reading(move || opened(&place, run)?.map_or(Ok(None), |opened| config_here(&place, &opened))).await
+}
+
+/// The configuration that a run was started with, if the record names its file.
+pub(crate) fn config_here(place: &HomePlace, opened: &RunOpened) -> Result<Option<ConfigRef>, ServiceError> {
+    let Some(digest) = opened.config else { return Ok(None) };
+    let mut path = None;
+    for record in journal::Reader::open(&place.home)?.of_run(journal::log_run()) {
+        if let Ok(Record::ConfigTrusted(trusted)) = Record::parse(&record?.body)
+            && trusted.config == digest
+        {
+            path = Some(PathBuf::from(trusted.path.as_str()));
         }
-        Ok(path.map(|path| ConfigRef { digest, path }))
-    })
-    .await
+    }
+    Ok(path.map(|path| ConfigRef { digest, path }))
 }
 
 /// The record that opened a run.
-fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceError> {
+pub(crate) fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceError> {
     let Some(first) = journal::Reader::open(&place.home)?.of_run(run).next() else { return Ok(None) };
     match Record::parse(&first?.body) {
         Ok(Record::RunOpened(opened)) => Ok(Some(opened)),
@@ -264,7 +267,7 @@ fn opened(place: &HomePlace, run: RunId) -> Result<Option<RunOpened>, ServiceErr
 }
 
 /// Whether the record shows that this configuration, with what it allows now and with the component of the run, was trusted.
-fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -> Result<bool, ServiceError> {
+pub(crate) fn was_trusted(place: &HomePlace, configured: &Configured, opened: &RunOpened) -> Result<bool, ServiceError> {
     let agent = opened.agent.name.as_str();
     let mut components = BTreeMap::new();
     if let Some(ComponentSource::File(_)) = configured.resolved.agents.get(agent).map(|agent| &agent.component) {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use package::trust::HeldComponent;
 use package::{Authored, Authority, ComponentSource, Resolved, ResolvedAgent, Spelling, Trusted, Whole, config, trust};
-use run::{HomePlace, TrustChange, TrustSaid};
+use run::{HomePlace, RunPolicies, TrustChange, TrustSaid};
 
 use crate::component::Obtained;
 use crate::err::ServiceError;
@@ -76,6 +77,12 @@ impl Configured {
             ComponentSource::Folder(_) => None,
         };
         agents.iter().filter_map(component).collect()
+    }
+
+    /// The policies that an agent of the file is subject to.
+    pub fn policies(&self, agent: &ResolvedAgent) -> Option<RunPolicies> {
+        let (rules, section) = (agent.grants.policy.as_ref()?, self.resolved.policy.as_ref()?);
+        Some(RunPolicies { rules: Arc::new(rules.clone()), set: section.set.clone() })
     }
 
     /// The agent of this name, if it may be started today.

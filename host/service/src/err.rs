@@ -136,6 +136,18 @@ pub enum ServiceError {
     /// An error of the run or of the record.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The policies of a run are not known now.
+    #[error("run `{run}` began under policies, and those of now can't be used")]
+    PoliciesUnknown {
+        /// The run.
+        run: vocabulary::RunId,
+        /// Why not.
+        #[source]
+        cause: Box<ServiceError>,
+    },
+    /// The record does not name the configuration of a run.
+    #[error("the record does not name the configuration that the run was started with")]
+    NoConfigOnRecord,
     /// The record can't be read.
     #[error("the record can't be read")]
     Read(#[from] journal::ReadError),
@@ -193,6 +205,7 @@ impl ServiceError {
             Self::Config(_) | Self::Trust(_) | Self::Manifest(_) | Self::Lock(_) => exit::USAGE,
             Self::NotAnAgent { .. } | Self::ArgumentsForAgent { .. } | Self::NotAbsolute(_) | Self::NotListed { .. } => exit::USAGE,
             Self::ConfigChanged { .. } | Self::AuthorityChanged { .. } | Self::NotBuilt { .. } => exit::USAGE,
+            Self::PoliciesUnknown { .. } | Self::NoConfigOnRecord => exit::USAGE,
             Self::Build(err) => build_exit(err),
             Self::Component { .. } | Self::NotAdmitted { .. } | Self::OtherComponent { .. } => exit::REFUSED,
             Self::NotAccepted { .. } | Self::AcceptanceGone { .. } | Self::AcceptedElsewhere { .. } => exit::REFUSED,
@@ -223,6 +236,9 @@ impl ServiceError {
             }
             Self::Trust(TrustError::OtherComponent(_)) => {
                 "`bailiwick inspect AGENT` shows it; then `bailiwick trust`, or `bailiwick accept AGENT`"
+            }
+            Self::PoliciesUnknown { .. } => {
+                "bring the configuration back, or check it and `bailiwick trust` it; `bailiwick stop RUN` ends the run instead"
             }
             Self::AcceptanceGone { .. } => "find out who removed the entry; then `bailiwick accept AGENT`, or `bailiwick accept rm AGENT`",
             Self::AcceptedElsewhere { .. } => {

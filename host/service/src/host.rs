@@ -4,9 +4,11 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 
-use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, TrustSaid};
+use run::{
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, TrustSaid, VoteOrder, VoteReport,
+};
 use vocabulary::record::SealedUnder;
-use vocabulary::{RunId, SafeText};
+use vocabulary::{ApprovalId, RunId, SafeText};
 
 use crate::admission::Admitted;
 use crate::err::ServiceError;
@@ -52,6 +54,18 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Acts that need no settlement, or have a different one.
     fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport>;
+
+    /// Hands in a person's vote on an act that is held back.
+    ///
+    /// # Errors
+    /// The act is not held back, or is another one than the person has seen; the vote does not count.
+    fn vote(&self, order: VoteOrder) -> HostFuture<'_, VoteReport>;
+
+    /// Takes back an approval that was not used, or ends one that is pending. The act is refused.
+    ///
+    /// # Errors
+    /// The act is not held back, or not any more.
+    fn revoke_approval(&self, id: ApprovalId) -> HostFuture<'_, ()>;
 
     /// Releases a run that was open in the copy from which the home was restored, so that it can be resumed.
     ///

@@ -13,6 +13,7 @@ mod configured;
 mod err;
 mod host;
 mod host_handle;
+mod policies;
 mod recording;
 mod request;
 mod session;

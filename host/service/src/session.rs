@@ -2,14 +2,15 @@
 
 use run::{
     CredentialWord, HoldSaid, LocalHost, NetworkOrder, PruneDone, PruneOrder, Revoking, RunError, Running, SettleReport, Settlement,
-    Status, TakenOver, TrustChange, TrustSaid,
+    Status, Surroundings, TakenOver, TrustChange, TrustSaid, VoteOrder, VoteReport,
 };
 use vocabulary::record::SealedUnder;
-use vocabulary::{Means, Principal, RunId, SafeText, Stopping};
+use vocabulary::{ApprovalId, Means, Principal, RunId, SafeText, Stopping};
 
 use crate::admission::{self, Admitted};
 use crate::err::ServiceError;
 use crate::host::{Host, HostFuture, PruneListener};
+use crate::policies::policies_of;
 use crate::request::{ConfigRef, Continuation, ResumeRequest, RunRequest, TrustBasis};
 
 /// One caller's access to the host in this process.
@@ -68,14 +69,20 @@ impl Session {
     /// # Errors
     /// The run can't be resumed.
     pub(crate) async fn wake(&self, run: RunId) -> Result<(), ServiceError> {
-        let network = self.own_network(run).await?;
-        Ok(self.host.wake(run, self.by.clone(), &network).await?)
+        let around = self.own_surroundings(run).await?;
+        Ok(self.host.wake(run, self.by.clone(), &around).await?)
     }
 
-    /// The name servers and certificates of the configuration that a run was started with.
-    async fn own_network(&self, run: RunId) -> Result<NetworkOrder, ServiceError> {
+    /// What a run needs of the configuration that it was started with.
+    async fn own_surroundings(&self, run: RunId) -> Result<Surroundings, ServiceError> {
         let config = admission::config_of(self.host.place(), run).await?;
-        self.network_if_any(run, config.as_ref()).await
+        let network = self.network_if_any(run, config.as_ref()).await?;
+        self.with_policies(run, network).await
+    }
+
+    /// The policies of now, beside these name servers and certificates.
+    async fn with_policies(&self, run: RunId, network: NetworkOrder) -> Result<Surroundings, ServiceError> {
+        Ok(Surroundings { network, policies: policies_of(self.host.place(), run).await? })
     }
 
     /// The name servers and certificates of a configuration. If it is gone or was changed, a run that was begun under it still continues, like
@@ -89,7 +96,8 @@ impl Session {
 
     async fn begin_again(&self, run: RunId, as_begun: &Continuation) -> Result<Running, ServiceError> {
         let network = self.network_if_any(run, as_begun.config()).await?;
-        let is_on_record = match self.host.continue_here(run, self.by.clone(), &network).await? {
+        let around = self.with_policies(run, network).await?;
+        let is_on_record = match self.host.continue_here(run, self.by.clone(), &around).await? {
             TakenOver::Running(running) => return Ok(running),
             TakenOver::Anew { is_on_record } => is_on_record,
         };
@@ -109,12 +117,15 @@ impl Host for Session {
 
     fn resume<'a>(&'a self, request: &'a ResumeRequest) -> HostFuture<'a, Running> {
         Box::pin(async move {
-            let network = match &request.config {
-                Some(config) => admission::network_of(self.host.place(), request.run, Some(config)).await?,
+            let around = match &request.config {
+                Some(config) => {
+                    let network = admission::network_of(self.host.place(), request.run, Some(config)).await?;
+                    self.with_policies(request.run, network).await?
+                }
                 None if !self.host.is_open(request.run) => return Err(RunError::NoSuchRun(request.run).into()),
-                None => self.own_network(request.run).await?,
+                None => self.own_surroundings(request.run).await?,
             };
-            Ok(self.host.open_again(request.run, self.by.clone(), &network).await?)
+            Ok(self.host.open_again(request.run, self.by.clone(), &around).await?)
         })
     }
 
@@ -128,6 +139,21 @@ impl Host for Session {
 
     fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport> {
         Box::pin(async move { Ok(self.host.settle(run, &word, &self.by).await?) })
+    }
+
+    fn vote(&self, order: VoteOrder) -> HostFuture<'_, VoteReport> {
+        Box::pin(async move {
+            let run = order.run;
+            if !self.host.is_open(run) {
+                return Err(RunError::NoSuchRun(run).into());
+            }
+            let policies = policies_of(self.host.place(), run).await?.ok_or(RunError::NoPolicies(run))?;
+            Ok(self.host.vote(&order, &policies, &self.by).await?)
+        })
+    }
+
+    fn revoke_approval(&self, id: ApprovalId) -> HostFuture<'_, ()> {
+        Box::pin(async move { Ok(self.host.revoke_approval(id, &self.by).await?) })
     }
 
     fn release(&self, run: RunId) -> HostFuture<'_, ()> {

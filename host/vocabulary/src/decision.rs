@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{ApprovalEnd, Requirement};
 use crate::ids::{Digest, OpId, RunId};
 use crate::limits::Limit;
 use crate::rule::{RateOf, Rule};
@@ -16,16 +17,17 @@ pub enum Decision {
     Permit(Bounds),
     /// The effect may not happen.
     Refuse(Reason),
-    /// The effect may happen once a person has said yes. No rule of this version decides so, and nobody can be asked. So it is refused with
-    /// [`Reason::NobodyToAsk`].
+    /// The effect may happen once people have said yes.
     Hold(Hold),
 }
 
-/// What may happen once a person has said yes.
+/// What may happen once people have said yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// The bounds within which it may happen then.
     pub bounds: Bounds,
+    /// Who must say yes.
+    pub needs: Requirement,
 }
 
 /// The rule that allowed the effect, and the bounds that the effect must keep.
@@ -132,8 +134,16 @@ pub enum Reason {
     WriteNotGranted,
     /// A bound would be exceeded. The value says which.
     OverLimit(Bound),
-    /// A person must say yes to it, and there is nobody to ask.
-    NobodyToAsk,
+    /// People must say yes to it, and there is nobody to ask. The value says why.
+    NobodyToAsk(SafeText),
+    /// People were asked, and it was not approved, or the approval could not be used.
+    NotApproved(ApprovalEnd),
+    /// Policies forbid it. The value has their ids.
+    PolicyForbids(Vec<SafeText>),
+    /// No policy permits it.
+    PolicyPermitsNothing,
+    /// A policy could not be evaluated. The value has its id.
+    PolicyFails(SafeText),
     /// No grant of this version can allow it.
     NotServed,
 }
@@ -174,6 +184,8 @@ pub enum Bound {
     Uses(SafeText),
     /// How many addresses of a name are checked.
     Addresses,
+    /// How many acts of an agent may be held back at once.
+    Approvals,
 }
 
 impl std::fmt::Display for Bound {
@@ -184,6 +196,7 @@ impl std::fmt::Display for Bound {
             Self::Rate(of) => write!(f, "rate of {of}"),
             Self::Uses(credential) => write!(f, "uses of {credential}"),
             Self::Addresses => f.write_str("addresses of a name"),
+            Self::Approvals => f.write_str("acts of one agent that wait for people"),
         }
     }
 }
@@ -225,7 +238,11 @@ impl Reason {
             Self::NotRegular => "not-regular",
             Self::WriteNotGranted => "write-not-granted",
             Self::OverLimit(_) => "over-limit",
-            Self::NobodyToAsk => "nobody-to-ask",
+            Self::NobodyToAsk(_) => "nobody-to-ask",
+            Self::NotApproved(_) => "not-approved",
+            Self::PolicyForbids(_) => "policy-forbids",
+            Self::PolicyPermitsNothing => "policy-permits-nothing",
+            Self::PolicyFails(_) => "policy-fails",
             Self::NotServed => "not-served",
         }
     }
@@ -274,8 +291,17 @@ impl std::fmt::Display for Reason {
             Self::NotRegular => f.write_str("the path is neither a regular file nor a directory"),
             Self::WriteNotGranted => f.write_str("the mount may only be read"),
             Self::OverLimit(limit) => write!(f, "over the limit `{limit}`"),
-            Self::NobodyToAsk => f.write_str("a person must approve it, and this version can't ask anybody"),
+            Self::NobodyToAsk(why) => write!(f, "people must approve it, and nobody can be asked: {why}"),
+            Self::NotApproved(end) => write!(f, "people had to approve it, and the approval was {end}"),
+            Self::PolicyForbids(ids) => write!(f, "forbidden by the policy {}", named(ids)),
+            Self::PolicyPermitsNothing => f.write_str("it is granted, and no policy permits it"),
+            Self::PolicyFails(id) => write!(f, "the policy `{id}` could not be evaluated, so the act is refused"),
             Self::NotServed => f.write_str("not served by this host"),
         }
     }
+}
+
+/// Ids in a line, each in backticks.
+fn named(ids: &[SafeText]) -> String {
+    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }

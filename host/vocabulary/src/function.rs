@@ -127,8 +127,8 @@ macro_rules! functions {
                 matches!(self, Self::HttpHandle | Self::HttpFinish)
             }
 
-            #[cfg(test)]
-            const ALL: &[Self] = &[$(Self::$variant,)+];
+            /// All functions.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
         }
     };
 }

@@ -10,6 +10,7 @@ use crate::credential::{Binding, May};
 use crate::ids::Digest;
 use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern};
+use crate::policy_rules::PolicyRules;
 use crate::scope::{Engagement, Environment, Rate};
 use crate::target::{Scheme, https};
 use crate::until::Until;
@@ -42,6 +43,9 @@ pub struct Grants {
     /// Environment variables that hold a placeholder of a credential, each with the credential's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placeholders: BTreeMap<String, String>,
+    /// The policies, which only narrow what is granted. `None` if the grants alone decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRules>,
 }
 
 /// A folder of the host, with the path at which the guest sees it.

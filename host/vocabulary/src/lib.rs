@@ -42,6 +42,7 @@
 //! ```
 
 mod answer;
+mod approval;
 mod ask;
 pub mod canon;
 mod claim;
@@ -65,6 +66,7 @@ mod method;
 mod outcome;
 mod path;
 mod pattern;
+mod policy_rules;
 mod principal;
 pub mod record;
 mod release;
@@ -79,6 +81,10 @@ mod text;
 mod until;
 
 pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
+pub use approval::{
+    ApprovalEnd, ApprovalId, ApprovalSubject, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans,
+    VoteStatement,
+};
 pub use ask::{Act, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;
@@ -101,6 +107,7 @@ pub use method::Method;
 pub use outcome::{Outcome, UnknownAct};
 pub use path::PATH_BYTES_MAX;
 pub use pattern::{HostPattern, PathPattern};
+pub use policy_rules::{Person, PolicyFile, PolicyRules};
 pub use principal::{Actor, Means, Principal, Stopping};
 pub use release::{GuestEvent, HttpHead, Release};
 pub use resource::{CredentialResource, HttpResource, Resource};

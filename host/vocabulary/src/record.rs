@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
+use crate::approval::{ApprovalEnd, PolicyBasis, Requirement, Vote, VoteMeans};
 use crate::ask::Repeat;
 use crate::claim::Claim;
 use crate::decision::{Bounds, Reason};
@@ -39,6 +40,9 @@ with_words! {
     Asked {
         /// Whether this intent repeats an earlier one of the same operation after a crash.
         again: bool,
+        /// The digest of the approval that this intent uses up, if people had to approve the act.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Digest>,
         /// What was asked.
         ask: AskedFor,
         /// The time, in milliseconds since 1970.
@@ -51,6 +55,9 @@ with_words! {
         op: u64,
         /// The keyed digest of every byte of the ask.
         params: Digest,
+        /// The policies that permitted it, if there are policies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PolicyBasis>,
         /// Whether the act may be repeated without asking a person, if it is unknown whether it happened.
         repeat: Repeat,
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
@@ -76,11 +83,89 @@ with_words! {
         op: u64,
         /// The keyed digest of every byte of the ask.
         params: Digest,
+        /// The policies that determined the refusal, if policies did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PolicyBasis>,
         /// The reason of the refusal.
         reason: Reason,
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
+        /// The version of this body's form.
+        v: u32,
+    }
+    /// An act is held back until people have approved it.
+    ApprovalAsked {
+        /// What was asked.
+        ask: AskedFor,
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The bounds and the rule of the permit that there will be.
+        bounds: Bounds,
+        /// The digest of what is to be approved ([`crate::ApprovalSubject`]).
+        digest: Digest,
+        /// The environment of the resource.
+        environment: SafeText,
+        /// The kind of this record: `approval-asked`.
+        kind: RecordKind,
+        /// Who must approve it.
+        needs: Requirement,
+        /// The number of the operation in the run.
+        op: u64,
+        /// The keyed digest of every byte of the ask.
+        params: Digest,
+        /// The policies that demand the approval.
+        policy: PolicyBasis,
+        /// How long the run had been active by then, in milliseconds over all its processes.
+        spent_ms: u64,
+        /// How long the machine had been up then.
+        uptime: Uptime,
+        /// The version of this body's form.
+        v: u32,
+    }
+    /// A person voted on an act that is held back.
+    ApprovalVoted {
+        /// Whether the act is approved with this vote.
+        approved: bool,
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The user of the machine who handed the vote in.
+        by: Principal,
+        /// The digest of what was voted on.
+        digest: Digest,
+        /// The kind of this record: `approval-voted`.
+        kind: RecordKind,
+        /// By which means the vote was given.
+        means: VoteMeans,
+        /// The number of the operation in the run.
+        op: u64,
+        /// The person who voted, as the configuration names the person.
+        person: SafeText,
+        /// The person's own reason; empty if the person gave none.
+        #[serde(default, skip_serializing_if = "SafeText::is_empty")]
+        reason: SafeText,
+        /// How long the machine had been up then.
+        uptime: Uptime,
+        /// The version of this body's form.
+        v: u32,
+        /// What the person said.
+        vote: Vote,
+    }
+    /// An approval ended without being used.
+    ApprovalClosed {
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The user who ended it, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Principal>,
+        /// The digest of what was to be approved.
+        digest: Digest,
+        /// How it ended.
+        end: ApprovalEnd,
+        /// The kind of this record: `approval-closed`.
+        kind: RecordKind,
+        /// The number of the operation in the run.
+        op: u64,
         /// The version of this body's form.
         v: u32,
     }
@@ -183,6 +268,9 @@ with_words! {
         limits: Limits,
         /// The run that started this one, if another run did.
         parent: Option<RunId>,
+        /// The digest of the policy set, if there are policies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<Digest>,
         /// The id of the run.
         run: RunId,
         /// The keyed digest of the seed.

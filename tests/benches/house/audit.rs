@@ -80,12 +80,14 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
     [
         Asked {
             again: false,
+            approval: None,
             ask,
             at,
             bounds,
             kind: RecordKind::Asked,
             op,
             params,
+            policy: None,
             repeat: vocabulary::Repeat::OnWord,
             spent_ms: 0,
             v: VERSION,

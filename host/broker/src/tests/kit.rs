@@ -37,7 +37,7 @@ impl Home {
     }
 
     pub(super) fn open(&self, header: RunHeader) -> RunGate {
-        self.gate.open_run(header, Arc::new(Nobody)).unwrap()
+        self.gate.open_run(header, None, Arc::new(Nobody)).unwrap()
     }
 
     /// Waits until everything is durable, and reads the run's records.

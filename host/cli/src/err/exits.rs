@@ -31,6 +31,9 @@ impl CliError {
         match self {
             Self::Service(err) => err.exit(),
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } => exit::USAGE,
+            Self::NoApproval { .. } | Self::ManyApprovals { .. } | Self::VoteAsWhom | Self::NotVoted => exit::USAGE,
+            Self::OtherDigest { .. } | Self::VoteUnseen { .. } => exit::USAGE,
+            Self::SshKeygen { .. } => exit::HOST,
             Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::NoDestination { .. }
             | Self::NotADestination

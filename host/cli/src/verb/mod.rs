@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 pub(crate) mod accept;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod build;
@@ -90,6 +91,7 @@ pub(crate) enum Verb {
     Init(init::Args),
     New(new::Args),
     Accept(accept::Args),
+    Approvals(approvals::Args),
     Credentials(credentials::Args),
     Keys(keys::Args),
     Backup(backup::Args),
@@ -130,6 +132,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::New(args) => new::run(&args),
         Verb::Credentials(args) => credentials::run(args).await,
         Verb::Accept(args) => accept::run(args).await,
+        Verb::Approvals(args) => approvals::run(args).await,
         Verb::Keys(args) => keys::run(&args).await,
         Verb::Backup(args) => backup::run(&args).await,
         Verb::Restore(args) => restore::run(&args).await,

@@ -252,6 +252,7 @@ mod tests {
             kind,
             limits,
             parent: None,
+            policy: None,
             run,
             seed: zero,
             uptime: Uptime::default(),
@@ -273,12 +274,14 @@ mod tests {
         let params = Digest::from_bytes([0; 32]);
         let asked = Asked {
             again: false,
+            approval: None,
             ask,
             at: 2,
             bounds: Bounds::default(),
             kind: RecordKind::Asked,
             op: 7,
             params,
+            policy: None,
             repeat: if method == "GET" { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
             v: VERSION,

@@ -7,7 +7,7 @@ use vocabulary::record::{Record, RunOpened};
 
 use super::settle::{WordArgs, settle};
 use super::{ConfigArg, EndArgs};
-use crate::attend::{self, Beginning, Showing};
+use crate::attend::{self, Beginning, Detach, Showing};
 use crate::err::CliError;
 use crate::signals::Signals;
 use crate::{leave, log, place};
@@ -91,7 +91,7 @@ impl Ready {
                 package::inspect(&bytes).map_err(|cause| ServiceError::Component { what: opened.agent.name.to_string(), cause })
             })
             .map(|component| component.kind == package::ComponentKind::Agent)?;
-        let showing = Showing { json: end.json, strictness: end.strictness(), is_agent, sarif: None, fail_on: None, detach: false };
+        let showing = Showing { json: end.json, strictness: end.strictness(), is_agent, sarif: None, fail_on: None, detach: Detach::Never };
         Ok(Self { agent: opened.agent.name.to_string(), config, showing })
     }
 }

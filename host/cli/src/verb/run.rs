@@ -10,12 +10,12 @@ use vocabulary::Severity;
 use vocabulary::exit::Strictness;
 
 use super::ConfigArg;
-use crate::attend::{self, Beginning, Showing};
+use crate::attend::{self, Beginning, Detach, Showing};
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
-use crate::{files, place, trusting};
+use crate::{files, out, place, trusting};
 use service::{Admitted, Call, Configured, HostHandle, Obtained, Proof, TrustWord};
 
 mod shard;
@@ -169,7 +169,12 @@ impl Job<'_> {
     fn showing(&self, is_agent: bool) -> Showing {
         let Args { json, strict, sarif, fail_on, detach, .. } = self.args;
         let strictness = if *strict { Strictness::Strict } else { Strictness::Lenient };
-        Showing { json: *json, strictness, is_agent, sarif: sarif.clone(), fail_on: *fail_on, detach: *detach }
+        let detach = match (*detach, out::words_to_terminal()) {
+            (true, _) => Detach::Always,
+            (false, true) => Detach::Never,
+            (false, false) => Detach::ForPeople,
+        };
+        Showing { json: *json, strictness, is_agent, sarif: sarif.clone(), fail_on: *fail_on, detach }
     }
 }
 

@@ -4,9 +4,14 @@ use serde::{Deserialize, Serialize};
 use vocabulary::record::AskedFor;
 use vocabulary::{ActKind, Principal, Repeat};
 
+use super::approval::UsedApproval;
+
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAct {
+    /// The approval that its intent used up, if people had to approve it.
+    #[serde(default)]
+    pub approval: Option<UsedApproval>,
     /// What was asked.
     pub ask: AskedFor,
     /// The kind of act.

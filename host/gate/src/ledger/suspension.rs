@@ -16,6 +16,7 @@ pub(super) fn needs_memory(record: &Record) -> bool {
             | Record::Delivered(_)
             | Record::Said(_)
             | Record::HostAsked(_)
+            | Record::ApprovalAsked(_)
             | Record::RunSuspended(_)
     )
 }

@@ -31,6 +31,11 @@ impl LiveHandle {
         }
     }
 
+    /// Lets the run look again at its acts that are held back, because people have voted.
+    pub fn decided(&self) {
+        self.inbox.decided();
+    }
+
     /// Whether there is an act whose end the guest has not seen, or a host request under way for the run.
     pub fn is_under_way(&self) -> bool {
         self.acts.as_ref().is_some_and(|(gate, effects)| gate.is_under_way() || effects.is_under_way())

@@ -20,6 +20,8 @@ struct Inner {
     /// Operations that may still get events. Events for other operations are dropped.
     open: BTreeMap<OpId, Arc<Semaphore>>,
     waker: Option<Waker>,
+    /// People may have decided about an act that is held back.
+    decided: bool,
     over: Option<Stop>,
 }
 
@@ -53,6 +55,23 @@ impl Inbox {
         }
     }
 
+    /// How many operations may still get events.
+    pub(crate) fn open_ops(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// Notes that people may have decided about an act that is held back.
+    pub(crate) fn decided(&self) {
+        let mut inner = self.lock();
+        inner.decided = true;
+        inner.wake();
+    }
+
+    /// Whether people may have decided since the last call.
+    pub(crate) fn take_decided(&self) -> bool {
+        std::mem::take(&mut self.lock().decided)
+    }
+
     /// Takes one event out.
     pub(crate) fn take(&self) -> Result<InboxItem, Stop> {
         let mut inner = self.lock();
@@ -71,7 +90,7 @@ impl Inbox {
     /// Wakes this waker when an event comes. If one came since `take`, the waker is woken at once, so none is missed.
     pub(crate) fn register(&self, waker: &Waker) {
         let mut inner = self.lock();
-        if inner.over.is_some() || !inner.queue.is_empty() {
+        if inner.over.is_some() || inner.decided || !inner.queue.is_empty() {
             waker.wake_by_ref();
         } else if !inner.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             inner.waker = Some(waker.clone());

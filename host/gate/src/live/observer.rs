@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use effects::{Effects, Observation, OpenFiles, Permit};
 use policy::Facts;
-use vocabulary::{Decision, FileAnswer, FileAsk, FileFault, FileId, OpId, Reason, RunId, RunSpec, Stop};
+use vocabulary::{Decision, FileAnswer, FileAsk, FileFault, FileId, OpId, Reason, RunId, RunSpec, SafeText, Stop};
 
 use crate::resume_point::ResumePoint;
 use crate::run_header::RunHeader;
@@ -53,7 +53,7 @@ impl Observer {
             Decision::Permit(bounds) => Ok(permit::issue(permit::PermitParts { ask: ask.clone(), bounds, op: OpId(0), run: self.run })),
             Decision::Refuse(reason) => Err(reason),
             // A look is answered at once, so it can't wait for a person.
-            Decision::Hold(_) => Err(Reason::NobodyToAsk),
+            Decision::Hold(_) => Err(Reason::NobodyToAsk(SafeText::new("a look at a mount is answered at once", 64))),
         }
     }
 

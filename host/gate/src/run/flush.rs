@@ -7,6 +7,7 @@ use sha2::Digest as _;
 use vocabulary::record::{Delivered, Object, Observed, Record, RecordKind, RunClosed, RunSuspended, VERSION, WaitsFor};
 use vocabulary::{Ask, FileAsk, GuestEvent, OpId, Release, Stop};
 
+use super::suspension::Wait;
 use super::{Closing, LockedRun, OpState};
 use crate::log::LoggedBatch;
 use crate::payload_codec::{in_pieces, put_observation};
@@ -38,7 +39,7 @@ impl LockedRun<'_> {
             }
         }
         match &observation.refused {
-            Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), reason.clone(), Moment::Guest)?,
+            Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), (reason.clone(), None), Moment::Guest)?,
             None => self.inner.observed.note(ask, &observation.answer),
         }
         if self.inner.observed.is_due() { self.flush(Moment::Guest) } else { self.flush_if_due() }
@@ -111,11 +112,15 @@ impl LockedRun<'_> {
     }
 
     /// Writes what is still buffered, and that the run is unloaded from memory for this long.
-    pub(super) fn suspend(&mut self, clock_ms: u64, wait: Duration) -> Result<(), Stop> {
+    pub(super) fn suspend(&mut self, clock_ms: u64, wait: Wait) -> Result<(), Stop> {
         self.flush(Moment::Host)?;
         let at = self.now_ms();
-        let until = at.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        tracing::info!(parent: self.gate.span(), until, "suspended");
+        let end = |wait: Duration| at.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let waits_for = match wait {
+            Wait::Time(wait) => WaitsFor::Time { until: end(wait) },
+            Wait::Person(wait) => WaitsFor::Person { until: end(wait) },
+        };
+        tracing::info!(parent: self.gate.span(), ?waits_for, "suspended");
         let record = RunSuspended {
             at,
             clock_ms,
@@ -123,7 +128,7 @@ impl LockedRun<'_> {
             spent_ms: self.spent_ms(),
             uptime: self.shared().clock.uptime(),
             v: VERSION,
-            waits_for: WaitsFor::Time { until },
+            waits_for,
         };
         self.append_one(record).map(drop)
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use policy::Facts;
 use sha2::Digest as _;
 use vocabulary::record::{AnswerClass, Answered, AskedFor, Received, Record, RecordKind, Refused, VERSION};
-use vocabulary::{Ask, Function, HttpAsk, OpId, Reason, Resource, RunId, SafeText, Stop};
+use vocabulary::{Ask, Function, HttpAsk, OpId, PolicyBasis, Reason, Resource, RunId, SafeText, Stop};
 
 use super::{LockedRun, Moment, OpState, RunShared, Tally};
 use crate::alike::{Several, Write};
@@ -20,6 +20,8 @@ const FRAME_BYTES: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempt {
     First,
+    /// It was held back, and people have decided.
+    Held,
     Again,
 }
 
@@ -28,7 +30,7 @@ impl Attempt {
     pub(super) fn moment(self) -> Moment {
         match self {
             Self::First => Moment::Guest,
-            Self::Again => Moment::Host,
+            Self::Held | Self::Again => Moment::Host,
         }
     }
 }
@@ -142,7 +144,13 @@ impl LockedRun<'_> {
         }
     }
 
-    pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, reason: Reason, moment: Moment) -> Result<(), Stop> {
+    pub(crate) fn refused(
+        &mut self,
+        op: OpId,
+        ask: &Ask,
+        (reason, policy): (Reason, Option<PolicyBasis>),
+        moment: Moment,
+    ) -> Result<(), Stop> {
         let http = if let Ask::Http(http) = ask { Some(http) } else { None };
         let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
@@ -161,7 +169,7 @@ impl LockedRun<'_> {
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
         let (kind, spent_ms) = (RecordKind::Refused, self.spent_ms());
-        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, reason, spent_ms, v: VERSION };
+        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION };
         self.put(record, Vec::new())
     }
 
@@ -184,8 +192,8 @@ impl LockedRun<'_> {
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
-            Refused { alike, ask, at, counted: Some(counted), kind: RecordKind::Refused, op: 0, params, reason, spent_ms, v: VERSION }
-                .into()
+            let (kind, policy) = (RecordKind::Refused, None);
+            Refused { alike, ask, at, counted: Some(counted), kind, op: 0, params, policy, reason, spent_ms, v: VERSION }.into()
         };
         let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
         match &mut self.inner.together {

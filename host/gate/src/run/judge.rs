@@ -5,8 +5,12 @@ use std::sync::PoisonError;
 use permit::PermitParts;
 use policy::DecidedAct;
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
-use vocabulary::{Act, Ask, Bound, Bounds, CredentialStep, Decision, Fault, HttpAsk, Limit, OpId, RateOf, Reason, Repeat, Stop};
+use vocabulary::{
+    Act, ApprovalEnd, Ask, Bound, Bounds, CredentialStep, Decision, Fault, Hold, HttpAsk, Limit, OpId, PolicyBasis, RateOf, Reason, Repeat,
+    Stop,
+};
 
+use super::approval::With;
 use super::flush::PAYLOAD_RECORD_BYTES;
 use super::held::{Attempt, with_payloads};
 use super::{LockedRun, OpState};
@@ -28,38 +32,74 @@ pub(crate) enum Judged {
         /// The parts of its permit.
         terms: Box<PermitParts<Act>>,
     },
+    /// The act is held back until people have decided. It is on the record that they are asked.
+    Held { op: OpId, act: Box<Act> },
     /// The act may not happen. The refusal is on the record, and the guest gets this fault.
     Refused { op: OpId, fault: Fault },
 }
 
+/// What was decided, before any of it is recorded.
+pub(super) enum Verdict {
+    Allowed(Box<Allowed>),
+    Held(Box<Hold>, PolicyBasis),
+    Refused(Reason, Option<PolicyBasis>),
+}
+
 /// An act that may happen.
-struct Allowed {
-    bounds: Bounds,
+pub(super) struct Allowed {
+    pub(super) bounds: Bounds,
     /// The request that is sent: without the guest's choice of a credential, if the guest made one.
     bare: Option<HttpAsk>,
+    policy: Option<PolicyBasis>,
 }
 
 impl LockedRun<'_> {
     pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Judged, Stop> {
-        let Allowed { bounds, bare } = match self.decided(&act, attempt) {
-            Ok(allowed) => allowed,
-            Err(reason) => {
-                let fault = told(act.kind(), &reason);
-                self.refused(op, &Ask::from(act), reason, attempt.moment())?;
-                return Ok(Judged::Refused { op, fault });
+        let with = if attempt == Attempt::Again { self.used_approval(op) } else { With::default() };
+        match self.verdict(&act, attempt, &with)? {
+            Verdict::Allowed(allowed) => {
+                self.flush(attempt.moment())?;
+                self.permit(op, act, (attempt, with), *allowed)
             }
-        };
-        self.flush(attempt.moment())?;
+            Verdict::Held(hold, basis) => {
+                // What was approved once is not asked again under other policies: nobody knows whether it happened.
+                if attempt == Attempt::Again {
+                    return self.refuse(op, act, (attempt, Reason::NotApproved(ApprovalEnd::Superseded)), Some(basis));
+                }
+                self.flush(attempt.moment())?;
+                match self.hold(op, &act, *hold, basis.clone())? {
+                    Ok(()) => Ok(Judged::Held { op, act: Box::new(act) }),
+                    Err(reason) => self.refuse(op, act, (attempt, reason), Some(basis)),
+                }
+            }
+            Verdict::Refused(reason, basis) => self.refuse(op, act, (attempt, reason), basis),
+        }
+    }
+
+    fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
+        let fault = told(act.kind(), &reason);
+        self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
+        Ok(Judged::Refused { op, fault })
+    }
+
+    /// Records the intent of an act that may happen.
+    pub(super) fn permit(&mut self, op: OpId, act: Act, (attempt, with): (Attempt, With), allowed: Allowed) -> Result<Judged, Stop> {
+        let Allowed { bounds, bare, policy } = allowed;
+        if attempt == Attempt::Held {
+            self.flush(attempt.moment())?;
+        }
         let http = if let Act::Http(http) = &act { Some(http) } else { None };
         let canonical = act.canonical_bytes();
         let asked = AskedRecord {
             again: attempt == Attempt::Again,
+            approval: with.digest,
             ask: self.told(asked_of(act.function(), act.resource()), http),
             at: self.now_ms(),
             bounds: bounds.clone(),
             kind: RecordKind::Asked,
             op: op.0,
             params: self.keyed(&canonical),
+            policy,
             // A server that honours the key does the request once, however often it arrives.
             repeat: if bounds.idempotency.is_some() { Repeat::Safe } else { act.repeat() },
             spent_ms: self.spent_ms(),
@@ -75,7 +115,7 @@ impl LockedRun<'_> {
             "permitted"
         );
         let request = self.kept_request(http.is_some(), canonical, attempt);
-        if let (Some(name), Attempt::First) = (&bounds.credential, attempt) {
+        if let (Some(name), Attempt::First | Attempt::Held) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;
         }
         let appended = self.append(vec![with_payloads(asked.into(), request)])?;
@@ -90,12 +130,12 @@ impl LockedRun<'_> {
     /// A rebuild does not need them, so requests beyond that are left out.
     ///
     /// SECURITY: an act on a credential may contain a value that the guest has found, so no part of it is kept.
-    fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
+    pub(super) fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
         let has_room = bytes <= self.gate.0.header.spec.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
         match (is_http, attempt) {
-            (true, Attempt::First) if has_room => {
+            (true, Attempt::First | Attempt::Held) if has_room => {
                 inner.requests_bytes = bytes;
                 in_pieces(&canonical).collect()
             }
@@ -104,23 +144,45 @@ impl LockedRun<'_> {
     }
 
     /// Whether an act would be repeated with the idempotency key that it was asked with, and its server still knows that key.
-    pub(crate) fn has_its_key(&self, act: &Act, keyed: &KeyedAct) -> bool {
+    pub(crate) fn has_its_key(&self, (op, act): (OpId, &Act), keyed: &KeyedAct) -> bool {
         let is_young = self.now_ms().saturating_sub(keyed.at) <= KEY_AGE_MAX_MS;
-        is_young && self.decided(act, Attempt::Again).is_ok_and(|allowed| allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
+        let verdict = self.verdict(act, Attempt::Again, &self.used_approval(op));
+        is_young && matches!(verdict, Ok(Verdict::Allowed(allowed)) if allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
     }
 
     /// Decides whether an act may happen.
-    fn decided(&self, act: &Act, attempt: Attempt) -> Result<Allowed, Reason> {
-        let shared = self.shared();
-        let spec = &shared.header.spec;
-        let DecidedAct { decision, bare } = policy::decide_act(&spec.grants, self.facts(), &shared.placeholders, act)?;
-        let bounds = bounds_of(decision)?;
-        if attempt == Attempt::First && self.inner.ops.len() as u64 >= spec.limits.concurrent {
+    pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Result<Verdict, Stop> {
+        let own = self.facts();
+        // Without policies, nothing of this is computed.
+        let facts = self.shared().policies.as_ref().map(|_| self.policy_facts(own.now_unix_s));
+        let under = facts.as_ref().and_then(|facts| self.under(facts, with));
+        let decided = policy::decide_act(&self.shared().header.spec.grants, under, (own, &self.shared().placeholders), act);
+        let DecidedAct { decision, bare, policy } = match decided {
+            Ok(decided) => decided,
+            Err(reason) => return Ok(Verdict::Refused(reason, None)),
+        };
+        Ok(match decision {
+            Decision::Refuse(reason) => Verdict::Refused(reason, policy),
+            Decision::Hold(hold) => match policy {
+                Some(policy) => Verdict::Held(Box::new(hold), policy),
+                // Only a policy holds an act back.
+                None => Verdict::Refused(Reason::NotServed, None),
+            },
+            Decision::Permit(bounds) => match self.within_bounds(act, attempt, &bounds) {
+                Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
+                Err(reason) => Verdict::Refused(reason, policy),
+            },
+        })
+    }
+
+    /// Applies the bounds that do not belong to the ask itself.
+    fn within_bounds(&self, act: &Act, attempt: Attempt, bounds: &Bounds) -> Result<(), Reason> {
+        let is_new = attempt != Attempt::Again;
+        if is_new && self.inner.ops.len() as u64 >= self.shared().header.spec.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
         let is_identify = matches!(act, Act::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
-        self.spend(&bounds, is_identify, attempt)?;
-        Ok(Allowed { bounds, bare })
+        self.spend(bounds, is_identify, attempt)
     }
 
     /// Applies the bounds over time: ended leases, uses, rates. A repeated act was counted when it was asked for the first time.
@@ -141,31 +203,5 @@ impl LockedRun<'_> {
         let now_ns = shared.clock.mono_ns();
         let taken = shared.book.rates.lock().unwrap_or_else(PoisonError::into_inner).take(&wanted, now_ns);
         taken.map_err(|of| Reason::OverLimit(Bound::Rate(of)))
-    }
-}
-
-/// The bounds within which an act may happen now.
-///
-/// SECURITY: an act that needs a person's yes is refused as long as nobody can be asked. It never happens without a yes, and it never waits
-/// without end.
-fn bounds_of(decision: Decision) -> Result<Bounds, Reason> {
-    match decision {
-        Decision::Permit(bounds) => Ok(bounds),
-        Decision::Refuse(reason) => Err(reason),
-        Decision::Hold(_) => Err(Reason::NobodyToAsk),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use vocabulary::{Bounds, Decision, Hold, Reason};
-
-    use super::bounds_of;
-
-    #[test]
-    fn what_a_person_must_say_yes_to_is_refused_while_nobody_can_be_asked() {
-        let hold = Decision::Hold(Hold { bounds: Bounds::default() });
-        assert_eq!(bounds_of(hold), Err(Reason::NobodyToAsk));
-        assert_eq!(bounds_of(Decision::Permit(Bounds::default())), Ok(Bounds::default()), "the control");
     }
 }

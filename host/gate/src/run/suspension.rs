@@ -8,13 +8,22 @@ use vocabulary::Stop;
 
 use super::RunGate;
 
+/// What a run waits for, and how long at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// A moment.
+    Time(Duration),
+    /// People.
+    Person(Duration),
+}
+
 impl RunGate {
     /// Records that the run is unloaded from memory while it waits, if it can be rebuilt and nothing of it is under way. Returns whether it
     /// is; nothing is written for it then until it is resumed.
     ///
     /// # Errors
     /// Only what ends the run.
-    pub(crate) fn suspend(&self, clock_ms: u64, wait: Duration) -> Result<bool, Stop> {
+    pub(crate) fn suspend(&self, clock_ms: u64, wait: Wait) -> Result<bool, Stop> {
         let mut held = self.lock();
         held.check_open()?;
         let inner = &held.inner;

@@ -17,7 +17,7 @@ use vocabulary::{
     HttpResource, Limits, Method, OpId, Outcome, Principal, Reason, Resource, Rule, RunId, SafeText, Stop, Timeline as _,
 };
 
-use super::kit::{CountingClock, MemoryLog, ask, grants, header};
+use super::kit::{CountingClock, MemoryLog, ask, grants, header, policies_of};
 use crate::{ChangeNote, Closing, Gate, Ledger, Live, LiveParts, Nobody, Notes, RunGate};
 
 /// The progress of an effect, one after the other. After the last one it waits without end.
@@ -147,7 +147,9 @@ pub(super) fn driven_on(
     limits: Limits,
     scripts: impl IntoIterator<Item = Vec<EffectProgress>>,
 ) -> Driven {
-    let gate = Gate::new(Arc::new(log.clone()), clock, Ledger::new()).open_run(header(grants, limits), Arc::new(Nobody)).unwrap();
+    let policies = policies_of(&grants);
+    let gate = Gate::new(Arc::new(log.clone()), clock, Ledger::new());
+    let gate = gate.open_run(header(grants, limits), policies.as_ref(), Arc::new(Nobody)).unwrap();
     let (wants, effects) = scripted(log, scripts);
     let live = live_with(&gate, effects.clone());
     Driven { log: log.clone(), gate, effects, live, wants }

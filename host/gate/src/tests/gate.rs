@@ -17,7 +17,7 @@ use crate::{ALIKE_MAX, Closing, LoadError, Nobody, RunGate, RunHeader, RunWorld,
 fn permitted(gate: &RunGate) -> PendingIntent {
     match gate.ask(ask("GET", "a.test", "/x")).unwrap() {
         Judgement::Permitted(pending) => *pending,
-        Judgement::Refused { .. } => panic!("refused"),
+        Judgement::Held { .. } | Judgement::Refused { .. } => panic!("not permitted"),
     }
 }
 
@@ -150,7 +150,7 @@ fn a_large_input_is_kept_in_pieces() {
     let log = MemoryLog::default();
     let input = "\"\u{1}".repeat(10 << 20);
     let header = RunHeader { input: input.clone(), ..header(grants(), few()) };
-    let gate = gate_on(&log).open_run(header, Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).open_run(header, None, Arc::new(Nobody)).unwrap();
     now(gate.close(Closing { output: Some(input.clone().into_bytes()), ..ended() })).unwrap();
     let leaves = log.leaves();
     assert!(leaves.iter().flat_map(|leaf| &leaf.payloads).all(|payload| payload.len() <= 8 << 20));
@@ -174,7 +174,7 @@ fn names_as_long_as_they_may_be_fit_into_records() {
 #[test]
 fn a_run_that_is_not_durable_or_has_ended_is_not_resumed() {
     let log = MemoryLog::default();
-    let gate = gate_on(&log).open_run(header(Default::default(), few()), Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).open_run(header(Default::default(), few()), None, Arc::new(Nobody)).unwrap();
     assert!(matches!(RunWorld::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::NotKept)));
     now(gate.close(ended())).unwrap();
     assert!(matches!(RunWorld::resume(recorded(&log.leaves()), World::new(None, 1)), Err(LoadError::Closed(_))));
@@ -305,7 +305,7 @@ fn a_watcher_is_told_at_once() {
     let log = MemoryLog::default();
     let told = Arc::new(Told(Mutex::default()));
     let watcher = Arc::clone(&told);
-    let gate = gate_on(&log).open_run(header(grants(), few()), watcher).unwrap();
+    let gate = gate_on(&log).open_run(header(grants(), few()), None, watcher).unwrap();
     gate.refuse(closed("1.2.3.4:80")).unwrap();
     gate.say(Claim::Stdout(SafeText::new("hello", 5)), 0).unwrap();
     let told = told.0.lock().unwrap();

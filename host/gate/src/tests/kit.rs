@@ -15,7 +15,9 @@ use vocabulary::{
 use effects::{Failure, HttpAnswered};
 
 use crate::settling::{Settles, Settling};
-use crate::{Durable, Gate, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader, RunRecord};
+use crate::{
+    Durable, Gate, Ledger, Log, LogEntry, LoggedBatch, Nobody, RecordBroken, Recorded, RunGate, RunHeader, RunPolicies, RunRecord,
+};
 
 /// The run that all tests are about.
 pub(super) fn run_id() -> RunId {
@@ -144,6 +146,13 @@ pub(super) fn grants() -> Grants {
     Grants { files: vec![files], http: vec![http], ..Grants::default() }
 }
 
+/// The policies of these grants, as they are read.
+pub(super) fn policies_of(grants: &Grants) -> Option<RunPolicies> {
+    let rules = grants.policy.clone()?;
+    let set = policy::PolicySet::load(&rules.files, &rules.people).unwrap();
+    Some(RunPolicies { rules: Arc::new(rules), set })
+}
+
 pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
     let text = |text: &str| SafeText::new(text, 100);
     let spec = RunSpec {
@@ -175,7 +184,7 @@ pub(super) fn gate_on(log: &MemoryLog) -> Gate {
 }
 
 pub(super) fn open_on(log: &MemoryLog, limits: Limits) -> RunGate {
-    gate_on(log).open_run(header(grants(), limits), Arc::new(Nobody)).unwrap()
+    gate_on(log).open_run(header(grants(), limits), None, Arc::new(Nobody)).unwrap()
 }
 
 /// The ledger of these records, which must be in order.

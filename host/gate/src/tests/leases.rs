@@ -25,7 +25,7 @@ fn with_key(change: impl FnOnce(&mut Binding)) -> Grants {
 }
 
 fn open(gate: &Gate, grants: Grants) -> RunGate {
-    gate.open_run(header(grants, Limits::default()), Arc::new(Nobody)).unwrap()
+    gate.open_run(header(grants, Limits::default()), None, Arc::new(Nobody)).unwrap()
 }
 
 const TOO_MANY: Fault = Fault::Http(HttpFault::TooMany);
@@ -41,6 +41,7 @@ fn fault(gate: &RunGate, act: Act) -> Option<Fault> {
             gate.abandon(op).unwrap();
             None
         }
+        Judgement::Held { .. } => panic!("no policy holds anything back here"),
         Judgement::Refused { fault, .. } => Some(fault),
     }
 }
@@ -179,7 +180,7 @@ fn a_placeholder_is_the_runs_own_and_what_is_sent_is_without_it() {
     assert_ne!(placeholders, crate::RunHeader { seed: [8; 32], ..opened.clone() }.placeholders());
     let text = &placeholders[0].text;
     assert!(text.starts_with("bwkph") && text.len() == 45, "{text}");
-    let gate = gate_on(&log).open_run(opened, Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).open_run(opened, None, Arc::new(Nobody)).unwrap();
     let with = |name: &str, value: String| {
         let mut ask = http_ask("GET", "a.test", "/x");
         ask.headers.push(Header { name: name.to_owned(), value: value.into_bytes() });
@@ -202,7 +203,7 @@ fn with_placeholder(log: &MemoryLog) -> (RunGate, String) {
     grants.placeholders = [("TOKEN".to_owned(), "key".to_owned())].into();
     let opened = header(grants, Limits::default());
     let text = opened.placeholders()[0].text.clone();
-    (gate_on(log).open_run(opened, Arc::new(Nobody)).unwrap(), text)
+    (gate_on(log).open_run(opened, None, Arc::new(Nobody)).unwrap(), text)
 }
 
 fn bearing(host: &str, text: &str) -> Act {

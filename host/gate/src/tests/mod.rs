@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod alike;
+mod approvals;
 mod driven;
 mod gate;
 mod guest;

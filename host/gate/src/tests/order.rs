@@ -66,7 +66,7 @@ fn a_run_that_ends_with_an_act_under_way_is_a_fault() {
 fn a_kind_of_another_version_is_counted_and_left_alone() {
     let (_, mut ledger) = begun();
     let records = ledger.totals.records;
-    ledger.fold(run_id(), 9, br#"{"kind":"approval-asked"}"#).unwrap();
+    ledger.fold(run_id(), 9, br#"{"kind":"of-tomorrow"}"#).unwrap();
     assert_eq!(ledger.totals.records, records + 1);
     let malformed = ledger.fold(run_id(), 9, br#"{"kind":"asked"}"#).unwrap_err();
     assert_eq!(malformed.what, OrderFaultKind::Malformed);

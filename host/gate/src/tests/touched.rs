@@ -34,12 +34,14 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
     let bounds = Bounds { credential: credential.map(str::to_owned), ..Bounds::default() };
     Asked {
         again: false,
+        approval: None,
         ask,
         at: 1,
         bounds,
         kind: RecordKind::Asked,
         op,
         params: Digest::of(b""),
+        policy: None,
         repeat: Repeat::OnWord,
         spent_ms: 0,
         v: VERSION,
@@ -84,6 +86,7 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         kind: RecordKind::Refused,
         op: 0,
         params: Digest::of(b""),
+        policy: None,
         reason,
         spent_ms: 0,
         v: VERSION,

@@ -17,7 +17,7 @@ fn cut_off(method: &str) -> MemoryLog {
 
 fn cut_off_under(grants: Grants, method: &str) -> MemoryLog {
     let log = MemoryLog::default();
-    let gate = gate_on(&log).open_run(header(grants, few()), Arc::new(Nobody)).unwrap();
+    let gate = gate_on(&log).open_run(header(grants, few()), None, Arc::new(Nobody)).unwrap();
     let Judgement::Permitted(pending) = gate.ask(ask(method, "a.test", "/x")).unwrap() else { panic!("refused") };
     let cut = MemoryLog::with(log.leaves());
     drop(pending);

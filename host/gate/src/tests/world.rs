@@ -153,6 +153,7 @@ impl Door for World {
                 self.start(*pending, &SeenAnswer::default())?;
                 Ok(op)
             }
+            Judgement::Held { .. } => panic!("no policy holds anything back here"),
             Judgement::Refused { op, fault } => {
                 self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 Ok(op)
@@ -235,6 +236,7 @@ impl LiveWorld for World {
                     self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 }
                 ResumePlan::Again(pending, seen) => self.start(*pending, &seen)?,
+                ResumePlan::Hold(..) => panic!("no policy holds anything back here"),
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, Limit, SafeText, Tier};
+use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, Limit, Person, PolicyRules, SafeText, Tier};
 
 use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
@@ -65,6 +65,7 @@ impl Authority {
         for capability in Capability::GRANTABLE {
             said.extend(lines(*capability, &whole.grants));
         }
+        said.extend(whole.grants.policy.iter().flat_map(policies));
         said.extend(whole.grants.environments.iter().map(environment));
         said.extend(whole.grants.engagement.iter().map(engagement));
         said.extend(whole.grants.env.iter().map(|(name, value)| variable(name, value)));
@@ -110,6 +111,24 @@ fn code(code: &Code) -> Vec<String> {
             said
         }
     }
+}
+
+/// The policies that an agent is subject to, and the people who may vote.
+fn policies(rules: &PolicyRules) -> Vec<String> {
+    let PolicyRules { files, groups, owner, people } = rules;
+    let mut said: Vec<String> =
+        files.iter().map(|file| format!("subject to the policies in {}, {}", path(&file.path), file.digest)).collect();
+    if !groups.is_empty() {
+        said.push(format!("in the groups {}", groups.join(", ")));
+    }
+    said.extend(owner.as_ref().map(|owner| format!("owned by {}, as policies see it", SafeText::new(owner, 1024))));
+    for (name, Person { groups, keys, user }) in people {
+        let account = user.as_ref().map_or_else(String::new, |user| format!(", whose account is {}", SafeText::new(user, 64)));
+        let groups = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
+        said.push(format!("{name}{account} may vote for {groups}"));
+        said.extend(keys.iter().map(|key| format!("{name} signs with {}", SafeText::new(key, 4096))));
+    }
+    said
 }
 
 fn variable(name: &str, value: &str) -> String {

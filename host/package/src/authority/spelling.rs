@@ -47,6 +47,8 @@ impl<'a> Shortening<'a> {
     /// Shortens each path of these grants. The words of a command stay as they are: its program has an absolute path, and only the program
     /// knows what an argument means.
     pub(super) fn grants(&self, grants: &mut Grants) -> Result<(), ConfigError> {
+        // The digest stands for the text.
+        grants.policy.iter_mut().flat_map(|rules| &mut rules.files).for_each(|file| file.text.clear());
         each_path(grants, &mut |path| {
             *path = self.path(path)?;
             Ok(())
@@ -108,7 +110,10 @@ impl Spelling {
 
 fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
     // Each field is named, so that a new path can't be forgotten here.
-    let Grants { credentials, engagement: _, env: _, environments: _, files, http: _, may: _, placeholders: _ } = grants;
+    let Grants { credentials, engagement: _, env: _, environments: _, files, http: _, may: _, placeholders: _, policy } = grants;
+    for file in policy.iter_mut().flat_map(|rules| &mut rules.files) {
+        change(&mut file.path)?;
+    }
     for FilesGrant { guest: _, host, mode: _ } in files {
         change(host)?;
     }

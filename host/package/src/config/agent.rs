@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use vocabulary::{Binding, Environment, Grants, HttpGrant, Limits, May, ParseError, Source, Until, VaultLogin, is_name};
 
 use super::set::set;
-use super::{ComponentSource, ConfigPlace, ResolvedAgent, http, mount, real};
+use super::{ComponentSource, ConfigPlace, PolicySection, ResolvedAgent, http, mount, policy, real};
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 use crate::later::LATER;
 
-const KEYS: &[&str] = &["component", "owner", "purpose", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
+const KEYS: &[&str] =
+    &["component", "owner", "purpose", "groups", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
 
 /// BOUND: environment variables of one agent.
 const ENV_MAX: usize = 128;
@@ -21,12 +22,20 @@ const LINE_BYTES_MAX: usize = 1024;
 /// BOUND: entries in a list of one agent.
 const LIST_MAX: usize = 256;
 
+/// What the rest of the file defines, and agents refer to.
+pub(super) struct Known<'a> {
+    pub(super) credentials: &'a BTreeMap<String, Binding>,
+    pub(super) environments: &'a [Environment],
+    pub(super) policy: Option<&'a PolicySection>,
+}
+
 pub(super) fn resolve(
     name: &str,
     value: &ConfigValue<'_>,
     place: &ConfigPlace<'_>,
-    (credentials, environments): (&BTreeMap<String, Binding>, &[Environment]),
+    known: &Known<'_>,
 ) -> Result<ResolvedAgent, WrongError> {
+    let Known { credentials, environments, policy: policies } = known;
     if !is_name(name) {
         let form = "lower-case letters, digits and hyphens, a letter first, 64 at most";
         return Err(value.wrong(ParseError::new("a valid agent name", name, form).into()));
@@ -44,7 +53,9 @@ pub(super) fn resolve(
         let key = if may.contains_key(&other.name) { "credentials" } else { "http" };
         return Err(agent.required(key)?.wrong(ConfigFault::Impossible("grants a credential whose `agents` do not include this agent")));
     }
-    let environments = if used.iter().any(|binding| binding.environment.is_some()) { environments.to_vec() } else { Vec::new() };
+    let needs_environments = policies.is_some() || used.iter().any(|binding| binding.environment.is_some());
+    let environments = if needs_environments { environments.to_vec() } else { Vec::new() };
+    let (groups, owner) = (policy::groups(&agent, *policies)?, line("owner")?);
     let grants = Grants {
         credentials: used,
         engagement: None,
@@ -54,12 +65,13 @@ pub(super) fn resolve(
         http,
         may,
         placeholders,
+        policy: policies.map(|policies| policies.rules(groups, owner.clone())),
     };
     Ok(ResolvedAgent {
         component: component(&agent.required("component")?, place)?,
         durable: durable(&agent, &grants)?,
         limits: limits(&agent)?,
-        owner: line("owner")?,
+        owner,
         purpose: line("purpose")?,
         expires: agent.get("expires").map(|value| value.parse::<Until>()).transpose()?,
         uses: uses(&agent)?,

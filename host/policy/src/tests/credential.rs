@@ -162,7 +162,7 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         let mut ask = http(ask(Scheme::Https, "a.example.com", "/"));
         ask.headers =
             choices.iter().map(|name| Header { name: "bailiwick-credential".to_owned(), value: name.as_bytes().to_vec() }).collect();
-        let judged = match decide_act(&grants, NOW, &[], &Act::Http(ask)) {
+        let judged = match decide_act(&grants, None, (NOW, &[]), &Act::Http(ask)) {
             Ok(judged) => judged,
             Err(reason) => return reason.to_string(),
         };
@@ -183,10 +183,12 @@ fn a_guest_may_choose_among_what_it_was_granted_and_by_one_header_only() {
         assert_eq!(judge(bad), "only the host may set the header `bailiwick-credential`", "{bad:?}");
     }
     let step = Act::Credential(CredentialAsk { name: "key".to_owned(), step: CredentialStep::Create });
-    let judged = decide_act(&grants, NOW, &[], &step).unwrap();
+    let judged = decide_act(&grants, None, (NOW, &[]), &step).unwrap();
     assert!(judged.bare.is_none() && matches!(judged.decision, Decision::Refuse(_)), "using it is no leave to rotate it: {judged:?}");
     grants.may.insert("key".to_owned(), vec![May::Rotate]);
-    assert!(matches!(decide_act(&grants, NOW, &[], &step), Ok(judged) if judged.decision == decide(&grants, &NOW, &step.clone().into())));
+    assert!(
+        matches!(decide_act(&grants, None, (NOW, &[]), &step), Ok(judged) if judged.decision == decide(&grants, &NOW, &step.clone().into()))
+    );
 }
 
 /// A placeholder is replaced only in the place of its credential, and is refused everywhere else.

@@ -14,7 +14,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use vocabulary::record::SealedUnder;
-use vocabulary::{Means, RunId, SafeText};
+use vocabulary::{ApprovalId, Means, RunId, SafeText};
 
 use super::lines::Lines;
 use super::relay::relay;
@@ -22,7 +22,7 @@ use super::short_path;
 use super::wire::{Request, Response, WIRE_FORM, send};
 use run::{
     CredentialWord, FORMS, HoldSaid, HomePlace, PruneDone, PruneOrder, Revoking, RunEvent, Running, SettleReport, Settlement, Status,
-    TrustSaid, held, spoken_forms,
+    TrustSaid, VoteOrder, VoteReport, held, spoken_forms,
 };
 
 use crate::admission::Admitted;
@@ -243,6 +243,19 @@ impl Host for Client {
                 other => Err(unexpected(&other)),
             }
         })
+    }
+
+    fn vote(&self, order: VoteOrder) -> HostFuture<'_, VoteReport> {
+        Box::pin(async move {
+            match self.request(&Request::Vote { order: Box::new(order) }, Work::Short).await?.1 {
+                Response::Voted { report } => Ok(report),
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+
+    fn revoke_approval(&self, id: ApprovalId) -> HostFuture<'_, ()> {
+        Box::pin(async move { self.done(&Request::RevokeApproval { run: id.run, op: id.op.0 }, Work::Short).await.map(drop) })
     }
 
     fn release(&self, run: RunId) -> HostFuture<'_, ()> {

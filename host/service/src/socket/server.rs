@@ -13,7 +13,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use vocabulary::{Means, Principal, RunId, Stopping, exit};
+use vocabulary::{ApprovalId, Means, OpId, Principal, RunId, Stopping, exit};
 
 use super::lines::Lines;
 use super::wire::{Request, Response, WIRE_FORM, line, send};
@@ -163,6 +163,8 @@ async fn answer(request: Request, host: &dyn Host) -> Result<Response, ServiceEr
         Request::RecordCredential { word } => done(host.record_credential(word).await?),
         Request::RecordSealed { under } => done(host.record_sealed(under).await?),
         Request::Release { run } => done(host.release(run).await?),
+        Request::Vote { order } => Response::Voted { report: host.vote(*order).await? },
+        Request::RevokeApproval { run, op } => done(host.revoke_approval(ApprovalId { run, op: OpId(op) }).await?),
         Request::Revoke { revoking, word } => Response::Ended { leases: host.revoke(revoking, word).await? },
         Request::RecordHold { said } => done(host.record_hold(said).await?),
         Request::Prune { order } => Response::Pruned { done: host.prune(*order, Box::new(|_, _| ControlFlow::Continue(()))).await? },

@@ -6,12 +6,14 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText, UnknownAct};
 
-use run::{CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, TrustSaid};
+use run::{
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, TrustSaid, VoteOrder, VoteReport,
+};
 
 use crate::request::{Continuation, ResumeRequest, RunRequest};
 
 /// The form of these messages. It is raised with every change that another version would not understand.
-pub(super) const WIRE_FORM: u32 = 3;
+pub(super) const WIRE_FORM: u32 = 4;
 
 /// The request of a client. There is one request for each connection, except that `Stop` may follow a run. No field says who the client is,
 /// because the kernel does. No field grants anything, because the host itself reads what was trusted.
@@ -57,6 +59,13 @@ pub(crate) enum Request {
     Release {
         run: RunId,
     },
+    Vote {
+        order: Box<VoteOrder>,
+    },
+    RevokeApproval {
+        run: RunId,
+        op: u64,
+    },
     Revoke {
         revoking: Revoking,
         word: Option<CredentialWord>,
@@ -98,6 +107,8 @@ pub(crate) enum Response {
     Pruned { done: PruneDone },
     /// The leases that were ended.
     Ended { leases: Vec<SafeText> },
+    /// What an approval lacks after a vote.
+    Voted { report: VoteReport },
     /// The result of a settlement.
     Settled { settling: SettleReport },
     /// A person must settle these acts first.

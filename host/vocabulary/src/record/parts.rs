@@ -242,6 +242,11 @@ pub enum WaitsFor {
         /// When the timer runs out, in milliseconds since 1970, if nobody sets the clock meanwhile.
         until: u64,
     },
+    /// People, who have to approve an act.
+    Person {
+        /// When their time to decide ends, in milliseconds since 1970, if nobody sets the clock meanwhile.
+        until: u64,
+    },
 }
 
 /// Whether a number is 0, so that it is left out of a record.

@@ -45,6 +45,28 @@ fn uptime() -> Uptime {
     Uptime { boot: "0f".repeat(16), ms: 7 }
 }
 
+fn basis() -> PolicyBasis {
+    PolicyBasis { policies: vec![text("p")], set: digest() }
+}
+
+fn voted(means: VoteMeans) -> Record {
+    ApprovalVoted {
+        approved: true,
+        at: 1,
+        by: user(),
+        digest: digest(),
+        kind: RecordKind::ApprovalVoted,
+        means,
+        op: 1,
+        person: text("alice"),
+        reason: text("r"),
+        uptime: uptime(),
+        v: VERSION,
+        vote: Vote::Approve,
+    }
+    .into()
+}
+
 fn one_of_each() -> Vec<Record> {
     let v = VERSION;
     let claims = vec![
@@ -78,12 +100,14 @@ fn one_of_each() -> Vec<Record> {
     vec![
         Asked {
             again: false,
+            approval: Some(digest()),
             ask: ask(),
             at: 1,
             bounds,
             kind: RecordKind::Asked,
             op: 1,
             params: digest(),
+            policy: Some(basis()),
             repeat: Repeat::Safe,
             spent_ms: 5,
             v,
@@ -101,11 +125,37 @@ fn one_of_each() -> Vec<Record> {
             kind: RecordKind::Refused,
             op: 1,
             params: digest(),
+            policy: Some(basis()),
             reason: Reason::HeaderNotYours(text("cookie")),
             spent_ms: 5,
             v,
         }
         .into(),
+        ApprovalAsked {
+            ask: ask(),
+            at: 1,
+            bounds: Bounds::default(),
+            digest: digest(),
+            environment: text("production"),
+            kind: RecordKind::ApprovalAsked,
+            needs: Requirement {
+                decide_within_s: 1,
+                groups: vec![crate::GroupNeed { group: "board".to_owned(), quorum: 2 }],
+                policies: vec![crate::PolicyNote { id: text("p"), why: text("w") }],
+                use_within_s: 2,
+            },
+            op: 1,
+            params: digest(),
+            policy: basis(),
+            spent_ms: 5,
+            uptime: uptime(),
+            v,
+        }
+        .into(),
+        voted(VoteMeans::Unsigned),
+        voted(VoteMeans::Signed { key: text("SHA256:x"), signature: "s".to_owned() }),
+        ApprovalClosed { at: 1, by: Some(user()), digest: digest(), end: ApprovalEnd::Revoked, kind: RecordKind::ApprovalClosed, op: 1, v }
+            .into(),
         Answered {
             at: 1,
             detail: text("why"),
@@ -183,6 +233,7 @@ fn one_of_each() -> Vec<Record> {
             kind: RecordKind::RunOpened,
             limits: Limits::default(),
             parent: None,
+            policy: Some(digest()),
             run: RunId::from_parts(1, [7; 10]),
             seed: digest(),
             uptime: uptime(),

@@ -1,0 +1,294 @@
+//! Acts that are held back until people have approved them.
+//!
+//! INVARIANT: an approval is used up by the record of the intent itself, so a crash never leaves an approval that was used and can be used
+//! again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use policy::vote::{self, CastVote};
+use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet, Under};
+use vocabulary::record::{ApprovalAsked, ApprovalClosed, RecordKind, Refused, VERSION};
+use vocabulary::{
+    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, SafeText, Stop,
+};
+
+use super::held::{Attempt, with_payloads};
+use super::judge::{Judged, Verdict};
+use super::{LockedRun, Moment, RunGate};
+use crate::clock::ClockMark;
+use crate::ledger::{ApprovalState, OpenApproval, UsedApproval};
+use crate::named::asked_of;
+use crate::run_header::RunHeader;
+use crate::settling::told;
+
+/// BOUND: acts of one agent that may be held back at once, in all of its runs. More are refused, so that nobody is flooded with cards.
+const HELD_MAX: usize = 64;
+
+/// The policies that a run is subject to, and the people who may vote.
+#[derive(Clone, Debug)]
+pub struct RunPolicies {
+    /// The policies and the people, as the configuration has them.
+    pub rules: Arc<PolicyRules>,
+    /// The policies as they were read.
+    pub set: PolicySet,
+}
+
+/// The policies of one run.
+pub(crate) struct OwnPolicies {
+    pub(crate) policies: AgentPolicies,
+    pub(crate) rules: Arc<PolicyRules>,
+}
+
+impl OwnPolicies {
+    pub(crate) fn of(header: &RunHeader, of: &RunPolicies) -> Self {
+        let agent = PolicyAgent { digest: header.spec.agent.digest, name: header.spec.agent.name.as_str(), started_by: &header.by };
+        Self { policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
+    }
+}
+
+/// The approval with which an act is decided.
+#[derive(Clone, Debug, Default)]
+pub(super) struct With {
+    /// The groups that have approved exactly this act.
+    pub(super) groups: BTreeSet<String>,
+    /// The digest of the approval that the intent uses up.
+    pub(super) digest: Option<Digest>,
+}
+
+impl RunGate {
+    /// Looks again at an act that is held back. Returns `None` as long as people may still decide.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn judge_held(&self, op: OpId, act: Act) -> Result<Option<Judged>, Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        held.judge_held(op, act)
+    }
+
+    /// For how long the run waits for people at most, in milliseconds; `None` if it does not wait for them.
+    pub(crate) fn people_left_ms(&self) -> Option<u64> {
+        let now = ClockMark::of(&**self.clock());
+        self.0.book.ledger().open_run(self.0.header.run)?.people_left_ms(&now)
+    }
+
+    /// Gives up an act that is held back: the agent has lost interest in it.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn cancel_held(&self, op: OpId) -> Result<(), Stop> {
+        let mut held = self.lock();
+        match held.approval(op) {
+            Some(approval) => held.close_approval(op, approval.digest, ApprovalEnd::Cancelled),
+            None => Ok(()),
+        }
+    }
+}
+
+impl LockedRun<'_> {
+    /// What policies may know at this moment.
+    pub(super) fn policy_facts(&self, now_unix_s: u64) -> PolicyFacts {
+        let shared = self.shared();
+        let (acts, proved) = {
+            let ledger = shared.book.ledger();
+            ledger.open_run(self.run()).map(|open| (open.asked, open.proved.clone())).unwrap_or_default()
+        };
+        PolicyFacts {
+            acts,
+            calls_left: shared.header.spec.limits.asks.saturating_sub(self.inner.next_op.saturating_sub(1)),
+            now_unix_s,
+            proved,
+            run: Some(self.run()),
+        }
+    }
+
+    /// The policies behind the grants, for one decision.
+    pub(super) fn under<'a>(&'a self, facts: &'a PolicyFacts, with: &'a With) -> Option<Under<'a>> {
+        let own = self.shared().policies.as_ref()?;
+        Some(Under { approved: &with.groups, facts, policies: &own.policies })
+    }
+
+    /// The approval that an earlier intent of the same act has used up. It covers the repetition too, if the policies are the same.
+    pub(super) fn used_approval(&self, op: OpId) -> With {
+        let used: Option<UsedApproval> = {
+            let ledger = self.shared().book.ledger();
+            ledger.open_run(self.run()).and_then(|open| open.pending.get(&op.0)?.approval.clone())
+        };
+        let set = self.shared().policies.as_ref().map(|own| own.policies.digest());
+        match used {
+            Some(used) if Some(used.set) == set => With { groups: used.groups.into_iter().collect(), digest: Some(used.digest) },
+            Some(_) | None => With::default(),
+        }
+    }
+
+    fn approval(&self, op: OpId) -> Option<OpenApproval> {
+        self.shared().book.ledger().open_run(self.run()).and_then(|open| open.approval(op.0).cloned())
+    }
+
+    /// How many acts of this agent are held back now, in all of its runs.
+    fn held_of_agent(&self) -> usize {
+        let agent = &self.shared().header.spec.agent.name;
+        let ledger = self.shared().book.ledger();
+        ledger.open_runs().filter(|(_, open)| open.agent == *agent).map(|(_, open)| open.approvals.len()).sum()
+    }
+
+    /// The digest of what is to be approved.
+    fn subject(&self, op: OpId, act: &Act, (bounds, policy): (&Bounds, Digest)) -> Digest {
+        let header = &self.shared().header;
+        ApprovalSubject {
+            agent: header.spec.agent.digest,
+            bounds,
+            environment: &self.environment(act),
+            function: act.function(),
+            op: op.0,
+            params: self.keyed(&act.canonical_bytes()),
+            policy,
+            run: header.run,
+            v: VERSION,
+        }
+        .digest()
+    }
+
+    /// The environment of an act, for people and for the rule about votes that are not signed.
+    fn environment(&self, act: &Act) -> String {
+        policy::environments(&self.shared().header.spec.grants, act).into_iter().collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Holds an act back, and records whom it needs. If nobody can be asked, or people have rejected the same before, it is refused at once.
+    pub(super) fn hold(&mut self, op: OpId, act: &Act, hold: Hold, basis: PolicyBasis) -> Result<Result<(), Reason>, Stop> {
+        let Hold { bounds, needs } = hold;
+        let params = self.keyed(&act.canonical_bytes());
+        let environment = self.environment(act);
+        if let Some(reason) = self.not_to_be_asked(params, &environment, &needs) {
+            return Ok(Err(reason));
+        }
+        let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
+        let digest = self.subject(op, act, (&bounds, basis.set));
+        let record = ApprovalAsked {
+            ask: self.told(asked_of(act.function(), act.resource()), http),
+            at: self.now_ms(),
+            bounds,
+            digest,
+            environment: SafeText::new(&environment, 256),
+            kind: RecordKind::ApprovalAsked,
+            needs,
+            op: op.0,
+            params,
+            policy: basis,
+            spent_ms: self.spent_ms(),
+            uptime: self.shared().clock.uptime(),
+            v: VERSION,
+        };
+        tracing::info!(parent: self.gate.span(), op = op.0, resource = %record.ask.resource, %digest, "held back");
+        // It becomes durable before the run is suspended, and before any vote.
+        let request = self.kept_request(http.is_some(), act.canonical_bytes(), Attempt::First);
+        self.append(vec![with_payloads(record.into(), request)]).map(drop)?;
+        Ok(Ok(()))
+    }
+
+    fn not_to_be_asked(&self, params: Digest, environment: &str, needs: &vocabulary::Requirement) -> Option<Reason> {
+        let shared = self.shared();
+        let was_rejected = shared.book.ledger().open_run(self.run()).is_some_and(|open| open.was_rejected(params));
+        if was_rejected {
+            return Some(Reason::NotApproved(ApprovalEnd::Rejected));
+        }
+        let nobody = |why: &str| Some(Reason::NobodyToAsk(SafeText::new(why, 300)));
+        if !self.inner.resumable {
+            return nobody("this run saw too much to be kept, so it can't wait");
+        }
+        let Some(own) = &shared.policies else { return nobody("the policies were not read") };
+        let question = vote::Question { environment, needs, started_by: &shared.header.by, votes: &[] };
+        if let Some(why) = vote::nobody_to_ask(&own.rules, &question) {
+            return Some(Reason::NobodyToAsk(why));
+        }
+        (self.held_of_agent() >= HELD_MAX).then_some(Reason::OverLimit(Bound::Approvals))
+    }
+
+    fn close_approval(&mut self, op: OpId, digest: Digest, end: ApprovalEnd) -> Result<(), Stop> {
+        let record = ApprovalClosed { at: self.now_ms(), by: None, digest, end, kind: RecordKind::ApprovalClosed, op: op.0, v: VERSION };
+        self.append_one(record).map(drop)
+    }
+
+    fn judge_held(&mut self, op: OpId, act: Act) -> Result<Option<Judged>, Stop> {
+        let now = ClockMark::of(&*self.shared().clock);
+        let Some(approval) = self.approval(op) else {
+            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
+        };
+        // SECURITY: rules of now apply. If they are others than those that people were asked under, the act is decided again.
+        let set = self.shared().policies.as_ref().map(|own| own.policies.digest());
+        let is_current = set == Some(approval.policy.set);
+        match approval.state(&now) {
+            ApprovalState::Pending { .. } if is_current => Ok(None),
+            // It was noticed when somebody voted.
+            ApprovalState::Ended(ApprovalEnd::Superseded) => self.decide_again(op, act, None),
+            ApprovalState::Ended(end) => {
+                if approval.end.is_none() {
+                    self.close_approval(op, approval.digest, end)?;
+                }
+                self.refuse_held(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
+            }
+            ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval).map(Some),
+            ApprovalState::Pending { .. } | ApprovalState::Approved { .. } => self.decide_again(op, act, Some(approval.digest)),
+        }
+    }
+
+    /// Uses an approval: everything is decided once more with it. Votes of people who may not vote any more do not count.
+    fn use_approval(&mut self, op: OpId, act: Act, approval: &OpenApproval) -> Result<Judged, Stop> {
+        let votes: Vec<CastVote> = approval.cast();
+        let is_met = self.shared().policies.as_ref().is_some_and(|own| {
+            let (environment, started_by) = (approval.environment.as_str(), &self.shared().header.by);
+            vote::is_met(&own.rules, &vote::Question { environment, needs: &approval.needs, started_by, votes: &votes })
+        });
+        if !is_met {
+            self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
+            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Revoked), Some(approval.policy.clone()));
+        }
+        let groups = approval.needs.groups.iter().map(|need| need.group.clone()).collect();
+        let with = With { groups, digest: Some(approval.digest) };
+        match self.verdict(&act, Attempt::Held, &with)? {
+            Verdict::Allowed(allowed) if self.subject(op, &act, (&allowed.bounds, approval.policy.set)) == approval.digest => {
+                self.permit(op, act, (Attempt::Held, with), *allowed)
+            }
+            Verdict::Allowed(_) | Verdict::Held(..) => {
+                let judged = self.decide_again(op, act.clone(), Some(approval.digest))?;
+                judged.map_or(Ok(Judged::Held { op, act: Box::new(act) }), Ok)
+            }
+            Verdict::Refused(reason, basis) => {
+                self.close_approval(op, approval.digest, ApprovalEnd::Superseded)?;
+                self.refuse_held(op, &act, reason, basis)
+            }
+        }
+    }
+
+    /// Decides an act again, as if it were asked now. `before` is the approval that is still open. Returns `None` if it is held back again.
+    fn decide_again(&mut self, op: OpId, act: Act, before: Option<Digest>) -> Result<Option<Judged>, Stop> {
+        if let Some(digest) = before {
+            self.close_approval(op, digest, ApprovalEnd::Superseded)?;
+        }
+        let with = With::default();
+        match self.verdict(&act, Attempt::Held, &with)? {
+            Verdict::Allowed(allowed) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
+            Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
+            Verdict::Held(hold, basis) => match self.hold(op, &act, *hold, basis.clone())? {
+                Ok(()) => Ok(None),
+                Err(reason) => self.refuse_held(op, &act, reason, Some(basis)).map(Some),
+            },
+        }
+    }
+
+    /// Records the refusal of an act that was held back. It is not counted with others that are alike: it has its own place on the record.
+    fn refuse_held(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
+        let fault = told(act.kind(), &reason);
+        let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
+        let ask = self.told(asked_of(act.function(), act.resource()), http);
+        self.inner.tally.refused += 1;
+        self.shared().watcher.on_refused(&ask, &reason);
+        tracing::info!(parent: self.gate.span(), op = op.0, resource = %ask.resource, reason = reason.code(), "refused");
+        self.flush(Moment::Host)?;
+        let params = self.keyed(&Ask::from(act.clone()).canonical_bytes());
+        let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
+        self.put(Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION }, Vec::new())?;
+        Ok(Judged::Refused { op, fault })
+    }
+}

@@ -1,0 +1,282 @@
+//! Approvals: votes on acts that are held back, and what is asked of people now.
+
+use gate::{ApprovalState, ClockMark, OpenApproval, OpenRun, RunPolicies};
+use policy::vote::{self, Ballot, CastVote, Question};
+use serde::{Deserialize, Serialize};
+use vocabulary::record::{ApprovalClosed, ApprovalVoted, RecordKind, VERSION};
+use vocabulary::{ApprovalEnd, ApprovalId, Clock as _, Digest, OpId, PolicyNote, PolicyRules, Principal, RunId, SafeText, Vote};
+
+use crate::err::RunError;
+use crate::local_host::LocalHost;
+use crate::place::held;
+
+/// BOUND: bytes of a person's reason.
+const REASON_BYTES_MAX: usize = 1000;
+
+/// A vote that somebody hands in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoteOrder {
+    /// The run that asks.
+    pub run: RunId,
+    /// The operation that is held back.
+    pub op: u64,
+    /// The digest of what the person has seen.
+    pub digest: Digest,
+    /// The name of the person who votes.
+    pub person: String,
+    /// The person's own reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The armoured signature by `ssh-keygen -Y sign`, if the vote is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// What the person says.
+    pub vote: Vote,
+}
+
+/// What an approval lacks after a vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteReport {
+    /// Whether the act is approved now.
+    pub approved: bool,
+    /// The groups, and how many of their people have approved it.
+    pub groups: Vec<GroupVotes>,
+    /// Whether the vote is signed.
+    pub signed: bool,
+}
+
+/// How many of a group have approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupVotes {
+    /// How many have approved.
+    pub approved: u32,
+    /// The group.
+    pub group: String,
+    /// The people who may vote.
+    pub may_vote: Vec<String>,
+    /// How many must approve.
+    pub quorum: u32,
+}
+
+/// An act that is held back, and where it stands. A later version may add fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// The name: `RUN-OP`.
+    pub approval: String,
+    /// The agent's name.
+    pub agent: SafeText,
+    /// What it asks for.
+    pub asks: SafeText,
+    /// When it asked, in milliseconds since 1970.
+    pub asked_ms: u64,
+    /// The credential that is sent with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SafeText>,
+    /// The digest of what is to be approved.
+    pub digest: Digest,
+    /// The environment of the resource.
+    pub environment: SafeText,
+    /// The headers of a request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<SafeText>,
+    /// The groups, and how many of each must approve.
+    pub groups: Vec<vocabulary::GroupNeed>,
+    /// How long it stays in this state, in milliseconds.
+    pub left_ms: u64,
+    /// The operation.
+    pub op: u64,
+    /// The policies that demand the approval.
+    pub policies: Vec<PolicyNote>,
+    /// The digest of the policy set.
+    pub policy_set: Digest,
+    /// The run.
+    pub run: RunId,
+    /// Who started the run.
+    pub started_by: Principal,
+    /// `pending`, `approved`, or how it ended.
+    pub state: SafeText,
+    /// How long an approval may be used, in seconds.
+    pub use_within_s: u64,
+    /// The votes so far.
+    pub votes: Vec<VoteView>,
+}
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteView {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// The fingerprint of the key. Absent if the vote is not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<SafeText>,
+    /// Who.
+    pub person: String,
+    /// The person's own reason.
+    #[serde(default, skip_serializing_if = "SafeText::is_empty")]
+    pub reason: SafeText,
+    /// What.
+    pub vote: Vote,
+}
+
+impl ApprovalView {
+    /// How an act that is held back looks at this moment.
+    pub fn of(run: RunId, open: &OpenRun, (op, approval): (u64, &OpenApproval), now: &ClockMark) -> Self {
+        let (state, left_ms) = match approval.state(now) {
+            ApprovalState::Pending { left_ms } => ("pending", left_ms),
+            ApprovalState::Approved { left_ms } => ("approved", left_ms),
+            ApprovalState::Ended(end) => (end.as_str(), 0),
+        };
+        Self {
+            approval: ApprovalId { run, op: OpId(op) }.to_string(),
+            agent: open.agent.clone(),
+            asks: SafeText::new(&approval.ask.resource.to_string(), 4096),
+            asked_ms: approval.asked.at,
+            credential: approval.bounds.credential.as_deref().map(|name| SafeText::new(name, 64)),
+            digest: approval.digest,
+            environment: approval.environment.clone(),
+            headers: approval.ask.headers.clone(),
+            groups: approval.needs.groups.clone(),
+            left_ms,
+            op,
+            policies: approval.needs.policies.clone(),
+            policy_set: approval.policy.set,
+            run,
+            started_by: open.by.clone(),
+            state: SafeText::new(state, 16),
+            use_within_s: approval.needs.use_within_s,
+            votes: approval.votes.iter().map(VoteView::of).collect(),
+        }
+    }
+
+    /// All acts of a ledger that are held back, in the order in which their runs were opened.
+    pub fn all(ledger: &gate::Ledger, now: &ClockMark) -> Vec<Self> {
+        let of_run = |(run, open): (RunId, &OpenRun)| -> Vec<Self> {
+            open.approvals.iter().map(|(op, approval)| Self::of(run, open, (*op, approval), now)).collect()
+        };
+        ledger.open_runs().flat_map(of_run).collect()
+    }
+}
+
+impl VoteView {
+    fn of(noted: &gate::NotedVote) -> Self {
+        let CastVote { key, person, vote } = noted.cast.clone();
+        Self { at: noted.at, key, person, reason: noted.reason.clone(), vote }
+    }
+}
+
+/// How many of each group have approved, by the rules of now.
+pub fn group_votes(rules: &PolicyRules, question: &Question<'_>) -> Vec<GroupVotes> {
+    let may = vote::may_vote(rules, question);
+    let of = |need: &vocabulary::GroupNeed| GroupVotes {
+        approved: vote::approved_of(rules, question, need),
+        group: need.group.clone(),
+        may_vote: may.get(&need.group).into_iter().flatten().cloned().collect(),
+        quorum: need.quorum,
+    };
+    question.needs.groups.iter().map(of).collect()
+}
+
+impl LocalHost {
+    /// Records a vote. It is durable when this returns. With the last vote that was needed, the run continues.
+    ///
+    /// # Errors
+    /// The act is not held back, or not any more; it is another one than the person has seen; the vote does not count; the record can't be
+    /// written.
+    pub async fn vote(&self, order: &VoteOrder, policies: &RunPolicies, by: &Principal) -> Result<VoteReport, RunError> {
+        // Votes are counted one by one, so that two at once don't both find that one is missing.
+        let _one = self.inner.voting.lock().await;
+        let id = ApprovalId { run: order.run, op: OpId(order.op) };
+        let (approval, started_by) = self.pending(id)?;
+        if approval.digest != order.digest {
+            return Err(RunError::OtherAsk { approval: id, asked: approval.digest, seen: order.digest });
+        }
+        let rules = &*policies.rules;
+        if rules.digest() != approval.policy.set {
+            self.supersede(id, approval.digest).await?;
+            return Err(RunError::PoliciesChanged(id));
+        }
+        let (before, environment) = (approval.cast(), approval.environment.as_str());
+        let question = Question { environment, needs: &approval.needs, started_by: &started_by, votes: &before };
+        let (digest, signature) = (order.digest, order.signature.as_deref());
+        let ballot = Ballot { approval: id, digest, person: &order.person, signature, vote: order.vote, by };
+        let means = vote::check(rules, &question, &ballot).map_err(|cause| RunError::Vote { approval: id, cause })?;
+        let key = if let vocabulary::VoteMeans::Signed { key, .. } = &means { Some(key.clone()) } else { None };
+        let signed = key.is_some();
+        let own = CastVote { key, person: order.person.clone(), vote: order.vote };
+        let votes: Vec<CastVote> = before.iter().cloned().chain([own]).collect();
+        let question = Question { votes: &votes, ..question };
+        let approved = order.vote == Vote::Approve && vote::is_met(rules, &question);
+        let record = ApprovalVoted {
+            approved,
+            at: self.inner.clock.unix_ms(),
+            by: by.clone(),
+            digest: order.digest,
+            kind: RecordKind::ApprovalVoted,
+            means,
+            op: order.op,
+            person: SafeText::new(&order.person, 64),
+            reason: SafeText::new(order.reason.as_deref().unwrap_or_default(), REASON_BYTES_MAX),
+            uptime: self.inner.clock.uptime(),
+            v: VERSION,
+            vote: order.vote,
+        };
+        tracing::info!(run = %order.run, op = order.op, person = %record.person, vote = %order.vote, approved, "voted");
+        self.inner.gate.append_people(order.run, record.into())?.durable.await?;
+        self.decided(order.run);
+        Ok(VoteReport { approved, groups: group_votes(rules, &question), signed })
+    }
+
+    /// Takes back an approval that was not used, or ends one that is pending.
+    ///
+    /// # Errors
+    /// The act is not held back, or not any more; the record can't be written.
+    pub async fn revoke_approval(&self, id: ApprovalId, by: &Principal) -> Result<(), RunError> {
+        let _one = self.inner.voting.lock().await;
+        let (approval, _) = self.open_approval(id)?;
+        if let ApprovalState::Ended(end) = approval.state(&ClockMark::of(&*self.inner.clock)) {
+            return Err(RunError::ApprovalOver { approval: id, end });
+        }
+        self.close_approval(id, approval.digest, (ApprovalEnd::Revoked, Some(by))).await
+    }
+
+    async fn supersede(&self, id: ApprovalId, digest: Digest) -> Result<(), RunError> {
+        self.close_approval(id, digest, (ApprovalEnd::Superseded, None)).await
+    }
+
+    async fn close_approval(&self, id: ApprovalId, digest: Digest, (end, by): (ApprovalEnd, Option<&Principal>)) -> Result<(), RunError> {
+        let (at, kind) = (self.inner.clock.unix_ms(), RecordKind::ApprovalClosed);
+        let record = ApprovalClosed { at, by: by.cloned(), digest, end, kind, op: id.op.0, v: VERSION };
+        self.inner.gate.append_people(id.run, record.into())?.durable.await?;
+        self.decided(id.run);
+        Ok(())
+    }
+
+    /// The open approval, and who started its run.
+    fn open_approval(&self, id: ApprovalId) -> Result<(OpenApproval, Principal), RunError> {
+        let found = self.inner.gate.with_ledger(|ledger| {
+            let open = ledger.open_run(id.run)?;
+            Some((open.approval(id.op.0).cloned(), open.by.clone()))
+        });
+        let (approval, by) = found.ok_or(RunError::NoSuchRun(id.run))?;
+        Ok((approval.ok_or(RunError::NotHeld(id))?, by))
+    }
+
+    /// An approval about which people may still decide.
+    fn pending(&self, id: ApprovalId) -> Result<(OpenApproval, Principal), RunError> {
+        let (approval, by) = self.open_approval(id)?;
+        match approval.state(&ClockMark::of(&*self.inner.clock)) {
+            ApprovalState::Pending { .. } => Ok((approval, by)),
+            ApprovalState::Approved { .. } => Err(RunError::ApprovedAlready(id)),
+            ApprovalState::Ended(end) => Err(RunError::ApprovalOver { approval: id, end }),
+        }
+    }
+
+    /// Lets a run look at its acts that are held back.
+    fn decided(&self, run: RunId) {
+        if let Some(going) = held(&self.inner.going).get(&run) {
+            going.live.decided();
+        }
+        self.inner.waits_changed.notify_one();
+    }
+}
