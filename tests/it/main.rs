@@ -71,6 +71,7 @@ mod operations;
 mod outstanding;
 mod parts;
 mod placeholders;
+mod policies;
 mod principals;
 mod private;
 mod prune;

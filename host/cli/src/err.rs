@@ -67,6 +67,12 @@ pub(crate) enum CliError {
     InUse { name: String, leases: Vec<String> },
     #[error("what was typed the second time differs from the first, so nothing was changed; run the command again")]
     TypedTwice,
+    #[error(transparent)]
+    PolicyCase(#[from] package::policy_case::CaseError),
+    #[error("{failed} of {of} cases failed: the policies do not answer as they should")]
+    CasesFailed { failed: usize, of: usize },
+    #[error("nothing was decided in record {seq} of run `{run}`: it is no intent, no refusal, and no act that is held back")]
+    NothingDecided { run: RunId, seq: u64 },
     #[error("no act that waits for people has a name that begins with `{}`", safe(given))]
     NoApproval { given: String },
     #[error("several acts that wait for people have names that begin with `{}`", safe(given))]

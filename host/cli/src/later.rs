@@ -8,7 +8,6 @@ const LATER: &[(&str, &str)] = &[
     ("consistency", "the audit tools"),
     ("export", "the audit tools"),
     ("play", "playbooks"),
-    ("policy", "approvals"),
     ("prove", "the audit tools"),
     ("rollback", "approvals"),
     ("--dry-run", "approvals"),

@@ -15,6 +15,7 @@ pub mod component;
 pub mod config;
 pub mod lock;
 pub mod manifest;
+pub mod policy_case;
 pub mod project;
 pub mod review;
 pub mod settings;
@@ -34,3 +35,10 @@ pub use file::FileError;
 pub use interface::{InterfaceName, Service};
 pub use manifest::{AuthoredManifest, Declared, Manifest, ManifestError, freeze};
 pub use trust::{TrustError, TrustStatement, Trusted, Untrusted};
+
+pub use policy::schema_text;
+
+/// The text of a policy, by its `@id`.
+pub fn policy_text(rules: &vocabulary::PolicyRules, id: &str) -> Option<String> {
+    policy::PolicySet::load(&rules.files, &rules.people).ok()?.text(id)
+}

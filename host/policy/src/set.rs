@@ -74,6 +74,12 @@ impl PolicySet {
         Ok(Self(Arc::new(Checked { policies, notes, types })))
     }
 
+    /// The text of a policy, by its `@id`.
+    pub fn text(&self, id: &str) -> Option<String> {
+        let policy = self.0.policies.iter().find(|policy| policy.id().to_string() == id)?;
+        policy.to_cedar()
+    }
+
     /// How many policies there are.
     pub fn len(&self) -> usize {
         self.0.policies.len()

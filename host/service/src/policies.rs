@@ -41,8 +41,9 @@ fn now(place: &HomePlace, opened: &RunOpened) -> Result<Option<RunPolicies>, Ser
         return Err(not_listed(authored.digest));
     }
     let configured = Configured::of(authored, place)?;
-    let is_trusted = trust::find(&place.home, &configured.authored, &configured.whole)?.is_some();
-    if !is_trusted && !(is_same && was_trusted(place, &configured, opened)?) {
+    let is_trusted_now = trust::find(&place.home, &configured.authored, &configured.whole)?.is_some();
+    let is_trusted = is_trusted_now || (is_same && was_trusted(place, &configured, opened)?);
+    if !is_trusted {
         return Err(not_listed(configured.authored.digest));
     }
     let name = opened.agent.name.as_str();

@@ -38,6 +38,7 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
         kind: RecordKind::RunOpened,
         limits: Limits::default(),
         parent: None,
+        policy: None,
         run,
         seed: zero,
         uptime: vocabulary::record::Uptime::default(),

@@ -33,6 +33,7 @@ impl CliError {
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } => exit::USAGE,
             Self::NoApproval { .. } | Self::ManyApprovals { .. } | Self::VoteAsWhom | Self::NotVoted => exit::USAGE,
             Self::OtherDigest { .. } | Self::VoteUnseen { .. } => exit::USAGE,
+            Self::PolicyCase(_) | Self::CasesFailed { .. } | Self::NothingDecided { .. } => exit::USAGE,
             Self::SshKeygen { .. } => exit::HOST,
             Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::NoDestination { .. }

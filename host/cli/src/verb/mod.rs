@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod new;
+pub(crate) mod policy;
 pub(crate) mod prune;
 pub(crate) mod ps;
 pub(crate) mod replay;
@@ -96,6 +97,7 @@ pub(crate) enum Verb {
     Keys(keys::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Policy(policy::Args),
     Prune(prune::Args),
     Hold(hold::Args),
     Release(hold::ReleaseArgs),
@@ -137,6 +139,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Backup(args) => backup::run(&args).await,
         Verb::Restore(args) => restore::run(&args).await,
         Verb::Doctor(args) => doctor::run(&args).await,
+        Verb::Policy(args) => policy::run(&args),
         Verb::Prune(args) => prune::run(&args).await,
         Verb::Hold(args) => hold::run(&args).await,
         Verb::Release(args) => hold::release(&args).await,

@@ -92,7 +92,7 @@ fn read_notes(policy: &Policy, people: &BTreeMap<String, Person>) -> Result<Note
 }
 
 /// The policies of one file, each with the place where it begins.
-fn parse<'a>(file: &'a PolicyFile, faults: &mut Vec<PolicyFault>) -> Vec<(Policy, usize)> {
+fn parse(file: &PolicyFile, faults: &mut Vec<PolicyFault>) -> Vec<(Policy, usize)> {
     let set = match cedar_policy::PolicySet::from_str(&file.text) {
         Ok(set) => set,
         Err(errors) => {

@@ -27,8 +27,8 @@ impl Types {
     /// # Errors
     /// A fault of this program: a name that is no identifier.
     pub(super) fn read() -> Result<Self, String> {
-        let names: Vec<EntityTypeName> =
-            ALL.iter().map(|name| name.parse()).collect::<Result<_, cedar_policy::ParseErrors>>().map_err(|err| err.to_string())?;
+        let read = |name: &&str| name.parse::<EntityTypeName>().map_err(|err| err.to_string());
+        let names: Vec<EntityTypeName> = ALL.iter().map(read).collect::<Result<_, _>>()?;
         names.try_into().map(Self).map_err(|_| "there are other types".to_owned())
     }
 

@@ -79,7 +79,7 @@ impl AgentPolicies {
         let slice = self.slices.get(&question.action).unwrap_or(&none);
         let response = Authorizer::new().is_authorized(&request, slice, entities);
         if let Some(AuthorizationError::PolicyEvaluationError(err)) = response.diagnostics().errors().next() {
-            return Err(Reason::PolicyFails(SafeText::new(&err.policy_id().to_string(), 64)));
+            return Err(Reason::PolicyFails(SafeText::new(err.policy_id().as_ref(), 64)));
         }
         let mut policies: Vec<PolicyId> = response.diagnostics().reason().cloned().collect();
         policies.sort();
@@ -87,7 +87,7 @@ impl AgentPolicies {
     }
 
     fn basis(&self, policies: &[PolicyId]) -> PolicyBasis {
-        let policies = policies.iter().take(NAMED_MAX).map(|id| SafeText::new(&id.to_string(), 64)).collect();
+        let policies = policies.iter().take(NAMED_MAX).map(|id| SafeText::new(id.as_ref(), 64)).collect();
         PolicyBasis { policies, set: self.digest }
     }
 
@@ -101,7 +101,7 @@ impl AgentPolicies {
         let least = |of: fn(&Approval) -> u64| approvals.iter().map(|(_, approval)| of(approval)).min().unwrap_or_default();
         let note = |id: &PolicyId| {
             let why = self.checked.notes.get(id).map(|notes| notes.why.clone()).unwrap_or_default();
-            PolicyNote { id: SafeText::new(&id.to_string(), 64), why }
+            PolicyNote { id: SafeText::new(id.as_ref(), 64), why }
         };
         Requirement {
             decide_within_s: least(|approval| approval.decide_within_s),

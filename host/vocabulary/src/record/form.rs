@@ -58,7 +58,6 @@ macro_rules! records {
         )+
 
         /// One record.
-        #[expect(clippy::large_enum_variant, reason = "records are made one at a time and written; none is kept in a list")]
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
         pub enum Record { $($(#[$doc])* $kind($kind),)+ }
