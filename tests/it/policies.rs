@@ -101,6 +101,20 @@ fn policies_and_people_have_to_be_trusted_like_everything_else() {
     assert!(!trusted(&program), "a policy that was changed");
     std::fs::write(here.join("policy/a.cedar"), &policies).unwrap();
     assert!(trusted(&program), "the control");
+    let config = std::fs::read_to_string(program.config()).unwrap();
+    for (from, to) in [
+        ("groups = [\"rotators\"]", "groups = [\"others\"]"),
+        ("groups = [\"change-board\"]", "groups = [\"change-board\", \"others\"]"),
+        ("[people.alice]", "[people.alice]\nuser = \"a\""),
+        ("[people.bob]", "[people.robert]"),
+        ("[agents.rotate]", "[agents.rotate]\nowner = \"somebody\""),
+    ] {
+        assert!(config.contains(from), "{from}");
+        std::fs::write(program.config(), config.replacen(from, to, 1)).unwrap();
+        assert!(!trusted(&program), "{to}");
+    }
+    std::fs::write(program.config(), &config).unwrap();
+    assert!(trusted(&program), "the control");
     std::fs::write(here.join("policy/b.cedar"), "@id(\"b\") permit (principal, action, resource);").unwrap();
     assert!(!trusted(&program), "a policy that was added");
 }

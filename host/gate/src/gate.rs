@@ -153,7 +153,7 @@ impl Gate {
         let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
         let placeholders = header.placeholders();
-        let policies = policies.map(|of| OwnPolicies::of(&header, of));
+        let policies = Mutex::new(policies.map(|of| Arc::new(OwnPolicies::of(&header, of))));
         let (began_ns, rebuilt, ended) = (AtomicU64::new(clock.mono_ns()), watch::Sender::new(false), watch::Sender::default());
         let span = tracing::info_span!("run", run = %header.run, agent = %header.spec.agent.name);
         span.in_scope(|| tracing::info!(resumed = spent.ms() > 0, "opened"));

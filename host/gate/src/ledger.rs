@@ -189,6 +189,12 @@ impl Ledger {
         self.open.get(&run)
     }
 
+    /// A moment, but not one before the last that the log knows of. If the machine was restarted and its clock was set back meanwhile, nothing
+    /// begins anew by that.
+    pub fn not_before(&self, now: &ClockMark) -> ClockMark {
+        ClockMark { at: now.at.max(self.last_at), uptime: now.uptime.clone() }
+    }
+
     /// The bytes of a snapshot.
     pub fn to_snapshot(&self) -> Vec<u8> {
         vocabulary::canon::to_vec(self)

@@ -66,7 +66,7 @@ pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Recorded, RunRecord, leaves};
 pub use replay_cursor::Mode;
 pub use resume_point::{GateState, InFlight, KeyedAct, LiveWorld, RecordedEnd, ResumePoint, SeenAnswer};
-pub use run::{Closing, RunGate, RunPolicies, Tally};
+pub use run::{Closing, MaySay, RunGate, RunPolicies, Tally};
 pub use run_header::RunHeader;
 pub use search::{FileName, Question, SearchResult, Searched, Unknown, runs, search};
 pub use spent::Spent;

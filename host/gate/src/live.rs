@@ -197,6 +197,8 @@ impl Live {
             && let Some(acts) = &mut self.acts
         {
             acts.tasks.remove(&op);
+            // An act that is approved may have waited for its turn.
+            self.inbox.decided();
         }
         let release = Release { op, event, mono_ns };
         let empty = std::mem::take(&mut self.empty);

@@ -30,6 +30,8 @@ enum ResumeChoice {
     Again,
     /// It was held back. It is decided whether that is still so.
     Held,
+    /// It was held back, and nobody waits for it any more.
+    Cancel,
     /// It may have happened, and can't be repeated with its idempotency key any more. The guest learns that it is lost.
     Lost(Fault),
     /// A person must settle the act. `said` says whether the act is already on the record as unknown.
@@ -85,6 +87,7 @@ impl RunGate {
                 }
                 ResumeChoice::Again => plan.push(self.again(act)?),
                 ResumeChoice::Held => plan.push(self.held(act)?),
+                ResumeChoice::Cancel => self.cancel_held(act.op)?,
             }
         }
         Ok(plan)
@@ -170,9 +173,8 @@ fn resume_choice(act: &InFlight, did: Option<bool>, (ended, has_its_key): (bool,
     let lost = Fault::lost(act.ask.kind());
     match (act.known, did) {
         (RecordedEnd::Answered(class, _), _) if over && class.has_answer() => ResumeChoice::BrokenOff,
-        (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..) | RecordedEnd::Held, _) if over => {
-            ResumeChoice::Over(None)
-        }
+        (RecordedEnd::Refused(_) | RecordedEnd::Received | RecordedEnd::Answered(..), _) if over => ResumeChoice::Over(None),
+        (RecordedEnd::Held, _) if over => ResumeChoice::Cancel,
         (RecordedEnd::Held, _) => ResumeChoice::Held,
         (RecordedEnd::Asked, _) if act.abandoned => ResumeChoice::Over(Some(Settling::Abandoned)),
         (RecordedEnd::Asked, _) if over => ResumeChoice::Over(Some(Settling::Unknown(None))),

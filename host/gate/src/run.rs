@@ -35,7 +35,7 @@ use crate::trace::{ProgressSlot, Trace};
 use crate::watch::Watcher;
 
 pub(crate) use approval::OwnPolicies;
-pub use approval::RunPolicies;
+pub use approval::{MaySay, RunPolicies};
 pub(crate) use flush::Moment;
 pub(crate) use judge::Judged;
 pub(crate) use state::OpState;
@@ -67,7 +67,7 @@ pub(crate) struct RunShared {
     pub(crate) header: RunHeader,
     pub(crate) placeholders: Vec<policy::Placeholder>,
     /// The policies behind the grants; `None` if the grants alone decide.
-    pub(crate) policies: Option<OwnPolicies>,
+    pub(crate) policies: Mutex<Option<Arc<OwnPolicies>>>,
     pub(crate) stars: OnceLock<Stars>,
     pub(crate) watcher: Arc<dyn Watcher>,
     /// The tracing span in which this run's events are logged.

@@ -28,6 +28,7 @@ pub use fault::PolicyFault;
 pub use verdict::Verdict;
 
 use asked::agent_entities;
+use fields::ReadsBodies;
 use notes::Notes;
 use types::{Type, Types};
 
@@ -62,6 +63,8 @@ pub struct AgentPolicies {
     /// The agent, its groups, the person who started the run, and that person's groups.
     entities: Vec<Entity>,
     slices: BTreeMap<Action, cedar_policy::PolicySet>,
+    /// Whether the policies of an action look into bodies.
+    reads_bodies: BTreeMap<Action, ReadsBodies>,
 }
 
 impl PolicySet {
@@ -112,9 +115,20 @@ impl PolicySet {
             }
             (action, slice)
         };
-        let slices = Action::ALL.iter().copied().map(slice).collect();
+        let slices: BTreeMap<Action, cedar_policy::PolicySet> = Action::ALL.iter().copied().map(slice).collect();
+        let reads = |slice: &cedar_policy::PolicySet| {
+            slice.policies().map(|policy| ReadsBodies::of_text(&policy.to_string())).max().unwrap_or_default()
+        };
+        let reads_bodies = slices.iter().map(|(action, slice)| (*action, reads(slice))).collect();
         let digest = rules.digest();
-        AgentPolicies { checked: Arc::clone(&self.0), digest, entities: agent_entities(types, rules, agent, groups), principal, slices }
+        AgentPolicies {
+            checked: Arc::clone(&self.0),
+            digest,
+            entities: agent_entities(types, rules, agent, groups),
+            principal,
+            slices,
+            reads_bodies,
+        }
     }
 }
 

@@ -118,7 +118,8 @@ pub fn check(rules: &PolicyRules, question: &Question<'_>, ballot: &Ballot<'_>) 
     if starter(rules, question.started_by) == ballot.person {
         return Err(VoteFault::Requester(shown()));
     }
-    if question.votes.iter().any(|cast| cast.person == ballot.person) {
+    // A vote that does not stand any more, because its key was taken out, can be given again.
+    if question.votes.iter().any(|cast| cast.person == ballot.person && stands(person, question.environment, cast)) {
         return Err(VoteFault::Twice(shown()));
     }
     match ballot.signature {
@@ -171,18 +172,20 @@ pub fn read_key(line: &str) -> Result<PublicKey, String> {
     }
 }
 
+/// Whether a vote still stands: the person has the key with which it was signed, or it needs no signature.
+fn stands(person: &Person, environment: &str, cast: &CastVote) -> bool {
+    let has = |print: &SafeText| person.keys.iter().filter_map(|line| read_key(line).ok()).any(|key| fingerprint(&key) == *print);
+    cast.key.as_ref().map_or(environment == SANDBOX, has)
+}
+
 /// The votes that count now: a person who was taken out of `[people]` or of the group, or whose key was taken out, does not count any more.
 fn counting<'a>(rules: &'a PolicyRules, question: &Question<'a>) -> BTreeMap<&'a str, &'a Person> {
-    let has_key = |person: &Person, print: &SafeText| {
-        person.keys.iter().filter_map(|line| read_key(line).ok()).any(|key| fingerprint(&key) == *print)
-    };
     let counts = |cast: &&CastVote| cast.vote == Vote::Approve && starter(rules, question.started_by) != cast.person;
     let votes = question.votes.iter().filter(counts);
     votes
         .filter_map(|cast| {
             let person = rules.people.get(&cast.person)?;
-            let stands = cast.key.as_ref().map_or(question.environment == SANDBOX, |print| has_key(person, print));
-            stands.then_some((cast.person.as_str(), person))
+            stands(person, question.environment, cast).then_some((cast.person.as_str(), person))
         })
         .collect()
 }

@@ -1,9 +1,9 @@
 //! Approvals: votes on acts that are held back, and what is asked of people now.
 
-use gate::{ApprovalState, ClockMark, OpenApproval, OpenRun, RunPolicies};
+use gate::{ApprovalState, ClockMark, MaySay, OpenApproval, OpenRun, RunPolicies};
 use policy::vote::{self, Ballot, CastVote, Question};
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{ApprovalClosed, ApprovalVoted, RecordKind, VERSION};
+use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
 use vocabulary::{ApprovalEnd, ApprovalId, Clock as _, Digest, OpId, PolicyNote, PolicyRules, Principal, RunId, SafeText, Vote};
 
 use crate::err::RunError;
@@ -193,7 +193,7 @@ impl LocalHost {
         }
         let rules = &*policies.rules;
         if rules.digest() != approval.policy.set {
-            self.supersede(id, approval.digest).await?;
+            self.close_approval(id, approval.digest, (ApprovalEnd::Superseded, None), Some(policies)).await?;
             return Err(RunError::PoliciesChanged(id));
         }
         let (before, environment) = (approval.cast(), approval.environment.as_str());
@@ -222,8 +222,8 @@ impl LocalHost {
             vote: order.vote,
         };
         tracing::info!(run = %order.run, op = order.op, person = %record.person, vote = %order.vote, approved, "voted");
-        self.inner.gate.append_people(order.run, record.into())?.durable.await?;
-        self.decided(order.run);
+        let pending = |state| matches!(state, ApprovalState::Pending { .. });
+        self.say(id, record.into(), &MaySay { digest: order.digest, state: &pending }, Some(policies)).await?;
         Ok(VoteReport { approved, groups: group_votes(rules, &question), signed })
     }
 
@@ -234,22 +234,59 @@ impl LocalHost {
     pub async fn revoke_approval(&self, id: ApprovalId, by: &Principal) -> Result<(), RunError> {
         let _one = self.inner.voting.lock().await;
         let (approval, _) = self.open_approval(id)?;
-        if let ApprovalState::Ended(end) = approval.state(&ClockMark::of(&*self.inner.clock)) {
+        if let ApprovalState::Ended(end) = approval.state(&self.now_mark()) {
             return Err(RunError::ApprovalOver { approval: id, end });
         }
-        self.close_approval(id, approval.digest, (ApprovalEnd::Revoked, Some(by))).await
+        self.close_approval(id, approval.digest, (ApprovalEnd::Revoked, Some(by)), None).await
     }
 
-    async fn supersede(&self, id: ApprovalId, digest: Digest) -> Result<(), RunError> {
-        self.close_approval(id, digest, (ApprovalEnd::Superseded, None)).await
-    }
-
-    async fn close_approval(&self, id: ApprovalId, digest: Digest, (end, by): (ApprovalEnd, Option<&Principal>)) -> Result<(), RunError> {
+    async fn close_approval(
+        &self,
+        id: ApprovalId,
+        digest: Digest,
+        (end, by): (ApprovalEnd, Option<&Principal>),
+        policies: Option<&RunPolicies>,
+    ) -> Result<(), RunError> {
         let (at, kind) = (self.inner.clock.unix_ms(), RecordKind::ApprovalClosed);
         let record = ApprovalClosed { at, by: by.cloned(), digest, end, kind, op: id.op.0, v: VERSION };
-        self.inner.gate.append_people(id.run, record.into())?.durable.await?;
-        self.decided(id.run);
+        let open = |state| !matches!(state, ApprovalState::Ended(_));
+        self.say(id, record.into(), &MaySay { digest, state: &open }, policies).await
+    }
+
+    /// Records what people said about an act, if it is still in such a state. Durable when this returns. The run looks at it.
+    ///
+    /// Whether it is in that state is decided at the place where the run itself decides, or while nobody can load the run.
+    async fn say(&self, id: ApprovalId, record: Record, may: &MaySay<'_>, policies: Option<&RunPolicies>) -> Result<(), RunError> {
+        let taken = match self.take_when_free(id.run).await {
+            Err(RunError::Running(_)) => None,
+            taken => Some(taken?),
+        };
+        let said = if taken.is_some() {
+            let (open, _) = self.open_approval(id)?;
+            let state = open.state(&self.now_mark());
+            if open.digest == may.digest && (may.state)(state) {
+                Ok(self.inner.gate.append_people(id.run, record)?)
+            } else {
+                Err(Some(state))
+            }
+        } else {
+            let live = held(&self.inner.going).get(&id.run).map(|going| going.live.clone()).ok_or(RunError::Taken(id.run))?;
+            live.say_of_held(id.op, record, may, policies).map_err(|_| RunError::Taken(id.run))?
+        };
+        match said {
+            Ok(appended) => appended.durable.await?,
+            Err(Some(ApprovalState::Ended(end))) => return Err(RunError::ApprovalOver { approval: id, end }),
+            Err(Some(ApprovalState::Approved { .. } | ApprovalState::Pending { .. })) => return Err(RunError::ApprovedAlready(id)),
+            Err(None) => return Err(RunError::NotHeld(id)),
+        }
+        self.inner.waits_changed.notify_one();
         Ok(())
+    }
+
+    /// This moment, but not one before the last that the log knows of.
+    pub(crate) fn now_mark(&self) -> ClockMark {
+        let now = ClockMark::of(&*self.inner.clock);
+        self.inner.gate.with_ledger(|ledger| ledger.not_before(&now))
     }
 
     /// The open approval, and who started its run.
@@ -265,18 +302,10 @@ impl LocalHost {
     /// An approval about which people may still decide.
     fn pending(&self, id: ApprovalId) -> Result<(OpenApproval, Principal), RunError> {
         let (approval, by) = self.open_approval(id)?;
-        match approval.state(&ClockMark::of(&*self.inner.clock)) {
+        match approval.state(&self.now_mark()) {
             ApprovalState::Pending { .. } => Ok((approval, by)),
             ApprovalState::Approved { .. } => Err(RunError::ApprovedAlready(id)),
             ApprovalState::Ended(end) => Err(RunError::ApprovalOver { approval: id, end }),
         }
-    }
-
-    /// Lets a run look at its acts that are held back.
-    fn decided(&self, run: RunId) {
-        if let Some(going) = held(&self.inner.going).get(&run) {
-            going.live.decided();
-        }
-        self.inner.waits_changed.notify_one();
     }
 }

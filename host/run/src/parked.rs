@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate::{ClockMark, OpenRun};
+use gate::OpenRun;
 use tokio::sync::oneshot;
 use vocabulary::{Means, Principal, RunId, Stopping};
 
@@ -31,7 +31,7 @@ impl LocalHost {
     /// The runs that the host is to resume: those that are suspended, and those that were cut off while nobody attended them. The shortest
     /// remaining wait comes first.
     pub fn waiting(&self) -> Vec<WaitingRun> {
-        let now = ClockMark::of(&*self.inner.clock);
+        let now = self.now_mark();
         let mut waiting: Vec<WaitingRun> = self.inner.gate.with_ledger(|ledger| {
             let open = ledger.open_runs().filter(|(_, open)| !open.restored);
             let left =
@@ -56,7 +56,7 @@ impl LocalHost {
 
     /// Whether the run is suspended and must wait longer.
     pub(crate) fn must_wait(&self, run: RunId) -> bool {
-        let now = ClockMark::of(&*self.inner.clock);
+        let now = self.now_mark();
         self.inner.gate.with_ledger(|ledger| {
             ledger.open_run(run).filter(|open| !open.restored).and_then(|open| open.wait_left_ms(&now)).is_some_and(|left_ms| left_ms > 0)
         })
@@ -78,7 +78,7 @@ impl LocalHost {
 
     /// Reports that a run was suspended, and keeps its channel as long as its caller listens.
     pub(crate) fn park(&self, run: RunId, channel: RunChannel, network: NetworkOrder) {
-        let now = ClockMark::of(&*self.inner.clock);
+        let now = self.now_mark();
         let waits = self.inner.gate.with_ledger(|ledger| {
             let open = ledger.open_run(run)?;
             let approvals = open.approvals.iter().map(|(op, approval)| ApprovalView::of(run, open, (*op, approval), &now)).collect();

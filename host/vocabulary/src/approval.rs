@@ -198,6 +198,8 @@ impl VoteStatement {
 pub struct ApprovalSubject<'a> {
     /// The digest of the agent's component.
     pub agent: Digest,
+    /// When people were asked, in milliseconds since 1970: a vote on an earlier asking does not count for a later one.
+    pub asked_at: u64,
     /// What would be permitted: the rule, the credential, the addresses.
     pub bounds: &'a Bounds,
     /// The environment of the resource.

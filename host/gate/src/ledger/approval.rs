@@ -51,12 +51,25 @@ pub struct NotedVote {
 /// An approval that was used up by an intent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsedApproval {
+    /// When it was approved.
+    pub approved: ClockMark,
     /// The digest of what was approved.
     pub digest: Digest,
-    /// The groups that approved it.
-    pub groups: Vec<String>,
+    /// The environment of the resource.
+    pub environment: SafeText,
+    /// Who had to approve it.
+    pub needs: Requirement,
     /// The digest of the policy set.
     pub set: Digest,
+    /// The votes.
+    pub votes: Vec<policy::vote::CastVote>,
+}
+
+impl UsedApproval {
+    /// Whether it could not be used any more.
+    pub fn is_over(&self, now: &ClockMark) -> bool {
+        self.approved.elapsed_ms(now) >= self.needs.use_within_s.saturating_mul(1000)
+    }
 }
 
 /// Where an approval stands at some moment.
@@ -114,12 +127,9 @@ impl OpenApproval {
     }
 
     /// What an intent notes that uses it up.
-    fn used(&self) -> UsedApproval {
-        UsedApproval {
-            digest: self.digest,
-            groups: self.needs.groups.iter().map(|need| need.group.clone()).collect(),
-            set: self.policy.set,
-        }
+    fn used(&self, approved: ClockMark) -> UsedApproval {
+        let (environment, needs, votes) = (self.environment.clone(), self.needs.clone(), self.cast());
+        UsedApproval { approved, digest: self.digest, environment, needs, set: self.policy.set, votes }
     }
 }
 
@@ -205,9 +215,9 @@ impl OpenRun {
             let fits = asked.approval == before.as_ref().map(|used| used.digest);
             return if fits || asked.again { Ok(before) } else { Err(OrderFaultKind::NoApproval) };
         };
-        match (asked.approval, open.end) {
-            (None, Some(ApprovalEnd::Superseded)) => Ok(None),
-            (Some(digest), None) if digest == open.digest && open.approved.is_some() => Ok(Some(open.used())),
+        match (asked.approval, open.end, open.approved.clone()) {
+            (None, Some(ApprovalEnd::Superseded), _) => Ok(None),
+            (Some(digest), None, Some(approved)) if digest == open.digest => Ok(Some(open.used(approved))),
             _ => Err(OrderFaultKind::NoApproval),
         }
     }

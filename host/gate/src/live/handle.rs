@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use effects::Effects;
-use vocabulary::{Principal, Stop};
+use vocabulary::record::Record;
+use vocabulary::{OpId, Principal, Stop};
 
 use super::inbox::Inbox;
-use crate::run::RunGate;
+use crate::ledger::ApprovalState;
+use crate::log::LoggedBatch;
+use crate::run::{MaySay, RunGate, RunPolicies};
 
 /// A handle to end an active run, or its leases, from outside.
 #[derive(Clone)]
@@ -31,9 +34,25 @@ impl LiveHandle {
         }
     }
 
-    /// Lets the run look again at its acts that are held back, because people have voted.
-    pub fn decided(&self) {
+    /// Records what people said about an act that is held back, if it is still in such a state, and lets the run look at it again. The
+    /// policies of now apply from then on. Returns the state of the act if it is another one.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn say_of_held(
+        &self,
+        op: OpId,
+        record: Record,
+        may: &MaySay<'_>,
+        policies: Option<&RunPolicies>,
+    ) -> Result<Result<LoggedBatch, Option<ApprovalState>>, Stop> {
+        let Some((gate, _)) = &self.acts else { return Err(Stop::RecordEnds) };
+        if let Some(policies) = policies {
+            gate.set_policies(policies);
+        }
+        let said = gate.say_of_held(op, record, may)?;
         self.inbox.decided();
+        Ok(said)
     }
 
     /// Whether there is an act whose end the guest has not seen, or a host request under way for the run.

@@ -49,11 +49,13 @@ impl Live {
 
     /// Decides about the acts that are held back, if people have voted or their time may be over.
     pub(super) fn look_at_held(&mut self) -> Result<(), Stop> {
+        // Taken in any case: otherwise it would wake the run again and again.
+        let is_decided = self.inbox.take_decided();
         if self.held.acts.is_empty() {
             return Ok(());
         }
         let is_due = self.held.look_ns.is_some_and(|look_ns| look_ns <= self.real_ns());
-        if !self.inbox.take_decided() && !is_due {
+        if !is_decided && !is_due {
             return Ok(());
         }
         let gate = self.acts()?.gate.clone();

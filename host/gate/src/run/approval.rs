@@ -4,13 +4,14 @@
 //! again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use policy::vote::{self, CastVote};
-use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet, Under};
-use vocabulary::record::{ApprovalAsked, ApprovalClosed, RecordKind, Refused, VERSION};
+use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet};
+use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
-    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, SafeText, Stop,
+    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
+    SafeText, Stop,
 };
 
 use super::held::{Attempt, with_payloads};
@@ -18,6 +19,7 @@ use super::judge::{Judged, Verdict};
 use super::{LockedRun, Moment, RunGate};
 use crate::clock::ClockMark;
 use crate::ledger::{ApprovalState, OpenApproval, UsedApproval};
+use crate::log::LoggedBatch;
 use crate::named::asked_of;
 use crate::run_header::RunHeader;
 use crate::settling::told;
@@ -47,6 +49,14 @@ impl OwnPolicies {
     }
 }
 
+/// Of which act something is said, and in which of its states that may be said.
+pub struct MaySay<'a> {
+    /// The digest of what is to be approved.
+    pub digest: Digest,
+    /// Whether it may be said in this state.
+    pub state: &'a (dyn Fn(ApprovalState) -> bool + Sync),
+}
+
 /// The approval with which an act is decided.
 #[derive(Clone, Debug, Default)]
 pub(super) struct With {
@@ -54,6 +64,13 @@ pub(super) struct With {
     pub(super) groups: BTreeSet<String>,
     /// The digest of the approval that the intent uses up.
     pub(super) digest: Option<Digest>,
+}
+
+/// What is recorded when an act is held back.
+pub(super) struct Asking {
+    record: ApprovalAsked,
+    /// The request, as people see it.
+    request: Vec<Vec<u8>>,
 }
 
 impl RunGate {
@@ -70,7 +87,38 @@ impl RunGate {
     /// For how long the run waits for people at most, in milliseconds; `None` if it does not wait for them.
     pub(crate) fn people_left_ms(&self) -> Option<u64> {
         let now = ClockMark::of(&**self.clock());
-        self.0.book.ledger().open_run(self.0.header.run)?.people_left_ms(&now)
+        let ledger = self.0.book.ledger();
+        ledger.open_run(self.0.header.run)?.people_left_ms(&ledger.not_before(&now))
+    }
+
+    /// Replaces the policies of a run that is in memory by those of now.
+    pub(crate) fn set_policies(&self, policies: &RunPolicies) {
+        let own = OwnPolicies::of(&self.0.header, policies);
+        *self.0.policies.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(own));
+    }
+
+    /// Records what people said about an act that is held back, if it is still in such a state. Returns the state if it is not.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub(crate) fn say_of_held(
+        &self,
+        op: OpId,
+        record: Record,
+        may: &MaySay<'_>,
+    ) -> Result<Result<LoggedBatch, Option<ApprovalState>>, Stop> {
+        let mut held = self.lock();
+        held.check_open()?;
+        let now = ClockMark::of(&**self.clock());
+        let state = {
+            let ledger = self.0.book.ledger();
+            let open = ledger.open_run(held.run()).and_then(|open| open.approval(op.0));
+            open.filter(|open| open.digest == may.digest).map(|open| open.state(&ledger.not_before(&now)))
+        };
+        match state {
+            Some(state) if (may.state)(state) => held.append_one(record).map(Ok),
+            other => Ok(Err(other)),
+        }
     }
 
     /// Gives up an act that is held back: the agent has lost interest in it.
@@ -103,22 +151,50 @@ impl LockedRun<'_> {
         }
     }
 
-    /// The policies behind the grants, for one decision.
-    pub(super) fn under<'a>(&'a self, facts: &'a PolicyFacts, with: &'a With) -> Option<Under<'a>> {
-        let own = self.shared().policies.as_ref()?;
-        Some(Under { approved: &with.groups, facts, policies: &own.policies })
+    /// The policies behind the grants, as they are now.
+    pub(super) fn policies(&self) -> Option<Arc<OwnPolicies>> {
+        self.shared().policies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The approval that an earlier intent of the same act has used up. It covers the repetition too, if the policies are the same.
-    pub(super) fn used_approval(&self, op: OpId) -> With {
-        let used: Option<UsedApproval> = {
+    /// The approval that an earlier intent of the same act has used up. It covers the repetition too, as long as it could still be used: the
+    /// policies are the same, its time is not over, and those who gave it may still vote.
+    pub(super) fn used_approval(&self, op: OpId) -> Result<Option<UsedApproval>, ApprovalEnd> {
+        let now = ClockMark::of(&*self.shared().clock);
+        let found = {
             let ledger = self.shared().book.ledger();
-            ledger.open_run(self.run()).and_then(|open| open.pending.get(&op.0)?.approval.clone())
+            let used = ledger.open_run(self.run()).and_then(|open| open.pending.get(&op.0)?.approval.clone());
+            used.map(|used| (used.is_over(&ledger.not_before(&now)), used))
         };
-        let set = self.shared().policies.as_ref().map(|own| own.policies.digest());
-        match used {
-            Some(used) if Some(used.set) == set => With { groups: used.groups.into_iter().collect(), digest: Some(used.digest) },
-            Some(_) | None => With::default(),
+        let Some((is_over, used)) = found else { return Ok(None) };
+        let own = self.policies();
+        if own.as_ref().map(|own| own.policies.digest()) != Some(used.set) {
+            return Err(ApprovalEnd::Superseded);
+        }
+        match (is_over, self.is_met(&used.needs, &used.environment, &used.votes)) {
+            (true, _) => Err(ApprovalEnd::Lapsed),
+            (false, false) => Err(ApprovalEnd::Revoked),
+            (false, true) => Ok(Some(used)),
+        }
+    }
+
+    /// Whether enough people have approved, by the rules of now.
+    fn is_met(&self, needs: &Requirement, environment: &SafeText, votes: &[CastVote]) -> bool {
+        let started_by = &self.shared().header.by;
+        let question = vote::Question { environment: environment.as_str(), needs, started_by, votes };
+        self.policies().is_some_and(|own| vote::is_met(&own.rules, &question))
+    }
+
+    /// Decides about an act for which people have met this requirement.
+    ///
+    /// SECURITY: what has to be met is what is demanded now. It may be more than what people were asked for: facts change.
+    pub(super) fn approved_verdict(&self, act: &Act, attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
+        let none = With::default();
+        match self.verdict(act, attempt, &none) {
+            Verdict::Held(hold, _) if hold.needs.groups == needs.groups => {
+                let with = With { groups: needs.groups.iter().map(|need| need.group.clone()).collect(), digest: Some(digest) };
+                (self.verdict(act, attempt, &with), with)
+            }
+            other => (other, none),
         }
     }
 
@@ -134,10 +210,11 @@ impl LockedRun<'_> {
     }
 
     /// The digest of what is to be approved.
-    fn subject(&self, op: OpId, act: &Act, (bounds, policy): (&Bounds, Digest)) -> Digest {
+    fn subject(&self, op: OpId, act: &Act, (bounds, policy, asked_at): (&Bounds, Digest, u64)) -> Digest {
         let header = &self.shared().header;
         ApprovalSubject {
             agent: header.spec.agent.digest,
+            asked_at,
             bounds,
             environment: &self.environment(act),
             function: act.function(),
@@ -155,19 +232,21 @@ impl LockedRun<'_> {
         policy::environments(&self.shared().header.spec.grants, act).into_iter().collect::<Vec<_>>().join(" and ")
     }
 
-    /// Holds an act back, and records whom it needs. If nobody can be asked, or people have rejected the same before, it is refused at once.
-    pub(super) fn hold(&mut self, op: OpId, act: &Act, hold: Hold, basis: PolicyBasis) -> Result<Result<(), Reason>, Stop> {
+    /// What is recorded when an act is held back. `Err` if nobody can be asked, or people have rejected the same before.
+    pub(super) fn asking(&mut self, op: OpId, act: &Act, (hold, basis): (Hold, PolicyBasis)) -> Result<Asking, Reason> {
         let Hold { bounds, needs } = hold;
         let params = self.keyed(&act.canonical_bytes());
         let environment = self.environment(act);
         if let Some(reason) = self.not_to_be_asked(params, &environment, &needs) {
-            return Ok(Err(reason));
+            return Err(reason);
         }
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
-        let digest = self.subject(op, act, (&bounds, basis.set));
+        let request = self.shown_request(http, act)?;
+        let at = self.now_ms();
+        let digest = self.subject(op, act, (&bounds, basis.set, at));
         let record = ApprovalAsked {
             ask: self.told(asked_of(act.function(), act.resource()), http),
-            at: self.now_ms(),
+            at,
             bounds,
             digest,
             environment: SafeText::new(&environment, 256),
@@ -180,14 +259,30 @@ impl LockedRun<'_> {
             uptime: self.shared().clock.uptime(),
             v: VERSION,
         };
-        tracing::info!(parent: self.gate.span(), op = op.0, resource = %record.ask.resource, %digest, "held back");
-        // It becomes durable before the run is suspended, and before any vote.
-        let request = self.kept_request(http.is_some(), act.canonical_bytes(), Attempt::First);
-        self.append(vec![with_payloads(record.into(), request)]).map(drop)?;
-        Ok(Ok(()))
+        Ok(Asking { record, request })
     }
 
-    fn not_to_be_asked(&self, params: Digest, environment: &str, needs: &vocabulary::Requirement) -> Option<Reason> {
+    /// The request as people see it. What can't be kept can't be shown, so nobody is asked about it.
+    fn shown_request(&mut self, http: Option<&HttpAsk>, act: &Act) -> Result<Vec<Vec<u8>>, Reason> {
+        let Some(http) = http else { return Ok(Vec::new()) };
+        let nobody = |why: &str| Reason::NobodyToAsk(SafeText::new(why, 300));
+        let body = SafeText::from_bytes(&http.body, usize::MAX);
+        if self.shared().stars.get().is_some_and(|star| star(&body) != body) {
+            return Err(nobody("its body holds the value of a credential"));
+        }
+        let request = self.kept_request(true, act.canonical_bytes(), Attempt::First);
+        if request.is_empty() { Err(nobody("it is too large to be kept, so nobody could see what is approved")) } else { Ok(request) }
+    }
+
+    /// Records that people are asked.
+    pub(super) fn hold(&mut self, asking: Asking) -> Result<(), Stop> {
+        let Asking { record, request } = asking;
+        tracing::info!(parent: self.gate.span(), op = record.op, resource = %record.ask.resource, digest = %record.digest, "held back");
+        // It becomes durable before the run is suspended, and before any vote.
+        self.append(vec![with_payloads(record.into(), request)]).map(drop)
+    }
+
+    fn not_to_be_asked(&self, params: Digest, environment: &str, needs: &Requirement) -> Option<Reason> {
         let shared = self.shared();
         let was_rejected = shared.book.ledger().open_run(self.run()).is_some_and(|open| open.was_rejected(params));
         if was_rejected {
@@ -197,7 +292,10 @@ impl LockedRun<'_> {
         if !self.inner.resumable {
             return nobody("this run saw too much to be kept, so it can't wait");
         }
-        let Some(own) = &shared.policies else { return nobody("the policies were not read") };
+        if shared.header.by.name.is_none() {
+            return nobody("the account that started the run has no name, so it is not known who may not vote");
+        }
+        let Some(own) = self.policies() else { return nobody("the policies were not read") };
         let question = vote::Question { environment, needs, started_by: &shared.header.by, votes: &[] };
         if let Some(why) = vote::nobody_to_ask(&own.rules, &question) {
             return Some(Reason::NobodyToAsk(why));
@@ -211,12 +309,16 @@ impl LockedRun<'_> {
     }
 
     fn judge_held(&mut self, op: OpId, act: Act) -> Result<Option<Judged>, Stop> {
-        let now = ClockMark::of(&*self.shared().clock);
+        // A process that leaves the home writes no new intent. The next one decides.
+        if self.inner.asks_no_more {
+            return Ok(None);
+        }
+        let now = self.shared().book.ledger().not_before(&ClockMark::of(&*self.shared().clock));
         let Some(approval) = self.approval(op) else {
             return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
         };
         // SECURITY: rules of now apply. If they are others than those that people were asked under, the act is decided again.
-        let set = self.shared().policies.as_ref().map(|own| own.policies.digest());
+        let set = self.policies().map(|own| own.policies.digest());
         let is_current = set == Some(approval.policy.set);
         match approval.state(&now) {
             ApprovalState::Pending { .. } if is_current => Ok(None),
@@ -228,35 +330,31 @@ impl LockedRun<'_> {
                 }
                 self.refuse_held(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
             }
-            ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval).map(Some),
+            ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval),
             ApprovalState::Pending { .. } | ApprovalState::Approved { .. } => self.decide_again(op, act, Some(approval.digest)),
         }
     }
 
     /// Uses an approval: everything is decided once more with it. Votes of people who may not vote any more do not count.
-    fn use_approval(&mut self, op: OpId, act: Act, approval: &OpenApproval) -> Result<Judged, Stop> {
-        let votes: Vec<CastVote> = approval.cast();
-        let is_met = self.shared().policies.as_ref().is_some_and(|own| {
-            let (environment, started_by) = (approval.environment.as_str(), &self.shared().header.by);
-            vote::is_met(&own.rules, &vote::Question { environment, needs: &approval.needs, started_by, votes: &votes })
-        });
-        if !is_met {
-            self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
-            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Revoked), Some(approval.policy.clone()));
+    fn use_approval(&mut self, op: OpId, act: Act, approval: &OpenApproval) -> Result<Option<Judged>, Stop> {
+        // It waits for its turn, and the approval is not spent on a refusal.
+        if self.inner.ops.len() as u64 >= self.shared().header.spec.limits.concurrent {
+            return Ok(None);
         }
-        let groups = approval.needs.groups.iter().map(|need| need.group.clone()).collect();
-        let with = With { groups, digest: Some(approval.digest) };
-        match self.verdict(&act, Attempt::Held, &with)? {
-            Verdict::Allowed(allowed) if self.subject(op, &act, (&allowed.bounds, approval.policy.set)) == approval.digest => {
-                self.permit(op, act, (Attempt::Held, with), *allowed)
+        if !self.is_met(&approval.needs, &approval.environment, &approval.cast()) {
+            self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
+            let reason = Reason::NotApproved(ApprovalEnd::Revoked);
+            return self.refuse_held(op, &act, reason, Some(approval.policy.clone())).map(Some);
+        }
+        let subject = |bounds: &Bounds| self.subject(op, &act, (bounds, approval.policy.set, approval.asked.at));
+        match self.approved_verdict(&act, Attempt::Held, (&approval.needs, approval.digest)) {
+            (Verdict::Allowed(allowed), with) if with.digest.is_some() && subject(&allowed.bounds) == approval.digest => {
+                self.permit(op, act, (Attempt::Held, with), *allowed).map(Some)
             }
-            Verdict::Allowed(_) | Verdict::Held(..) => {
-                let judged = self.decide_again(op, act.clone(), Some(approval.digest))?;
-                judged.map_or(Ok(Judged::Held { op, act: Box::new(act) }), Ok)
-            }
-            Verdict::Refused(reason, basis) => {
+            (Verdict::Allowed(_) | Verdict::Held(..), _) => self.decide_again(op, act, Some(approval.digest)),
+            (Verdict::Refused(reason, basis), _) => {
                 self.close_approval(op, approval.digest, ApprovalEnd::Superseded)?;
-                self.refuse_held(op, &act, reason, basis)
+                self.refuse_held(op, &act, reason, basis).map(Some)
             }
         }
     }
@@ -267,11 +365,11 @@ impl LockedRun<'_> {
             self.close_approval(op, digest, ApprovalEnd::Superseded)?;
         }
         let with = With::default();
-        match self.verdict(&act, Attempt::Held, &with)? {
+        match self.verdict(&act, Attempt::Held, &with) {
             Verdict::Allowed(allowed) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
             Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
-            Verdict::Held(hold, basis) => match self.hold(op, &act, *hold, basis.clone())? {
-                Ok(()) => Ok(None),
+            Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
+                Ok(asking) => self.hold(asking).map(|()| None),
                 Err(reason) => self.refuse_held(op, &act, reason, Some(basis)).map(Some),
             },
         }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use permit::PermitParts;
-use policy::DecidedAct;
+use policy::{DecidedAct, Under};
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, Ask, Bound, Bounds, CredentialStep, Decision, Fault, Hold, HttpAsk, Limit, OpId, PolicyBasis, RateOf, Reason, Repeat,
@@ -55,25 +55,38 @@ pub(super) struct Allowed {
 
 impl LockedRun<'_> {
     pub(crate) fn judge(&mut self, op: OpId, act: Act, attempt: Attempt) -> Result<Judged, Stop> {
-        let with = if attempt == Attempt::Again { self.used_approval(op) } else { With::default() };
-        match self.verdict(&act, attempt, &with)? {
+        let (verdict, with) = match self.attempted(op, &act, attempt) {
+            Ok(decided) => decided,
+            Err(end) => return self.refuse(op, act, (attempt, Reason::NotApproved(end)), None),
+        };
+        match verdict {
             Verdict::Allowed(allowed) => {
                 self.flush(attempt.moment())?;
                 self.permit(op, act, (attempt, with), *allowed)
             }
-            Verdict::Held(hold, basis) => {
-                // What was approved once is not asked again under other policies: nobody knows whether it happened.
-                if attempt == Attempt::Again {
-                    return self.refuse(op, act, (attempt, Reason::NotApproved(ApprovalEnd::Superseded)), Some(basis));
-                }
-                self.flush(attempt.moment())?;
-                match self.hold(op, &act, *hold, basis.clone())? {
-                    Ok(()) => Ok(Judged::Held { op, act: Box::new(act) }),
-                    Err(reason) => self.refuse(op, act, (attempt, reason), Some(basis)),
-                }
+            // What was approved once is not asked again: nobody knows whether it happened.
+            Verdict::Held(_, basis) if attempt == Attempt::Again => {
+                self.refuse(op, act, (attempt, Reason::NotApproved(ApprovalEnd::Superseded)), Some(basis))
             }
+            Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
+                Ok(asking) => {
+                    self.flush(attempt.moment())?;
+                    self.hold(asking)?;
+                    Ok(Judged::Held { op, act: Box::new(act) })
+                }
+                Err(reason) => self.refuse(op, act, (attempt, reason), Some(basis)),
+            },
             Verdict::Refused(reason, basis) => self.refuse(op, act, (attempt, reason), basis),
         }
+    }
+
+    /// Decides about an act, with the approval that an earlier intent of it has used up.
+    fn attempted(&self, op: OpId, act: &Act, attempt: Attempt) -> Result<(Verdict, With), ApprovalEnd> {
+        let used = if attempt == Attempt::Again { self.used_approval(op)? } else { None };
+        Ok(match used {
+            Some(used) => self.approved_verdict(act, attempt, (&used.needs, used.digest)),
+            None => (self.verdict(act, attempt, &With::default()), With::default()),
+        })
     }
 
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
@@ -146,22 +159,22 @@ impl LockedRun<'_> {
     /// Whether an act would be repeated with the idempotency key that it was asked with, and its server still knows that key.
     pub(crate) fn has_its_key(&self, (op, act): (OpId, &Act), keyed: &KeyedAct) -> bool {
         let is_young = self.now_ms().saturating_sub(keyed.at) <= KEY_AGE_MAX_MS;
-        let verdict = self.verdict(act, Attempt::Again, &self.used_approval(op));
-        is_young && matches!(verdict, Ok(Verdict::Allowed(allowed)) if allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
+        let decided = self.attempted(op, act, Attempt::Again);
+        is_young && matches!(decided, Ok((Verdict::Allowed(allowed), _)) if allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
     }
 
     /// Decides whether an act may happen.
-    pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Result<Verdict, Stop> {
-        let own = self.facts();
+    pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Verdict {
+        let facts = self.facts();
         // Without policies, nothing of this is computed.
-        let facts = self.shared().policies.as_ref().map(|_| self.policy_facts(own.now_unix_s));
-        let under = facts.as_ref().and_then(|facts| self.under(facts, with));
-        let decided = policy::decide_act(&self.shared().header.spec.grants, under, (own, &self.shared().placeholders), act);
+        let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
+        let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, facts, policies: &own.policies });
+        let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
         let DecidedAct { decision, bare, policy } = match decided {
             Ok(decided) => decided,
-            Err(reason) => return Ok(Verdict::Refused(reason, None)),
+            Err(reason) => return Verdict::Refused(reason, None),
         };
-        Ok(match decision {
+        match decision {
             Decision::Refuse(reason) => Verdict::Refused(reason, policy),
             Decision::Hold(hold) => match policy {
                 Some(policy) => Verdict::Held(Box::new(hold), policy),
@@ -172,7 +185,7 @@ impl LockedRun<'_> {
                 Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
                 Err(reason) => Verdict::Refused(reason, policy),
             },
-        })
+        }
     }
 
     /// Applies the bounds that do not belong to the ask itself.

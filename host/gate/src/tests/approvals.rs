@@ -14,7 +14,7 @@ use vocabulary::{
 
 use super::driven::{Driven, driven_on, live_of};
 use super::kit::{MemoryLog, ask, fold, grants, policies_of, recorded, run_id};
-use crate::{ApprovalState, ClockMark, Gate, OrderFaultKind, Resuming, RunWorld};
+use crate::{ApprovalState, ClockMark, Gate, MaySay, OrderFaultKind, Resuming, RunWorld};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -57,8 +57,10 @@ unless { context.approvals.contains("board") };"#;
 fn held_grants(text: &str) -> Grants {
     let file = PolicyFile { digest: Digest::of(text.as_bytes()), path: "a.cedar".into(), text: text.to_owned() };
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICYqBO/GXhQkXAkIVUIm3YPBVoxrMSWTOM39Esdk/AKd";
+    let carol = Person { groups: vec!["board".to_owned()], keys: vec![other.to_owned()], user: None };
     let bob = Person { groups: vec!["board".to_owned()], keys: vec![key.to_owned()], user: None };
-    let people = [("bob".to_owned(), bob)].into_iter().collect();
+    let people = [("bob".to_owned(), bob), ("carol".to_owned(), carol)].into_iter().collect();
     Grants { policy: Some(PolicyRules { files: vec![file], people, ..PolicyRules::default() }), ..grants() }
 }
 
@@ -93,6 +95,10 @@ fn digest_of(log: &MemoryLog, op: u64) -> Digest {
 
 /// The vote of `bob`, as the host records it.
 fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
+    drop(gate.append_people(run_id(), voted(gate, log, op, vote)).unwrap());
+}
+
+fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     let key = policy::vote::read_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ").unwrap();
     let print = key.fingerprint(Default::default()).to_string();
     let record = ApprovalVoted {
@@ -109,7 +115,7 @@ fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
         v: VERSION,
         vote,
     };
-    drop(gate.append_people(run_id(), record.into()).unwrap());
+    record.into()
 }
 
 fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
@@ -269,8 +275,14 @@ async fn a_run_that_does_something_else_meanwhile_stays_in_memory_and_hears_of_t
     assert!(poll(&mut scene.run.live).is_pending(), "a request is under way");
     let log = scene.run.log.clone();
     let gate = Gate { book: scene.run.gate.book(), clock: Arc::clone(&scene.clock) as Arc<dyn Clock> };
-    vote(&gate, &log, 1, Vote::Reject);
-    scene.run.live.handle().decided();
+    let handle = scene.run.live.handle();
+    let pending = |state| matches!(state, ApprovalState::Pending { .. });
+    let say = |vote| {
+        let may = MaySay { digest: digest_of(&log, 1), state: &pending };
+        handle.say_of_held(OpId(1), voted(&gate, &log, 1, vote), &may, None).unwrap().map(drop)
+    };
+    assert_eq!(say(Vote::Reject), Ok(()));
+    assert_eq!(say(Vote::Approve), Err(Some(ApprovalState::Ended(ApprovalEnd::Rejected))), "the first decision stands");
     let Poll::Ready(Ok(release)) = poll(&mut scene.run.live) else { panic!("it is decided: {:?}", scene.kinds()) };
     assert_eq!((release.op, matches!(release.event, GuestEvent::Failed(_))), (OpId(1), true));
 }
@@ -321,4 +333,61 @@ fn a_vote_counts_for_the_state_only_as_long_as_it_may() {
     assert_eq!(state(&clock), ApprovalState::Ended(ApprovalEnd::Lapsed));
     let open = fold(&log.leaves()).open_run(run_id()).unwrap().approval(1).unwrap().cast();
     assert_eq!(open.iter().map(|cast: &CastVote| cast.person.as_str()).collect::<Vec<_>>(), ["bob"]);
+}
+
+#[tokio::test]
+async fn a_demand_that_grew_meanwhile_is_the_one_that_has_to_be_met() {
+    let grows = HELD.to_owned()
+        + r#"@id("later") @approval("board") @quorum("2") forbid (principal, action == Action::"http.write", resource)
+when { context.run.acts >= 1 } unless { context.approvals.contains("board") };"#;
+    let clock = Arc::new(SetClock::default());
+    let mut run = driven_on(&MemoryLog::default(), Arc::clone(&clock) as Arc<dyn Clock>, held_grants(&grows), Limits::default(), []);
+    run.live.submit(held()).unwrap();
+    run.get();
+    let gate = Gate { book: run.gate.book(), clock: Arc::clone(&clock) as Arc<dyn Clock> };
+    let (may, log) = (|state| matches!(state, ApprovalState::Pending { .. }), run.log.clone());
+    let may = MaySay { digest: digest_of(&log, 1), state: &may };
+    drop(run.live.handle().say_of_held(OpId(1), voted(&gate, &log, 1, Vote::Approve), &may, None).unwrap());
+    assert!(poll(&mut run.live).is_pending());
+    let kinds = run.kinds();
+    assert_eq!(
+        kinds[kinds.len() - 3..],
+        ["approval-voted", "approval-closed", "approval-asked"],
+        "one vote is not enough any more: {kinds:?}"
+    );
+    let ledger = fold(&log.leaves());
+    let open = ledger.open_run(run_id()).unwrap();
+    assert_eq!((open.approval(1).unwrap().needs.groups[0].quorum, open.asked), (2, 1));
+}
+
+/// A run whose approved act was under way when its process died, and of which a person says that it did not happen.
+fn did_not_happen() -> (MemoryLog, Arc<SetClock>) {
+    let (log, clock) = suspended();
+    vote(&gate_at(&log, &clock), &log, 1, Vote::Approve);
+    let recorded = recorded(&log.leaves());
+    let resuming = Resuming { policies: policies_of(&held_grants(HELD)), ..Resuming::of(&recorded, Principal::new(1, Some("bob"))) };
+    let gate = gate_at(&log, &clock).resume_run(recorded.header().clone(), &resuming, Arc::new(crate::Nobody)).unwrap();
+    let pending = gate.ask_held(OpId(1), held()).unwrap();
+    // The process dies, and nothing more is written.
+    std::mem::forget(pending);
+    drop(gate_at(&log, &clock).settle(run_id(), &[1], false, &Principal::new(1001, Some("bob"))).unwrap());
+    (log, clock)
+}
+
+#[tokio::test]
+async fn a_repetition_after_a_crash_is_covered_only_as_long_as_the_approval_could_still_be_used() {
+    let last = |pass: u64, text: &str| {
+        let (log, clock) = did_not_happen();
+        clock.pass(pass);
+        let (mut world, _gate) = again(&log, &clock, text);
+        let _ = poll(&mut world);
+        log.bodies().last().unwrap().clone()
+    };
+    let same = last(1, HELD);
+    assert!(same.contains(r#""kind":"asked""#) && same.contains(r#""again":true,"approval":"sha256:"#), "the control: {same}");
+    let late = last(11, HELD);
+    assert!(late.contains(r#""kind":"delivered""#) || late.contains("lapsed"), "{late}");
+    assert!(!late.contains(r#""kind":"asked""#), "{late}");
+    let changed = last(1, &format!("{HELD}\n// changed"));
+    assert!(!changed.contains(r#""kind":"asked""#), "{changed}");
 }

@@ -7,7 +7,7 @@ use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpr
 use vocabulary::{Act, CredentialAsk, Environment, Grants, HttpAsk, HttpTarget, PRODUCTION, PolicyRules, Reason, RunId, SafeText, utc};
 
 use super::action::Action;
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, ReadsBodies};
 use super::types::{Type, Types};
 use super::{AgentPolicies, PolicyAgent};
 
@@ -53,7 +53,8 @@ fn of_target(environments: &[Environment], target: &HttpTarget) -> BTreeSet<Stri
 
 /// The environments of a credential: its own, and those of the servers at which it is rotated. A server that is in none is in production.
 pub(super) fn of_credential_named(grants: &Grants, name: &str) -> BTreeSet<String> {
-    let Some(binding) = grants.credentials.iter().find(|binding| binding.name == name) else { return BTreeSet::new() };
+    let production = || BTreeSet::from([PRODUCTION.to_owned()]);
+    let Some(binding) = grants.credentials.iter().find(|binding| binding.name == name) else { return production() };
     let mut found: BTreeSet<String> = binding.environment.iter().cloned().collect();
     for step in [vocabulary::CredentialStep::Set, vocabulary::CredentialStep::Test] {
         for (_, target) in binding.requests(&step).unwrap_or_default() {
@@ -64,7 +65,7 @@ pub(super) fn of_credential_named(grants: &Grants, name: &str) -> BTreeSet<Strin
             found.extend(there);
         }
     }
-    found
+    if found.is_empty() { production() } else { found }
 }
 
 fn of_credential(grants: &Grants, ask: &CredentialAsk) -> BTreeSet<String> {
@@ -87,12 +88,13 @@ fn pair(name: &str, value: RestrictedExpression) -> (String, RestrictedExpressio
     (name.to_owned(), value)
 }
 
-/// The name of the person who started a run, as `[people]` has it.
+/// The name of the person who started a run, as `[people]` has it. An account that is nobody's there has a name that no person can have.
 pub(crate) fn starter(rules: &PolicyRules, by: &vocabulary::Principal) -> String {
     let account = by.name.as_ref().map(SafeText::as_str);
-    let is_his = |(name, person): &(&String, &vocabulary::Person)| person.user.as_deref().unwrap_or(name) == account.unwrap_or_default();
+    let is_his =
+        |(name, person): &(&String, &vocabulary::Person)| account.is_some_and(|account| person.user.as_deref().unwrap_or(name) == account);
     let named = rules.people.iter().find(is_his).map(|(name, _)| name.clone());
-    named.or_else(|| account.map(str::to_owned)).unwrap_or_else(|| format!("uid {}", by.uid))
+    named.unwrap_or_else(|| account.map_or_else(|| format!("uid {}", by.uid), |account| format!("account {account}")))
 }
 
 /// The entities of an agent: itself, its groups, the person who started the run, and that person's groups.
@@ -149,7 +151,7 @@ impl AgentPolicies {
         ];
         let resource = match act {
             Act::Http(http) => {
-                let parts = request(types, http).map_err(unclear)?;
+                let parts = request(types, http, self.reads_bodies.get(&action).copied().unwrap_or_default()).map_err(unclear)?;
                 entities.extend(parts.entities);
                 context.push(pair("request", parts.request));
                 if let Some(name) = credential {
@@ -220,9 +222,9 @@ struct RequestParts {
     entities: Vec<Entity>,
 }
 
-fn request(types: &Types, ask: &HttpAsk) -> Result<RequestParts, Unclear> {
+fn request(types: &Types, ask: &HttpAsk, reads: ReadsBodies) -> Result<RequestParts, Unclear> {
     let query = fields::of_pairs(ask.target.query.as_deref().unwrap_or_default().as_bytes())?;
-    let fields::Body { fields: body, kind } = fields::of_body(ask)?;
+    let fields::Body { fields: body, kind } = fields::of_body(ask, reads)?;
     let headers = fields::of_headers(&ask.headers);
     let operations = operations(&query, &headers, (&body, kind));
     let known = [("query", query), ("headers", headers), ("body", body), ("segments", fields::of_path(&ask.target.path))];
@@ -244,6 +246,6 @@ fn request(types: &Types, ask: &HttpAsk) -> Result<RequestParts, Unclear> {
 /// The operations that a request names beside its method and path, as AWS and SOAP do.
 fn operations(query: &Fields, headers: &Fields, (body, kind): (&Fields, &str)) -> BTreeSet<String> {
     let by_header = ["x-amz-target", "soapaction"].into_iter().filter_map(|name| headers.get(name)).flatten();
-    let by_field = [Some(query), (kind == "form").then_some(body)].into_iter().flatten().filter_map(|fields| fields.get("Action"));
+    let by_field = [Some(query), (kind == "form").then_some(body)].into_iter().flatten().filter_map(|fields| fields.get("action"));
     by_header.map(|value| value.trim_matches('"').to_owned()).chain(by_field.flatten().cloned()).collect()
 }

@@ -11,6 +11,8 @@ use crate::text::decoded;
 /// BOUND: fields of one request, and the depth of a JSON body. A body with more can't be judged, and is refused.
 const FIELDS_MAX: usize = 4096;
 const DEPTH_MAX: usize = 32;
+/// BOUND: bytes of the name of a field within objects.
+const NAME_BYTES_MAX: usize = 1024;
 
 /// Fields by name, each with all of its values.
 pub(super) type Fields = BTreeMap<String, BTreeSet<String>>;
@@ -33,9 +35,15 @@ pub enum Unclear {
     /// A text is not UTF-8.
     #[error("a field of the query or of the form is not UTF-8")]
     NotText,
-    /// There are several statements of the type of the body.
-    #[error("the type of the body is stated twice")]
+    /// The type of the body is stated twice, or is not the one that it looks like.
+    #[error("the type of the body is stated in two ways")]
     Types,
+    /// The body is compressed.
+    #[error("the body is encoded")]
+    Encoded,
+    /// The body has no fields that a policy could see.
+    #[error("the body is neither JSON nor a form, and policies look into bodies")]
+    Other,
 }
 
 /// The fields of a body, and its kind.
@@ -44,10 +52,48 @@ pub(super) struct Body {
     pub(super) kind: &'static str,
 }
 
-/// The fields of a query or a form.
+/// Whether policies look into bodies, so that a body which can't be read must be refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ReadsBodies {
+    /// No policy does.
+    #[default]
+    No,
+    /// Some do, and also say which kinds of body they mean.
+    OfKinds,
+    /// Some do. A body of a kind that has no fields would pass all of them by.
+    Yes,
+}
+
+impl ReadsBodies {
+    /// What the text of a policy does.
+    pub(super) fn of_text(text: &str) -> Self {
+        match (text.contains("body_kind"), text.contains("body") || text.contains("operations")) {
+            (true, _) => Self::OfKinds,
+            (false, true) => Self::Yes,
+            (false, false) => Self::No,
+        }
+    }
+}
+
+/// A field under its own name, and under the name by which servers that are less strict know it: in lower case, without blanks before it, and
+/// without what follows in brackets.
+fn insert(fields: &mut Fields, name: String, value: String) {
+    let lower = name.to_lowercase();
+    let plain = lower.trim_start_matches([' ', '+']);
+    let end = plain.get(1..).and_then(|rest| rest.find('[')).map_or(plain.len(), |at| at + 1);
+    let plain = plain.get(..end).unwrap_or_default();
+    if plain != name {
+        fields.entry(plain.to_owned()).or_default().insert(value.clone());
+    }
+    fields.entry(name).or_default().insert(value);
+}
+
+/// The fields of a query or a form. Some servers take `;` for a separator and others do not, so such text is read in both ways.
 pub(super) fn of_pairs(text: &[u8]) -> Result<Fields, Unclear> {
     let mut fields = Fields::new();
-    for (n, pair) in text.split(|byte| matches!(byte, b'&' | b';')).filter(|pair| !pair.is_empty()).enumerate() {
+    let by_ampersand = text.split(|byte| *byte == b'&');
+    let by_both = text.contains(&b';').then(|| text.split(|byte| matches!(byte, b'&' | b';')));
+    for (n, pair) in by_ampersand.chain(by_both.into_iter().flatten()).filter(|pair| !pair.is_empty()).enumerate() {
         if n >= FIELDS_MAX {
             return Err(Unclear::TooMuch);
         }
@@ -57,17 +103,19 @@ pub(super) fn of_pairs(text: &[u8]) -> Result<Fields, Unclear> {
             String::from_utf8(decoded(&spaced)).map_err(|_| Unclear::NotText)
         };
         let (name, value) = (part()?, part()?);
-        fields.entry(name).or_default().insert(value);
+        insert(&mut fields, name, value);
     }
     Ok(fields)
 }
 
-/// The header fields. A value that is not UTF-8 has U+FFFD in place of what is not.
+/// The header fields, also with `-` in place of `_`, as servers that pass them as variables have them. A value that is not UTF-8 has U+FFFD in
+/// place of what is not.
 pub(super) fn of_headers(headers: &[Header]) -> Fields {
     let mut fields = Fields::new();
     for header in headers {
-        let value = String::from_utf8_lossy(&header.value).trim().to_owned();
-        fields.entry(header.name.to_ascii_lowercase()).or_default().insert(value);
+        let (name, value) = (header.name.to_ascii_lowercase(), String::from_utf8_lossy(&header.value).trim().to_owned());
+        insert(&mut fields, name.replace('_', "-"), value.clone());
+        insert(&mut fields, name, value);
     }
     fields
 }
@@ -81,31 +129,53 @@ pub(super) fn of_path(path: &str) -> Fields {
 
 /// The fields of the body.
 ///
-/// SECURITY: whether a body is JSON is not only a matter of its type: many servers read JSON whatever its type is. So a body that begins like
-/// a JSON object or list is read as such, if it is one. A body that is said to be JSON and is not, or that is read by different servers in
-/// different ways, is unclear.
-pub(super) fn of_body(ask: &HttpAsk) -> Result<Body, Unclear> {
+/// SECURITY: if policies look into bodies, a body that they can't see into is refused: one that different servers read in different ways, one
+/// that is encoded, and one of another kind, unless the policies say which kinds they mean.
+pub(super) fn of_body(ask: &HttpAsk, reads: ReadsBodies) -> Result<Body, Unclear> {
     if ask.body.is_empty() {
         return Ok(Body { fields: Fields::new(), kind: "none" });
     }
-    let mut types = ask.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-type"));
-    let of = types.next().map(|header| String::from_utf8_lossy(&header.value).to_ascii_lowercase()).unwrap_or_default();
-    if types.next().is_some() {
+    let other = Body { fields: Fields::new(), kind: "other" };
+    match (read_body(ask), reads) {
+        (Ok(Body { kind: "other", .. }), ReadsBodies::Yes) => Err(Unclear::Other),
+        (Err(_), ReadsBodies::No) => Ok(other),
+        (body, _) => body,
+    }
+}
+
+/// Whether a body is JSON is not only a matter of its type: many servers read JSON whatever its type is. So a body without a type of its own that
+/// begins like a JSON object or list is read as such, if it is one.
+fn read_body(ask: &HttpAsk) -> Result<Body, Unclear> {
+    let values = |name: &str| {
+        let of_it = ask.headers.iter().filter(|header| header.name.replace('_', "-").eq_ignore_ascii_case(name));
+        of_it.map(|header| String::from_utf8_lossy(&header.value).to_ascii_lowercase()).collect::<Vec<String>>()
+    };
+    if values("content-encoding").iter().any(|value| value.trim() != "identity") {
+        return Err(Unclear::Encoded);
+    }
+    let types = values("content-type");
+    let of = match types.as_slice() {
+        [] => "",
+        [only] => only.as_str(),
+        _ => return Err(Unclear::Types),
+    };
+    let essence = of.split(';').next().unwrap_or_default().trim();
+    let begins_as_json = matches!(ask.body.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
+    let is_form = essence == "application/x-www-form-urlencoded";
+    if essence.contains("json") || essence.ends_with("graphql") {
+        return Ok(Body { fields: of_json(&ask.body)?, kind: "json" });
+    }
+    if of.contains("form-urlencoded") && !is_form {
         return Err(Unclear::Types);
     }
-    let essence = of.split(';').next().unwrap_or_default().trim();
-    let says_json = essence.contains("json") || essence.ends_with("graphql");
-    let begins = ask.body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if says_json || matches!(begins, Some(b'{' | b'[')) {
-        match of_json(&ask.body) {
-            Err(Unclear::NotJson) if !says_json => {}
-            fields => return Ok(Body { fields: fields?, kind: "json" }),
-        }
+    let json = if begins_as_json { of_json(&ask.body) } else { Err(Unclear::NotJson) };
+    match json {
+        Ok(_) if is_form => Err(Unclear::Types),
+        Ok(fields) => Ok(Body { fields, kind: "json" }),
+        Err(Unclear::NotJson) if is_form || essence.is_empty() => Ok(Body { fields: of_pairs(&ask.body)?, kind: "form" }),
+        Err(Unclear::NotJson) => Ok(Body { fields: Fields::new(), kind: "other" }),
+        Err(unclear) => Err(unclear),
     }
-    if essence == "application/x-www-form-urlencoded" {
-        return Ok(Body { fields: of_pairs(&ask.body)?, kind: "form" });
-    }
-    Ok(Body { fields: Fields::new(), kind: "other" })
 }
 
 fn of_json(bytes: &[u8]) -> Result<Fields, Unclear> {
@@ -140,11 +210,7 @@ impl JsonValue<'_> {
     }
 
     fn leaf<E: serde::de::Error>(self, value: String) -> Result<(), E> {
-        self.reading.count += 1;
-        if self.reading.count > FIELDS_MAX {
-            return Err(self.unclear(Unclear::TooMuch));
-        }
-        self.reading.fields.entry(self.name).or_default().insert(value);
+        insert(&mut self.reading.fields, self.name, value);
         Ok(())
     }
 }
@@ -153,7 +219,9 @@ impl<'de> DeserializeSeed<'de> for JsonValue<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        if self.depth > DEPTH_MAX {
+        // Each value counts, also one that holds others.
+        self.reading.count += 1;
+        if self.depth > DEPTH_MAX || self.reading.count > FIELDS_MAX || self.name.len() > NAME_BYTES_MAX {
             return Err(self.unclear(Unclear::TooMuch));
         }
         json.deserialize_any(self)
@@ -193,12 +261,22 @@ impl<'de> Visitor<'de> for JsonValue<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Self { reading, name, depth } = self;
-        while items.next_element_seed(JsonValue { reading: &mut *reading, name: name.clone(), depth: depth + 1 })?.is_some() {}
+        let mut is_empty = true;
+        while items.next_element_seed(JsonValue { reading: &mut *reading, name: name.clone(), depth: depth + 1 })?.is_some() {
+            is_empty = false;
+        }
+        if is_empty {
+            insert(&mut reading.fields, name, "[]".to_owned());
+        }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let Self { reading, name, depth } = self;
+        // That there is an object can be asked too, whatever it holds.
+        if !name.is_empty() {
+            insert(&mut reading.fields, name.clone(), "{}".to_owned());
+        }
         let mut known = BTreeSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             let fault = match &key {

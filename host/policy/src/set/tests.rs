@@ -169,13 +169,17 @@ fn two_posts_to_one_path_are_told_apart_by_what_they_say() {
     assert_eq!(of(request("GET", "https://one.test/a/admin", &[], "")), "policy-forbids: segment");
 }
 
+/// Everything is permitted, and one policy looks into bodies.
+const READS: &str = r#"@id("all") permit (principal, action, resource);
+@id("no") forbid (principal, action == Action::"http.write", resource) when {
+  context.request.body.hasTag("action") && context.request.body.getTag("action").contains("drop") };"#;
+
 #[test]
-fn a_body_that_two_servers_read_in_two_ways_is_refused() {
-    let policies = agent(r#"@id("all") permit (principal, action, resource);"#);
-    let json = [("content-type", "application/json")];
-    let of =
-        |headers: &[(&str, &str)], body: &str| answer(&policies, &proved(&[]), &request("POST", "https://one.test/", headers, body), &[]);
-    for body in [
+fn a_body_that_servers_read_in_two_ways_is_refused_if_policies_look_into_bodies() {
+    let (policies, blind) = (agent(READS), agent(r#"@id("all") permit (principal, action, resource);"#));
+    let json = ("content-type", "application/json");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let mut unclear: Vec<(Vec<(&str, &str)>, String)> = [
         r#"{"a":1,"a":2}"#,
         r#"{"a":1,"A":2}"#,
         r#"{"x":{"a":1,"\u0061":2}}"#,
@@ -184,14 +188,76 @@ fn a_body_that_two_servers_read_in_two_ways_is_refused() {
         r#"{"a":1"#,
         "{'a':1}",
         r#"{"a":1} {"a":2}"#,
-    ] {
-        assert_eq!(of(&json, body), "malformed: ", "{body}");
+        "\u{feff}{}",
+    ]
+    .into_iter()
+    .map(|body| (vec![json], body.to_owned()))
+    .collect();
+    let long = "k".repeat(600);
+    unclear.extend([
+        (vec![json], format!("{}1{}", "[".repeat(40), "]".repeat(40))),
+        (vec![json], format!("[{}[]]", "[],".repeat(5000))),
+        (vec![json], format!("{{\"{long}\":{{\"{long}\":1}}}}")),
+        (vec![json, json], "{}".to_owned()),
+        (vec![form], r#"{"a":"&action=drop&b="}"#.to_owned()),
+        (vec![("content-type", "application/x-www-form-urlencoded,x")], "action=drop".to_owned()),
+        (vec![("content-type", "multipart/form-data; boundary=x")], "--x".to_owned()),
+        (vec![("content-type", "text/plain")], "action".to_owned()),
+        (vec![json, ("content-encoding", "gzip")], "{}".to_owned()),
+        (vec![json, ("content_encoding", "gzip")], "{}".to_owned()),
+    ]);
+    for (headers, body) in &unclear {
+        let act = request("POST", "https://one.test/", headers, body);
+        assert_eq!(answer(&policies, &proved(&[]), &act, &[]), "malformed: ", "{headers:?} {body}");
+        assert_eq!(answer(&blind, &proved(&[]), &act, &[]), "permit: all", "nobody looks: {headers:?} {body}");
     }
-    let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
-    assert_eq!(of(&json, &deep), "malformed: ");
-    assert_eq!(of(&[json[0], json[0]], "{}"), "malformed: ");
-    assert_eq!(of(&json, r#"{"a":[1,2,{"b":null}]}"#), "permit: all", "the control");
-    assert_eq!(of(&[("content-type", "text/plain")], "{not json}"), "permit: all", "text may begin with a brace");
+    for (headers, body) in [
+        (vec![form], "action=drop"),
+        (vec![form], "a=1;action=drop"),
+        (vec![form], "ACTION%5B%5D=drop"),
+        (vec![form], "+action=drop"),
+        (vec![], "action=drop"),
+        (vec![json], r#"{"Action":"drop"}"#),
+        (vec![json], r#"[{"action":["x","drop"]}]"#),
+    ] {
+        let act = request("POST", "https://one.test/", &headers, body);
+        assert_eq!(answer(&policies, &proved(&[]), &act, &[]), "policy-forbids: no", "{body}");
+    }
+    let act = request("POST", "https://one.test/", &[json], r#"{"a":[1,2,{"b":null,"c":{}}]}"#);
+    assert_eq!(answer(&policies, &proved(&[]), &act, &[]), "permit: all", "the control");
+    // Policies that say which kinds of bodies they mean decide about the others too.
+    let kinds =
+        agent(&READS.replace("context.request.body.hasTag", "context.request.body_kind == \"form\" && context.request.body.hasTag"));
+    let text = request("POST", "https://one.test/", &[("content-type", "text/plain")], "x");
+    assert_eq!(answer(&kinds, &proved(&[]), &text, &[]), "permit: all");
+}
+
+#[test]
+fn what_is_bound_to_no_environment_is_in_production() {
+    let policies = agent(
+        r#"@id("all") permit (principal, action, resource);
+@id("production") forbid (principal, action, resource in Env::"production");"#,
+    );
+    let unbound = |name: &str| Act::Credential(CredentialAsk { name: name.to_owned(), step: CredentialStep::Create });
+    assert_eq!(answer(&policies, &proved(&[]), &unbound("unknown"), &[]), "policy-forbids: production");
+    assert_eq!(answer(&policies, &proved(&[]), &unbound("one"), &[]), "permit: all", "the control");
+}
+
+#[test]
+fn an_account_that_is_nobodys_is_not_the_person_of_that_name() {
+    let by = r#"@id("all") permit (principal, action, resource);
+@id("board") forbid (principal, action, resource) unless { principal.started_by in PersonGroup::"change-board" };"#;
+    let mut rules = rules(by);
+    rules.people.get_mut("alice").unwrap().user = Some("asmith".to_owned());
+    let set = PolicySet::load(&rules.files, &rules.people).unwrap();
+    let of = |account: Option<&str>| {
+        let started_by = Principal::new(1, account);
+        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by });
+        answer(&policies, &proved(&[]), &rotate("one"), &[])
+    };
+    assert_eq!(of(Some("asmith")), "permit: all", "the control");
+    assert_eq!(of(Some("alice")), "policy-forbids: board");
+    assert_eq!(of(None), "policy-forbids: board");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn who_started_the_run_may_not_vote_and_neither_may_strangers() {
     assert!(told("dave", Some(&sign(4, "dave")), "production", &[]).contains("started the run"));
     assert!(told("carol", Some(&sign(3, "carol")), "production", &[]).contains("none of the groups"));
     assert!(told("mallory", Some(&sign(5, "mallory")), "production", &[]).contains("has no `mallory`"));
-    let before = CastVote { key: None, person: "bob".to_owned(), vote: Vote::Approve };
+    let before = cast("bob", Some(2));
     assert!(told("bob", Some(&sign(2, "bob")), "production", &[before]).contains("has voted already"));
     assert_eq!(told("bob", Some(&sign(2, "bob")), "production", &[]), "signed", "the control");
 }

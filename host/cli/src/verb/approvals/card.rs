@@ -7,8 +7,8 @@ use vocabulary::{SafeText, Vote};
 use crate::err::CliError;
 use crate::{log, out, words};
 
-/// BOUND: bytes of a body that are shown.
-const BODY_BYTES_MAX: usize = 4096;
+/// BOUND: bytes of a body, a query or a header that are shown. What is cut says so.
+const SHOWN_BYTES_MAX: usize = 4096;
 
 /// How long something still lasts.
 pub(super) fn left(ms: u64) -> String {
@@ -28,8 +28,7 @@ pub(super) fn print(place: &HomePlace, view: &ApprovalView) -> Result<(), CliErr
         ("asks for", format!("{} in {}", view.asks, view.environment)),
     ];
     rows.extend(view.credential.as_ref().map(|name| ("with", format!("the credential {name}, which the host adds"))));
-    rows.extend(view.headers.iter().map(|header| ("header", header.to_string())));
-    rows.extend(body(place, view)?.map(|body| ("body", body)));
+    rows.extend(request(place, view)?);
     for policy in &view.policies {
         let why = if policy.why.is_empty() { String::new() } else { format!(": {}", policy.why) };
         rows.push(("because of", format!("policy {}{why}", policy.id)));
@@ -61,26 +60,34 @@ fn voted(vote: &VoteView) -> String {
     format!("{} {what} it at {} UTC, {how}{reason}", words::safe(&vote.person), words::utc(vote.at))
 }
 
-/// The body of the request, as the agent asked for it. Credentials are not in it: the host adds them later.
-fn body(place: &HomePlace, view: &ApprovalView) -> Result<Option<String>, CliError> {
+/// The whole request, as the agent asks for it: with its query, its headers and its body. Credentials are not in it: the host adds them later.
+fn request(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
     let reader = log::reader(place)?;
     let mut found = None;
     for record in reader.of_run(view.run) {
         let record = record?;
         if let Ok(Record::ApprovalAsked(asked)) = Record::parse(&record.body)
             && asked.digest == view.digest
+            && asked.ask.capability.act() == Some(vocabulary::ActKind::Http)
         {
             found = Some(record);
         }
     }
-    let Some(record) = found.filter(|record| record.payloads() > 0) else { return Ok(None) };
-    Ok(match gate::request(&reader, &record) {
-        Ok(request) if request.body.is_empty() => None,
-        Ok(request) => {
-            Some(format!("{}, {}", words::bytes(request.body.len() as u64), SafeText::from_bytes(&request.body, BODY_BYTES_MAX)))
-        }
-        Err(missing) => Some(format!("can't be shown: {missing}")),
-    })
+    let Some(record) = found else { return Ok(Vec::new()) };
+    let request = match gate::request(&reader, &record) {
+        Ok(request) => request,
+        Err(missing) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
+    };
+    let text = |text: &str| SafeText::new(text, SHOWN_BYTES_MAX).to_string();
+    let mut rows: Vec<(&'static str, String)> = request.target.query.iter().map(|query| ("query", text(query))).collect();
+    rows.extend(
+        request.headers.iter().map(|header| ("header", text(&format!("{}: {}", header.name, String::from_utf8_lossy(&header.value))))),
+    );
+    if !request.body.is_empty() {
+        let size = words::bytes(request.body.len() as u64);
+        rows.push(("body", format!("{size}, {}", SafeText::from_bytes(&request.body, SHOWN_BYTES_MAX))));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]
