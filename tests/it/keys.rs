@@ -138,6 +138,8 @@ fn tables() -> Vec<(&'static str, String)> {
         ("engagements", "[engagements.e]\nzzz = 1".to_owned()),
         ("engagements.window", "[engagements.e]\nwindow = { zzz = 1 }".to_owned()),
         ("network", "[network]\nzzz = 1".to_owned()),
+        ("people", "[people.p]\nzzz = 1".to_owned()),
+        ("policy", "[policy]\nzzz = 1".to_owned()),
         ("vault", "[vault]\nzzz = 1".to_owned()),
         ("vault.approle", "[vault]\naddress = \"https://v.test\"\napprole = { zzz = 1 }".to_owned()),
     ];

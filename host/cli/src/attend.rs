@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use run::{ApprovalView, RunError, RunEvent, RunReport, Running, own_principal};
-use serde::Serialize;
+use run::{RunError, RunEvent, RunReport, Running, own_principal};
 use vocabulary::exit::{self, Strictness};
-use vocabulary::record::WaitsFor;
 use vocabulary::{Means, RunId, Severity, Stopping};
 
 use service::{Admitted, Continuation, HostHandle, ResumeRequest, ServiceError};
@@ -16,6 +14,7 @@ use service::{Admitted, Continuation, HostHandle, ResumeRequest, ServiceError};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
+use crate::suspended::{self, Detach, WaitingDocument};
 use crate::{leave, out, place, report, sarif, words};
 
 /// How the end of a run is shown.
@@ -33,25 +32,6 @@ pub(crate) struct Showing {
     pub(crate) detach: Detach,
 }
 
-/// When a run that is suspended is left waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Detach {
-    Never,
-    /// If it waits for people: nobody is at a terminal to see for whom it waits.
-    ForPeople,
-    Always,
-}
-
-impl Detach {
-    fn leaves(self, waits_for: &WaitsFor) -> bool {
-        match self {
-            Self::Never => false,
-            Self::ForPeople => matches!(waits_for, WaitsFor::Person { .. }),
-            Self::Always => true,
-        }
-    }
-}
-
 /// How a run begins: it is started, resumed, or continued after its host was gone.
 pub(crate) enum Beginning {
     Start(Box<Admitted>),
@@ -64,24 +44,6 @@ pub(crate) enum Beginning {
 enum AttendedEnd {
     Report(Box<RunReport>),
     Waits(WaitingDocument),
-}
-
-/// A run that was left waiting. This is the form of `run --detach --json`.
-#[derive(Serialize)]
-struct WaitingDocument {
-    run: RunId,
-    agent: String,
-    waits_for: WaitsFor,
-    /// The acts that are held back until people have approved them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    approvals: Vec<ApprovalView>,
-}
-
-/// For whom a run waits, and what they can do.
-fn asked_of(approval: &ApprovalView) -> String {
-    let needs: Vec<String> = approval.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
-    let ApprovalView { approval, asks, environment, .. } = approval;
-    format!("{asks} in {environment} waits for {}: `bailiwick approvals show {approval}`", needs.join(", "))
 }
 
 /// BOUND: how often one run is continued after its host was gone. The run itself may be what ends its hosts.
@@ -239,7 +201,7 @@ impl Attended<'_> {
             }
             Some(RunEvent::Suspended { approvals, waits_for }) => {
                 going.taken_over = 0;
-                approvals.iter().for_each(|approval| self.screen.line(&asked_of(approval)));
+                approvals.iter().for_each(|approval| self.screen.line(&suspended::asked_of(approval)));
                 return self.screen.line(&format!("run {run} {}; {} stops it", words::waits(&waits_for), Means::CtrlC));
             }
             Some(RunEvent::Resumed {}) => return self.screen.line(&format!("run {run} continues")),
@@ -410,7 +372,7 @@ fn show(ends: Vec<AttendedEnd>, showing: &Showing) -> Result<u8, CliError> {
         if showing.json {
             out::json(waiting)?;
         }
-        waiting.approvals.iter().for_each(|approval| out::words(&asked_of(approval)));
+        waiting.approvals.iter().for_each(|approval| out::words(&suspended::asked_of(approval)));
         let (run, waits_for) = (waiting.run, words::waits(&waiting.waits_for));
         out::words(&format!("run {run} {waits_for}\nhelp: `bailiwick wait {run}` waits for its end, `bailiwick stop {run}` ends it"));
     }

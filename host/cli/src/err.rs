@@ -14,8 +14,10 @@ use crate::words::{safe, wrapped};
 pub(crate) mod advice;
 mod exits;
 mod keys;
+mod vote;
 
 pub(crate) use keys::KeysError;
+pub(crate) use vote::{PolicyError, VoteError};
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -68,29 +70,9 @@ pub(crate) enum CliError {
     #[error("what was typed the second time differs from the first, so nothing was changed; run the command again")]
     TypedTwice,
     #[error(transparent)]
-    PolicyCase(#[from] package::policy_case::CaseError),
-    #[error("{failed} of {of} cases failed: the policies do not answer as they should")]
-    CasesFailed { failed: usize, of: usize },
-    #[error("nothing was decided in record {seq} of run `{run}`: it is no intent, no refusal, and no act that is held back")]
-    NothingDecided { run: RunId, seq: u64 },
-    #[error("no act that waits for people has a name that begins with `{}`", safe(given))]
-    NoApproval { given: String },
-    #[error("several acts that wait for people have names that begin with `{}`", safe(given))]
-    ManyApprovals { given: String },
-    #[error("your account has no name on this machine, so say who votes")]
-    VoteAsWhom,
-    #[error("`{}` is not the digest of `{approval}`, or less than twelve digits of it", safe(given))]
-    OtherDigest { approval: String, given: String },
-    #[error("without a terminal, a vote names the digest of what you have seen")]
-    VoteUnseen { approval: String },
-    #[error("nothing was voted")]
-    NotVoted,
-    #[error("`ssh-keygen` did not sign: {why}")]
-    SshKeygen {
-        why: String,
-        #[source]
-        cause: Option<io::Error>,
-    },
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Vote(#[from] VoteError),
     #[error("agent `{agent}` is not a folder of source: there is nothing to build")]
     NothingToBuild { agent: String },
     /// A host refused a request, or could not serve it.

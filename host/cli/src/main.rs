@@ -26,6 +26,7 @@ mod sarif;
 mod screen;
 mod sealed;
 mod signals;
+mod suspended;
 mod trusting;
 mod verb;
 mod waiting;

@@ -6,6 +6,7 @@
 mod act;
 mod approval;
 mod clocks;
+mod fault;
 mod gaps;
 mod known;
 mod put_back;
@@ -19,6 +20,7 @@ use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
+pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
 
 use crate::clock::ClockMark;
@@ -119,50 +121,6 @@ pub struct OpenRun {
     /// Credentials that the run rotated, and whose old value it proved to be refused.
     #[serde(default)]
     pub proved: BTreeSet<String>,
-}
-
-/// A record at a place where the gate would never have written it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("record {seq} of run `{run}`: {what}")]
-pub struct OrderFault {
-    /// The run.
-    pub run: RunId,
-    /// The record's number in the run.
-    pub seq: u64,
-    /// What is wrong.
-    pub what: OrderFaultKind,
-}
-
-/// What is wrong with the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OrderFaultKind {
-    /// A record of a run that is not open.
-    #[error("the run is not open")]
-    NotOpen,
-    /// A run is opened twice, or not by its first record.
-    #[error("the run is opened twice")]
-    OpenedTwice,
-    /// An answer, a body or a settlement without its intent.
-    #[error("no such intent precedes it")]
-    NoIntent,
-    /// A second intent for an operation.
-    #[error("the operation has an intent already")]
-    AskedTwice,
-    /// A vote or an end without its approval, or an act that begins without the approval that it needs.
-    #[error("no approval precedes it")]
-    NoApproval,
-    /// A run ends while an act is neither answered nor recorded as unknown.
-    #[error("an act is still under way")]
-    ClosedWhilePending,
-    /// A run is suspended while an act is under way.
-    #[error("an act is under way in a run that is suspended")]
-    SuspendedWhilePending,
-    /// A run acts although it is suspended.
-    #[error("the run is suspended")]
-    Suspended,
-    /// The body does not fit its kind, although this version knows the kind.
-    #[error("the body is malformed")]
-    Malformed,
 }
 
 impl Ledger {

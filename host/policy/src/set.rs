@@ -79,7 +79,7 @@ impl PolicySet {
 
     /// The text of a policy, by its `@id`.
     pub fn text(&self, id: &str) -> Option<String> {
-        let policy = self.0.policies.iter().find(|policy| policy.id().to_string() == id)?;
+        let policy = self.0.policies.iter().find(|policy| *policy.id() == PolicyId::new(id))?;
         policy.to_cedar()
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use vocabulary::record::{AskedFor, WaitsFor};
 use vocabulary::{Claim, ClaimedProgress, Reason, RunId};
 
-use crate::approval::ApprovalView;
+use crate::approval_view::ApprovalView;
 use crate::err::RunError;
 use crate::place::held;
 use crate::report::RunReport;

@@ -5,6 +5,7 @@
 //! and takes them apart at its end.
 
 mod approval;
+mod approval_view;
 mod backup;
 mod bound;
 mod case;
@@ -36,7 +37,8 @@ mod schemas;
 mod settle;
 mod status;
 
-pub use approval::{ApprovalView, GroupVotes, VoteOrder, VoteReport, VoteView, group_votes};
+pub use approval::{GroupVotes, VoteOrder, VoteReport, group_votes};
+pub use approval_view::{ApprovalView, VoteView};
 pub use backup::{BackupError, BackupStep, CleanUp, Content, Restored, SignalEnded, Signer, Taken, backup, restore, unmark, was_put_back};
 pub use bound::{outside, outside_grants};
 pub use case::Case;

@@ -9,7 +9,7 @@ use gate::OpenRun;
 use tokio::sync::oneshot;
 use vocabulary::{Means, Principal, RunId, Stopping};
 
-use crate::approval::ApprovalView;
+use crate::approval_view::ApprovalView;
 use crate::err::RunError;
 use crate::event::RunEvent;
 use crate::local_host::LocalHost;

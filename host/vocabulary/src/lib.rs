@@ -43,6 +43,7 @@
 
 mod answer;
 mod approval;
+mod approval_subject;
 mod ask;
 pub mod canon;
 mod claim;
@@ -82,9 +83,9 @@ mod until;
 
 pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
 pub use approval::{
-    ApprovalEnd, ApprovalId, ApprovalSubject, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans,
-    VoteStatement,
+    ApprovalEnd, ApprovalId, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans, VoteStatement,
 };
+pub use approval_subject::ApprovalSubject;
 pub use ask::{Act, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;

@@ -44,6 +44,9 @@ impl CliError {
         if journal::is_pruned(self) {
             return Some(PRUNED.into());
         }
+        if let Self::Vote(err) = self {
+            return err.advice();
+        }
         match Exposed::of(self) {
             Some(exposed) => Some(mends(exposed).into()),
             None => {
@@ -76,9 +79,6 @@ impl CliError {
             Self::Outside(all) => all.first().map(|outside| may_go_there(outside.name())),
             Self::Run(run::RunError::Destination(outside)) => Some(may_go_there(outside.name())),
             Self::Run(run::RunError::Unsettled { run, acts }) => Some(crate::outcome::settle_advice(*run, acts)),
-            Self::VoteUnseen { approval } => {
-                Some(format!("`bailiwick approvals show {approval}` shows it; then give `--digest` with its first twelve digits or more"))
-            }
             Self::InUse { name, .. } => {
                 Some(format!("`bailiwick credentials revoke {name}` ends their leases; after that, the credential can be removed"))
             }
@@ -121,12 +121,6 @@ impl CliError {
         use run::RunError;
         match self {
             Self::NeverAccepted { .. } => Some("`bailiwick accept ls` shows what was accepted"),
-            Self::NoApproval { .. } | Self::ManyApprovals { .. } => Some("`bailiwick approvals ls` shows all of them"),
-            Self::VoteAsWhom => Some("give `--as PERSON`, as `[people]` of the configuration has the name"),
-            Self::OtherDigest { .. } => Some("look at it again with `bailiwick approvals show`, which prints the digest"),
-            Self::SshKeygen { .. } => {
-                Some("its own message is above; or sign elsewhere what `bailiwick approvals statement` prints, and give `--signature`")
-            }
             Self::NeverTrusted { .. } => Some("`bailiwick trust ls` shows what is trusted"),
             Self::NoCredential { .. } => {
                 Some("`bailiwick credentials ls` shows all; if the configuration is in another place, give `--config FILE`")

@@ -31,10 +31,8 @@ impl CliError {
         match self {
             Self::Service(err) => err.exit(),
             Self::NeverAccepted { .. } | Self::NeverTrusted { .. } => exit::USAGE,
-            Self::NoApproval { .. } | Self::ManyApprovals { .. } | Self::VoteAsWhom | Self::NotVoted => exit::USAGE,
-            Self::OtherDigest { .. } | Self::VoteUnseen { .. } => exit::USAGE,
-            Self::PolicyCase(_) | Self::CasesFailed { .. } | Self::NothingDecided { .. } => exit::USAGE,
-            Self::SshKeygen { .. } => exit::HOST,
+            Self::Vote(err) => err.exit(),
+            Self::Policy(_) => exit::USAGE,
             Self::Project(_) | Self::TypedTwice => exit::USAGE,
             Self::NoDestination { .. }
             | Self::NotADestination

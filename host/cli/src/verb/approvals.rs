@@ -11,7 +11,7 @@ use serde::Serialize;
 use service::HostHandle;
 use vocabulary::{ApprovalId, Digest, SafeText, Vote, VoteStatement, exit};
 
-use crate::err::CliError;
+use crate::err::{CliError, VoteError};
 use crate::signals::Signals;
 use crate::{leave, log, out, place, words};
 
@@ -162,8 +162,8 @@ fn find(place: &HomePlace, text: &str) -> Result<ApprovalView, CliError> {
     let mut found: Vec<ApprovalView> = views.into_iter().filter(|view| !upper.is_empty() && view.approval.starts_with(&upper)).collect();
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(CliError::ManyApprovals { given: text.to_owned() }),
-        (None, _) => Err(CliError::NoApproval { given: text.to_owned() }),
+        (Some(_), false) => Err(VoteError::ManyApprovals { given: text.to_owned() }.into()),
+        (None, _) => Err(VoteError::NoApproval { given: text.to_owned() }.into()),
     }
 }
 
@@ -210,7 +210,7 @@ async fn vote(place: &HomePlace, args: VoteArgs, vote: Vote) -> Result<u8, CliEr
     seen(place, &args, &view, vote)?;
     let person = match args.person {
         Some(person) => person,
-        None => own_principal().name.map(|name| name.to_string()).ok_or(CliError::VoteAsWhom)?,
+        None => own_principal().name.map(|name| name.to_string()).ok_or(VoteError::VoteAsWhom)?,
     };
     let statement = VoteStatement::new(id(&view), view.digest, &person, vote).to_bytes();
     let signature = match (&args.key, &args.signature) {
@@ -254,18 +254,18 @@ fn seen(place: &HomePlace, args: &VoteArgs, view: &ApprovalView, vote: Vote) -> 
         let given = given.strip_prefix("sha256:").unwrap_or(given).to_ascii_lowercase();
         let whole = view.digest.hex();
         if given.len() < DIGITS_MIN || !whole.starts_with(&given) {
-            return Err(CliError::OtherDigest { approval: view.approval.clone(), given });
+            return Err(VoteError::OtherDigest { approval: view.approval.clone(), given }.into());
         }
         return Ok(());
     }
     if !std::io::stdin().is_terminal() || !out::words_to_terminal() {
-        return Err(CliError::VoteUnseen { approval: view.approval.clone() });
+        return Err(VoteError::VoteUnseen { approval: view.approval.clone() }.into());
     }
     card::print(place, view)?;
     out::words(&format!("type `{vote}` to {vote} it, anything else to leave it"));
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(CliError::file("read", Path::new("the terminal")))?;
-    if line.trim() == vote.as_str() { Ok(()) } else { Err(CliError::NotVoted) }
+    if line.trim() == vote.as_str() { Ok(()) } else { Err(VoteError::NotVoted.into()) }
 }
 
 async fn revoke(place: &HomePlace, which: &Which, json: bool) -> Result<u8, CliError> {

@@ -7,7 +7,7 @@ use vocabulary::record::Record;
 use vocabulary::{PolicyBasis, RunId, SafeText, exit};
 
 use super::ConfigArg;
-use crate::err::CliError;
+use crate::err::{CliError, PolicyError};
 use crate::{log, out, place, words};
 
 /// Check, test and explain the policies behind the grants
@@ -84,7 +84,7 @@ struct Checked {
 
 fn check(config: &ConfigArg, json: bool) -> Result<u8, CliError> {
     let configured = Configured::load(config.config.as_deref(), &place::place()?)?;
-    let section = configured.resolved.policy.as_ref().ok_or(policy_case::CaseError::NoPolicies)?;
+    let section = configured.resolved.policy.as_ref().ok_or(PolicyError::Case(policy_case::CaseError::NoPolicies))?;
     let files: Vec<String> = section.files.iter().map(|file| file.path.to_string_lossy().into_owned()).collect();
     let checked = Checked { people: section.people.len(), policies: section.set.len(), files };
     if json {
@@ -100,7 +100,7 @@ fn check(config: &ConfigArg, json: bool) -> Result<u8, CliError> {
 
 fn test(config: &ConfigArg, json: bool) -> Result<u8, CliError> {
     let configured = Configured::load(config.config.as_deref(), &place::place()?)?;
-    let results = policy_case::run(&configured.resolved)?;
+    let results = policy_case::run(&configured.resolved).map_err(PolicyError::from)?;
     let failed = results.iter().filter(|result| !result.passed).count();
     if json {
         out::json(&results)?;
@@ -108,7 +108,7 @@ fn test(config: &ConfigArg, json: bool) -> Result<u8, CliError> {
         results.iter().try_for_each(|result| out::line(&told(result)))?;
         out::words(&format!("{}, {failed} failed", words::many(results.len() as u64, "case", "cases")));
     }
-    if failed > 0 { Err(CliError::CasesFailed { failed, of: results.len() }) } else { Ok(exit::DONE) }
+    if failed > 0 { Err(PolicyError::CasesFailed { failed, of: results.len() }.into()) } else { Ok(exit::DONE) }
 }
 
 fn told(result: &CaseResult) -> String {
@@ -150,7 +150,7 @@ fn explain(text: &str, json: bool) -> Result<u8, CliError> {
         last = record.seq;
         if record.seq == seq {
             let header = gate::RunHeader::load(&reader, first.as_ref().unwrap_or(&record)).ok();
-            let explained = explained(run, seq, &record.body, header.as_ref()).ok_or(CliError::NothingDecided { run, seq })?;
+            let explained = explained(run, seq, &record.body, header.as_ref()).ok_or(PolicyError::NothingDecided { run, seq })?;
             return shown(&explained, json);
         }
         first.get_or_insert(record);

@@ -7,9 +7,10 @@ use vocabulary::record::{Record, RunOpened};
 
 use super::settle::{WordArgs, settle};
 use super::{ConfigArg, EndArgs};
-use crate::attend::{self, Beginning, Detach, Showing};
+use crate::attend::{self, Beginning, Showing};
 use crate::err::CliError;
 use crate::signals::Signals;
+use crate::suspended::Detach;
 use crate::{leave, log, place};
 use service::{ConfigRef, Configured, HostHandle, ResumeRequest, ServiceError};
 

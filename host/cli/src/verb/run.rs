@@ -10,11 +10,12 @@ use vocabulary::Severity;
 use vocabulary::exit::Strictness;
 
 use super::ConfigArg;
-use crate::attend::{self, Beginning, Detach, Showing};
+use crate::attend::{self, Beginning, Showing};
 use crate::building::{self, HeldAgent};
 use crate::err::CliError;
 use crate::screen::Screen;
 use crate::signals::Signals;
+use crate::suspended::Detach;
 use crate::{files, out, place, trusting};
 use service::{Admitted, Call, Configured, HostHandle, Obtained, Proof, TrustWord};
 

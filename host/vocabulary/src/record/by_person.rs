@@ -1,9 +1,84 @@
-//! The kinds of record for the decisions of people: on what may be used, and on a damaged or shortened record.
+//! The kinds of record for the decisions of people: on acts that are held back, on what may be used, and on a damaged or shortened record.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
         records! {
             $($others)*
+            /// An act is held back until people have approved it.
+            ApprovalAsked {
+                /// What was asked.
+                ask: AskedFor,
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The bounds and the rule of the permit that there will be.
+                bounds: Bounds,
+                /// The digest of what is to be approved ([`crate::ApprovalSubject`]).
+                digest: Digest,
+                /// The environment of the resource.
+                environment: SafeText,
+                /// The kind of this record: `approval-asked`.
+                kind: RecordKind,
+                /// Who must approve it.
+                needs: Requirement,
+                /// The number of the operation in the run.
+                op: u64,
+                /// The keyed digest of every byte of the ask.
+                params: Digest,
+                /// The policies that demand the approval.
+                policy: PolicyBasis,
+                /// How long the run had been active by then, in milliseconds over all its processes.
+                spent_ms: u64,
+                /// How long the machine had been up then.
+                uptime: Uptime,
+                /// The version of this body's form.
+                v: u32,
+            }
+            /// A person voted on an act that is held back.
+            ApprovalVoted {
+                /// Whether the act is approved with this vote.
+                approved: bool,
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The user of the machine who handed the vote in.
+                by: Principal,
+                /// The digest of what was voted on.
+                digest: Digest,
+                /// The kind of this record: `approval-voted`.
+                kind: RecordKind,
+                /// By which means the vote was given.
+                means: VoteMeans,
+                /// The number of the operation in the run.
+                op: u64,
+                /// The person who voted, as the configuration names the person.
+                person: SafeText,
+                /// The person's own reason; empty if the person gave none.
+                #[serde(default, skip_serializing_if = "SafeText::is_empty")]
+                reason: SafeText,
+                /// How long the machine had been up then.
+                uptime: Uptime,
+                /// The version of this body's form.
+                v: u32,
+                /// What the person said.
+                vote: Vote,
+            }
+            /// An approval ended without being used.
+            ApprovalClosed {
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The user who ended it, if a person did.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                by: Option<Principal>,
+                /// The digest of what was to be approved.
+                digest: Digest,
+                /// How it ended.
+                end: ApprovalEnd,
+                /// The kind of this record: `approval-closed`.
+                kind: RecordKind,
+                /// The number of the operation in the run.
+                op: u64,
+                /// The version of this body's form.
+                v: u32,
+            }
             /// A person trusted a configuration.
             ConfigTrusted {
                 /// The time, in milliseconds since 1970.

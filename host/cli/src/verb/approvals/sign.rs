@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 use vocabulary::VOTE_NAMESPACE;
 
-use crate::err::CliError;
+use crate::err::{CliError, VoteError};
 
 /// Signs these bytes.
 ///
 /// # Errors
 /// There is no `ssh-keygen`, or it does not sign.
 #[expect(clippy::disallowed_methods, reason = "door: the person's own ssh-keygen signs the person's vote")]
-pub(super) fn with(key: &Path, statement: &[u8]) -> Result<String, CliError> {
-    let failed = |cause| CliError::SshKeygen { why: "it could not be started".to_owned(), cause: Some(cause) };
+pub(super) fn with(key: &Path, statement: &[u8]) -> Result<String, VoteError> {
+    let failed = |cause| VoteError::SshKeygen { why: "it could not be started".to_owned(), cause: Some(cause) };
     let mut child = Command::new("ssh-keygen")
         .args(["-q", "-Y", "sign", "-n", VOTE_NAMESPACE, "-f"])
         .arg(key)
@@ -28,9 +28,9 @@ pub(super) fn with(key: &Path, statement: &[u8]) -> Result<String, CliError> {
     }
     let output = child.wait_with_output().map_err(failed)?;
     if !output.status.success() {
-        return Err(CliError::SshKeygen { why: format!("it ended with {}", output.status), cause: None });
+        return Err(VoteError::SshKeygen { why: format!("it ended with {}", output.status), cause: None });
     }
-    String::from_utf8(output.stdout).map_err(|_| CliError::SshKeygen { why: "its signature is not text".to_owned(), cause: None })
+    String::from_utf8(output.stdout).map_err(|_| VoteError::SshKeygen { why: "its signature is not text".to_owned(), cause: None })
 }
 
 /// Reads a signature that was made elsewhere.
