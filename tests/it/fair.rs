@@ -190,7 +190,7 @@ fn measured(part: &[&str]) -> serde_json::Value {
     let output = command.env(PART, part.join(" ")).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    let line = told.lines().find_map(|line| Some(&line[line.find("{\"peak_mib\"")?..])).unwrap_or_else(|| panic!("{told}"));
+    let line = told.lines().find_map(|line| Some(&line[line.find("{\"told\"")?..])).unwrap_or_else(|| panic!("{told}"));
     serde_json::from_str(line).unwrap()
 }
 

@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-/// The canonical bytes of a value whose fields are declared in alphabetical order.
+/// The canonical bytes of a value whose fields are declared in alphabetical order. Any JSON keeps the order of its fields, so take [`of_json`] for
+/// that.
 ///
 /// Returns an empty vector for a value that JSON can't hold (a map whose keys are not text). No type of this crate is such a value, and the
 /// journal refuses an empty body.

@@ -36,7 +36,8 @@
 //! assert_eq!(ask.resource().to_string(), "GET https://api.example.com/users/7?token");
 //!
 //! // What is hashed has exactly one form: sorted, without blanks, whole numbers only.
-//! assert_eq!(vocabulary::canon::to_vec(&serde_json::json!({ "b": 1, "a": [] })), br#"{"a":[],"b":1}"#);
+//! let canonical = vocabulary::canon::of_json(&serde_json::json!({ "b": 1, "a": [] }));
+//! assert_eq!(canonical.as_deref(), Some(br#"{"a":[],"b":1}"#.as_slice()));
 //! # Ok(())
 //! # }
 //! ```

@@ -32,7 +32,8 @@ entity Endpoint in [Env] = {
 entity Credential in [Env] = {
   name: String,
 };
-// Fields by name. Each has all the values that were given for it.
+// Fields by name. Each has all the values that were given for it, and is also there under its name in lower case, without what follows in
+// brackets.
 entity Fields tags Set<String>;
 
 type Request = {
@@ -47,7 +48,7 @@ type Request = {
   headers: Fields,
   // Fields of a form, or of a JSON body: `user.name` is a field within an object. The items of a list have the name of the list.
   body: Fields,
-  // "none", "json", "form", or "other": then it has no fields.
+  // "none", "json", "form", or "other": then it has no fields, and is refused if policies look into bodies and none names `body_kind`.
   body_kind: String,
   body_bytes: Long,
   // The names of operations in `x-amz-target`, `soapaction`, and in a field `Action` of the query or of a form.
