@@ -228,5 +228,5 @@ pub fn nobody_to_ask(rules: &PolicyRules, question: &Question<'_>) -> Option<Saf
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;

@@ -369,7 +369,7 @@ fn did_not_happen() -> (MemoryLog, Arc<SetClock>) {
     let gate = gate_at(&log, &clock).resume_run(recorded.header().clone(), &resuming, Arc::new(crate::Nobody)).unwrap();
     let pending = gate.ask_held(OpId(1), held()).unwrap();
     // The process dies, and nothing more is written.
-    std::mem::forget(pending);
+    let _lost = std::mem::ManuallyDrop::new(pending);
     drop(gate_at(&log, &clock).settle(run_id(), &[1], false, &Principal::new(1001, Some("bob"))).unwrap());
     (log, clock)
 }
