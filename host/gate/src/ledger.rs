@@ -41,6 +41,9 @@ pub struct Ledger {
     next: u64,
     /// The time that the clock showed last, in milliseconds since 1970.
     last_at: u64,
+    /// The latest time that any record of an approval or of the clock has, in milliseconds since 1970. It never goes back.
+    #[serde(default)]
+    latest_at: u64,
     open: BTreeMap<RunId, OpenRun>,
 }
 
@@ -150,7 +153,7 @@ impl Ledger {
     /// A moment, but not one before the last that the log knows of. If the machine was restarted and its clock was set back meanwhile, nothing
     /// begins anew by that.
     pub fn not_before(&self, now: &ClockMark) -> ClockMark {
-        ClockMark { at: now.at.max(self.last_at), uptime: now.uptime.clone() }
+        ClockMark { at: now.at.max(self.latest_at), uptime: now.uptime.clone() }
     }
 
     /// The bytes of a snapshot.
@@ -194,6 +197,7 @@ impl Ledger {
         self.totals.records += 1;
         self.next += 1;
         self.note_clock(record);
+        self.note_latest(record);
         self.note_gap(record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {

@@ -1,10 +1,10 @@
 //! Approvals that are not over: acts that are held back until people have decided.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, WaitsFor};
+use vocabulary::record::{ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, Record, WaitsFor};
 use vocabulary::{ApprovalEnd, Bounds, Digest, PolicyBasis, Requirement, SafeText, Vote, VoteMeans};
 
-use super::{OpenRun, OrderFaultKind};
+use super::{Ledger, OpenRun, OrderFaultKind};
 use crate::clock::ClockMark;
 
 /// BOUND: rejected acts of a run that are remembered, so that people are not asked the same again.
@@ -133,6 +133,20 @@ impl OpenApproval {
     }
 }
 
+impl Ledger {
+    /// Notes the time of a record from which the times of approvals are measured.
+    pub(super) fn note_latest(&mut self, record: &Record) {
+        let at = match record {
+            Record::ApprovalAsked(asked) => asked.at,
+            Record::ApprovalVoted(voted) => voted.at,
+            Record::RunSuspended(suspended) => suspended.at,
+            Record::RunResumed(resumed) => resumed.at,
+            _ => return,
+        };
+        self.latest_at = self.latest_at.max(at);
+    }
+}
+
 impl OpenRun {
     /// An act that is held back.
     pub fn approval(&self, op: u64) -> Option<&OpenApproval> {
@@ -157,6 +171,11 @@ impl OpenRun {
             // If nothing is held back any more, nothing keeps it from continuing.
             WaitsFor::Person { .. } => self.people_left_ms(now).unwrap_or(0),
         })
+    }
+
+    /// How many acts are held back. One that is over, and is just being decided again, does not count.
+    pub(crate) fn held_back(&self) -> usize {
+        self.approvals.values().filter(|approval| approval.end.is_none()).count()
     }
 
     /// Whether people have rejected the same ask in this run.

@@ -9,6 +9,9 @@ use super::Live;
 use crate::ask::Judgement;
 use crate::run::Wait;
 
+/// The least time between two looks at acts that are held back, in milliseconds, if nothing else happens.
+const LOOK_MS: u64 = 1000;
+
 /// The acts that are held back.
 #[derive(Default)]
 pub(super) struct HeldActs {
@@ -44,6 +47,8 @@ impl Live {
 
     fn note_look(&mut self) {
         let left_ms = self.acts.as_ref().and_then(|acts| acts.gate.people_left_ms());
+        // An act that is approved and waits for its turn is looked at again when another one ends, and not without a pause.
+        let left_ms = left_ms.map(|left_ms| left_ms.max(LOOK_MS));
         self.held.look_ns = left_ms.map(|left_ms| self.real_ns().saturating_add(left_ms.saturating_mul(1_000_000)));
     }
 

@@ -206,7 +206,7 @@ impl LockedRun<'_> {
     fn held_of_agent(&self) -> usize {
         let agent = &self.shared().header.spec.agent.name;
         let ledger = self.shared().book.ledger();
-        ledger.open_runs().filter(|(_, open)| open.agent == *agent).map(|(_, open)| open.approvals.len()).sum()
+        ledger.open_runs().filter(|(_, open)| open.agent == *agent).map(|(_, open)| open.held_back()).sum()
     }
 
     /// The digest of what is to be approved.

@@ -221,6 +221,9 @@ async fn both_clocks_run_out_whatever_the_clock_of_the_machine_shows() {
         HELD,
     );
     assert_eq!(restarted.last().map(String::as_str), Some("refused"), "after a restart only the clock is left: {restarted:?}");
+    let ledger = fold(&suspended().0.leaves());
+    let early = ClockMark { at: 1, uptime: vocabulary::record::Uptime { boot: "1".repeat(32), ms: 5 } };
+    assert!(ledger.not_before(&early).at >= 1_800_000_000_000, "time does not go back behind what the record has seen");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ impl ReadsBodies {
 fn insert(fields: &mut Fields, name: String, value: String) {
     let lower = name.to_lowercase();
     let plain = lower.trim_start_matches([' ', '+']);
-    let end = plain.get(1..).and_then(|rest| rest.find('[')).map_or(plain.len(), |at| at + 1);
+    let end = plain.char_indices().skip(1).find(|(_, letter)| *letter == '[').map_or(plain.len(), |(at, _)| at);
     let plain = plain.get(..end).unwrap_or_default();
     if plain != name {
         fields.entry(plain.to_owned()).or_default().insert(value.clone());
