@@ -15,7 +15,7 @@ mod suspension;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
+use vocabulary::record::{ClockChanged, DeliveredEvent, Record};
 use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Stage, Stated};
@@ -118,6 +118,9 @@ pub struct OpenRun {
     /// Acts that are held back until people have decided, by operation.
     #[serde(default)]
     pub approvals: BTreeMap<u64, OpenApproval>,
+    /// Approvals of acts that are over, and whose end the agent has not seen yet, by operation. After a crash, such an act is repeated.
+    #[serde(default)]
+    used: BTreeMap<u64, UsedApproval>,
     /// The keyed digests of asks that people have rejected.
     #[serde(default)]
     rejected: BTreeSet<Digest>,
@@ -247,6 +250,7 @@ impl Ledger {
                     resumed: 0,
                     revoked: BTreeSet::new(),
                     approvals: BTreeMap::new(),
+                    used: BTreeMap::new(),
                     rejected: BTreeSet::new(),
                     proved: BTreeSet::new(),
                 };
@@ -282,13 +286,6 @@ impl OpenRun {
     /// Acts for which something left the host, or may have.
     pub fn sent(&self) -> u64 {
         self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
-    }
-
-    /// Removes an act that is over, and counts whether it was sent.
-    fn end(&mut self, op: u64) -> Option<OpenAct> {
-        let act = self.pending.remove(&op)?;
-        self.sent += u64::from(act.may_have_been_sent());
-        Some(act)
     }
 
     /// For a run that is not running: the acts that a person must settle.
@@ -331,6 +328,7 @@ impl OpenRun {
                 self.refused += refused.alike;
                 // A repeated intent may be refused, when a grant has ended since.
                 self.end(refused.op);
+                self.used.remove(&refused.op);
                 self.approvals.remove(&refused.op);
                 self.last_op = self.last_op.max(refused.op);
             }
@@ -379,6 +377,9 @@ impl OpenRun {
                         self.end(one.op);
                     }
                 }
+                for one in delivered.releases.iter().filter(|one| one.event.is_last()) {
+                    self.used.remove(&one.op);
+                }
             }
             Record::RunSuspended(suspended) => {
                 if !self.own.is_empty() || self.pending.values().any(|pending| pending.stage == Stage::Asked) {
@@ -423,24 +424,5 @@ impl OpenRun {
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
-    }
-}
-
-impl OpenRun {
-    fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
-        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
-            return Err(OrderFaultKind::NoIntent);
-        };
-        pending.sent = answered.was_sent();
-        match answered.class() {
-            class if class.has_answer() => pending.stage = Stage::Answered,
-            // With a fault, the guest learned of it and decides itself what to do.
-            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
-            _ => {
-                self.pending.remove(&answered.op);
-                self.sent += u64::from(answered.may_have_been_sent());
-            }
-        }
-        Ok(())
     }
 }

@@ -148,6 +148,11 @@ impl Ledger {
 }
 
 impl OpenRun {
+    /// The approval that the last intent of an act has used up, as long as the act may be repeated.
+    pub fn used_approval(&self, op: u64) -> Option<&UsedApproval> {
+        self.pending.get(&op).and_then(|pending| pending.approval.as_ref()).or_else(|| self.used.get(&op))
+    }
+
     /// An act that is held back.
     pub fn approval(&self, op: u64) -> Option<&OpenApproval> {
         self.approvals.get(&op)
@@ -230,7 +235,7 @@ impl OpenRun {
     pub(super) fn use_approval(&mut self, asked: &Asked) -> Result<Option<UsedApproval>, OrderFaultKind> {
         let Some(open) = self.approvals.remove(&asked.op) else {
             // A repeated intent uses the approval of the first one.
-            let before = self.pending.get(&asked.op).and_then(|pending| pending.approval.clone());
+            let before = self.used_approval(asked.op).cloned();
             let fits = asked.approval == before.as_ref().map(|used| used.digest);
             return if fits || asked.again { Ok(before) } else { Err(OrderFaultKind::NoApproval) };
         };

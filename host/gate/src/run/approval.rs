@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use policy::vote::{self, CastVote};
-use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet};
+use policy::{AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
@@ -38,6 +38,7 @@ pub struct RunPolicies {
 
 /// The policies of one run.
 pub(crate) struct OwnPolicies {
+    pub(crate) cache: DecisionCache,
     pub(crate) policies: AgentPolicies,
     pub(crate) rules: Arc<PolicyRules>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct OwnPolicies {
 impl OwnPolicies {
     pub(crate) fn of(header: &RunHeader, of: &RunPolicies) -> Self {
         let agent = PolicyAgent { digest: header.spec.agent.digest, name: header.spec.agent.name.as_str(), started_by: &header.by };
-        Self { policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
+        Self { cache: DecisionCache::default(), policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
     }
 }
 
@@ -162,7 +163,7 @@ impl LockedRun<'_> {
         let now = ClockMark::of(&*self.shared().clock);
         let found = {
             let ledger = self.shared().book.ledger();
-            let used = ledger.open_run(self.run()).and_then(|open| open.pending.get(&op.0)?.approval.clone());
+            let used = ledger.open_run(self.run()).and_then(|open| open.used_approval(op.0).cloned());
             used.map(|used| (used.is_over(&ledger.not_before(&now)), used))
         };
         let Some((is_over, used)) = found else { return Ok(None) };
@@ -315,7 +316,7 @@ impl LockedRun<'_> {
         }
         let now = self.shared().book.ledger().not_before(&ClockMark::of(&*self.shared().clock));
         let Some(approval) = self.approval(op) else {
-            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
+            return self.refuse_known(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
         };
         // SECURITY: rules of now apply. If they are others than those that people were asked under, the act is decided again.
         let set = self.policies().map(|own| own.policies.digest());
@@ -328,7 +329,7 @@ impl LockedRun<'_> {
                 if approval.end.is_none() {
                     self.close_approval(op, approval.digest, end)?;
                 }
-                self.refuse_held(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
+                self.refuse_known(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
             }
             ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval),
             ApprovalState::Pending { .. } | ApprovalState::Approved { .. } => self.decide_again(op, act, Some(approval.digest)),
@@ -344,19 +345,31 @@ impl LockedRun<'_> {
         if !self.is_met(&approval.needs, &approval.environment, &approval.cast()) {
             self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
             let reason = Reason::NotApproved(ApprovalEnd::Revoked);
-            return self.refuse_held(op, &act, reason, Some(approval.policy.clone())).map(Some);
+            return self.refuse_known(op, &act, reason, Some(approval.policy.clone())).map(Some);
         }
         let subject = |bounds: &Bounds| self.subject(op, &act, (bounds, approval.policy.set, approval.asked.at));
         match self.approved_verdict(&act, Attempt::Held, (&approval.needs, approval.digest)) {
             (Verdict::Allowed(allowed), with) if with.digest.is_some() && subject(&allowed.bounds) == approval.digest => {
-                self.permit(op, act, (Attempt::Held, with), *allowed).map(Some)
+                match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
+                    Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
+                    Err(reason) => self.refuse_approved(op, &act, approval.digest, (reason, allowed.policy)),
+                }
             }
             (Verdict::Allowed(_) | Verdict::Held(..), _) => self.decide_again(op, act, Some(approval.digest)),
-            (Verdict::Refused(reason, basis), _) => {
-                self.close_approval(op, approval.digest, ApprovalEnd::Superseded)?;
-                self.refuse_held(op, &act, reason, basis).map(Some)
-            }
+            (Verdict::Refused(reason, basis), _) => self.refuse_approved(op, &act, approval.digest, (reason, basis)),
         }
+    }
+
+    /// Refuses an act that people have approved.
+    fn refuse_approved(
+        &mut self,
+        op: OpId,
+        act: &Act,
+        digest: Digest,
+        (reason, basis): (Reason, Option<PolicyBasis>),
+    ) -> Result<Option<Judged>, Stop> {
+        self.close_approval(op, digest, ApprovalEnd::Superseded)?;
+        self.refuse_known(op, act, reason, basis).map(Some)
     }
 
     /// Decides an act again, as if it were asked now. `before` is the approval that is still open. Returns `None` if it is held back again.
@@ -366,17 +379,21 @@ impl LockedRun<'_> {
         }
         let with = With::default();
         match self.verdict(&act, Attempt::Held, &with) {
-            Verdict::Allowed(allowed) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
-            Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
+            Verdict::Allowed(allowed) => match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
+                Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
+                Err(reason) => self.refuse_known(op, &act, reason, allowed.policy).map(Some),
+            },
+            Verdict::Refused(reason, basis) => self.refuse_known(op, &act, reason, basis).map(Some),
             Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
                 Ok(asking) => self.hold(asking).map(|()| None),
-                Err(reason) => self.refuse_held(op, &act, reason, Some(basis)).map(Some),
+                Err(reason) => self.refuse_known(op, &act, reason, Some(basis)).map(Some),
             },
         }
     }
 
-    /// Records the refusal of an act that was held back. It is not counted with others that are alike: it has its own place on the record.
-    fn refuse_held(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
+    /// Records the refusal of an act that is on the record already: it was held back, or has an intent. It is not counted with others that
+    /// are alike, because only a refusal with its number ends it.
+    pub(super) fn refuse_known(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
         let fault = told(act.kind(), &reason);
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let ask = self.told(asked_of(act.function(), act.resource()), http);

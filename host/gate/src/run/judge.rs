@@ -50,7 +50,7 @@ pub(super) struct Allowed {
     pub(super) bounds: Bounds,
     /// The request that is sent: without the guest's choice of a credential, if the guest made one.
     bare: Option<HttpAsk>,
-    policy: Option<PolicyBasis>,
+    pub(super) policy: Option<PolicyBasis>,
 }
 
 impl LockedRun<'_> {
@@ -60,10 +60,13 @@ impl LockedRun<'_> {
             Err(end) => return self.refuse(op, act, (attempt, Reason::NotApproved(end)), None),
         };
         match verdict {
-            Verdict::Allowed(allowed) => {
-                self.flush(attempt.moment())?;
-                self.permit(op, act, (attempt, with), *allowed)
-            }
+            Verdict::Allowed(allowed) => match self.take_rates(&act, attempt, &allowed.bounds) {
+                Ok(()) => {
+                    self.flush(attempt.moment())?;
+                    self.permit(op, act, (attempt, with), *allowed)
+                }
+                Err(reason) => self.refuse(op, act, (attempt, reason), allowed.policy),
+            },
             // What was approved once is not asked again: nobody knows whether it happened.
             Verdict::Held(_, basis) if attempt == Attempt::Again => {
                 self.refuse(op, act, (attempt, Reason::NotApproved(ApprovalEnd::Superseded)), Some(basis))
@@ -90,6 +93,10 @@ impl LockedRun<'_> {
     }
 
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
+        // Its intent is on the record, and only a refusal with the same number ends it.
+        if attempt == Attempt::Again {
+            return self.refuse_known(op, &act, reason, basis);
+        }
         let fault = told(act.kind(), &reason);
         self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
         Ok(Judged::Refused { op, fault })
@@ -163,12 +170,12 @@ impl LockedRun<'_> {
         is_young && matches!(decided, Ok((Verdict::Allowed(allowed), _)) if allowed.bounds.idempotency.as_ref() == Some(&keyed.header))
     }
 
-    /// Decides whether an act may happen.
+    /// Decides whether an act may happen. This takes nothing from the rates: see [`Self::take_rates`].
     pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Verdict {
         let facts = self.facts();
         // Without policies, nothing of this is computed.
         let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
-        let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, facts, policies: &own.policies });
+        let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, cache: &own.cache, facts, policies: &own.policies });
         let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
         let DecidedAct { decision, bare, policy } = match decided {
             Ok(decided) => decided,
@@ -181,32 +188,34 @@ impl LockedRun<'_> {
                 // Only a policy holds an act back.
                 None => Verdict::Refused(Reason::NotServed, None),
             },
-            Decision::Permit(bounds) => match self.within_bounds(act, attempt, &bounds) {
+            Decision::Permit(bounds) => match self.within_bounds(attempt, &bounds) {
                 Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
                 Err(reason) => Verdict::Refused(reason, policy),
             },
         }
     }
 
-    /// Applies the bounds that do not belong to the ask itself.
-    fn within_bounds(&self, act: &Act, attempt: Attempt, bounds: &Bounds) -> Result<(), Reason> {
-        let is_new = attempt != Attempt::Again;
-        if is_new && self.inner.ops.len() as u64 >= self.shared().header.spec.limits.concurrent {
+    /// Applies the bounds that do not belong to the ask itself: acts at once, ended leases, uses.
+    fn within_bounds(&self, attempt: Attempt, bounds: &Bounds) -> Result<(), Reason> {
+        let is_again = attempt == Attempt::Again;
+        let spec = &self.shared().header.spec;
+        if !is_again && self.inner.ops.len() as u64 >= spec.limits.concurrent {
             return Err(Reason::OverLimit(Bound::Limit(Limit::Concurrent)));
         }
-        let is_identify = matches!(act, Act::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
-        self.spend(bounds, is_identify, attempt)
+        lease::check_standing(&spec.grants, &self.inner.leases, bounds.credential.as_deref(), is_again)
     }
 
-    /// Applies the bounds over time: ended leases, uses, rates. A repeated act was counted when it was asked for the first time.
-    fn spend(&self, bounds: &Bounds, is_identify: bool, attempt: Attempt) -> Result<(), Reason> {
-        let shared = self.shared();
-        let spec = &shared.header.spec;
-        let credential = bounds.credential.as_deref();
-        lease::check_standing(&spec.grants, &self.inner.leases, credential, attempt == Attempt::Again)?;
+    /// Takes an act from the rates. A repeated act was taken from them when it was asked for the first time.
+    ///
+    /// This is the last step before the intent, so that an act which is decided several times counts once.
+    pub(super) fn take_rates(&self, act: &Act, attempt: Attempt, bounds: &Bounds) -> Result<(), Reason> {
         if attempt == Attempt::Again {
             return Ok(());
         }
+        let shared = self.shared();
+        let spec = &shared.header.spec;
+        let credential = bounds.credential.as_deref();
+        let is_identify = matches!(act, Act::Credential(credential) if matches!(credential.step, CredentialStep::Identify(_)));
         let agent = spec.agent.name.as_str();
         let mut wanted = lease::rates(&spec.grants, agent, credential, is_identify);
         wanted.extend(bounds.rate.map(|rate| (RateOf::Rule { agent: agent.to_owned(), rule: bounds.rule.clone() }, rate)));

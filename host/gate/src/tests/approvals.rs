@@ -20,7 +20,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A clock whose parts are set apart: the machine's clock can be set, and the machine can be restarted.
 #[derive(Default)]
-struct SetClock {
+pub(super) struct SetClock {
     mono_ns: AtomicU64,
     /// How far the machine's clock was set forward, in seconds.
     ahead_s: AtomicU64,
@@ -28,7 +28,7 @@ struct SetClock {
 }
 
 impl SetClock {
-    fn pass(&self, seconds: u64) {
+    pub(super) fn pass(&self, seconds: u64) {
         self.mono_ns.fetch_add(seconds * SECOND, Ordering::Relaxed);
     }
 }
@@ -49,12 +49,12 @@ impl Clock for SetClock {
 }
 
 /// `POST` to `/held…` needs one of the board within 100 seconds, and is used within 10.
-const HELD: &str = r#"@id("all") permit (principal, action, resource);
+pub(super) const HELD: &str = r#"@id("all") permit (principal, action, resource);
 @id("held") @approval("board") @decide_within("100s") @use_within("10s")
 forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/held*" }
 unless { context.approvals.contains("board") };"#;
 
-fn held_grants(text: &str) -> Grants {
+pub(super) fn held_grants(text: &str) -> Grants {
     let file = PolicyFile { digest: Digest::of(text.as_bytes()), path: "a.cedar".into(), text: text.to_owned() };
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
     let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICYqBO/GXhQkXAkIVUIm3YPBVoxrMSWTOM39Esdk/AKd";
@@ -85,20 +85,20 @@ fn held() -> Act {
     ask("POST", "a.test", "/held")
 }
 
-fn poll(world: &mut impl vocabulary::Timeline) -> Poll<Result<Release, Stop>> {
+pub(super) fn poll(world: &mut impl vocabulary::Timeline) -> Poll<Result<Release, Stop>> {
     pin!(std::future::poll_fn(|ctx| world.poll_release(ctx))).as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn digest_of(log: &MemoryLog, op: u64) -> Digest {
+pub(super) fn digest_of(log: &MemoryLog, op: u64) -> Digest {
     fold(&log.leaves()).open_run(run_id()).unwrap().approval(op).unwrap().digest
 }
 
 /// The vote of `bob`, as the host records it.
-fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
+pub(super) fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
     drop(gate.append_people(run_id(), voted(gate, log, op, vote)).unwrap());
 }
 
-fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
+pub(super) fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     let key = policy::vote::read_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ").unwrap();
     let print = key.fingerprint(Default::default()).to_string();
     let record = ApprovalVoted {
@@ -118,7 +118,7 @@ fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     record.into()
 }
 
-fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
+pub(super) fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
     Gate::new(Arc::new(log.clone()), Arc::clone(clock) as Arc<dyn Clock>, fold(&log.leaves()))
 }
 

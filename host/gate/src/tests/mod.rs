@@ -10,6 +10,7 @@ mod kit;
 mod leases;
 mod order;
 mod rebuild;
+mod repeated;
 mod suspended;
 mod touched;
 mod words;

@@ -275,6 +275,14 @@ pub enum DeliveredEvent {
 }
 
 impl DeliveredEvent {
+    /// Whether nothing more comes for its operation.
+    pub fn is_last(self) -> bool {
+        match self {
+            Self::End | Self::Answer | Self::Failed(_) => true,
+            Self::Head | Self::Chunk | Self::Timer(_) | Self::Clock => false,
+        }
+    }
+
     /// Whether the event has bytes that are kept beside its record.
     pub fn has_content(self) -> bool {
         match self {
