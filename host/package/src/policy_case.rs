@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use policy::{AgentPolicies, Facts, PolicyAgent, PolicyFacts, Under};
+use policy::{AgentPolicies, DecisionCache, Facts, PolicyAgent, PolicyFacts, Under};
 use serde::Deserialize;
 use vocabulary::{
     Act, CredentialAsk, CredentialStep, Decision, Digest, Grants, Header, HttpAsk, HttpTimeouts, Method, Principal, SafeText,
@@ -190,7 +190,7 @@ fn one(resolved: &Resolved, section: &PolicySection, case: &WrittenCase, path: &
 fn decided(grants: &Grants, policies: &AgentPolicies, case: &WrittenCase, act: &Act) -> (PolicyAnswer, Vec<String>, Option<String>) {
     let now_unix_s = case.now_s.unwrap_or(NOW_S);
     let facts = PolicyFacts { acts: 0, calls_left: u64::MAX, now_unix_s, proved: case.proved.clone(), run: None };
-    let under = Under { approved: &case.approvals, facts: &facts, policies };
+    let under = Under { approved: &case.approvals, cache: &DecisionCache::default(), facts: &facts, policies };
     let decided = policy::decide_act(grants, Some(under), (Facts { now_unix_s, ..Facts::default() }, &[]), act);
     let (answer, reason) = match decided.as_ref().map(|decided| &decided.decision) {
         Ok(Decision::Permit(_)) => (PolicyAnswer::Permit, None),

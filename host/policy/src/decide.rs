@@ -11,7 +11,7 @@ use crate::choice::{Choice, Chosen, Placeholder, choose};
 use crate::coverage::{Miss, covers, never_host};
 use crate::facts::Facts;
 use crate::resource::RequestView;
-use crate::set::{AgentPolicies, PolicyFacts, Verdict};
+use crate::set::{AgentPolicies, DecisionCache, PolicyFacts, Verdict};
 use crate::{credential, headers, meaning, scope};
 
 /// Judges one ask.
@@ -31,6 +31,8 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
 pub struct Under<'a> {
     /// The groups that have approved exactly this act.
     pub approved: &'a BTreeSet<String>,
+    /// Decisions that were made before, by these policies and under the same grants.
+    pub cache: &'a DecisionCache,
     /// What the host knows at this moment.
     pub facts: &'a PolicyFacts,
     /// The policies that concern the agent.
@@ -74,7 +76,7 @@ pub fn decide_act(
     let Some(under) = under else { return Ok(without_policies(grants, bounds, bare)) };
     let sent = bare.clone().map(Act::Http);
     let asked = (sent.as_ref().unwrap_or(act), bounds.credential.as_deref());
-    let (decision, policy) = match under.policies.decide(grants, under.facts, asked, under.approved) {
+    let (decision, policy) = match under.policies.decide_cached(under.cache, (grants, under.facts), asked, under.approved) {
         Verdict::Permit(basis) => (Decision::Permit(bounds), basis),
         Verdict::Hold(basis, needs) => (Decision::Hold(Hold { bounds, needs }), basis),
         Verdict::Refuse(basis, reason) => (Decision::Refuse(reason), basis),

@@ -63,7 +63,9 @@ pub use choice::{Choice, PLACEHOLDER_FRONT, Placeholder, quoted};
 pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_covers};
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
-pub use set::{Action, AgentPolicies, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text};
+pub use set::{
+    Action, AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text,
+};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

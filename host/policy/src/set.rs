@@ -7,10 +7,13 @@
 
 mod action;
 mod asked;
+mod cache;
 mod fault;
 mod fields;
 mod notes;
+mod policy_facts;
 mod read;
+mod reads;
 mod schema;
 mod types;
 mod verdict;
@@ -23,13 +26,15 @@ use vocabulary::{Digest, Person, PolicyFile, PolicyRules, Principal};
 
 pub use action::{Action, schema_text};
 pub(crate) use asked::starter;
-pub use asked::{PolicyFacts, Unclear, environments};
+pub use asked::{Unclear, environments};
+pub use cache::DecisionCache;
 pub use fault::PolicyFault;
+pub use policy_facts::PolicyFacts;
 pub use verdict::Verdict;
 
 use asked::agent_entities;
-use fields::ReadsBodies;
 use notes::Notes;
+use reads::Reads;
 use types::{Type, Types};
 
 /// A policy set that was read and checked. It is for no single agent.
@@ -63,8 +68,8 @@ pub struct AgentPolicies {
     /// The agent, its groups, the person who started the run, and that person's groups.
     entities: Vec<Entity>,
     slices: BTreeMap<Action, cedar_policy::PolicySet>,
-    /// Whether the policies of an action look into bodies.
-    reads_bodies: BTreeMap<Action, ReadsBodies>,
+    /// What the policies of an action read.
+    reads: BTreeMap<Action, Reads>,
 }
 
 impl PolicySet {
@@ -116,10 +121,7 @@ impl PolicySet {
             (action, slice)
         };
         let slices: BTreeMap<Action, cedar_policy::PolicySet> = Action::ALL.iter().copied().map(slice).collect();
-        let reads = |slice: &cedar_policy::PolicySet| {
-            slice.policies().map(|policy| ReadsBodies::of_text(&policy.to_string())).max().unwrap_or_default()
-        };
-        let reads_bodies = slices.iter().map(|(action, slice)| (*action, reads(slice))).collect();
+        let reads = slices.iter().map(|(action, slice)| (*action, Reads::of_policies(slice.policies()))).collect();
         let digest = rules.digest();
         AgentPolicies {
             checked: Arc::clone(&self.0),
@@ -127,7 +129,7 @@ impl PolicySet {
             entities: agent_entities(types, rules, agent, groups),
             principal,
             slices,
-            reads_bodies,
+            reads,
         }
     }
 }

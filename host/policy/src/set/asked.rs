@@ -4,29 +4,16 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
-use vocabulary::{Act, CredentialAsk, Environment, Grants, HttpAsk, HttpTarget, PRODUCTION, PolicyRules, Reason, RunId, SafeText, utc};
+use vocabulary::{Act, CredentialAsk, Environment, Grants, HttpAsk, HttpTarget, PRODUCTION, PolicyRules, Reason, SafeText, utc};
 
 use super::action::Action;
-use super::fields::{self, Fields, ReadsBodies};
+use super::fields::{self, Fields};
+use super::policy_facts::PolicyFacts;
+use super::reads::ReadsBodies;
 use super::types::{Type, Types};
 use super::{AgentPolicies, PolicyAgent};
 
 pub use super::fields::Unclear;
-
-/// What the host knows at the moment of an ask.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolicyFacts {
-    /// How many acts of the run were permitted before.
-    pub acts: u64,
-    /// How many more calls the run may make.
-    pub calls_left: u64,
-    /// The time in seconds since 1970.
-    pub now_unix_s: u64,
-    /// The credentials that this run rotated, and whose old value it then proved to be refused.
-    pub proved: BTreeSet<String>,
-    /// The run.
-    pub run: Option<RunId>,
-}
 
 /// The parts of a question to Cedar that do not depend on approvals.
 pub(super) struct Question {
@@ -151,7 +138,7 @@ impl AgentPolicies {
         ];
         let resource = match act {
             Act::Http(http) => {
-                let parts = request(types, http, self.reads_bodies.get(&action).copied().unwrap_or_default()).map_err(unclear)?;
+                let parts = request(types, http, self.reads(action).bodies()).map_err(unclear)?;
                 entities.extend(parts.entities);
                 context.push(pair("request", parts.request));
                 if let Some(name) = credential {

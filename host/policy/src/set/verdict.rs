@@ -6,8 +6,11 @@ use cedar_policy::{AuthorizationError, Authorizer, PolicyId};
 use vocabulary::{Act, Grants, GroupNeed, PolicyBasis, PolicyNote, Reason, Requirement, SafeText};
 
 use super::AgentPolicies;
-use super::asked::{PolicyFacts, Question};
+use super::action::Action;
+use super::asked::Question;
 use super::notes::Approval;
+use super::policy_facts::PolicyFacts;
+use super::reads::Reads;
 
 /// BOUND: policies that a decision names.
 const NAMED_MAX: usize = 32;
@@ -36,6 +39,11 @@ impl AgentPolicies {
     /// The digest of the set.
     pub fn digest(&self) -> vocabulary::Digest {
         self.digest
+    }
+
+    /// What the policies of an action read.
+    pub(super) fn reads(&self, action: Action) -> Reads {
+        self.reads.get(&action).copied().unwrap_or_default()
     }
 
     /// Decides about an act that the grants cover. `credential` is the one that the host adds to a request, and `approved` has the groups
