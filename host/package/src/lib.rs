@@ -15,6 +15,7 @@ pub mod component;
 pub mod config;
 pub mod lock;
 pub mod manifest;
+pub mod policy_answer;
 pub mod policy_case;
 pub mod project;
 pub mod review;
