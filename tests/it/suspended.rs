@@ -215,9 +215,9 @@ fn state(program: &Program) -> String {
     rows(program).first().map_or_else(|| "none".to_owned(), |row| row["state"].as_str().unwrap().to_owned())
 }
 
-/// Returns when the only open run is in this state.
+/// Returns when the only open run is in this state. Its longest wait is twelve seconds, and a look takes some milliseconds.
 fn until(program: &Program, expected: &str) {
-    for _ in 0..2000 {
+    for _ in 0..50_000 {
         if state(program) == expected {
             return;
         }

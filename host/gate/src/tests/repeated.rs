@@ -79,7 +79,8 @@ async fn a_repetition_that_is_refused_ends_its_intent_however_many_were_refused_
         run.live.submit(ask("GET", "a.test", "/no")).unwrap();
     }
     let log = run.log.clone();
-    std::mem::forget(run);
+    // The process dies.
+    let _lost = std::mem::ManuallyDrop::new(run);
     assert_eq!(fold(&log.leaves()).open_run(run_id()).unwrap().pending.len(), 1);
     let gate = resumed(&log, &clock, &no("*"));
     let mut world = RunWorld::resume(recorded(&log.leaves()), live_of(&log, &gate)).unwrap();
