@@ -11,6 +11,7 @@
 mod absence;
 mod admission;
 mod approvals;
+mod approvals_seen;
 mod at_once;
 mod audit;
 mod authoring;
@@ -70,6 +71,7 @@ mod noted;
 mod operations;
 mod outstanding;
 mod parts;
+mod people;
 mod placeholders;
 mod policies;
 mod principals;

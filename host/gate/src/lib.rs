@@ -25,6 +25,7 @@ mod live;
 mod log;
 mod named;
 mod observed;
+mod past_approvals;
 mod payload_codec;
 mod prune;
 mod recorded;
@@ -62,6 +63,7 @@ pub use ledger::{
 };
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};
+pub use past_approvals::{PastApproval, PastApprovals, PastState, PastStep, PastVote};
 pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Recorded, RunRecord, leaves};
 pub use replay_cursor::Mode;

@@ -2,6 +2,8 @@
 
 mod card;
 mod sign;
+mod stats;
+mod watch;
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,23 @@ enum ApprovalsVerb {
         #[command(flatten)]
         which: Which,
         /// Print what was revoked as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how much people are asked, and how they decide
+    #[command(after_help = STATS)]
+    Stats {
+        /// Only acts that people were asked about at this time or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Print it as one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow the acts that wait for people: new ones, votes, and how each ends; until a signal
+    #[command(after_help = "Example:\n  bailiwick approvals watch --json")]
+    Watch {
+        /// Print one JSON document per line
         #[arg(long)]
         json: bool,
     },
@@ -114,6 +133,14 @@ A policy with `@approval` holds an act back until people of its group have appro
 every byte of it, the agent, and the policies. Who started the run can't vote. A vote must be signed with a key that `[people]` has for the \
 person; in the environment `sandbox`, the person's own account is enough. If nobody decides in time, the act is refused.";
 
+const STATS: &str = "\
+Examples:
+  bailiwick approvals stats --since 30d
+  bailiwick approvals stats --json
+
+A vote is quick if it was given less than five seconds after people were asked: nobody reads a card in that time. The share is that of the \
+approved acts among those that people have decided about.";
+
 /// The least number of digits of a digest that are compared.
 const DIGITS_MIN: usize = 12;
 
@@ -133,6 +160,11 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
         ApprovalsVerb::Approve(args) => vote(&place, args, Vote::Approve).await,
         ApprovalsVerb::Reject(args) => vote(&place, args, Vote::Reject).await,
         ApprovalsVerb::Revoke { which, json } => revoke(&place, &which, json).await,
+        ApprovalsVerb::Stats { since, json } => {
+            let since_ms = since.as_deref().map(super::audit::since).transpose()?;
+            stats::run(&place, since_ms, json)
+        }
+        ApprovalsVerb::Watch { json } => watch::run(&place, json).await,
         ApprovalsVerb::Statement { which, person, reject } => {
             let (view, vote) = (find(&place, &which.approval)?, if reject { Vote::Reject } else { Vote::Approve });
             out::bytes(&VoteStatement::new(id(&view), view.digest, &person, vote).to_bytes())?;
