@@ -5,6 +5,7 @@
 
 mod act;
 mod approval;
+mod cards;
 mod clocks;
 mod fault;
 mod gaps;
@@ -15,7 +16,7 @@ mod suspension;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
+use vocabulary::record::{ClockChanged, DeliveredEvent, Record};
 use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Stage, Stated};
@@ -45,6 +46,8 @@ pub struct Ledger {
     #[serde(default)]
     latest_at: u64,
     open: BTreeMap<RunId, OpenRun>,
+    #[serde(default)]
+    cards: cards::Cards,
 }
 
 /// Totals over a whole log.
@@ -262,6 +265,12 @@ impl Ledger {
         }
         open.last_seq = seq;
         open.spent.take(record);
+        // An act that is only decided again, because the policies have changed, was not asked again by the agent.
+        if let Record::ApprovalAsked(asked) = record
+            && asked.op > open.last_op
+        {
+            self.cards.note(&open.agent, ClockMark { at: asked.at, uptime: asked.uptime.clone() });
+        }
         match open.step(record, &mut self.totals) {
             Ok(Goes::On) => Ok(()),
             Ok(Goes::Ends) => {
@@ -423,24 +432,5 @@ impl OpenRun {
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)
-    }
-}
-
-impl OpenRun {
-    fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
-        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
-            return Err(OrderFaultKind::NoIntent);
-        };
-        pending.sent = answered.was_sent();
-        match answered.class() {
-            class if class.has_answer() => pending.stage = Stage::Answered,
-            // With a fault, the guest learned of it and decides itself what to do.
-            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
-            _ => {
-                self.pending.remove(&answered.op);
-                self.sent += u64::from(answered.may_have_been_sent());
-            }
-        }
-        Ok(())
     }
 }

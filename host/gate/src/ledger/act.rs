@@ -1,10 +1,11 @@
 //! Acts that are not over, and the settlements of them.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::AskedFor;
+use vocabulary::record::{Answered, AskedFor};
 use vocabulary::{ActKind, Principal, Repeat};
 
 use super::approval::UsedApproval;
+use super::{OpenRun, OrderFaultKind};
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,4 +62,23 @@ pub enum Stage {
     Answered,
     /// It is unknown whether it happened.
     Unknown,
+}
+
+impl OpenRun {
+    pub(super) fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
+        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
+            return Err(OrderFaultKind::NoIntent);
+        };
+        pending.sent = answered.was_sent();
+        match answered.class() {
+            class if class.has_answer() => pending.stage = Stage::Answered,
+            // With a fault, the guest learned of it and decides itself what to do.
+            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
+            _ => {
+                self.pending.remove(&answered.op);
+                self.sent += u64::from(answered.may_have_been_sent());
+            }
+        }
+        Ok(())
+    }
 }

@@ -134,6 +134,11 @@ impl OpenApproval {
 }
 
 impl Ledger {
+    /// How often an agent has newly asked people within the last hour, in all of its runs.
+    pub(crate) fn asked_people(&self, agent: &SafeText, now: &ClockMark) -> u64 {
+        self.cards.in_an_hour(agent, &self.not_before(now))
+    }
+
     /// Notes the time of a record from which the times of approvals are measured.
     pub(super) fn note_latest(&mut self, record: &Record) {
         let at = match record {

@@ -2,8 +2,9 @@
 
 use ::run::{ApprovalView, HomePlace, VoteView};
 use vocabulary::record::Record;
-use vocabulary::{SafeText, Vote};
+use vocabulary::{Digest, SafeText, Vote};
 
+use super::equal::Equal;
 use crate::err::CliError;
 use crate::{log, out, words};
 
@@ -21,8 +22,18 @@ pub(super) fn left(ms: u64) -> String {
     }
 }
 
-/// Prints the card.
-pub(super) fn print(place: &HomePlace, view: &ApprovalView) -> Result<(), CliError> {
+/// The least number of digits of a digest that are compared.
+pub(super) const DIGITS_MIN: usize = 12;
+
+/// A short form of a digest, to compare by eye.
+fn short(digest: &Digest) -> SafeText {
+    let whole = digest.hex();
+    SafeText::new(whole.get(..DIGITS_MIN).unwrap_or(&whole), DIGITS_MIN)
+}
+
+/// Prints the card of an act. If there are equal acts, it is the card of the first, and says which others there are.
+pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliError> {
+    let Some((view, others)) = acts.split_first() else { return Ok(()) };
     let mut rows = vec![
         ("agent", format!("{}, started by {}", view.agent, view.started_by)),
         ("asks for", format!("{} in {}", view.asks, view.environment)),
@@ -44,7 +55,10 @@ pub(super) fn print(place: &HomePlace, view: &ApprovalView) -> Result<(), CliErr
         _ => ("over".to_owned(), "over".to_owned()),
     };
     rows.extend([("decide", decide), ("use", used), ("state", view.state.to_string())]);
-    rows.push(("digest", format!("{} ({})", super::short(&view.digest), view.digest)));
+    rows.push(("digest", format!("{} ({})", short(&view.digest), view.digest)));
+    for other in others {
+        rows.push(("equal to", format!("{}, digest {}: it needs votes of its own, `--equal`", other.approval, short(&other.digest))));
+    }
     out::line(&format!("approval {}", view.approval))?;
     rows.into_iter().try_for_each(|(name, text)| out::line(&format!("  {name:<13} {text}")))?;
     Ok(())
