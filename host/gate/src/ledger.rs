@@ -10,6 +10,7 @@ mod clocks;
 mod fault;
 mod gaps;
 mod known;
+mod notice;
 mod put_back;
 mod suspension;
 
@@ -23,6 +24,7 @@ pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
+pub use notice::Notice;
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -219,6 +221,10 @@ impl Ledger {
             | Record::Recovered(_) => return Ok(()),
             Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
                 self.put_back(record);
+                return Ok(());
+            }
+            Record::NoticeAsked(_) | Record::NoticeEnded(_) => {
+                self.note_notice(record);
                 return Ok(());
             }
             // A change by a person belongs to the log itself, and a change by an agent belongs to its run.
@@ -429,6 +435,8 @@ impl OpenRun {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::NoticeAsked(_)
+            | Record::NoticeEnded(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

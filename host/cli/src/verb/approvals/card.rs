@@ -1,15 +1,11 @@
 //! The card of an act that waits for people: what it is, computed by the host. Words of the agent come last.
 
 use ::run::{ApprovalView, HomePlace, VoteView};
-use vocabulary::record::Record;
 use vocabulary::{Digest, SafeText, Vote};
 
 use super::equal::Equal;
 use crate::err::CliError;
 use crate::{log, out, words};
-
-/// BOUND: bytes of a body, a query or a header that are shown. What is cut says so.
-const SHOWN_BYTES_MAX: usize = 4096;
 
 /// How long something still lasts.
 pub(super) fn left(ms: u64) -> String {
@@ -74,32 +70,17 @@ fn voted(vote: &VoteView) -> String {
     format!("{} {what} it at {} UTC, {how}{reason}", words::safe(&vote.person), words::utc(vote.at))
 }
 
-/// The whole request, as the agent asks for it: with its query, its headers and its body. Credentials are not in it: the host adds them later.
+/// The whole request, as the agent asks for it: with its query, its headers and its body.
 fn request(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
-    let reader = log::reader(place)?;
-    let mut found = None;
-    for record in reader.of_run(view.run) {
-        let record = record?;
-        if let Ok(Record::ApprovalAsked(asked)) = Record::parse(&record.body)
-            && asked.digest == view.digest
-            && asked.ask.capability.act() == Some(vocabulary::ActKind::Http)
-        {
-            found = Some(record);
-        }
-    }
-    let Some(record) = found else { return Ok(Vec::new()) };
-    let request = match gate::request(&reader, &record) {
-        Ok(request) => request,
-        Err(missing) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
+    let request = match ::run::shown_request(&log::reader(place)?, view.run, view.digest)? {
+        Some(Ok(request)) => request,
+        Some(Err(missing)) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
+        None => return Ok(Vec::new()),
     };
-    let text = |text: &str| SafeText::new(text, SHOWN_BYTES_MAX).to_string();
-    let mut rows: Vec<(&'static str, String)> = request.target.query.iter().map(|query| ("query", text(query))).collect();
-    rows.extend(
-        request.headers.iter().map(|header| ("header", text(&format!("{}: {}", header.name, String::from_utf8_lossy(&header.value))))),
-    );
-    if !request.body.is_empty() {
-        let size = words::bytes(request.body.len() as u64);
-        rows.push(("body", format!("{size}, {}", SafeText::from_bytes(&request.body, SHOWN_BYTES_MAX))));
+    let query = request.query.iter().map(|query| ("query", query.to_string()));
+    let mut rows: Vec<_> = query.chain(request.headers.iter().map(|header| ("header", header.to_string()))).collect();
+    if request.body_bytes > 0 {
+        rows.push(("body", format!("{}, {}", words::bytes(request.body_bytes), request.body)));
     }
     Ok(rows)
 }

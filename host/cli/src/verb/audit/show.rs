@@ -51,6 +51,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::ApprovalAsked,
     RecordKind::ApprovalVoted,
     RecordKind::ApprovalClosed,
+    RecordKind::NoticeAsked,
+    RecordKind::NoticeEnded,
     RecordKind::Refused,
     RecordKind::Answered,
     RecordKind::Received,
