@@ -68,6 +68,7 @@ mod moved;
 mod named_runs;
 mod network;
 mod noted;
+mod notices;
 mod operations;
 mod outstanding;
 mod parts;

@@ -49,7 +49,7 @@ pub use continue_here::TakenOver;
 pub use err::{RunError, chain, fair_exit};
 pub use event::{EventSender, Events, RunEvent};
 pub use forms::{FORMS, spoken_forms};
-pub use gate::RunPolicies;
+pub use gate::{Notice, RunPolicies};
 pub use hand_over::ANSWERS_MAX;
 pub use local_host::{Attending, LocalHost, clock_now, local_vault};
 pub use notice::{NoticeOrder, PendingNotice};

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use run::{LocalHost, NetworkOrder, NoticeOrder, PendingNotice, now};
+use run::{LocalHost, NetworkOrder, Notice, NoticeOrder, PendingNotice, now};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use crate::admission::{network, opened, reading};
 use crate::err::ServiceError;
 use crate::notice::{self, Card};
 use crate::policies::trusted_now;
+use crate::recording::now_ms;
 
 /// How long it takes until the ledger is looked at again.
 const LOOK: Duration = Duration::from_millis(250);
@@ -142,7 +143,8 @@ impl Telling {
                 continue;
             }
             let at = (asking, channel.name.clone());
-            let due = self.due.get(&at).copied().unwrap_or(now);
+            // Another process may have tried it before.
+            let due = self.due.get(&at).copied().unwrap_or_else(|| now + before.map_or(Duration::ZERO, still_waits));
             if due > now {
                 look_at(due);
             } else if self.under_way.len() >= AT_ONCE_MAX && !self.under_way.contains(&at) {
@@ -164,13 +166,24 @@ impl Telling {
         let Some((at, end, attempts)) = told else { return };
         self.under_way.remove(&at);
         let wait = match end {
-            Some(NoticeEnd::Again) => AGAIN * 4_u32.saturating_pow(u32::try_from(attempts).unwrap_or(u32::MAX).min(7)),
+            Some(NoticeEnd::Again) => wait_after(attempts + 1),
             Some(NoticeEnd::Delivered | NoticeEnd::GaveUp) => Duration::ZERO,
             None => UNREAD,
         };
         self.again.insert(at.0, Some(now()));
         self.due.insert(at, now() + wait);
     }
+}
+
+/// How long it is waited after this number of attempts.
+fn wait_after(attempts: u64) -> Duration {
+    AGAIN * 4_u32.saturating_pow(u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(7))
+}
+
+/// For how long a channel still has to wait after its last attempt. If the clock was set back, it waits once more.
+fn still_waits(notice: &Notice) -> Duration {
+    let passed = Duration::from_millis(now_ms().saturating_sub(notice.at));
+    wait_after(notice.attempts).saturating_sub(passed)
 }
 
 /// The channels for an act, from the configuration of now.

@@ -12,6 +12,8 @@ const CHANNELS_MAX: usize = 64;
 /// What became of the notice about one act at one channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
+    /// When it was tried last, in milliseconds since 1970.
+    pub at: u64,
     /// How often it was tried.
     pub attempts: u64,
     /// What happened at the last attempt, for the operator.
@@ -36,8 +38,12 @@ impl Ledger {
         }
         let notice = approval.notices.entry(channel.clone()).or_default();
         match record {
-            Record::NoticeAsked(asked) => (notice.attempts, notice.end) = (notice.attempts.max(asked.attempt), None),
-            Record::NoticeEnded(ended) => (notice.end, notice.detail) = (Some(ended.end), ended.detail.clone()),
+            Record::NoticeAsked(asked) => {
+                (notice.at, notice.attempts, notice.end) = (asked.at, notice.attempts.max(asked.attempt), None);
+            }
+            Record::NoticeEnded(ended) => {
+                (notice.at, notice.detail, notice.end) = (ended.at, ended.detail.clone(), Some(ended.end));
+            }
             _ => {}
         }
     }
