@@ -145,3 +145,53 @@ async fn numbers_say_how_people_decide_and_come_from_the_record_alone() {
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert_eq!(scene.votes("reject", &open, "bob").0, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_acts_are_one_line_and_each_still_needs_its_own_votes() {
+    let scene = Scene::new(BOARD).await;
+    let [one, other, third] = [0, 1, 2].map(|_| scene.asks("/production/x"));
+    // The same line for people, and another body.
+    scene.ends(&["run", "post", "--", &scene.server.url("/production/x"), "another body"], 7);
+    let different = scene.approvals().as_array().unwrap().last().cloned().unwrap();
+    let listed = scene.approvals();
+    let equal_to: Vec<&str> = listed.as_array().unwrap().iter().map(|act| act["equal_to"].as_str().unwrap_or("")).collect();
+    assert_eq!(equal_to, ["", &id(&one), &id(&one), ""]);
+    let table = scene.ends(&["approvals", "ls"], 0);
+    assert!(table.contains("(3 equal acts)") && table.lines().count() == 3, "{table}");
+    let card = scene.ends(&["approvals", "show", &id(&one)], 0);
+    for act in [&other, &third] {
+        assert!(card.contains(&format!("{}, digest {}", id(act), digits(act))), "{card}");
+    }
+    assert!(!card.contains(&id(&different)), "{card}");
+    let key = scene.key("alice").display().to_string();
+    let vote = |digests: &[&str], code: i32| {
+        let mut args = vec!["approvals", "approve", one["approval"].as_str().unwrap(), "--equal", "--as", "alice", "--key", &key];
+        digests.iter().for_each(|digest| args.extend(["--digest", *digest]));
+        scene.ends(&args, code)
+    };
+    let said = vote(&[], 2);
+    assert!(said.contains("names the digest"), "nothing is voted on unseen: {said}");
+    let said = vote(&[digits(&one), digits(&different)], 2);
+    assert!(said.contains("is not the digest"), "it is not equal: {said}");
+    vote(&[digits(&one), digits(&other)], 0);
+    let votes =
+        || -> Vec<usize> { scene.approvals().as_array().unwrap().iter().map(|act| act["votes"].as_array().unwrap().len()).collect() };
+    assert_eq!(votes(), [1, 1, 0, 0], "only what was named");
+    assert_eq!(scene.server.heard().len(), 0);
+    // The last vote for one of them lets that one happen, and no other.
+    assert_eq!(scene.votes("approve", &other, "bob").0, 0);
+    scene.waits(&other);
+    assert_eq!((scene.server.heard().len(), votes()), (1, vec![1, 0, 0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_asks_too_often_is_refused_and_nobody_is_asked() {
+    let scene = Scene::new(BOARD).await;
+    scene.configure_with(&["alice", "bob"], "\n[agents.post.limits]\napprovals-per-hour = 2\n");
+    let first = scene.asks("/production/a");
+    assert_eq!(scene.votes("reject", &first, "alice").0, 0);
+    scene.asks("/production/b");
+    let said = scene.ends(&["run", "post", "--", &scene.server.url("/production/c"), "the body"], 4);
+    assert!(said.contains("approvals-per-hour"), "{said}");
+    assert_eq!(scene.approvals().as_array().map(Vec::len), Some(1));
+}

@@ -37,7 +37,8 @@ fn ends_of(scene: &Scene, channel: &str) -> Vec<NoticeEnded> {
 /// A program that keeps what it is given.
 fn sendmail(scene: &Scene, then: &str) -> (String, std::path::PathBuf) {
     let (program, got) = (scene.program.folder().join("sendmail"), scene.program.folder().join("mail"));
-    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > {0}.part\ncat >> {0}.part\nmv {0}.part {0}\n{then}\n", got.display())).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > {0}.part\ncat >> {0}.part\nmv {0}.part {0}\n{then}\n", got.display()))
+        .unwrap();
     std::fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
     (program.display().to_string(), got)
 }

@@ -109,7 +109,8 @@ async fn http(parcel: HttpParcel, binding: Option<&Binding>, means: &NoticeMeans
     let HttpParcel { mut body, bounds, mut headers, url: mut target } = parcel;
     let Ok(method) = Method::new("POST") else { return NoticeOutcome::failed(NoticeEnd::GaveUp, "no request could be made") };
     if let Some(binding) = binding
-        && let Err(failed) = place(binding, means, &mut Outgoing { method: &method, target: &mut target, headers: &mut headers, body: &mut body }).await
+        && let Err(failed) =
+            place(binding, means, &mut Outgoing { method: &method, target: &mut target, headers: &mut headers, body: &mut body }).await
     {
         return failed;
     }

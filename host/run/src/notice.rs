@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use broker::{NoticeMeans, Parcel};
 use bytes::Bytes;
 use gate::{ATTEMPTS_MAX, ApprovalState, Notice, NoticeAsk, NoticeDone};
-use vocabulary::{ApprovalId, Binding, Clock as _, Digest, Header, HttpResource, Method, NoticeChannel, NoticeEnd, NoticeTo, OpId, Resource, SafeText};
+use vocabulary::{
+    ApprovalId, Binding, Clock as _, Digest, Header, HttpResource, Method, NoticeChannel, NoticeEnd, NoticeTo, OpId, Resource, SafeText,
+};
 
 use crate::approval_view::ApprovalView;
 use crate::err::RunError;

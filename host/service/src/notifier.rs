@@ -46,7 +46,15 @@ impl Drop for Notifier {
 impl Notifier {
     pub(crate) fn begin(host: LocalHost) -> Self {
         let (ask, asked) = mpsc::unbounded_channel();
-        let telling = Telling { host, again: HashMap::new(), due: HashMap::new(), tasks: JoinSet::new(), under_way: HashSet::new(), listeners: Vec::new(), seen: None };
+        let telling = Telling {
+            host,
+            again: HashMap::new(),
+            due: HashMap::new(),
+            tasks: JoinSet::new(),
+            under_way: HashSet::new(),
+            listeners: Vec::new(),
+            seen: None,
+        };
         Self { task: tokio::spawn(telling.run(asked)), ask }
     }
 

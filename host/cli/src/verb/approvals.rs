@@ -185,14 +185,15 @@ struct Listed<'a> {
 }
 
 fn list(place: &HomePlace, json: bool) -> Result<u8, CliError> {
-    let all = equal::collapse(place, views(place)?)?;
+    let views = views(place)?;
+    let all = equal::collapse(place, views.clone())?;
     if json {
-        let mut listed: Vec<Listed<'_>> = Vec::new();
-        for Equal(acts) in &all {
-            let first = acts.first().map(|first| first.approval.as_str());
-            listed.extend(acts.iter().enumerate().map(|(at, view)| Listed { equal_to: first.filter(|_| at > 0), view }));
-        }
-        out::json(&listed)?;
+        let first = |view: &ApprovalView| {
+            let equal = all.iter().find(|equal| equal.0.contains(view))?;
+            equal.first().map(|first| first.approval.as_str()).filter(|first| *first != view.approval)
+        };
+        // In the order in which people were asked.
+        out::json(&views.iter().map(|view| Listed { equal_to: first(view), view }).collect::<Vec<_>>())?;
         return Ok(exit::DONE);
     }
     if all.is_empty() {

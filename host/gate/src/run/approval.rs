@@ -10,8 +10,8 @@ use policy::vote::{self, CastVote};
 use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
-    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, Limit, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
-    SafeText, Stop,
+    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, Limit, OpId, PolicyBasis, PolicyRules, Reason,
+    Requirement, SafeText, Stop,
 };
 
 use super::held::{Attempt, with_payloads};

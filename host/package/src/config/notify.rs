@@ -25,8 +25,8 @@ pub(super) fn resolve(
     credentials: &BTreeMap<String, Binding>,
     has_policy: bool,
 ) -> Result<Vec<NoticeChannel>, WrongError> {
-    let channels = value.table(CHANNELS_MAX)?.entries().map(|(name, value)| channel(name, &value, credentials));
-    let channels = channels.collect::<Result<Vec<NoticeChannel>, WrongError>>()?;
+    let table = value.table(CHANNELS_MAX)?;
+    let channels = table.entries().map(|(name, value)| channel(name, &value, credentials)).collect::<Result<Vec<_>, WrongError>>()?;
     if !has_policy {
         return Err(value.wrong(ConfigFault::Impossible("has no effect without `[policy]`: only policies ask people")));
     }
@@ -65,7 +65,9 @@ fn http(table: &Table<'_>, shape: NoticeShape, credentials: &BTreeMap<String, Bi
         HostName::Name(_) => false,
     };
     if url.scheme != Scheme::Https && !is_loopback {
-        return Err(url_value.wrong(ConfigFault::Impossible("must begin with `https://`: others could read, forge and suppress what is sent")));
+        return Err(
+            url_value.wrong(ConfigFault::Impossible("must begin with `https://`: others could read, forge and suppress what is sent"))
+        );
     }
     let addresses = table.get("addresses").map_or(Ok(Vec::new()), |list| super::http::networks(&list))?;
     if let Some(problem) = policy::grants::problems_of(&addresses, &url.host).into_iter().next() {

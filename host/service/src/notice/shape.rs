@@ -62,12 +62,10 @@ fn escaped(text: &str) -> String {
 ///
 /// SECURITY: runs of a `RichTextBlock` are text. A `TextBlock` would read them as Markdown, with links.
 fn teams(card: &Card) -> Value {
-    let block = |text: &str, weight: &str| {
-        json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": text, "weight": weight }] })
-    };
+    let block =
+        |text: &str, weight: &str| json!({ "type": "RichTextBlock", "inlines": [{ "type": "TextRun", "text": text, "weight": weight }] });
     let lines = card.lines();
-    let body: Vec<Value> =
-        std::iter::once(block(&card.title(), "Bolder")).chain(lines.iter().map(|line| block(line, "Default"))).collect();
+    let body: Vec<Value> = std::iter::once(block(&card.title(), "Bolder")).chain(lines.iter().map(|line| block(line, "Default"))).collect();
     json!({
         "type": "message",
         "attachments": [{

@@ -170,9 +170,9 @@ fn read(place: &HomePlace, since_ms: Option<u64>) -> Result<Vec<PastApproval>, C
 
 fn lines(all: &Counts) -> Vec<String> {
     let row = |name: &str, text: String| format!("{name:<9} {text}");
-    let per_run = all.per_run.map_or_else(String::new, |per_run| {
-        format!(": {} a run (median), {} (95 %)", count(per_run.median), count(per_run.p95))
-    });
+    let per_run = all
+        .per_run
+        .map_or_else(String::new, |per_run| format!(": {} a run (median), {} (95 %)", count(per_run.median), count(per_run.p95)));
     let mut lines = vec![row("asked", format!("{} in {}{per_run}", many(all.asked, "act", "acts"), many(all.runs, "run", "runs")))];
     let share = all.approved_percent.map_or_else(String::new, |percent| format!(" ({percent} % of those decided)"));
     lines.push(row("approved", format!("{}{share}", count(all.approved))));

@@ -64,10 +64,10 @@ pub(super) async fn hand_in(place: &HomePlace, args: VoteArgs, vote: Vote) -> Re
     let orders = acts.iter().map(|view| order(&args, view, &person, vote)).collect::<Result<Vec<VoteOrder>, CliError>>()?;
     let mut signals = Signals::new()?;
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
-    let mut failed = None;
+    let (mut voted, mut failed) = (Vec::new(), None);
     for (view, order) in acts.iter().zip(orders) {
         match host.vote(order).await {
-            Ok(report) => tell(&args, view, (&person, vote), &report)?,
+            Ok(report) => voted.push((view, report)),
             Err(err) => {
                 failed = Some(err);
                 break;
@@ -75,6 +75,7 @@ pub(super) async fn hand_in(place: &HomePlace, args: VoteArgs, vote: Vote) -> Re
         }
     }
     let left = leave::leave(host, &mut signals).await;
+    voted.iter().try_for_each(|(view, report)| tell(&args, view, (&person, vote), report))?;
     failed.map_or(Ok(()), Err)?;
     left?;
     Ok(exit::DONE)

@@ -52,7 +52,8 @@ fn whatever_is_other_about_a_notice_is_another_authority_and_is_shown() {
         let shown = after.difference_from(&before, &spelling);
         assert!(shown.iter().any(|line| line.contains("people are told at")), "{old} -> {new}: {shown:?}");
     }
-    let (_, other_order) = whole(folder.path(), &NOTICES.replace("[\"board@a.test\", \"more@a.test\"]", "[\"more@a.test\", \"board@a.test\"]"));
+    let (_, other_order) =
+        whole(folder.path(), &NOTICES.replace("[\"board@a.test\", \"more@a.test\"]", "[\"more@a.test\", \"board@a.test\"]"));
     assert_eq!(before.digest().unwrap(), other_order.digest().unwrap(), "the control: the order means nothing");
     let without = NOTICES.split("[notify.ops]").next().unwrap();
     let (_, silent) = whole(folder.path(), without);
