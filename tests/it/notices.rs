@@ -255,3 +255,17 @@ async fn a_configuration_that_is_not_trusted_any_more_tells_nobody() {
     elsewhere.until(|counts| counts.heard == 1).await;
     end(serve);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_became_known_after_the_ask_is_told_as_stars() {
+    const VALUE: &str = "correct-horse-battery-staple-7";
+    let scene = Scene::new(BOARD).await;
+    let receiver = Server::answering(|_, _| vec![Step::Say(response(200, b"ok"))]).await;
+    let url = scene.server.url(&format!("/production/x?found={VALUE}"));
+    scene.ends(&["run", "post", "--", &url, &format!("it is {VALUE}, and no other")], 7);
+    owns(&scene, "found", VALUE, "https://other.test");
+    scene.configure_with(&["alice", "bob"], &webhook(receiver.port(), "details = true"));
+    let told = String::from_utf8(receiver.heard()[0].body.clone()).unwrap();
+    assert!(told.contains("and no other") && told.contains("found=***"), "the control: {told}");
+    assert!(!told.contains(VALUE), "{told}");
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use broker::{NoticeMeans, Parcel};
 use bytes::Bytes;
 use gate::{ATTEMPTS_MAX, ApprovalState, Notice, NoticeAsk, NoticeDone};
+use vault::Scrubber;
 use vocabulary::{
     ApprovalId, Binding, Clock as _, Digest, Header, HttpResource, Method, NoticeChannel, NoticeEnd, NoticeTo, OpId, Resource, SafeText,
 };
@@ -82,16 +83,27 @@ impl LocalHost {
         self.inner.journal.log().to_string()
     }
 
-    /// The request of an act that is held back, as people see it. `None` if there is none, or if it can't be shown.
+    /// The request of an act that is held back, as people see it, with stars in place of values of credentials: a value may have become known
+    /// since people were asked. `None` if there is none, or if it can't be shown.
     ///
     /// # Errors
     /// The record can't be read.
     pub async fn shown_request(&self, id: ApprovalId, digest: Digest) -> Result<Option<ShownRequest>, RunError> {
         // What was appended last may not be in the files yet.
         self.inner.journal.durable().await?;
-        let reader = self.inner.journal.reader()?;
-        let shown = tokio::task::spawn_blocking(move || shown_request(&reader, id.run, digest)).await;
-        Ok(shown.map_err(|_| RunError::TaskLost("reads the record"))??.and_then(Result::ok))
+        let (reader, local, now_s) = (self.inner.journal.reader()?, self.vault().local().clone(), self.inner.clock.unix_ms() / 1000);
+        let shown = tokio::task::spawn_blocking(move || {
+            // SECURITY: what can't be searched is not shown.
+            let values = local.live_values(now_s).ok();
+            let Some(scrubber) = values.and_then(|values| Scrubber::new(values.iter()).ok()) else { return Ok(None) };
+            let clean = |bytes: &[u8]| {
+                let mut clean = bytes.to_vec();
+                let _ = scrubber.scrub(&mut clean);
+                clean
+            };
+            shown_request(&reader, id.run, digest, &clean)
+        });
+        Ok(shown.await.map_err(|_| RunError::TaskLost("reads the record"))??.and_then(Result::ok))
     }
 
     /// Makes one attempt to tell people. Its intent is durable before anything is sent. Returns how it ended, or `None` if there is nothing

@@ -33,11 +33,17 @@ impl ShownRequest {
     }
 }
 
-/// The request of an act that is held back, or why it can't be shown. `None` if the act is no request.
+/// The request of an act that is held back, or why it can't be shown. `None` if the act is no request. `clean` takes out of each part what may
+/// not be shown.
 ///
 /// # Errors
 /// The record can't be read.
-pub fn shown_request(reader: &Reader, run: RunId, digest: Digest) -> Result<Option<Result<ShownRequest, Missing>>, ReadError> {
+pub fn shown_request(
+    reader: &Reader,
+    run: RunId,
+    digest: Digest,
+    clean: &dyn Fn(&[u8]) -> Vec<u8>,
+) -> Result<Option<Result<ShownRequest, Missing>>, ReadError> {
     let mut found = None;
     for record in reader.of_run(run) {
         let record = record?;
@@ -49,11 +55,11 @@ pub fn shown_request(reader: &Reader, run: RunId, digest: Digest) -> Result<Opti
         }
     }
     let Some(record) = found else { return Ok(None) };
-    let text = |text: &str| SafeText::new(text, SHOWN_BYTES_MAX);
+    let text = |bytes: &[u8]| SafeText::from_bytes(&clean(bytes), SHOWN_BYTES_MAX);
     Ok(Some(gate::request(reader, &record).map(|request| ShownRequest {
-        body: SafeText::from_bytes(&request.body, SHOWN_BYTES_MAX),
+        body: text(&request.body),
         body_bytes: request.body.len() as u64,
-        headers: request.headers.iter().map(|it| text(&format!("{}: {}", it.name, String::from_utf8_lossy(&it.value)))).collect(),
-        query: request.target.query.as_deref().map(text),
+        headers: request.headers.iter().map(|it| text(&[it.name.as_bytes(), b": ", &it.value].concat())).collect(),
+        query: request.target.query.as_deref().map(|query| text(query.as_bytes())),
     })))
 }

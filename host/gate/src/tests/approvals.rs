@@ -20,7 +20,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A clock whose parts are set apart: the machine's clock can be set, and the machine can be restarted.
 #[derive(Default)]
-struct SetClock {
+pub(super) struct SetClock {
     mono_ns: AtomicU64,
     /// How far the machine's clock was set forward, in seconds.
     ahead_s: AtomicU64,
@@ -28,7 +28,7 @@ struct SetClock {
 }
 
 impl SetClock {
-    fn pass(&self, seconds: u64) {
+    pub(super) fn pass(&self, seconds: u64) {
         self.mono_ns.fetch_add(seconds * SECOND, Ordering::Relaxed);
     }
 }
@@ -93,12 +93,12 @@ fn poll(world: &mut impl vocabulary::Timeline) -> Poll<Result<Release, Stop>> {
     pin!(std::future::poll_fn(|ctx| world.poll_release(ctx))).as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn digest_of(log: &MemoryLog, op: u64) -> Digest {
+pub(super) fn digest_of(log: &MemoryLog, op: u64) -> Digest {
     fold(&log.leaves()).open_run(run_id()).unwrap().approval(op).unwrap().digest
 }
 
 /// The vote of `bob`, as the host records it.
-fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
+pub(super) fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
     drop(gate.append_people(run_id(), voted(gate, log, op, vote)).unwrap());
 }
 
@@ -122,7 +122,7 @@ fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     record.into()
 }
 
-fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
+pub(super) fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
     Gate::new(Arc::new(log.clone()), Arc::clone(clock) as Arc<dyn Clock>, fold(&log.leaves()))
 }
 
@@ -138,7 +138,7 @@ fn again(log: &MemoryLog, clock: &Arc<SetClock>, text: &str) -> (RunWorld<crate:
 }
 
 /// Suspends a run that waits for people.
-fn suspended() -> (MemoryLog, Arc<SetClock>) {
+pub(super) fn suspended() -> (MemoryLog, Arc<SetClock>) {
     let mut scene = Scene::new();
     scene.run.live.submit(held()).unwrap();
     assert_eq!(poll(&mut scene.run.live), Poll::Ready(Err(Stop::Suspended)));

@@ -72,7 +72,7 @@ fn voted(vote: &VoteView) -> String {
 
 /// The whole request, as the agent asks for it: with its query, its headers and its body.
 fn request(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
-    let request = match ::run::shown_request(&log::reader(place)?, view.run, view.digest)? {
+    let request = match ::run::shown_request(&log::reader(place)?, view.run, view.digest, &<[u8]>::to_vec)? {
         Some(Ok(request)) => request,
         Some(Err(missing)) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
         None => return Ok(Vec::new()),
