@@ -99,7 +99,9 @@ impl Telling {
             self.look().await;
             if self.tasks.is_empty() {
                 // Who asked may have gone away.
-                self.listeners.drain(..).for_each(|listener| drop(listener.send(())));
+                for listener in self.listeners.drain(..) {
+                    let _ = listener.send(());
+                }
             }
             tokio::select! {
                 Some(listener) = asked.recv() => {

@@ -12,7 +12,6 @@ use serde::Serialize;
 use service::HostHandle;
 use vocabulary::{ApprovalId, Vote, VoteStatement, exit};
 
-use self::equal::Equal;
 use self::vote::VoteArgs;
 use crate::err::{CliError, VoteError};
 use crate::signals::Signals;

@@ -174,7 +174,7 @@ fn one_of_each() -> Vec<Record> {
             channel: text("ops"),
             detail: text("why"),
             digest: digest(),
-            end: crate::NoticeEnd::GaveUp,
+            end: NoticeEnd::GaveUp,
             kind: RecordKind::NoticeEnded,
             of: RunId::from_parts(1, [0; 10]),
             op: 1,

@@ -12,7 +12,7 @@ use vocabulary::{RunId, Vote, exit};
 
 use crate::err::CliError;
 use crate::words::{count, many, seconds};
-use crate::{log, out, words};
+use crate::{log, out};
 
 /// A vote that was given sooner than this after people were asked is counted as quick, in milliseconds.
 const QUICK_MS: u64 = 5000;
@@ -182,7 +182,7 @@ fn lines(all: &Counts) -> Vec<String> {
     if let Some(took) = all.decided_after_ms {
         lines.push(row("decided", format!("within {} (median), {} (95 %)", seconds(took.median), seconds(took.p95))));
     }
-    let quick = words::many(all.quick_votes, "was", "were");
+    let quick = many(all.quick_votes, "was", "were");
     lines.push(row("votes", format!("{}, of which {quick} given in less than 5 s", count(all.votes))));
     lines
 }
