@@ -138,7 +138,12 @@ impl Telling {
     async fn begin(&mut self, pending: PendingNotice) {
         let asking = (pending.id, pending.view.digest);
         let channels = match channels_of(&self.host, pending.id).await {
-            Ok(channels) => channels,
+            Ok(Some(channels)) => channels,
+            // The run's first record is just being written.
+            Ok(None) => {
+                self.again.insert(asking, Some(now() + AGAIN));
+                return;
+            }
             Err(err) => {
                 tracing::warn!(approval = %pending.id, error = err.chain(), "people can't be told: the configuration can't be used");
                 self.again.insert(asking, Some(now() + UNREAD));
@@ -196,18 +201,18 @@ fn still_waits(notice: &Notice) -> Duration {
     wait_after(notice.attempts).saturating_sub(passed)
 }
 
-/// The channels for an act, from the configuration of now.
-async fn channels_of(host: &LocalHost, id: ApprovalId) -> Result<Channels, ServiceError> {
+/// The channels for an act, from the configuration of now. `None` if the run has no record yet.
+async fn channels_of(host: &LocalHost, id: ApprovalId) -> Result<Option<Channels>, ServiceError> {
     let place = host.place().clone();
     reading(move || {
-        let Some(opened) = opened(&place, id.run)? else { return Ok(Channels { channels: Vec::new(), network: NetworkOrder::default() }) };
+        let Some(opened) = opened(&place, id.run)? else { return Ok(None) };
         let configured = trusted_now(&place, &opened)?;
         let binding = |channel: &NoticeChannel| match &channel.to {
             NoticeTo::Http { credential: Some(name), .. } => configured.resolved.credentials.get(name).cloned(),
             NoticeTo::Http { credential: None, .. } | NoticeTo::Mail { .. } => None,
         };
         let channels = configured.resolved.notify.iter().map(|channel| (channel.clone(), binding(channel))).collect();
-        Ok(Channels { channels, network: network(&configured) })
+        Ok(Some(Channels { channels, network: network(&configured) }))
     })
     .await
 }
