@@ -128,6 +128,8 @@ impl Telling {
         for pending in due {
             self.begin(pending).await;
         }
+        // Those that were due and are not pending any more.
+        self.again.retain(|_, again| again.is_none_or(|at| at > now));
         if self.again.len() > ASKINGS_MAX {
             let open: HashSet<Asking> = self.host.pending_notices(&|_, _| false).iter().map(|it| (it.id, it.view.digest)).collect();
             self.again.retain(|asking, _| open.contains(asking));
