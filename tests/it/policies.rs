@@ -46,6 +46,18 @@ fn the_examples_of_the_guide_are_read_and_their_cases_pass() {
 }
 
 #[test]
+fn the_notices_of_the_guide_are_read() {
+    let program = guide();
+    let config = std::fs::read_to_string(program.config()).unwrap();
+    let notices = blocks("toml").into_iter().find(|block| block.contains("[notify.ops]")).unwrap();
+    std::fs::write(program.config(), format!("{config}\n{notices}")).unwrap();
+    ends(&program, &["policy", "check"], 0);
+    std::fs::write(program.config(), format!("{config}\n{}", notices.replace("hooks.slack.com\"]", "other.example.com\"]"))).unwrap();
+    let said = ends(&program, &["policy", "check"], 2);
+    assert!(said.contains("notify.chat.credential: may not be sent to this `url`"), "the control: {said}");
+}
+
+#[test]
 fn faults_of_cases_and_of_people_are_told_with_their_place() {
     let program = guide();
     let here = program.folder().join("here");

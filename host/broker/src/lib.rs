@@ -16,6 +16,7 @@ mod finishing;
 mod host_request;
 mod mounts;
 mod not_observed;
+mod notice;
 mod pread;
 mod remote;
 mod response_redactor;
@@ -33,3 +34,4 @@ mod tests;
 
 pub use broker::{Broker, BrokerParts};
 pub use mounts::{MountError, MountFault, Mounts};
+pub use notice::{NoticeMeans, NoticeOutcome, Parcel, tell};

@@ -180,6 +180,12 @@ fn record(record: &Record) -> String {
             format!("what {} runs had sealed is forgotten, by {}: recorded before {}", count(it.runs), it.by, utc(it.before_ms))
         }
         Record::HoldSet(it) => format!("run {} is on hold, by {}: {}", it.held, it.by, it.reason),
+        Record::NoticeAsked(it) => format!("telling {} about {}-{}, attempt {}: {}", it.channel, it.of, it.op, it.attempt, it.resource),
+        Record::NoticeEnded(it) => {
+            let status = it.status.map_or_else(String::new, |status| format!(", {status}"));
+            let detail = if it.detail.is_empty() { String::new() } else { format!(": {}", it.detail) };
+            format!("telling {} about {}-{}, attempt {}: {}{status}{detail}", it.channel, it.of, it.op, it.attempt, it.end.as_str())
+        }
         Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }

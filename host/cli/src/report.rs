@@ -9,7 +9,7 @@ use vocabulary::record::Touch;
 use vocabulary::{Finding, Outcome, SafeText};
 
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
-use crate::{out, outcome};
+use crate::{out, outcome, past};
 
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
@@ -59,7 +59,9 @@ fn begins(agent: &str) -> String {
 fn joint(reports: &[RunReport]) -> Option<Evidence> {
     let mut touched = Touched::default();
     reports.iter().for_each(|report| touched.join(&report.evidence.touched));
-    Some(Evidence { touched, ..reports.first()?.evidence.clone() })
+    let approvals = reports.iter().flat_map(|report| report.evidence.approvals.clone()).collect();
+    let approvals_more = reports.iter().map(|report| report.evidence.approvals_more).sum();
+    Some(Evidence { touched, approvals, approvals_more, ..reports.first()?.evidence.clone() })
 }
 
 /// The document of `run --json --shard`.
@@ -167,6 +169,15 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
     lines.push(format!("  {:<12} {named}", "credentials"));
     lines.extend(refusals(evidence));
+    lines.extend(approvals(evidence));
+    lines
+}
+
+/// What people decided. A run about which nobody was asked has no such line.
+fn approvals(evidence: &Evidence) -> Vec<String> {
+    let all = &evidence.approvals;
+    let mut lines: Vec<String> = all.iter().take(LINES_MAX).flat_map(past::lines).map(|line| format!("  {line}")).collect();
+    lines.extend(more(rows_and_more(all.len(), evidence.approvals_more), LINES_MAX));
     lines
 }
 

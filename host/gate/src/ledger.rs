@@ -5,10 +5,12 @@
 
 mod act;
 mod approval;
+mod cards;
 mod clocks;
 mod fault;
 mod gaps;
 mod known;
+mod notice;
 mod put_back;
 mod suspension;
 
@@ -22,6 +24,7 @@ pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
+pub use notice::Notice;
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -45,6 +48,8 @@ pub struct Ledger {
     #[serde(default)]
     latest_at: u64,
     open: BTreeMap<RunId, OpenRun>,
+    #[serde(default)]
+    cards: cards::Cards,
 }
 
 /// Totals over a whole log.
@@ -221,6 +226,10 @@ impl Ledger {
                 self.put_back(record);
                 return Ok(());
             }
+            Record::NoticeAsked(_) | Record::NoticeEnded(_) => {
+                self.note_notice(record);
+                return Ok(());
+            }
             // A change by a person belongs to the log itself, and a change by an agent belongs to its run.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
@@ -266,6 +275,12 @@ impl Ledger {
         }
         open.last_seq = seq;
         open.spent.take(record);
+        // An act that is only decided again, because the policies have changed, was not asked again by the agent.
+        if let Record::ApprovalAsked(asked) = record
+            && asked.op > open.last_op
+        {
+            self.cards.note(&open.agent, ClockMark { at: asked.at, uptime: asked.uptime.clone() });
+        }
         match open.step(record, &mut self.totals) {
             Ok(Goes::On) => Ok(()),
             Ok(Goes::Ends) => {
@@ -421,6 +436,8 @@ impl OpenRun {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::NoticeAsked(_)
+            | Record::NoticeEnded(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

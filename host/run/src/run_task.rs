@@ -420,6 +420,6 @@ fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entr
         active_ms: closing.active_ms,
         waited_ms,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
-        evidence: Evidence::new(spec, (sum.touched, closing.peak_memory, tally.resumable), record),
+        evidence: Evidence::new(spec, (sum.touched, sum.approvals, closing.peak_memory, tally.resumable), record),
     }
 }

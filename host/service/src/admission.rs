@@ -112,7 +112,7 @@ pub fn admit(
 }
 
 /// The name servers and the certificates for TLS, as the trusted configuration has them.
-fn network(configured: &Configured) -> NetworkOrder {
+pub(crate) fn network(configured: &Configured) -> NetworkOrder {
     let network = &configured.resolved.network;
     NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }

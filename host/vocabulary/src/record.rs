@@ -14,6 +14,7 @@ use crate::decision::{Bounds, Reason};
 use crate::fault::HttpFault;
 use crate::ids::{Digest, RunId};
 use crate::limits::Limits;
+use crate::notice::NoticeEnd;
 use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::resource::Resource;

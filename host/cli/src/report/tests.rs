@@ -60,6 +60,7 @@ fn report() -> RunReport {
             mounts: vec!["/src".to_owned()],
             http_granted: false,
             approvals: Vec::new(),
+            approvals_more: 0,
             limits: Limits::default(),
             peak_memory: 1 << 20,
             resumable: false,

@@ -167,6 +167,8 @@ impl Compared {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::NoticeAsked(_)
+            | Record::NoticeEnded(_)
             | Record::Recovered(_) => {}
         }
     }

@@ -98,3 +98,22 @@ pub enum Stage {
     /// It is unknown whether it happened.
     Unknown,
 }
+
+impl OpenRun {
+    pub(super) fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
+        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
+            return Err(OrderFaultKind::NoIntent);
+        };
+        pending.sent = answered.was_sent();
+        match answered.class() {
+            class if class.has_answer() => pending.stage = Stage::Answered,
+            // With a fault, the guest learned of it and decides itself what to do.
+            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
+            _ => {
+                self.pending.remove(&answered.op);
+                self.sent += u64::from(answered.may_have_been_sent());
+            }
+        }
+        Ok(())
+    }
+}

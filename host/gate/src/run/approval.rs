@@ -10,8 +10,8 @@ use policy::vote::{self, CastVote};
 use policy::{AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
-    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
-    SafeText, Stop,
+    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, Limit, OpId, PolicyBasis, PolicyRules, Reason,
+    Requirement, SafeText, Stop,
 };
 
 use super::held::{Attempt, with_payloads};
@@ -210,6 +210,12 @@ impl LockedRun<'_> {
         ledger.open_runs().filter(|(_, open)| open.agent == *agent).map(|(_, open)| open.held_back()).sum()
     }
 
+    /// How often this agent has newly asked people within the last hour, in all of its runs.
+    fn asked_people(&self) -> u64 {
+        let now = ClockMark::of(&*self.shared().clock);
+        self.shared().book.ledger().asked_people(&self.shared().header.spec.agent.name, &now)
+    }
+
     /// The digest of what is to be approved.
     fn subject(&self, op: OpId, act: &Act, (bounds, policy, asked_at): (&Bounds, Digest, u64)) -> Digest {
         let header = &self.shared().header;
@@ -238,7 +244,7 @@ impl LockedRun<'_> {
         let Hold { bounds, needs } = hold;
         let params = self.keyed(&act.canonical_bytes());
         let environment = self.environment(act);
-        if let Some(reason) = self.not_to_be_asked(params, &environment, &needs) {
+        if let Some(reason) = self.not_to_be_asked(op, params, (&environment, &needs)) {
             return Err(reason);
         }
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
@@ -283,7 +289,7 @@ impl LockedRun<'_> {
         self.append(vec![with_payloads(record.into(), request)]).map(drop)
     }
 
-    fn not_to_be_asked(&self, params: Digest, environment: &str, needs: &Requirement) -> Option<Reason> {
+    fn not_to_be_asked(&self, op: OpId, params: Digest, (environment, needs): (&str, &Requirement)) -> Option<Reason> {
         let shared = self.shared();
         let was_rejected = shared.book.ledger().open_run(self.run()).is_some_and(|open| open.was_rejected(params));
         if was_rejected {
@@ -301,7 +307,12 @@ impl LockedRun<'_> {
         if let Some(why) = vote::nobody_to_ask(&own.rules, &question) {
             return Some(Reason::NobodyToAsk(why));
         }
-        (self.held_of_agent() >= HELD_MAX).then_some(Reason::OverLimit(Bound::Approvals))
+        if self.held_of_agent() >= HELD_MAX {
+            return Some(Reason::OverLimit(Bound::Approvals));
+        }
+        // An act that was held back already is only decided again.
+        let is_over = self.approval(op).is_none() && self.asked_people() >= shared.header.spec.limits.approvals_per_hour;
+        is_over.then_some(Reason::OverLimit(Bound::Limit(Limit::ApprovalsPerHour)))
     }
 
     fn close_approval(&mut self, op: OpId, digest: Digest, end: ApprovalEnd) -> Result<(), Stop> {

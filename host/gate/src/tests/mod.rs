@@ -8,6 +8,7 @@ mod gate;
 mod guest;
 mod kit;
 mod leases;
+mod notices;
 mod order;
 mod rebuild;
 mod repeated;

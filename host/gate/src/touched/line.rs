@@ -150,6 +150,8 @@ impl TouchedLines {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::NoticeAsked(_)
+            | Record::NoticeEnded(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)
             | Record::ValueMet(_)

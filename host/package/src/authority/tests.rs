@@ -10,6 +10,7 @@ use super::{Authority, Difference, Spelling, Whole};
 use crate::config;
 
 mod canonical;
+mod notify;
 mod paths;
 mod placed;
 

@@ -96,6 +96,8 @@ pub enum HostPurpose {
     RotationTest,
     /// Rotation: testing the old value.
     RotationProbe,
+    /// Telling people that an act waits for them.
+    Notice,
 }
 
 impl HostPurpose {
@@ -108,6 +110,7 @@ impl HostPurpose {
             Self::RotationSet => "rotation-set",
             Self::RotationTest => "rotation-test",
             Self::RotationProbe => "rotation-probe",
+            Self::Notice => "notice",
         }
     }
 
@@ -115,7 +118,7 @@ impl HostPurpose {
     pub fn changes_something(self) -> bool {
         match self {
             Self::Token | Self::VaultLogin | Self::RotationSet => true,
-            Self::VaultRead | Self::RotationTest | Self::RotationProbe => false,
+            Self::VaultRead | Self::RotationTest | Self::RotationProbe | Self::Notice => false,
         }
     }
 }

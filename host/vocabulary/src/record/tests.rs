@@ -156,6 +156,33 @@ fn one_of_each() -> Vec<Record> {
         voted(VoteMeans::Signed { key: text("SHA256:x"), signature: "s".to_owned() }),
         ApprovalClosed { at: 1, by: Some(user()), digest: digest(), end: ApprovalEnd::Revoked, kind: RecordKind::ApprovalClosed, op: 1, v }
             .into(),
+        NoticeAsked {
+            at: 1,
+            attempt: 2,
+            channel: text("ops"),
+            digest: digest(),
+            kind: RecordKind::NoticeAsked,
+            of: RunId::from_parts(1, [0; 10]),
+            op: 1,
+            resource: http("POST"),
+            v,
+        }
+        .into(),
+        NoticeEnded {
+            at: 1,
+            attempt: 2,
+            channel: text("ops"),
+            detail: text("why"),
+            digest: digest(),
+            end: NoticeEnd::GaveUp,
+            kind: RecordKind::NoticeEnded,
+            of: RunId::from_parts(1, [0; 10]),
+            op: 1,
+            peer: Some("[::1]:80".parse().unwrap()),
+            status: Some(500),
+            v,
+        }
+        .into(),
         Answered {
             at: 1,
             detail: text("why"),

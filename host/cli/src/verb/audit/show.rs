@@ -51,6 +51,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::ApprovalAsked,
     RecordKind::ApprovalVoted,
     RecordKind::ApprovalClosed,
+    RecordKind::NoticeAsked,
+    RecordKind::NoticeEnded,
     RecordKind::Refused,
     RecordKind::Answered,
     RecordKind::Received,
@@ -149,7 +151,7 @@ fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliErr
 }
 
 /// Parses the time of `--since`, in milliseconds since 1970.
-pub(super) fn since(text: &str) -> Result<u64, CliError> {
+pub(in crate::verb) fn since(text: &str) -> Result<u64, CliError> {
     words::moment(text, now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
 }
 
