@@ -11,6 +11,8 @@
 mod absence;
 mod admission;
 mod approvals;
+mod approvals_abused;
+mod approvals_elsewhere;
 mod at_once;
 mod audit;
 mod authoring;

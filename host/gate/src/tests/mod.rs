@@ -4,6 +4,7 @@
 mod alike;
 mod approval_model;
 mod approvals;
+mod authority_matrix;
 mod driven;
 mod gate;
 mod guest;

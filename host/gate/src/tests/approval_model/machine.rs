@@ -305,10 +305,7 @@ impl<'a> Machine<'a> {
                         self.memory = None;
                         return Ok(());
                     }
-                    Poll::Ready(Err(stop)) => {
-                        self.calls = self.calls.iter().copied().collect();
-                        return Err(stop);
-                    }
+                    Poll::Ready(Err(stop)) => return Err(stop),
                 },
             }
             self.calls.push(call);
