@@ -30,6 +30,24 @@ fn approves(scene: &Scene, approval: &Value, person: &str) {
     assert_eq!(code, 0, "{said}");
 }
 
+/// A process that holds the home in the background, and continues runs.
+fn serves(scene: &Scene) -> std::process::Child {
+    let serve = scene.program.command(&[], &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+    while scene.program.run(&["status"]).status.code() == Some(11) {}
+    serve
+}
+
+/// The next approval of the same run. There is one when the run has continued and is held back again.
+fn next(scene: &Scene, before: &Value) -> Value {
+    loop {
+        let all = scene.approvals();
+        let is_next = |other: &&Value| other["run"] == before["run"] && other["digest"] != before["digest"];
+        if let Some(found) = all.as_array().unwrap().iter().find(is_next) {
+            return found.clone();
+        }
+    }
+}
+
 /// The arguments of the agent `each` for these requests, one after the other.
 fn requests(scene: &Scene, of: &[(&str, &str)]) -> Vec<String> {
     let one = |(method, path): &(&str, &str)| json!({ "method": method, "url": scene.server.url(path), "body": "the body" }).to_string();
@@ -66,8 +84,7 @@ async fn a_time_out_refuses_and_no_setting_makes_it_a_yes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_that_ends_after_the_approval_does_nothing_more() {
     let scene = Scene::new(&BOARD.replace("@quorum(\"2\")", "@quorum(\"1\") @decide_within(\"2s\")")).await;
-    let serve = scene.program.command(&[], &["serve"]).stderr(Stdio::null()).spawn().unwrap();
-    while scene.program.run(&["status"]).status.code() == Some(11) {}
+    let serve = serves(&scene);
     // The second one expires after the time of the first is over too: that is how it is known that the time was over.
     let (first, second) = (scene.asks("/production/a"), scene.asks("/production/b"));
     approves(&scene, &first, "alice");
@@ -83,8 +100,7 @@ async fn a_time_that_ends_after_the_approval_does_nothing_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_only_reads_or_opens_what_is_shown_decides_nothing() {
     let scene = Scene::new(ONE_BY_ONE).await;
-    let serve = scene.program.command(&[], &["serve"]).stderr(Stdio::null()).spawn().unwrap();
-    while scene.program.run(&["status"]).status.code() == Some(11) {}
+    let serve = serves(&scene);
     let approval = scene.asks("/production/x");
     let before = scene.kinds(&approval);
     let mut shown = String::new();
@@ -201,6 +217,7 @@ async fn who_started_the_run_never_approves_it_with_any_key_and_by_any_setting()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_agent_did_before_it_was_held_back_is_not_done_again_after_the_answer() {
     let scene = Scene::new(ONE_BY_ONE).await;
+    let serve = serves(&scene);
     let before = ["POST /before/a", "GET /before/b", "POST /before/c"];
     let approval = asks_each(
         &scene,
@@ -215,19 +232,19 @@ async fn what_an_agent_did_before_it_was_held_back_is_not_done_again_after_the_a
     );
     assert_eq!(heard(&scene), before);
     approves(&scene, &approval, "alice");
-    // The command with the last vote continues the run until it is held back again.
-    scene.ends(&["wait", &scene.run_of(&approval).to_string(), "--detach"], 7);
-    let next = scene.approvals()[0].clone();
+    let next = next(&scene, &approval);
     assert_eq!(heard(&scene), [&before[..], &["POST /production/x", "POST /after"]].concat());
     approves(&scene, &next, "bob");
     scene.waits(&next);
     assert_eq!(heard(&scene), [&before[..], &["POST /production/x", "POST /after", "POST /production/y"]].concat(), "the control");
+    end(serve);
 }
 
 /// LangChain: decisions are matched with questions by their order, not by what was asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decision_is_for_the_act_that_it_names_and_not_for_the_next_in_order() {
     let scene = Scene::new(ONE_BY_ONE).await;
+    let serve = serves(&scene);
     scene.asks_by("two", &[&scene.server.url("/production")]);
     let all = scene.approvals();
     let of = |path: &str| {
@@ -236,24 +253,24 @@ async fn a_decision_is_for_the_act_that_it_names_and_not_for_the_next_in_order()
     };
     let (first, second) = (of("/one"), of("/two"));
     approves(&scene, &second, "alice");
-    scene.ends(&["wait", &scene.run_of(&first).to_string(), "--detach"], 7);
-    assert_eq!(heard(&scene), ["POST /production/two"]);
+    scene.server.until(|counts| counts.heard == 1).await;
     assert_eq!(scene.votes("reject", &first, "alice").0, 0);
     let report = scene.waits(&first);
     assert_eq!(heard(&scene), ["POST /production/two"], "{report}");
     assert!(report.contains("Denied") && report.contains("\"status\":200"), "each has its own answer: {report}");
+    end(serve);
 }
 
 /// Several products: "always allow", and an approval of a session that lasts for all that follows in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approval_covers_one_act_and_never_widens_itself() {
     let scene = Scene::new(ONE_BY_ONE).await;
+    let serve = serves(&scene);
     let same = [("POST", "/production/x"), ("POST", "/production/x")];
     let first = asks_each(&scene, &same);
     approves(&scene, &first, "alice");
-    scene.ends(&["wait", &scene.run_of(&first).to_string(), "--detach"], 7);
-    let second = scene.approvals()[0].clone();
-    assert_ne!(first["digest"], second["digest"], "the same act once more is another act");
+    // The same act once more is another act.
+    let second = next(&scene, &first);
     assert_eq!(heard(&scene), ["POST /production/x"], "the approval covers one");
     // Nor does it cover the same act of another run, of another agent, or one that differs a little.
     for (agent, args) in [
@@ -268,4 +285,5 @@ async fn an_approval_covers_one_act_and_never_widens_itself() {
     approves(&scene, &second, "alice");
     scene.waits(&second);
     assert_eq!(heard(&scene).len(), 2, "the control: its own approval covers the second");
+    end(serve);
 }

@@ -58,6 +58,7 @@ mod homes;
 mod ignored;
 mod imitation;
 mod keys;
+mod kills;
 mod kinds;
 mod leases;
 mod leftovers;
