@@ -16,8 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gate::{Ledger, OpenRun};
 use run::HomePlace;
-use vocabulary::RunId;
 use vocabulary::record::Record;
+use vocabulary::{Claim, Function, RunId};
 
 use crate::dice::Dice;
 use crate::program::Program;
@@ -70,9 +70,13 @@ impl Tally {
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = String::new();
-        self.points.iter().for_each(|(case, times)| drop(writeln!(text, "{case:<14}{times:>6} points")));
-        self.kills.iter().for_each(|(verb, times)| drop(writeln!(text, "{verb:<14}{times:>6} kills")));
-        let _ = writeln!(text, "{:<14}{:>6} acts that a person had to settle\n{:<14}{:>6}", "unknown", self.unknown, "wrong", self.broken.len());
+        for (case, times) in &self.points {
+            let _ = writeln!(text, "{case:<18}{times:>6} points");
+        }
+        for (verb, times) in &self.kills {
+            let _ = writeln!(text, "{verb:<18}{times:>6} kills");
+        }
+        let _ = writeln!(text, "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}", "unknown", self.unknown, "wrong", self.broken.len());
         text
     }
 }
@@ -381,11 +385,10 @@ impl<'a> Lab<'a> {
         let mut since = heard.iter().skip(first);
         let did = match target.and_then(|asked| asked.ask.resource.http()) {
             Some(http) => {
-                let line = http.target.path.as_str();
-                since.any(|heard| heard.method == http.method.as_str() && heard.path == line)
+                since.any(|heard| heard.method == http.method.as_str() && heard.path == http.path.as_str())
             }
             // A step of a rotation: only setting the value has an effect at the server.
-            None => target.is_some_and(|asked| asked.ask.function == vocabulary::Function::RotationSet) && since.any(|heard| heard.method == "PUT"),
+            None => target.is_some_and(|asked| asked.ask.function == Function::RotationSet) && since.any(|heard| heard.method == "PUT"),
         };
         (op, did)
     }
@@ -411,11 +414,8 @@ impl<'a> Lab<'a> {
             *effects.entry(format!("{} {}", heard.method, heard.path)).or_default() += 1;
         }
         let records = crate::host::records(&self.place().home, run);
-        let said = records.iter().filter_map(|record| if let Record::Said(said) = record { Some(said.claim.clone()) } else { None });
-        let printed = said.filter_map(|claim| match claim {
-            vocabulary::Claim::Stdout(line) => Some(line.to_string()),
-            _ => None,
-        });
+        let said = records.iter().filter_map(|record| if let Record::Said(said) = record { Some(&said.claims) } else { None });
+        let printed = said.flatten().filter_map(|claim| if let Claim::Stdout(line) = claim { Some(line.to_string()) } else { None });
         Ok(Done { effects, printed: printed.collect() })
     }
 }

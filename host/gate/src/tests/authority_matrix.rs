@@ -265,7 +265,9 @@ fn table(rules: &AllRules) -> (String, BTreeSet<Function>) {
     let (mut text, mut functions) = (HEAD.to_owned(), BTreeSet::new());
     for (tier, of) in TIERS {
         let _ = write!(text, "\n== {tier}\n\n{:<15}{:<12}{:<27}", "act", "environment", "answer");
-        STATES.iter().for_each(|(name, _)| drop(write!(text, "{name:<12}")));
+        for (name, _) in STATES {
+            let _ = write!(text, "{name:<12}");
+        }
         text.truncate(text.trim_end().len());
         text.push('\n');
         let all = PLACES.iter().map(|(place, _)| (*place, acts(place)));
@@ -276,7 +278,9 @@ fn table(rules: &AllRules) -> (String, BTreeSet<Function>) {
                 let answer = decision(&base, 0);
                 let _ = write!(text, "{name:<15}{place:<12}{answer:<27}");
                 if answer.starts_with("ask") {
-                    STATES.iter().for_each(|(_, state)| drop(write!(text, "{:<12}", then(rules, &base, act.clone(), *state))));
+                    for (_, state) in STATES {
+                        let _ = write!(text, "{:<12}", then(rules, &base, act.clone(), state));
+                    }
                 }
                 text.truncate(text.trim_end().len());
                 text.push('\n');

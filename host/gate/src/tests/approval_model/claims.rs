@@ -98,11 +98,6 @@ impl Claims {
         *self.tally.entry(what.into()).or_default() += 1;
     }
 
-    /// The digest of what people are asked on this operation now.
-    pub(super) fn digest(&self, op: u64) -> Option<Digest> {
-        self.cards.get(&op).map(|card| card.digest)
-    }
-
     /// Takes the next record.
     pub(super) fn record(&mut self, record: &Record, now: &Truth, rules: &AllRules) -> Result<(), String> {
         match record {
