@@ -234,7 +234,8 @@ impl Claims {
         let Some(card) = self.cards.get_mut(&closed.op).filter(|card| card.digest == closed.digest) else {
             return Err("what was not asked is closed".to_owned());
         };
-        claim!(!card.is_closed, "it is closed twice");
+        // What is over, and is just being decided again, may still be given up.
+        claim!(!card.is_closed || closed.end == ApprovalEnd::Cancelled, "it is closed twice");
         card.is_closed = true;
         let holds = match closed.end {
             ApprovalEnd::Expired => card.approved.is_none() && !now.is_within(&card.asked, DECIDE_S),
@@ -269,12 +270,11 @@ impl Claims {
             return Ok(());
         }
         claim!(POLICIES[now.policy] != Says::Never, "what is forbidden begins");
-        claim!(!self.rejected.contains(&of), "what people rejected begins");
         let digest = asked.approval.ok_or("it begins without an approval")?;
         let card = if asked.again { self.used_by.get(&asked.op).cloned() } else { self.cards.remove(&asked.op) };
         let card = card.filter(|card| card.digest == digest).ok_or("it begins with the approval of something else")?;
         claim!(asked.again || self.used.insert(digest), "an approval is used twice");
-        claim!(!card.is_closed && !card.is_rejected, "it begins although its approval is over");
+        claim!(!card.is_closed && !card.is_rejected, "it begins although its approval is over, or people rejected it");
         claim!(card.asked.policy == now.policy, "it begins under other policies than those that it was approved under");
         claim!(Self::is_met(&card, now), "it begins without a quorum of the people of now: {card:?} {now:?}");
         let approved = card.approved.ok_or("it begins and was never approved")?;

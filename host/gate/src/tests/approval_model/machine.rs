@@ -158,6 +158,8 @@ impl<'a> Machine<'a> {
 
     /// Does one step, and checks every claim after it.
     pub(super) async fn step(&mut self, step: Step) -> Result<(), String> {
+        // No two steps are in the same millisecond.
+        self.clock.mono_ns.fetch_add(2_000_000, Ordering::Relaxed);
         match step {
             Step::Ask(of) => {
                 self.wake(true)?;
