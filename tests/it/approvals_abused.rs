@@ -222,7 +222,7 @@ async fn a_disk_that_is_full_while_somebody_votes_loses_no_vote_and_counts_none_
 const BY_BODY: &str = r#"
 @id("may-ask") permit (principal, action in Action::"http", resource);
 @id("held") @approval("change-board")
-forbid (principal, action in Action::"mutate", resource)
+forbid (principal, action == Action::"http.write", resource)
 when { context.request.body.hasTag("kind") && context.request.body.getTag("kind").contains("disable") }
 unless { context.approvals.contains("change-board") };
 "#;
