@@ -21,7 +21,8 @@ forbid (principal, action in Action::"mutate", resource in Env::"production") un
 forbid (principal, action in Action::"mutate", resource in Env::"sandbox") unless { context.approvals.contains("change-board") };
 "#;
 
-/// A server, and an agent that sends one body to it under policies. `alice`, `bob` and the user of this process are of the board.
+/// A server, and agents that ask it under policies: `post` sends one body, `each` one request after the other, `two` two bodies at once.
+/// `alice`, `bob` and the user of this process are of the board.
 pub(crate) struct Scene {
     pub(crate) program: Program,
     pub(crate) server: Server,
@@ -61,13 +62,19 @@ impl Scene {
 
     /// The same, with more tables at the end.
     pub(crate) fn configure_with(&self, people: &[&str], more: &str) {
-        let (guest, port) = (tests::guests::guest("post").display().to_string(), self.server.port());
+        let port = self.server.port();
         let own = run::own_principal().name.unwrap().to_string();
         let mut text = format!(
             "[policy]\nfiles = [\"policy/*.cedar\"]\n\n[people.own]\ngroups = [\"change-board\"]\nuser = {own:?}\n\n[environments.sandbox]\nmatch = \
-             [{{ host = \"127.0.0.1\", paths = [\"/sandbox/**\"] }}]\n\n[agents.post]\ncomponent = {guest:?}\n\n[[agents.post.http]]\nhost = \
-             \"127.0.0.1\"\nport = {port}\nscheme = \"http\"\nmethods = [\"GET\", \"POST\", \"PUT\"]\npaths = [\"/**\"]\n"
+             [{{ host = \"127.0.0.1\", paths = [\"/sandbox/**\"] }}]\n"
         );
+        for (agent, guest) in [("post", "post"), ("each", "sends_each"), ("two", "two_posts")] {
+            let guest = tests::guests::guest(guest).display().to_string();
+            text.push_str(&format!(
+                "\n[agents.{agent}]\ncomponent = {guest:?}\n\n[[agents.{agent}.http]]\nhost = \"127.0.0.1\"\nport = {port}\nscheme = \
+                 \"http\"\nmethods = [\"GET\", \"POST\", \"PUT\"]\npaths = [\"/**\"]\n"
+            ));
+        }
         for person in people {
             let key = std::fs::read_to_string(self.key(person).with_extension("pub")).unwrap();
             text.push_str(&format!("\n[people.{person}]\ngroups = [\"change-board\"]\nkeys = [{:?}]\n", key.trim()));
@@ -87,7 +94,12 @@ impl Scene {
 
     /// Starts the agent, which is held back. Returns the approval.
     pub(crate) fn asks(&self, path: &str) -> Value {
-        self.ends(&["run", "post", "--", &self.server.url(path), "the body"], 7);
+        self.asks_by("post", &[&self.server.url(path), "the body"])
+    }
+
+    /// Starts an agent with these arguments, which is held back. Returns the last approval.
+    pub(crate) fn asks_by(&self, agent: &str, args: &[&str]) -> Value {
+        self.ends(&[&["run", agent, "--"], args].concat(), 7);
         let all = self.approvals();
         all.as_array().unwrap().last().cloned().unwrap()
     }

@@ -160,6 +160,26 @@ pub(super) fn live_of(log: &MemoryLog, gate: &RunGate) -> Live {
     live_with(gate, scripted(log, []).1)
 }
 
+/// The same with scripts for its effects, and what is begun in it.
+pub(super) fn live_begins(log: &MemoryLog, gate: &RunGate, scripts: impl IntoIterator<Item = Vec<EffectProgress>>) -> (Live, Begun) {
+    let effects = scripted(log, scripts).1;
+    (live_with(gate, Arc::clone(&effects)), Begun(effects))
+}
+
+/// The acts that were begun in a world.
+pub(super) struct Begun(Arc<Scripted>);
+
+impl Begun {
+    pub(super) fn ops(&self) -> Vec<OpId> {
+        self.0.permits.lock().unwrap().clone()
+    }
+}
+
+/// A request that is answered.
+pub(super) fn whole() -> Vec<EffectProgress> {
+    vec![EffectProgress::Ready, answered(), head(), EffectProgress::End(Vec::new())]
+}
+
 fn live_with(gate: &RunGate, effects: Arc<Scripted>) -> Live {
     let (runtime, long_wait) = (Handle::current(), Duration::from_secs(10));
     Live::new(LiveParts { gate: gate.clone(), effects, notes: Arc::new(Unnoted), runtime, long_wait })

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod alike;
+mod approval_model;
 mod approvals;
+mod authority_matrix;
 mod driven;
 mod gate;
 mod guest;
