@@ -179,7 +179,7 @@ fn one(resolved: &Resolved, section: &PolicySection, case: &WrittenCase, path: &
     let act = act(case)?;
     let started_by = Principal::new(0, case.started_by.as_deref());
     let rules = agent.grants.policy.as_ref().ok_or("the agent has no policies")?;
-    let who = PolicyAgent { digest: Digest::of(b""), name: &case.agent, started_by: &started_by };
+    let who = PolicyAgent { digest: Digest::of(b""), engagement: None, name: &case.agent, started_by: &started_by };
     let (answer, policies, reason) = decided(&agent.grants, &section.set.for_agent(rules, &who), case, &act);
     let expected_policies = case.policies.as_ref().map(|policies| policies.iter().cloned().collect::<Vec<_>>());
     let passed = answer == case.expect && expected_policies.as_ref().is_none_or(|expected| *expected == policies);

@@ -78,6 +78,10 @@ pub enum Reason {
     MethodNotGranted,
     /// The host is granted, for other paths.
     PathNotGranted,
+    /// The request is granted, with another query. The value says what the grant does not cover.
+    QueryNotGranted(SafeText),
+    /// The request is granted, with another body. The value says what the grant does not cover.
+    BodyNotGranted(SafeText),
     /// The grant that covers it has expired.
     GrantExpired,
     /// The guest set a header that only the host may set. The value is its name.
@@ -211,6 +215,8 @@ impl Reason {
             Self::PortNotGranted => "port-not-granted",
             Self::MethodNotGranted => "method-not-granted",
             Self::PathNotGranted => "path-not-granted",
+            Self::QueryNotGranted(_) => "query-not-granted",
+            Self::BodyNotGranted(_) => "body-not-granted",
             Self::GrantExpired => "grant-expired",
             Self::HeaderNotYours(_) => "header-not-yours",
             Self::HeaderNotGranted(_) => "header-not-granted",
@@ -257,6 +263,8 @@ impl std::fmt::Display for Reason {
             Self::PortNotGranted => f.write_str("the host is granted on another port"),
             Self::MethodNotGranted => f.write_str("the host is granted for other methods"),
             Self::PathNotGranted => f.write_str("the host is granted for other paths"),
+            Self::QueryNotGranted(what) => write!(f, "the grant does not cover the query: {what}"),
+            Self::BodyNotGranted(what) => write!(f, "the grant does not cover the body: {what}"),
             Self::GrantExpired => f.write_str("the grant has ended"),
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
             Self::HeaderNotGranted(name) => write!(f, "the grant does not name the header `{name}`"),

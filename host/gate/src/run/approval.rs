@@ -44,7 +44,9 @@ pub(crate) struct OwnPolicies {
 
 impl OwnPolicies {
     pub(crate) fn of(header: &RunHeader, of: &RunPolicies) -> Self {
-        let agent = PolicyAgent { digest: header.spec.agent.digest, name: header.spec.agent.name.as_str(), started_by: &header.by };
+        let (spec, started_by) = (&header.spec, &header.by);
+        let engagement = spec.grants.engagement.as_ref();
+        let agent = PolicyAgent { digest: spec.agent.digest, engagement, name: spec.agent.name.as_str(), started_by };
         Self { policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
     }
 }

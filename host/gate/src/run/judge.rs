@@ -170,7 +170,7 @@ impl LockedRun<'_> {
         let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
         let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, facts, policies: &own.policies });
         let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
-        let DecidedAct { decision, bare, policy } = match decided {
+        let DecidedAct { decision, bare, policy, .. } = match decided {
             Ok(decided) => decided,
             Err(reason) => return Verdict::Refused(reason, None),
         };

@@ -1,7 +1,7 @@
 //! The annotations of a policy.
 
 use cedar_policy::{Effect, Policy};
-use vocabulary::{SafeText, is_name};
+use vocabulary::{GroupNeed, SafeText, is_name};
 
 /// BOUND: bytes of a text in an annotation.
 const TEXT_BYTES_MAX: usize = 500;
@@ -18,7 +18,7 @@ const QUORUM_MAX: u32 = 100;
 const KNOWN: &str = "@id, @why, @tell, @approval, @quorum, @decide_within, @use_within";
 
 /// What the annotations of a policy say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Notes {
     pub(super) why: SafeText,
     /// Who can approve what the policy forbids. `None` if nobody can.
@@ -33,7 +33,19 @@ pub(super) struct Approval {
     pub(super) use_within_s: u64,
 }
 
+impl Approval {
+    /// The approval of a group, with the times of a policy that does not say any.
+    pub(super) fn of_need(need: &GroupNeed) -> Self {
+        Self { group: need.group.clone(), quorum: need.quorum, decide_within_s: DECIDE_WITHIN_S, use_within_s: USE_WITHIN_S }
+    }
+}
+
 impl Notes {
+    /// The annotations of a policy of the host's own.
+    pub(super) fn of_approval(why: SafeText, approval: Approval) -> Self {
+        Self { why, approval: Some(approval) }
+    }
+
     /// Reads the annotations.
     ///
     /// # Errors

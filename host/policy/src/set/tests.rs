@@ -45,7 +45,7 @@ fn agent(text: &str) -> AgentPolicies {
     let rules = rules(text);
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let started_by = Principal::new(1000, Some("dave"));
-    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by })
+    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by })
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -79,10 +79,19 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Act
     })
 }
 
+/// An act as its grant would have it asked: by its method.
+fn asked(act: &Act) -> AskedAct<'_> {
+    let action = match act {
+        Act::Http(http) => Action::of_request(http.method.reads()),
+        Act::Credential(credential) => Action::of_step(&credential.step),
+    };
+    AskedAct { act, action, credential: None }
+}
+
 /// The answer in a word, with the policies that determined it.
 fn answer(policies: &AgentPolicies, facts: &PolicyFacts, act: &Act, approved: &[&str]) -> String {
     let approved: BTreeSet<String> = approved.iter().map(|group| (*group).to_owned()).collect();
-    let (word, basis) = match policies.decide(&grants(), facts, (act, None), &approved) {
+    let (word, basis) = match policies.decide(&grants(), facts, asked(act), &approved) {
         Verdict::Permit(basis) => ("permit".to_owned(), basis),
         Verdict::Hold(basis, needs) => {
             let groups: Vec<String> = needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
@@ -252,7 +261,7 @@ fn an_account_that_is_nobodys_is_not_the_person_of_that_name() {
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let of = |account: Option<&str>| {
         let started_by = Principal::new(1, account);
-        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by });
+        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by });
         answer(&policies, &proved(&[]), &rotate("one"), &[])
     };
     assert_eq!(of(Some("asmith")), "permit: all", "the control");
@@ -268,7 +277,8 @@ forbid (principal, action, resource) unless { context.approvals.contains("change
 @id("b") @approval("change-board") @quorum("3") @decide_within("1h")
 forbid (principal, action, resource) unless { context.approvals.contains("change-board") };"#;
     let policies = agent(several);
-    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), (&rotate("one"), None), &BTreeSet::new()) else {
+    let act = rotate("one");
+    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else {
         panic!("it is held back")
     };
     assert_eq!((needs.decide_within_s, needs.use_within_s, needs.groups[0].quorum, basis.policies.len()), (3600, 3600, 3, 2));
@@ -324,7 +334,7 @@ fn who_started_the_run_and_which_component_it_is_can_be_asked() {
     assert_eq!(answer(&policies, &proved(&[]), &test, &[]), "policy-forbids: named");
     let (rules, alice) = (rules(by), Principal::new(1, Some("alice")));
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
-    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &alice });
+    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &alice });
     assert_eq!(answer(&started, &proved(&[]), &rotate("one"), &[]), "policy-forbids: starter");
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicyId};
-use vocabulary::{Act, Grants, GroupNeed, PolicyBasis, PolicyNote, Reason, Requirement, SafeText};
+use vocabulary::{Grants, GroupNeed, PolicyBasis, PolicyNote, Reason, Requirement, SafeText};
 
 use super::AgentPolicies;
-use super::asked::{PolicyFacts, Question};
+use super::asked::{AskedAct, PolicyFacts, Question};
 use super::notes::Approval;
 
 /// BOUND: policies that a decision names.
@@ -38,9 +38,8 @@ impl AgentPolicies {
         self.digest
     }
 
-    /// Decides about an act that the grants cover. `credential` is the one that the host adds to a request, and `approved` has the groups
-    /// that have approved exactly this act.
-    pub fn decide(&self, grants: &Grants, facts: &PolicyFacts, asked: (&Act, Option<&str>), approved: &BTreeSet<String>) -> Verdict {
+    /// Decides about an act that the grants cover. `approved` has the groups that have approved exactly this act.
+    pub fn decide(&self, grants: &Grants, facts: &PolicyFacts, asked: AskedAct<'_>, approved: &BTreeSet<String>) -> Verdict {
         // Cedar measures how much of the stack is left, and refuses to evaluate if it can't. A guest's call runs on a stack of the engine,
         // which it can't measure.
         let decide = || self.question(grants, facts, asked).and_then(|question| self.answer(&question, approved));
@@ -62,7 +61,7 @@ impl AgentPolicies {
             Verdict::Refuse(basis, reason)
         };
         let approvals: Option<Vec<(&PolicyId, &Approval)>> =
-            said.policies.iter().map(|id| Some((id, self.checked.notes.get(id)?.approval.as_ref()?))).collect();
+            said.policies.iter().map(|id| Some((id, self.notes(id)?.approval.as_ref()?))).collect();
         let Some(approvals) = approvals else { return Ok(forbidden(basis)) };
         // People are asked only if their yes would be enough.
         let with: BTreeSet<String> = approved.iter().cloned().chain(approvals.iter().map(|(_, approval)| approval.group.clone())).collect();
@@ -100,7 +99,7 @@ impl AgentPolicies {
         }
         let least = |of: fn(&Approval) -> u64| approvals.iter().map(|(_, approval)| of(approval)).min().unwrap_or_default();
         let note = |id: &PolicyId| {
-            let why = self.checked.notes.get(id).map(|notes| notes.why.clone()).unwrap_or_default();
+            let why = self.notes(id).map(|notes| notes.why.clone()).unwrap_or_default();
             PolicyNote { id: SafeText::new(id.as_ref(), 64), why }
         };
         Requirement {
