@@ -91,6 +91,9 @@ with_words! {
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
+        /// What the agent was told beside the plain refusal: the `@tell` of the policies, or the host's words in a dry run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<SafeText>,
         /// The version of this body's form.
         v: u32,
     }

@@ -379,7 +379,7 @@ impl LockedRun<'_> {
 
     /// Records the refusal of an act that was held back. It is not counted with others that are alike: it has its own place on the record.
     fn refuse_held(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        let fault = told(act.kind(), &reason);
+        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, policy.as_ref()));
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let ask = self.told(asked_of(act.function(), act.resource()), http);
         self.inner.tally.refused += 1;
@@ -388,7 +388,9 @@ impl LockedRun<'_> {
         self.flush(Moment::Host)?;
         let params = self.keyed(&Ask::from(act.clone()).canonical_bytes());
         let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
-        self.put(Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION }, Vec::new())?;
-        Ok(Judged::Refused { op, fault })
+        let told = hint.clone();
+        let refused = Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
+        self.put(refused, Vec::new())?;
+        Ok(Judged::Refused { op, fault, hint })
     }
 }

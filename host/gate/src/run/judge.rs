@@ -7,12 +7,12 @@ use policy::{DecidedAct, Under};
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, Ask, Bound, Bounds, CredentialStep, Decision, Fault, Hold, HttpAsk, Limit, OpId, PolicyBasis, RateOf, Reason, Repeat,
-    Stop,
+    SafeText, Stop,
 };
 
 use super::approval::With;
 use super::flush::PAYLOAD_RECORD_BYTES;
-use super::held::{Attempt, with_payloads};
+use super::held::{Attempt, Refusing, with_payloads};
 use super::{LockedRun, OpState};
 use crate::lease;
 use crate::log::Durable;
@@ -35,7 +35,7 @@ pub(crate) enum Judged {
     /// The act is held back until people have decided. It is on the record that they are asked.
     Held { op: OpId, act: Box<Act> },
     /// The act may not happen. The refusal is on the record, and the guest gets this fault.
-    Refused { op: OpId, fault: Fault },
+    Refused { op: OpId, fault: Fault, hint: Option<SafeText> },
 }
 
 /// What was decided, before any of it is recorded.
@@ -90,9 +90,18 @@ impl LockedRun<'_> {
     }
 
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        let fault = told(act.kind(), &reason);
-        self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
-        Ok(Judged::Refused { op, fault })
+        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, basis.as_ref()));
+        let refusing = Refusing { policy: basis, reason, told: hint.clone() };
+        self.refused(op, &Ask::from(act), refusing, attempt.moment())?;
+        Ok(Judged::Refused { op, fault, hint })
+    }
+
+    /// What the guest is told beside a plain refusal: the words of the policies that determined it. A bound is told by the plain refusal.
+    pub(super) fn hint(&self, reason: &Reason, basis: Option<&PolicyBasis>) -> Option<SafeText> {
+        if matches!(reason, Reason::OverLimit(_)) {
+            return None;
+        }
+        self.policies().zip(basis).and_then(|(own, basis)| own.policies.tell(basis))
     }
 
     /// Records the intent of an act that may happen.

@@ -12,6 +12,10 @@ use super::notes::Approval;
 /// BOUND: policies that a decision names.
 const NAMED_MAX: usize = 32;
 
+/// BOUND: texts for the agent in one refusal, and bytes of them together.
+const TELLS_MAX: usize = 4;
+const TELL_BYTES_MAX: usize = 2048;
+
 /// The stack on which policies are evaluated.
 const STACK_BYTES: usize = 1 << 20;
 
@@ -36,6 +40,15 @@ impl AgentPolicies {
     /// The digest of the set.
     pub fn digest(&self) -> vocabulary::Digest {
         self.digest
+    }
+
+    /// What the agent is told when these policies have refused an act: the `@tell` of each of them that has one.
+    ///
+    /// SECURITY: these are the operator's own words. Without them the agent learns no more than that it was refused.
+    pub fn tell(&self, basis: &PolicyBasis) -> Option<SafeText> {
+        let told = |id: &SafeText| self.notes(&PolicyId::new(id.as_str())).map(|notes| notes.tell.as_str()).filter(|tell| !tell.is_empty());
+        let told: Vec<&str> = basis.policies.iter().filter_map(told).take(TELLS_MAX).collect();
+        (!told.is_empty()).then(|| SafeText::new(&told.join(" "), TELL_BYTES_MAX))
     }
 
     /// Decides about an act that the grants cover. `approved` has the groups that have approved exactly this act.

@@ -128,6 +128,7 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             reason: Reason::HeaderNotYours(text("cookie")),
             spent_ms: 5,
+            told: Some(text("ask the board")),
             v,
         }
         .into(),
