@@ -66,6 +66,8 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::PolicyForbids(_) => words("a change of the policies that it names, which are part of the configuration"),
         Reason::PolicyPermitsNothing => words("a `permit` policy that covers this act, besides the grant"),
         Reason::PolicyFails(_) => words("a policy that can be evaluated for this act: `bailiwick policy check` finds most faults"),
+        Reason::AgentStopped(_) => words("`bailiwick enable`, if the agent may run again"),
+        Reason::DryRun(_) => words("the same run without `--dry-run`"),
         Reason::NotServed => words("nothing in this version"),
     }
 }

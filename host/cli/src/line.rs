@@ -181,6 +181,8 @@ fn record(record: &Record) -> String {
         }
         Record::HoldSet(it) => format!("run {} is on hold, by {}: {}", it.held, it.by, it.reason),
         Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
+        Record::AgentsStopped(it) => format!("{} is stopped, by {}: nothing of it runs until it is enabled", it.what, it.by),
+        Record::AgentsEnabled(it) => format!("{} may run again, by {}", it.what, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }

@@ -10,6 +10,7 @@ mod fault;
 mod gaps;
 mod known;
 mod put_back;
+mod stopped;
 mod suspension;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,6 +23,7 @@ pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
+pub use stopped::StoppedThing;
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -45,6 +47,9 @@ pub struct Ledger {
     #[serde(default)]
     latest_at: u64,
     open: BTreeMap<RunId, OpenRun>,
+    /// What people have stopped, and not enabled since.
+    #[serde(default)]
+    stopped: Vec<StoppedThing>,
 }
 
 /// Totals over a whole log.
@@ -75,6 +80,9 @@ pub struct OpenRun {
     pub at: u64,
     /// Who started it.
     pub by: Principal,
+    /// The digest of its component; `None` in a snapshot of an older version.
+    #[serde(default)]
+    pub digest: Option<Digest>,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
     /// Index in the log of its first record.
@@ -214,6 +222,10 @@ impl Ledger {
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
             | Record::Recovered(_) => return Ok(()),
+            Record::AgentsStopped(_) | Record::AgentsEnabled(_) => {
+                self.note_stopped(record);
+                return Ok(());
+            }
             Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
                 self.put_back(record);
                 return Ok(());
@@ -228,6 +240,7 @@ impl Ledger {
                     asked: 0,
                     at: opened.at,
                     by: opened.by.clone(),
+                    digest: Some(opened.agent.digest),
                     durable: opened.durable,
                     index: self.next - 1,
                     kept: true,
@@ -420,6 +433,8 @@ impl OpenRun {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

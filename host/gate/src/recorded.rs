@@ -304,6 +304,8 @@ impl Recorded {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }

@@ -36,6 +36,7 @@ mod say_trust;
 mod schemas;
 mod settle;
 mod status;
+mod stop_agents;
 
 pub use approval::{GroupVotes, VoteOrder, VoteReport, group_votes};
 pub use approval_view::{ApprovalView, VoteView};
@@ -66,3 +67,4 @@ pub use say_trust::{TrustChange, TrustSaid};
 pub use schemas::schemas;
 pub use settle::{SettleReport, Settlement, Which};
 pub use status::{DiskStatus, MachineStatus, RecordStatus, RunStatus, Status};
+pub use stop_agents::{LeftRun, StopReport};

@@ -24,6 +24,9 @@ pub struct Status {
     /// How many runs are suspended.
     #[serde(default)]
     pub suspended: u64,
+    /// What people have stopped, and not enabled since.
+    #[serde(default)]
+    pub stopped: Vec<gate::StoppedThing>,
     /// How the record keeps up.
     pub record: RecordStatus,
     /// How the disk of the home answers.

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{ApprovalEnd, Requirement};
+use crate::approval::{ApprovalEnd, GroupNeed, Requirement};
 use crate::ids::{Digest, OpId, RunId};
 use crate::limits::Limit;
 use crate::rule::{RateOf, Rule};
@@ -148,8 +148,34 @@ pub enum Reason {
     PolicyPermitsNothing,
     /// A policy could not be evaluated. The value has its id.
     PolicyFails(SafeText),
+    /// A person has stopped the agent. The value says what was stopped.
+    AgentStopped(SafeText),
+    /// This is a dry run, so the act was only decided. The value says what would have happened.
+    DryRun(WouldBe),
     /// No grant of this version can allow it.
     NotServed,
+}
+
+/// What would have happened to an act of a dry run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WouldBe {
+    /// It would have been permitted.
+    Permitted,
+    /// People would have been asked. The value has who.
+    Asked(Vec<GroupNeed>),
+}
+
+impl std::fmt::Display for WouldBe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Permitted => f.write_str("it would be permitted"),
+            Self::Asked(needs) => {
+                let needs: Vec<String> = needs.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
+                write!(f, "it would wait for the yes of {}", needs.join(" and "))
+            }
+        }
+    }
 }
 
 /// A credential, and the problem with it.
@@ -249,6 +275,8 @@ impl Reason {
             Self::PolicyForbids(_) => "policy-forbids",
             Self::PolicyPermitsNothing => "policy-permits-nothing",
             Self::PolicyFails(_) => "policy-fails",
+            Self::AgentStopped(_) => "agent-stopped",
+            Self::DryRun(_) => "dry-run",
             Self::NotServed => "not-served",
         }
     }
@@ -304,6 +332,8 @@ impl std::fmt::Display for Reason {
             Self::PolicyForbids(ids) => write!(f, "forbidden by the policy {}", named(ids)),
             Self::PolicyPermitsNothing => f.write_str("it is granted, and no policy permits it"),
             Self::PolicyFails(id) => write!(f, "the policy `{id}` could not be evaluated, so the act is refused"),
+            Self::AgentStopped(what) => write!(f, "a person has stopped {what}"),
+            Self::DryRun(would) => write!(f, "a dry run only decides: {would}"),
             Self::NotServed => f.write_str("not served by this host"),
         }
     }

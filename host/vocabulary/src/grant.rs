@@ -23,6 +23,9 @@ pub struct Grants {
     /// The credentials that are sent with requests, by name. They never contain a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Binding>,
+    /// Whether this is a dry run: it reads, and each act that would change something is decided and not begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The engagement, which bounds every ask of a run that was started under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engagement: Option<Engagement>,

@@ -79,6 +79,7 @@ mod run_spec;
 mod scope;
 mod signer;
 mod step;
+mod stopped;
 mod target;
 mod text;
 mod until;
@@ -96,7 +97,7 @@ pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
 };
 pub use date::Date;
-pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason, idempotency_key};
+pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason, WouldBe, idempotency_key};
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
@@ -120,6 +121,7 @@ pub use run_spec::RunSpec;
 pub use scope::{Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, Rate, Tier};
 pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Sigv4};
 pub use step::{CredentialAsk, CredentialStep, StepKind};
+pub use stopped::Stoppable;
 pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading, safe};
 pub use until::{Until, utc};

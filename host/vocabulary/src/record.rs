@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::resource::Resource;
+use crate::stopped::Stoppable;
 use crate::text::SafeText;
 
 #[macro_use]
@@ -184,6 +185,9 @@ with_words! {
         config: Option<Digest>,
         /// Whether it can be resumed after a crash.
         durable: bool,
+        /// Whether it is a dry run: it reads, and each act that would change something is decided and not begun.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
         /// The engine that runs it.
         engine: EngineRef,
         /// The keyed digest of the grants.
@@ -358,21 +362,6 @@ with_words! {
         place: MetIn,
         /// How often it was found in this run so far, including this time.
         times: u64,
-        /// The version of this body's form.
-        v: u32,
-    }
-    /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
-    LeaseRevoked {
-        /// The time, in milliseconds since 1970.
-        at: u64,
-        /// The user who did this.
-        by: Principal,
-        /// The credential's name.
-        credential: SafeText,
-        /// The kind of this record: `lease-revoked`.
-        kind: RecordKind,
-        /// The run and the credential: `RUN/NAME`.
-        lease: SafeText,
         /// The version of this body's form.
         v: u32,
     }

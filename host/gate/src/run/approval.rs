@@ -11,7 +11,7 @@ use policy::{AgentPolicies, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
-    SafeText, Stop,
+    SafeText, Stop, WouldBe,
 };
 
 use super::held::{Attempt, with_payloads};
@@ -241,6 +241,10 @@ impl LockedRun<'_> {
         let environment = self.environment(act);
         if let Some(reason) = self.not_to_be_asked(params, &environment, &needs) {
             return Err(reason);
+        }
+        // A dry run asks nobody, and leaves nothing open.
+        if self.is_dry() {
+            return Err(Reason::DryRun(WouldBe::Asked(needs.groups)));
         }
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let request = self.shown_request(http, act)?;

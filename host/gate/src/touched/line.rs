@@ -150,6 +150,8 @@ impl TouchedLines {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)
             | Record::ValueMet(_)
