@@ -157,6 +157,8 @@ pub(crate) enum CliError {
     PruneDamaged,
     #[error("say why the run is to be kept: `--reason TEXT`")]
     HoldWhy,
+    #[error(transparent)]
+    Stop(#[from] crate::verb::StopError),
     #[error("run `{0}` is not on hold")]
     NotHeld(RunId),
     #[error(transparent)]

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Record};
-use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
+use vocabulary::{Digest, Outcome, Principal, RunId, SafeText};
 
 pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
@@ -288,26 +288,6 @@ impl Ledger {
                 fault(what)
             }
         }
-    }
-}
-
-impl OpenRun {
-    /// Acts for which something left the host, or may have.
-    pub fn sent(&self) -> u64 {
-        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
-    }
-
-    /// Removes an act that is over, and counts whether it was sent.
-    fn end(&mut self, op: u64) -> Option<OpenAct> {
-        let act = self.pending.remove(&op)?;
-        self.sent += u64::from(act.may_have_been_sent());
-        Some(act)
-    }
-
-    /// For a run that is not running: the acts that a person must settle.
-    pub fn unsettled(&self) -> Vec<UnknownAct> {
-        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
-        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
 }
 

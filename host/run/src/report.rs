@@ -65,6 +65,9 @@ pub struct Evidence {
     pub touched: Touched,
     /// The granted mounts, as guest paths.
     pub mounts: Vec<String>,
+    /// Whether it was a dry run: acts that would change something were only decided. They are among what was refused.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Whether any request was granted.
     pub http_granted: bool,
     /// The approvals of people. Always empty, because no rule asks for approval yet.
@@ -132,6 +135,7 @@ impl Evidence {
             // If the record broke, acts stay under way on the record and are never settled.
             touched: touched.ended(),
             mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+            dry_run: spec.grants.dry_run,
             http_granted: !spec.grants.http.is_empty(),
             approvals: Vec::new(),
             limits: spec.limits.clone(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use vocabulary::{Principal, Stoppable, exit};
 
-use super::stop::What;
+use super::stop::{StopError, What};
 use crate::err::CliError;
 use crate::{out, place};
 use service::HostHandle;
@@ -35,7 +35,7 @@ struct Enabled {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
-    let what = args.what.named().ok_or(CliError::EnableWhat)?;
+    let what = args.what.named().ok_or(StopError::EnableWhat)?;
     let place = place::place()?;
     let host = HostHandle::find(&place, &place::host_options()).await?;
     let enabled = host.enable_agents(what.clone()).await;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args) -> Result<u8, CliError> {
     let enabled = enabled?;
     left?;
     if !enabled {
-        return Err(CliError::NotStopped(what));
+        return Err(StopError::NotStopped(what).into());
     }
     if args.json {
         out::json(&Enabled { by: ::run::own_principal(), what })?;

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
+pub(crate) mod enable;
 pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod init;
@@ -35,6 +36,8 @@ pub(crate) mod wait;
 use std::path::PathBuf;
 
 use vocabulary::exit::Strictness;
+
+pub(crate) use stop::StopError;
 
 use crate::err::CliError;
 use crate::incomplete;
@@ -83,6 +86,7 @@ pub(crate) enum Verb {
     Show(show::Args),
     Logs(logs::Args),
     Stop(stop::Args),
+    Enable(enable::Args),
     Resume(resume::Args),
     Wait(wait::Args),
     Serve(serve::Args),
@@ -124,6 +128,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Show(args) => show::run(&args),
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,
+        Verb::Enable(args) => enable::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
         Verb::Wait(args) => wait::run(args).await,
         Verb::Serve(args) => serve::run(&args).await,

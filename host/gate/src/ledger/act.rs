@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::AskedFor;
-use vocabulary::{ActKind, Principal, Repeat};
+use vocabulary::{ActKind, Principal, Repeat, UnknownAct};
 
+use super::OpenRun;
 use super::approval::UsedApproval;
 
 /// An act that is not over.
@@ -61,4 +62,24 @@ pub enum Stage {
     Answered,
     /// It is unknown whether it happened.
     Unknown,
+}
+
+impl OpenRun {
+    /// Acts for which something left the host, or may have.
+    pub fn sent(&self) -> u64 {
+        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
+    }
+
+    /// Removes an act that is over, and counts whether it was sent.
+    pub(super) fn end(&mut self, op: u64) -> Option<OpenAct> {
+        let act = self.pending.remove(&op)?;
+        self.sent += u64::from(act.may_have_been_sent());
+        Some(act)
+    }
+
+    /// For a run that is not running: the acts that a person must settle.
+    pub fn unsettled(&self) -> Vec<UnknownAct> {
+        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
+        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
+    }
 }
