@@ -8,6 +8,7 @@ mod gate;
 mod guest;
 mod kit;
 mod leases;
+mod narrowed;
 mod order;
 mod rebuild;
 mod suspended;

@@ -225,6 +225,8 @@ fn others(value: &Value) -> Vec<Value> {
         "../other",
         "2097-01-01",
         "9/h",
+        "PATCH",
+        "9100",
         "POST",
         "/other/**",
         "other.example.com",

@@ -299,7 +299,11 @@ fn each_fault_of_a_policy_is_told_with_its_line() {
         (format!("\n\n@id(\"A b\") {permit}"), 3, "lower-case"),
         (format!("@id(\"a\") {permit}\n@id(\"a\") {permit}"), 2, "is used twice: also in policy/a.cedar:1"),
         (format!("@id(\"a\")\n@whyy(\"x\") {permit}"), 1, "`@whyy` is not an annotation here"),
-        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "not part of this version"),
+        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "`@tell` belongs to a `forbid`"),
+        ("@id(\"a\") @tell(\"\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line of at most 500 bytes"),
+        (format!("@id(\"a\") @tell(\"{}\") forbid (principal, action, resource);", "x".repeat(501)), 1, "`@tell` must be one line"),
+        ("@id(\"a\") @tell(\"a\\nb\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
+        ("@id(\"a\") @tell(\"a\u{202e}b\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
         (format!("@id(\"a\") @approval(\"change-board\") {permit}"), 1, "belongs to a `forbid`"),
         (format!("@id(\"a\") @quorum(\"2\") {permit}"), 1, "belong to an `@approval`"),
         ("@id(\"a\") @approval(\"nobody\") forbid (principal, action, resource);".to_owned(), 1, "`[people]` has 0 in it"),
@@ -350,4 +354,31 @@ fn grants_without_their_policies_refuse_everything() {
     assert!(matches!(decided(&grants), vocabulary::Decision::Refuse(Reason::PolicyFails(_))));
     let control = Grants { policy: None, ..grants };
     assert!(matches!(decided(&control), vocabulary::Decision::Permit(_)));
+}
+
+#[test]
+fn only_the_words_of_the_policies_that_refused_are_told() {
+    let policies = agent(
+        r#"@id("all") permit (principal, action, resource);
+@id("one") @tell("ask the owner") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/a*" };
+@id("two") @tell("not on Fridays") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/ab*" };
+@id("mute") @why("nobody is told") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/m*" };"#,
+    );
+    let told = |path: &str| {
+        let act = request("POST", &format!("https://one.test{path}"), &[], "");
+        let basis = match policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) {
+            Verdict::Permit(basis) | Verdict::Hold(basis, _) | Verdict::Refuse(basis, _) => basis,
+        };
+        policies.tell(&basis).map(|told| told.to_string())
+    };
+    assert_eq!(told("/a").as_deref(), Some("ask the owner"));
+    assert_eq!(told("/ab").as_deref(), Some("ask the owner not on Fridays"));
+    assert_eq!((told("/m"), told("/x")), (None, None));
+    // However many policies refuse, and however long their words are.
+    let long = "w".repeat(500);
+    let many: String = (0..20).map(|n| format!("@id(\"p{n}\") @tell(\"{long}\") forbid (principal, action, resource);")).collect();
+    let many = agent(&format!("@id(\"all\") permit (principal, action, resource); {many}"));
+    let act = request("POST", "https://one.test/", &[], "");
+    let Verdict::Refuse(basis, _) = many.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else { panic!("it is refused") };
+    assert!(many.tell(&basis).unwrap().as_str().len() <= 4 * 501);
 }
