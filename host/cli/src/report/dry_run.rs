@@ -4,7 +4,7 @@ use gate::Touched;
 use serde::Serialize;
 use vocabulary::{Outcome, exit};
 
-use crate::words::{count, many};
+use crate::words::count;
 
 /// How many acts of a dry run would have gone which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -49,8 +49,7 @@ impl Decided {
 pub(super) fn words(touched: &Touched) -> String {
     let Decided { permitted, asked, refused, more } = Decided::of(touched);
     let rest = if more > 0 { format!(", {} not listed here", count(more)) } else { String::new() };
-    let acts = many(permitted, "act", "acts");
-    format!("nothing was changed: {acts} would be permitted, {} would wait for people, {} refused{rest}", count(asked), count(refused))
+    format!("{} would be permitted, {} would ask people, {} refused{rest}", count(permitted), count(asked), count(refused))
 }
 
 #[cfg(test)]
