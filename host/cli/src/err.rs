@@ -14,9 +14,11 @@ use crate::words::{safe, wrapped};
 pub(crate) mod advice;
 mod exits;
 mod keys;
+mod stop;
 mod vote;
 
 pub(crate) use keys::KeysError;
+pub(crate) use stop::StopError;
 pub(crate) use vote::{PolicyError, VoteError};
 
 /// Why a verb could not do its work.
@@ -158,7 +160,7 @@ pub(crate) enum CliError {
     #[error("say why the run is to be kept: `--reason TEXT`")]
     HoldWhy,
     #[error(transparent)]
-    Stop(#[from] crate::verb::StopError),
+    Stop(#[from] StopError),
     #[error("run `{0}` is not on hold")]
     NotHeld(RunId),
     #[error(transparent)]

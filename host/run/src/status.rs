@@ -107,6 +107,7 @@ impl LocalHost {
             uptime_ms: u64::try_from(inner.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             runs: self.runs(),
             suspended: u64::try_from(self.waiting().len()).unwrap_or(u64::MAX),
+            stopped: self.stopped(),
             record: RecordStatus {
                 size: inner.journal.size(),
                 queued_batches: queued.batches,

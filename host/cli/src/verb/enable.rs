@@ -3,8 +3,8 @@
 use serde::Serialize;
 use vocabulary::{Principal, Stoppable, exit};
 
-use super::stop::{StopError, What};
-use crate::err::CliError;
+use super::stop::What;
+use crate::err::{CliError, StopError};
 use crate::{out, place};
 use service::HostHandle;
 

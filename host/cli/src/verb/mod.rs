@@ -37,8 +37,6 @@ use std::path::PathBuf;
 
 use vocabulary::exit::Strictness;
 
-pub(crate) use stop::StopError;
-
 use crate::err::CliError;
 use crate::incomplete;
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 use ::run::{Settlement, Which};
 use vocabulary::{RunId, UnknownAct};
 
-use super::stop::StopError;
-use crate::err::CliError;
+use crate::err::{CliError, StopError};
 use crate::{out, words};
 use service::HostHandle;
 

@@ -133,6 +133,7 @@ mod tests {
             uptime_ms: 90_000,
             runs: Vec::new(),
             suspended: 3,
+            stopped: Vec::new(),
             record: RecordStatus { size: 1, queued_batches: 2, queued_bytes: 3000, broken: broken.map(str::to_owned) },
             disk: DiskStatus { waiting_ms, batches: 5, p50_us: 450, p99_us: 3100, max_us: 12_345_678 },
             machine: MachineStatus { memory_bytes: 84_200_000, descriptors: 31, descriptors_max: Some(65_536), threads: 14 },

@@ -7,7 +7,7 @@ use serde::Serialize;
 use vocabulary::{Digest, Principal, RunId, SafeText, Stoppable, UnknownAct, exit, is_name};
 
 use super::settle::{WordArgs, settle};
-use crate::err::CliError;
+use crate::err::{CliError, StopError};
 use crate::signals::Signals;
 use crate::{leave, log, out, place, words};
 use service::{HostHandle, ServiceError};
@@ -17,19 +17,6 @@ const AGAIN: Duration = Duration::from_millis(5);
 const TIMES: u32 = 2000;
 /// BOUND: hosts that are asked one after the other.
 const HOLDERS_MAX: u32 = 5;
-
-/// What the verbs `stop`, `resume` and `enable` need to be told.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StopError {
-    #[error("say what to stop: a run, `--agent NAME`, `--digest DIGEST` or `--all`")]
-    StopWhat,
-    #[error("say what to enable: `--agent NAME`, `--digest DIGEST` or `--all`; `bailiwick audit show --kind agents-stopped` shows what was stopped")]
-    EnableWhat,
-    #[error("`--all` of a run belongs to `--settle did` or `--settle did-not`; `bailiwick stop --all` stops every agent")]
-    AllOfWhat,
-    #[error("{0} is not stopped in this way; `bailiwick audit show --kind agents-stopped` shows what was")]
-    NotStopped(Stoppable),
-}
 
 /// Agents as a whole.
 #[derive(Debug, clap::Args)]
