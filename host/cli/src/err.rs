@@ -8,12 +8,12 @@ use service::{NotMade, ServiceError};
 use vocabulary::RunId;
 
 use crate::out::{self, OutError};
-use crate::signals::{SignalError, WaitError};
 use crate::words::{safe, wrapped};
 
 pub(crate) mod advice;
 mod exits;
 mod keys;
+mod signals;
 mod stop;
 mod vote;
 
@@ -252,25 +252,6 @@ impl From<OutError> for CliError {
             OutError::Write(err) => Self::Write(err),
             OutError::NotAFile(path) => Self::NotAFile(path),
             OutError::File { path, cause } => Self::file("write", &path)(cause),
-        }
-    }
-}
-
-impl From<SignalError> for CliError {
-    fn from(err: SignalError) -> Self {
-        match err {
-            SignalError::Listen(err) | SignalError::Thread(err) => Self::Runtime(err),
-            SignalError::Ended { means } => Self::EndedWaiting { means },
-            SignalError::Undone { means } => Self::Undone { means },
-        }
-    }
-}
-
-impl<E: Into<Self>> From<WaitError<E>> for CliError {
-    fn from(err: WaitError<E>) -> Self {
-        match err {
-            WaitError::Ended { means } => Self::EndedWaiting { means },
-            WaitError::Failed(err) => err.into(),
         }
     }
 }
