@@ -367,7 +367,9 @@ impl OpenRun {
             Record::Delivered(delivered) => {
                 self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| one.event.has_content());
                 // An agent that learned that an outcome is unknown has continued with that.
-                for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed(_) | DeliveredEvent::Refused(_))) {
+                for one in
+                    delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed(_) | DeliveredEvent::Refused(_)))
+                {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
                         self.end(one.op);
                     }

@@ -56,7 +56,10 @@ pub use gate::{Gate, Resuming};
 pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
-pub use ledger::{ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated, StoppedThing, Totals, UsedApproval};
+pub use ledger::{
+    ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated,
+    StoppedThing, Totals, UsedApproval,
+};
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};
 pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};

@@ -21,10 +21,7 @@ pub(crate) fn in_pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Whether an event has bytes that are kept.
 pub(crate) fn has_content(event: &GuestEvent) -> bool {
-    matches!(
-        event,
-        GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Refused { .. }
-    )
+    matches!(event, GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Refused { .. })
 }
 
 /// Appends an event's content.

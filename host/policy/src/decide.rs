@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use vocabulary::{
-    Act, Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
-    PolicyBasis, Reason, Rule, SafeText,
+    Act, Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant,
+    HttpTarget, Method, PolicyBasis, Reason, Rule, SafeText,
 };
 
 use crate::choice::{Choice, Chosen, Placeholder, choose};

@@ -65,7 +65,8 @@ pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_cover
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
 pub use set::{
-    Action, AgentPolicies, AskedAct, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text, set_digest,
+    Action, AgentPolicies, AskedAct, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text,
+    set_digest,
 };
 
 #[cfg(test)]

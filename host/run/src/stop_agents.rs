@@ -124,7 +124,10 @@ impl LocalHost {
 
     fn open_runs_of(&self, what: &Stoppable) -> Vec<RunId> {
         // A run whose component a snapshot of an older version does not name is ended too: stopping too much is the safe mistake.
-        let is_meant = |open: &OpenRun| open.digest.map_or_else(|| !matches!(what, Stoppable::Agent(name) if *name != open.agent), |digest| what.is(&open.agent, &digest));
+        let is_meant = |open: &OpenRun| {
+            open.digest
+                .map_or_else(|| !matches!(what, Stoppable::Agent(name) if *name != open.agent), |digest| what.is(&open.agent, &digest))
+        };
         self.inner.gate.with_ledger(|ledger| ledger.open_runs().filter(|(_, open)| is_meant(open)).map(|(run, _)| run).collect())
     }
 

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use run::{
-    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, StopReport, TrustSaid, VoteOrder, VoteReport,
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, StopReport, TrustSaid, VoteOrder,
+    VoteReport,
 };
 use vocabulary::record::SealedUnder;
 use vocabulary::{ApprovalId, RunId, SafeText, Stoppable};

@@ -117,9 +117,8 @@ impl Destination {
             port,
             path: Some(path.clone()).filter(|path| path.to_string() != "/**"),
         };
-        let places = |host: &HostPattern| -> Vec<Self> {
-            ports.iter().flat_map(|port| paths.iter().map(|path| at(host, *port, path))).collect()
-        };
+        let places =
+            |host: &HostPattern| -> Vec<Self> { ports.iter().flat_map(|port| paths.iter().map(|path| at(host, *port, path))).collect() };
         hosts.iter().flat_map(places).collect()
     }
 
@@ -158,8 +157,7 @@ fn ports_of(binding: &Binding, grant: &HttpGrant) -> Vec<Option<u16>> {
     if let Some(bound) = binding.port {
         return if grant.has_port(bound) { vec![Some(bound)] } else { Vec::new() };
     }
-    let ports: Vec<Option<u16>> =
-        grant.ports().iter().flat_map(|range| range.first..=range.last).take(PORTS_MAX + 1).map(Some).collect();
+    let ports: Vec<Option<u16>> = grant.ports().iter().flat_map(|range| range.first..=range.last).take(PORTS_MAX + 1).map(Some).collect();
     if ports.len() > PORTS_MAX { vec![None] } else { ports }
 }
 

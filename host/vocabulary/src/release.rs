@@ -52,13 +52,7 @@ impl GuestEvent {
     pub fn body_bytes(&self) -> u64 {
         match self {
             Self::Chunk(bytes) => bytes.len() as u64,
-            Self::Head(_)
-            | Self::End(_)
-            | Self::Answer(_)
-            | Self::Failed(_)
-            | Self::Refused { .. }
-            | Self::Timer { .. }
-            | Self::Clock => 0,
+            Self::Head(_) | Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Refused { .. } | Self::Timer { .. } | Self::Clock => 0,
         }
     }
 

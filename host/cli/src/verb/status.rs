@@ -109,7 +109,11 @@ fn lines(status: &Status) -> Vec<String> {
         format!("descriptors  {}{of}", words::count(machine.descriptors)),
         format!("threads      {}", words::count(machine.threads)),
     ];
-    lines.extend(stopped.iter().map(|stopped| format!("stopped      {}, by {}: bailiwick enable {}", stopped.what, stopped.by, stopped.what.option())));
+    lines.extend(
+        stopped
+            .iter()
+            .map(|stopped| format!("stopped      {}, by {}: bailiwick enable {}", stopped.what, stopped.by, stopped.what.option())),
+    );
     if disk.waiting_ms >= DISK_MAX_MS {
         lines.push(format!("fault        the disk has not answered for {}", words::seconds(disk.waiting_ms)));
     }

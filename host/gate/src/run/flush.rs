@@ -71,7 +71,12 @@ impl LockedRun<'_> {
                     op.seen.bytes += chunk.len() as u64;
                     op.seen.hash.update(chunk);
                 }
-                GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_) | GuestEvent::Refused { .. } | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
+                GuestEvent::End(_)
+                | GuestEvent::Answer(_)
+                | GuestEvent::Failed(_)
+                | GuestEvent::Refused { .. }
+                | GuestEvent::Timer { .. }
+                | GuestEvent::Clock => {}
             }
             if release.event.is_last() {
                 self.end_op(release.op, matches!(release.event, GuestEvent::End(_) | GuestEvent::Answer(_)))?;

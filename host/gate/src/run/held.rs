@@ -159,13 +159,7 @@ impl LockedRun<'_> {
         }
     }
 
-    pub(crate) fn refused(
-        &mut self,
-        op: OpId,
-        ask: &Ask,
-        Refusing { policy, reason, told }: Refusing,
-        moment: Moment,
-    ) -> Result<(), Stop> {
+    pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, Refusing { policy, reason, told }: Refusing, moment: Moment) -> Result<(), Stop> {
         let http = if let Ask::Http(http) = ask { Some(http) } else { None };
         let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
@@ -184,7 +178,8 @@ impl LockedRun<'_> {
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
         let (kind, spent_ms) = (RecordKind::Refused, self.spent_ms());
-        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
+        let record =
+            Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
         self.put(record, Vec::new())
     }
 

@@ -373,7 +373,8 @@ fn rules_about_a_request_that_can_not_be_meant_are_named() {
     let narrow = http("paths", "paths = [\"/a/**\"]\nreads = [{ method = \"POST\", path = \"/b\" }]");
     wrong(&narrow.replace("[\"GET\"]", "[\"POST\"]"), "agents.x.http[0].reads[0].path: is not among the `paths`");
     // As many grants as somebody would write.
-    let many: String = (0..1000).map(|n| format!("[[agents.x.http]]\nhost = \"h{n}.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n")).collect();
+    let many: String =
+        (0..1000).map(|n| format!("[[agents.x.http]]\nhost = \"h{n}.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n")).collect();
     assert_eq!(Place::new().resolve(&agent(&many)).unwrap().agents["x"].grants.http.len(), 1000);
 }
 

@@ -36,9 +36,7 @@ pub(super) fn policy(engagement: &Engagement) -> Option<StagedPolicy> {
     // A person can't give a policy a name with a dot.
     let id = PolicyId::new(format!("engagement.{}", engagement.name));
     let group = &need.group;
-    let text = format!(
-        "forbid (principal, action in Action::\"mutate\", resource) unless {{ context.approvals.contains(\"{group}\") }};"
-    );
+    let text = format!("forbid (principal, action in Action::\"mutate\", resource) unless {{ context.approvals.contains(\"{group}\") }};");
     let policy = Policy::parse(Some(id), text).ok()?;
     let why = format!("the engagement {} is staged: people approve each act that changes something", engagement.name);
     let notes = Notes::of_approval(SafeText::new(&why, 500), Approval::of_need(&need));

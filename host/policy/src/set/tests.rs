@@ -261,7 +261,8 @@ fn an_account_that_is_nobodys_is_not_the_person_of_that_name() {
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let of = |account: Option<&str>| {
         let started_by = Principal::new(1, account);
-        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by });
+        let policies =
+            set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by });
         answer(&policies, &proved(&[]), &rotate("one"), &[])
     };
     assert_eq!(of(Some("asmith")), "permit: all", "the control");

@@ -172,7 +172,8 @@ fn a_body_that_can_be_read_in_two_ways_is_in_no_grant_with_rules_about_it() {
         (&[("content-type", "application/json"), ("content_type", "text/plain")], false),
         (&[("content-type", "application/json"), ("content-encoding", "gzip")], false),
         (&[("content-type", "application/json"), ("content-encoding", "identity")], true),
-    ] as [(&[(&str, &str)], bool); 12] {
+    ] as [(&[(&str, &str)], bool); 12]
+    {
         let ask = Ask::Http(post("/", headers, body));
         assert_eq!(judged(&grants, &ask), if fits { "permit" } else { "body-not-granted" }, "{headers:?}");
         assert_ne!(judged(&plain, &ask), "body-not-granted", "the control: {headers:?}");
@@ -243,7 +244,9 @@ fn a_rule_about_reads_may_look_at_the_query_too() {
     grants.http = vec![posting(HttpBounds { reads: vec![rule], ..HttpBounds::default() })];
     let judge = |path: &str| judged(&grants, &Ask::Http(post(path, FORM, b"anything")));
     assert_eq!(judge("/?Action=ListKeys"), "permit");
-    for path in ["/?Action=DeleteKey", "/?Action=ListKeys&Action=DeleteKey", "/?Action=ListKeys;Action=DeleteKey", "/", "/x?Action=ListKeys"] {
+    for path in
+        ["/?Action=DeleteKey", "/?Action=ListKeys&Action=DeleteKey", "/?Action=ListKeys;Action=DeleteKey", "/", "/x?Action=ListKeys"]
+    {
         assert_eq!(judge(path), "outside-engagement", "{path}");
     }
 }

@@ -7,7 +7,8 @@ use vocabulary::record::SealedUnder;
 use vocabulary::{Means, RunId, SafeText, Stoppable, UnknownAct};
 
 use run::{
-    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, StopReport, TrustSaid, VoteOrder, VoteReport,
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, StopReport, TrustSaid,
+    VoteOrder, VoteReport,
 };
 
 use crate::request::{Continuation, ResumeRequest, RunRequest};
