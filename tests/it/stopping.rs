@@ -80,7 +80,7 @@ async fn a_stopped_agent_is_cut_off_and_runs_again_only_when_a_person_enables_it
     let ended = report(running).await;
     assert!(matches!(&ended.outcome, Outcome::Stopped(stopping) if stopping.means == Means::Stop), "{:?}", ended.outcome);
     // The server sees that its connection is closed. The other agent has the same component, and goes on.
-    scene.server.until(|counts| counts.steps == 1).await;
+    scene.server.until(|counts| counts.closed == 1).await;
     assert_eq!(scene.here.going().await.unwrap().len(), 1);
     // Neither a client nor the host itself starts it.
     for host in [&scene.there, &scene.here] {

@@ -27,7 +27,7 @@ fn engaged(tier: Tier) -> Grants {
         name: "q4".to_owned(),
         approval,
         from_s: 0,
-        until_s: u64::MAX,
+        until_s: 2_000_000_000,
         rate: None,
         targets: vec!["a.test".parse().unwrap()],
         tier,
@@ -152,7 +152,7 @@ async fn nothing_further_is_permitted_to_an_agent_that_was_stopped() {
         (Stoppable::Digest(Digest::of(b"another")), false),
     ] {
         let mut run = run(grants());
-        let gate = Gate { book: Arc::clone(&run.gate.0.book), clock: Arc::new(CountingClock::default()) };
+        let gate = run.home.clone();
         assert_eq!(sends(&mut run, "GET", "/before"), Poll::Pending);
         let by = Principal::new(1000, Some("alice"));
         let stopped = AgentsStopped { at: 1, by: by.clone(), kind: RecordKind::AgentsStopped, v: VERSION, what: what.clone() };
