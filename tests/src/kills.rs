@@ -76,7 +76,14 @@ impl Tally {
         for (verb, times) in &self.kills {
             let _ = writeln!(text, "{verb:<18}{times:>6} kills");
         }
-        let _ = writeln!(text, "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}", "unknown", self.unknown, "wrong", self.broken.len());
+        let _ = writeln!(
+            text,
+            "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}",
+            "unknown",
+            self.unknown,
+            "wrong",
+            self.broken.len()
+        );
         text
     }
 }
@@ -112,7 +119,11 @@ enum Stands {
     /// Nothing of it is on the record.
     Nowhere,
     /// This act waits for the vote of this person.
-    Held { op: u64, digest: String, person: &'static str },
+    Held {
+        op: u64,
+        digest: String,
+        person: &'static str,
+    },
     /// It waits, or the host continues it by itself.
     Waits,
     /// A person must settle these acts.
@@ -161,7 +172,8 @@ fn answer(good: &Mutex<Option<String>>, heard: &Heard) -> Vec<Step> {
     if *good.get_or_insert_with(|| given.clone()) != given {
         return said(401);
     }
-    let new = serde_json::from_slice::<serde_json::Value>(&heard.body).ok().and_then(|body| Some(body.get("password")?.as_str()?.to_owned()));
+    let new =
+        serde_json::from_slice::<serde_json::Value>(&heard.body).ok().and_then(|body| Some(body.get("password")?.as_str()?.to_owned()));
     if let (Some(new), "PUT") = (new, heard.method.as_str()) {
         *good = Some(format!("service:{new}"));
         return said(204);
@@ -228,7 +240,12 @@ impl<'a> Lab<'a> {
         let file = self.program.folder().join("stdin");
         std::fs::write(&file, input).expect("a file");
         let output = self.command(args).stdin(std::fs::File::open(&file).expect("a file")).output().expect("it starts");
-        assert!(output.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Does the run without a kill, and then kills it at so many points.
@@ -343,7 +360,12 @@ impl<'a> Lab<'a> {
 
     /// Runs a command, and kills it at a random moment.
     fn does(&mut self, words: &[String], is_killed: bool) -> Result<(), String> {
-        let verb = words.iter().take(if words.first().is_some_and(|word| word == "approvals") { 2 } else { 1 }).cloned().collect::<Vec<_>>().join(" ");
+        let verb = words
+            .iter()
+            .take(if words.first().is_some_and(|word| word == "approvals") { 2 } else { 1 })
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
         let args: Vec<&str> = words.iter().map(String::as_str).collect();
         let (began, err) = (Instant::now(), self.program.folder().join("stderr"));
         let stderr = std::fs::File::create(&err).map_err(|err| err.to_string())?;
@@ -384,9 +406,7 @@ impl<'a> Lab<'a> {
         let heard = self.server.heard();
         let mut since = heard.iter().skip(first);
         let did = match target.and_then(|asked| asked.ask.resource.http()) {
-            Some(http) => {
-                since.any(|heard| heard.method == http.method.as_str() && heard.path == http.path.as_str())
-            }
+            Some(http) => since.any(|heard| heard.method == http.method.as_str() && heard.path == http.path.as_str()),
             // A step of a rotation: only setting the value has an effect at the server.
             None => target.is_some_and(|asked| asked.ask.function == Function::RotationSet) && since.any(|heard| heard.method == "PUT"),
         };

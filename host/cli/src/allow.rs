@@ -16,6 +16,8 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::PathNotGranted => {
             ask.resource.http().map_or_else(|| words("a grant for this capability, if there is such a grant"), http)
         }
+        Reason::QueryNotGranted(_) => words("the parameter in the `query` of the grant: under `may`, or under `must`"),
+        Reason::BodyNotGranted(_) => words("the field in the `body` of the grant: under `may`, or under `must`"),
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
         Reason::HeaderNotYours(name) => words(&format!("nothing: only the host sets `{name}`")),
         Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may send this header")),
@@ -64,6 +66,8 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::PolicyForbids(_) => words("a change of the policies that it names, which are part of the configuration"),
         Reason::PolicyPermitsNothing => words("a `permit` policy that covers this act, besides the grant"),
         Reason::PolicyFails(_) => words("a policy that can be evaluated for this act: `bailiwick policy check` finds most faults"),
+        Reason::AgentStopped(_) => words("`bailiwick enable`, if the agent may run again"),
+        Reason::DryRun(_) => words("the same run without `--dry-run`"),
         Reason::NotServed => words("nothing in this version"),
     }
 }

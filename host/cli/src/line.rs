@@ -187,6 +187,8 @@ fn record(record: &Record) -> String {
             format!("telling {} about {}-{}, attempt {}: {}{status}{detail}", it.channel, it.of, it.op, it.attempt, it.end.as_str())
         }
         Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
+        Record::AgentsStopped(it) => format!("{} is stopped, by {}: nothing of it runs until it is enabled", it.what, it.by),
+        Record::AgentsEnabled(it) => format!("{} may run again, by {}", it.what, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }

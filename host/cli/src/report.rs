@@ -11,6 +11,9 @@ use vocabulary::{Finding, Outcome, SafeText};
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
 use crate::{out, outcome, past};
 
+mod dry_run;
+pub(crate) use dry_run::Decided;
+
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
 /// BOUND: refusals, hosts and mounts that are listed one by one.
@@ -75,6 +78,11 @@ pub(crate) fn documents(reports: &[RunReport]) -> Value {
 /// The document of `run --json`: leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
 fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
+    if report.evidence.dry_run
+        && let Some(document) = document.as_object_mut()
+    {
+        document.insert("dry_run".to_owned(), json!(dry_run::Decided::of(&report.evidence.touched)));
+    }
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
         let beside = touched.map(|touched| {
@@ -168,6 +176,9 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     let leases: Vec<String> = leases(evidence);
     let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
     lines.push(format!("  {:<12} {named}", "credentials"));
+    if evidence.dry_run {
+        lines.push(format!("  {:<12} {}", "dry run", dry_run::words(&evidence.touched)));
+    }
     lines.extend(refusals(evidence));
     lines.extend(approvals(evidence));
     lines

@@ -168,7 +168,7 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
                 given.answer = Some(answer);
                 given.is_whole = true;
             }
-            Some(GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}
+            Some(GuestEvent::Failed(_) | GuestEvent::Refused { .. } | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}
             None => given.is_cut |= missing.is_none(),
         }
     }

@@ -12,19 +12,21 @@ mod gaps;
 mod known;
 mod notice;
 mod put_back;
+mod stopped;
 mod suspension;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{ClockChanged, DeliveredEvent, Record};
-use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
+use vocabulary::{Digest, Outcome, Principal, RunId, SafeText};
 
 pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
 pub use notice::Notice;
+pub use stopped::StoppedThing;
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -50,6 +52,9 @@ pub struct Ledger {
     open: BTreeMap<RunId, OpenRun>,
     #[serde(default)]
     cards: cards::Cards,
+    /// What people have stopped, and not enabled since.
+    #[serde(default)]
+    stopped: Vec<StoppedThing>,
 }
 
 /// Totals over a whole log.
@@ -80,6 +85,9 @@ pub struct OpenRun {
     pub at: u64,
     /// Who started it.
     pub by: Principal,
+    /// The digest of its component; `None` in a snapshot of an older version.
+    #[serde(default)]
+    pub digest: Option<Digest>,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
     /// Index in the log of its first record.
@@ -222,6 +230,10 @@ impl Ledger {
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
             | Record::Recovered(_) => return Ok(()),
+            Record::AgentsStopped(_) | Record::AgentsEnabled(_) => {
+                self.note_stopped(record);
+                return Ok(());
+            }
             Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
                 self.put_back(record);
                 return Ok(());
@@ -240,6 +252,7 @@ impl Ledger {
                     asked: 0,
                     at: opened.at,
                     by: opened.by.clone(),
+                    digest: Some(opened.agent.digest),
                     durable: opened.durable,
                     index: self.next - 1,
                     kept: true,
@@ -294,19 +307,6 @@ impl Ledger {
                 fault(what)
             }
         }
-    }
-}
-
-impl OpenRun {
-    /// Acts for which something left the host, or may have.
-    pub fn sent(&self) -> u64 {
-        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
-    }
-
-    /// For a run that is not running: the acts that a person must settle.
-    pub fn unsettled(&self) -> Vec<UnknownAct> {
-        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
-        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
 }
 
@@ -387,7 +387,9 @@ impl OpenRun {
             Record::Delivered(delivered) => {
                 self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| one.event.has_content());
                 // An agent that learned that an outcome is unknown has continued with that.
-                for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
+                for one in
+                    delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed(_) | DeliveredEvent::Refused(_)))
+                {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
                         self.end(one.op);
                     }
@@ -438,6 +440,8 @@ impl OpenRun {
             | Record::HoldLifted(_)
             | Record::NoticeAsked(_)
             | Record::NoticeEnded(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

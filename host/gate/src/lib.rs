@@ -60,7 +60,7 @@ pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
 pub use ledger::{
     ApprovalState, Gap, GapKind, Ledger, NotedVote, Notice, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated,
-    Totals, UsedApproval,
+    StoppedThing, Totals, UsedApproval,
 };
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};

@@ -305,8 +305,8 @@ impl Door for Live {
                 self.hold(op, *act);
                 Ok(op)
             }
-            Judgement::Refused { op, fault } => {
-                self.tell(op, GuestEvent::Failed(fault));
+            Judgement::Refused { op, fault, hint } => {
+                self.tell(op, GuestEvent::refused(fault, hint));
                 Ok(op)
             }
         }
@@ -415,7 +415,7 @@ impl LiveWorld for Live {
         self.observer.reopen(&mut at);
         for plan in self.acts()?.gate.clone().resume_at(&mut at)? {
             match plan {
-                ResumePlan::Tell(op, fault) => self.tell(op, GuestEvent::Failed(fault)),
+                ResumePlan::Tell(op, event) => self.tell(op, event),
                 ResumePlan::Again(pending, seen) => self.start(*pending, Some(*seen))?,
                 ResumePlan::Hold(op, act) => self.hold(op, *act),
             }

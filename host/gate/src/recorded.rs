@@ -306,6 +306,8 @@ impl Recorded {
             | Record::HoldLifted(_)
             | Record::NoticeAsked(_)
             | Record::NoticeEnded(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }

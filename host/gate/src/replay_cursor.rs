@@ -316,6 +316,7 @@ fn released(release: &Release) -> String {
         GuestEvent::End(_) => "the end of a body",
         GuestEvent::Answer(_) => "an answer",
         GuestEvent::Failed(_) => "a failure",
+        GuestEvent::Refused { .. } => "a refusal with words",
         GuestEvent::Timer { .. } => "a timer",
         GuestEvent::Clock => "a jump of the clock",
     };

@@ -231,9 +231,9 @@ impl RunGate {
         let ask = Ask::Closed(ask);
         let facts = held.facts();
         match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
-            Decision::Refuse(reason) => held.refused(OpId(0), &ask, (reason, None), Moment::Guest)?,
+            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason.into(), Moment::Guest)?,
             // SECURITY: no decision may permit an ask that is closed to everybody.
-            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, (Reason::NotServed, None), Moment::Guest)?,
+            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, Reason::NotServed.into(), Moment::Guest)?,
         }
         drop(held);
         self.catch_up()

@@ -121,6 +121,7 @@ impl RunHeader {
             by: self.by.clone(),
             config: spec.config,
             durable: spec.durable,
+            dry_run: spec.grants.dry_run,
             engine: spec.engine.clone(),
             grants: keyed.digest(&canon::to_vec(&spec.grants)),
             input: keyed.digest(self.input.as_bytes()),

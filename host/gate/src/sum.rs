@@ -129,6 +129,7 @@ mod tests {
             policy: None,
             reason: Reason::NotServed,
             spent_ms: 0,
+            told: None,
             v: VERSION,
         }
         .into()

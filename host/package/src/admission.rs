@@ -181,7 +181,9 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
     let list = |texts: Vec<String>| texts.join(", ");
     let methods = list(grant.methods.iter().map(ToString::to_string).collect());
     let paths = list(grant.paths.iter().map(ToString::to_string).collect());
-    let mut line = format!("{methods} {}://{}:{} {paths}", grant.scheme.as_str(), grant.host, grant.port());
+    let ports = grant.ports();
+    let ports = list(ports.iter().map(ToString::to_string).collect());
+    let mut line = format!("{methods} {}://{}:{ports} {paths}", grant.scheme.as_str(), grant.host);
     if !grant.addresses.is_empty() {
         let addresses = list(grant.addresses.iter().map(ToString::to_string).collect());
         line.push_str(&format!(", also at {addresses}"));
@@ -192,7 +194,17 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
-    let vocabulary::HttpBounds { idempotency, pins, rate, request_bytes, response_bytes } = &grant.within;
+    let vocabulary::HttpBounds { body, idempotency, pins, ports: _, query, rate, reads, request_bytes, response_bytes } = &grant.within;
+    for (rules, of) in [(query, "query"), (body, "body")] {
+        line.push_str(&rules.as_ref().map_or_else(String::new, |rules| format!(", with {}", rules_of(rules, of))));
+    }
+    for vocabulary::ReadRule { body, method, path, query } in reads {
+        line.push_str(&format!(", where {method} {path}"));
+        for (rules, of) in [(query, "query"), (body, "body")] {
+            line.push_str(&rules.as_ref().map_or_else(String::new, |rules| format!(" with {}", rules_of(rules, of))));
+        }
+        line.push_str(" only reads");
+    }
     if let Some(header) = idempotency {
         line.push_str(&format!(", repeated with the same key in {}", SafeText::new(header, 64)));
     }
@@ -209,6 +221,18 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
         line.push_str(&format!(", until {until}"));
     }
     line
+}
+
+/// The parameters of a query or the fields of a body, in words.
+fn rules_of(rules: &vocabulary::FieldRules, of: &str) -> SafeText {
+    let field = |(name, values): (&String, &Vec<vocabulary::FieldValue>)| {
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        format!("{name:?} = {}", values.join(" or "))
+    };
+    let must = rules.must.iter().map(|rule| format!("{}!", field(rule)));
+    let named: Vec<String> = must.chain(rules.may.iter().map(field)).collect();
+    let named = if named.is_empty() { "nothing".to_owned() } else { named.join(", ") };
+    SafeText::new(&format!("{named} in its {of}"), 65_536)
 }
 
 mod credential;

@@ -14,6 +14,7 @@ use crate::{Facts, decide};
 mod credential;
 mod holes;
 mod meaning;
+mod requests;
 
 const NOW: Facts = Facts { chosen: None, earliest_unix_s: None, now_unix_s: 1_800_000_000, mount: None };
 

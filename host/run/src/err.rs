@@ -90,6 +90,9 @@ pub enum RunError {
     /// The input does not fit the agent's schema.
     #[error("the input does not fit the agent's schema: {0}")]
     InputUnfit(String),
+    /// A person has stopped the agent.
+    #[error("{} is stopped, by {}: nothing of it runs", .0.what, .0.by)]
+    Stopped(Box<gate::StoppedThing>),
     /// A grant makes no sense.
     #[error("a grant can't be used: {0}")]
     Grant(policy::grants::GrantProblem),
@@ -284,6 +287,7 @@ impl RunError {
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => exit::USAGE,
             Self::Load { .. } => exit::RECORD,
             Self::InputTooLarge { .. } => exit::LIMIT,
+            Self::Stopped(_) => exit::REFUSED,
             Self::Restored(_) => exit::UNSETTLED,
             Self::MarkDamaged(_) => exit::RECORD,
             Self::Unsettled { .. } | Self::SettleWhich { .. } => exit::UNSETTLED,
@@ -319,6 +323,7 @@ impl RunError {
                     .to_owned(),
             ),
             Self::Order(_) => Some("`bailiwick audit verify` names the place".to_owned()),
+            Self::Stopped(stopped) => Some(format!("if it may run again: `bailiwick enable {}`", stopped.what.option())),
             Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
             _ => mend.map(|mend| format!("{mend}, then run the command again")),
         }

@@ -38,6 +38,7 @@ mod schemas;
 mod settle;
 mod shown_request;
 mod status;
+mod stop_agents;
 
 pub use approval::{GroupVotes, VoteOrder, VoteReport, group_votes};
 pub use approval_view::{ApprovalView, VoteView};
@@ -70,3 +71,4 @@ pub use schemas::schemas;
 pub use settle::{SettleReport, Settlement, Which};
 pub use shown_request::{ShownRequest, shown_request};
 pub use status::{DiskStatus, MachineStatus, RecordStatus, RunStatus, Status};
+pub use stop_agents::{LeftRun, StopReport};

@@ -65,6 +65,9 @@ pub struct Evidence {
     pub touched: Touched,
     /// The granted mounts, as guest paths.
     pub mounts: Vec<String>,
+    /// Whether it was a dry run: acts that would change something were only decided. They are among what was refused.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Whether any request was granted.
     pub http_granted: bool,
     /// The acts that people were asked about: who voted on exactly what, when, by which means and because of which policy.
@@ -140,6 +143,7 @@ impl Evidence {
             // If the record broke, acts stay under way on the record and are never settled.
             touched: touched.ended(),
             mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+            dry_run: spec.grants.dry_run,
             http_granted: !spec.grants.http.is_empty(),
             approvals: approvals.all,
             approvals_more: approvals.more,

@@ -100,6 +100,7 @@ impl LocalHost {
         order.check_grants()?;
         order.check_input()?;
         self.check_destinations(&order.grants).await?;
+        self.check_enabled(&order.agent.name, &order.agent.digest)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let prepared = self.prepare(order.agent.digest, &order.limits).await?;
         let mounts = Mounts::open(&order.grants)?;
@@ -119,7 +120,10 @@ impl LocalHost {
         let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
         let (channel, events) = RunChannel::new();
+        // Somebody who stops its agent meanwhile waits until it has begun, and then ends it.
+        let _starting = self.take(run);
         let gate = self.inner.gate.open_run(header, order.policies.as_ref(), Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
+        self.end_if_stopped(&gate, &channel);
         let live = self.live_world(&gate, mounts, network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
         let gate_run = gate.header().run;
@@ -179,6 +183,7 @@ impl LocalHost {
         self.check_settled(run)?;
         let recorded = self.recorded(run).await?;
         let header = recorded.header().clone();
+        self.check_enabled(&header.spec.agent.name, &header.spec.agent.digest)?;
         // Checked before anything is written, so that a run that can't be resumed is left as it is.
         if !recorded.is_kept() || !header.spec.durable {
             return Err(load(gate::LoadError::NotKept));
@@ -196,6 +201,7 @@ impl LocalHost {
         let resuming = Resuming { policies, unattended, ..Resuming::of(&recorded, by) };
         let resumed = self.inner.gate.resume_run(header, &resuming, watcher);
         let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
+        self.end_if_stopped(&gate, &channel);
         let live = self.live_world(&gate, mounts, opened);
         let world = RunWorld::resume(recorded, live).map_err(load)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun, network }, channel))

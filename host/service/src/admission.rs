@@ -89,6 +89,7 @@ pub fn admit(
     configured.hold(place, trusted, name, obtained)?;
     let mut grants = obtained.admit(name, agent)?.grants;
     grants.engagement = call.engagement.as_deref().map(|name| configured.resolved.engagement(name).cloned()).transpose()?;
+    grants.dry_run = call.dry_run;
     if obtained.is_agent() && !call.args.is_empty() {
         return Err(ServiceError::ArgumentsForAgent { agent: name.to_owned() });
     }

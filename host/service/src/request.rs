@@ -51,6 +51,9 @@ pub enum TrustBasis {
 pub struct Call {
     /// Arguments of a command, without its name.
     pub args: Vec<String>,
+    /// Whether acts that change something are only decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Whether the run is to be resumable although it only reads.
     pub durable: bool,
     /// The name of an engagement in the configuration, which bounds everything that the run may ask for.

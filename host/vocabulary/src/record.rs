@@ -18,6 +18,7 @@ use crate::notice::NoticeEnd;
 use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::resource::Resource;
+use crate::stopped::Stoppable;
 use crate::text::SafeText;
 
 #[macro_use]
@@ -92,6 +93,9 @@ with_words! {
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
+        /// What the agent was told beside the plain refusal: the `@tell` of the policies, or the host's words in a dry run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<SafeText>,
         /// The version of this body's form.
         v: u32,
     }
@@ -182,6 +186,9 @@ with_words! {
         config: Option<Digest>,
         /// Whether it can be resumed after a crash.
         durable: bool,
+        /// Whether it is a dry run: it reads, and each act that would change something is decided and not begun.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dry_run: bool,
         /// The engine that runs it.
         engine: EngineRef,
         /// The keyed digest of the grants.
@@ -356,21 +363,6 @@ with_words! {
         place: MetIn,
         /// How often it was found in this run so far, including this time.
         times: u64,
-        /// The version of this body's form.
-        v: u32,
-    }
-    /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
-    LeaseRevoked {
-        /// The time, in milliseconds since 1970.
-        at: u64,
-        /// The user who did this.
-        by: Principal,
-        /// The credential's name.
-        credential: SafeText,
-        /// The kind of this record: `lease-revoked`.
-        kind: RecordKind,
-        /// The run and the credential: `RUN/NAME`.
-        lease: SafeText,
         /// The version of this body's form.
         v: u32,
     }

@@ -32,6 +32,7 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
         by: vocabulary::Principal::new(1000, Some("bench")),
         config: None,
         durable: true,
+        dry_run: false,
         engine: EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") },
         grants: zero,
         input: zero,

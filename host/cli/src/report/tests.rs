@@ -38,6 +38,7 @@ fn report() -> RunReport {
         resource: vocabulary::Resource::Path(text("../etc/passwd")),
         run,
         seq: 17,
+        would: None,
     };
     let mut touched = Touched::default();
     touched.files = vec![file("/src/app.py", 18_249_000, Touch::File), file("/src", 12, Touch::Listing), file("/srcs/no", 5, Touch::File)];
@@ -58,6 +59,7 @@ fn report() -> RunReport {
         evidence: Evidence {
             touched,
             mounts: vec!["/src".to_owned()],
+            dry_run: false,
             http_granted: false,
             approvals: Vec::new(),
             approvals_more: 0,

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
+pub(crate) mod enable;
 pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod init;
@@ -83,6 +84,7 @@ pub(crate) enum Verb {
     Show(show::Args),
     Logs(logs::Args),
     Stop(stop::Args),
+    Enable(enable::Args),
     Resume(resume::Args),
     Wait(wait::Args),
     Serve(serve::Args),
@@ -124,6 +126,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Show(args) => show::run(&args),
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,
+        Verb::Enable(args) => enable::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
         Verb::Wait(args) => wait::run(args).await,
         Verb::Serve(args) => serve::run(&args).await,

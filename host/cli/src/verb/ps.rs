@@ -246,6 +246,7 @@ mod tests {
             by,
             config: None,
             durable: true,
+            dry_run: false,
             engine,
             grants: zero,
             input: zero,

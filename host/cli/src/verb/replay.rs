@@ -169,6 +169,8 @@ impl Compared {
             | Record::HoldLifted(_)
             | Record::NoticeAsked(_)
             | Record::NoticeEnded(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, AskedFor};
-use vocabulary::{ActKind, Principal, Repeat};
+use vocabulary::{ActKind, Principal, Repeat, UnknownAct};
 
 use super::approval::UsedApproval;
 use super::{OpenRun, OrderFaultKind};
@@ -115,5 +115,16 @@ impl OpenRun {
             }
         }
         Ok(())
+    }
+
+    /// Acts for which something left the host, or may have.
+    pub fn sent(&self) -> u64 {
+        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
+    }
+
+    /// For a run that is not running: the acts that a person must settle.
+    pub fn unsettled(&self) -> Vec<UnknownAct> {
+        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
+        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
 }

@@ -155,7 +155,9 @@ impl ReplayCursor {
                 op.seen.hash.update(bytes);
                 true
             }
-            (GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
+            (GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_) | GuestEvent::Refused { .. }, Some(_)) => {
+                self.ops.remove(&op).is_some()
+            }
             (_, None) => false,
         };
         if !known {

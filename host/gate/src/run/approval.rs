@@ -11,7 +11,7 @@ use policy::{AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, Limit, OpId, PolicyBasis, PolicyRules, Reason,
-    Requirement, SafeText, Stop,
+    Requirement, SafeText, Stop, WouldBe,
 };
 
 use super::held::{Attempt, with_payloads};
@@ -45,7 +45,9 @@ pub(crate) struct OwnPolicies {
 
 impl OwnPolicies {
     pub(crate) fn of(header: &RunHeader, of: &RunPolicies) -> Self {
-        let agent = PolicyAgent { digest: header.spec.agent.digest, name: header.spec.agent.name.as_str(), started_by: &header.by };
+        let (spec, started_by) = (&header.spec, &header.by);
+        let engagement = spec.grants.engagement.as_ref();
+        let agent = PolicyAgent { digest: spec.agent.digest, engagement, name: spec.agent.name.as_str(), started_by };
         Self { cache: DecisionCache::default(), policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
     }
 }
@@ -247,6 +249,10 @@ impl LockedRun<'_> {
         if let Some(reason) = self.not_to_be_asked(op, params, (&environment, &needs)) {
             return Err(reason);
         }
+        // A dry run asks nobody, and leaves nothing open.
+        if self.is_dry() {
+            return Err(Reason::DryRun(WouldBe::Asked(needs.groups)));
+        }
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let request = self.shown_request(http, act)?;
         let at = self.now_ms();
@@ -405,7 +411,7 @@ impl LockedRun<'_> {
     /// Records the refusal of an act that is on the record already: it was held back, or has an intent. It is not counted with others that
     /// are alike, because only a refusal with its number ends it.
     pub(super) fn refuse_known(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        let fault = told(act.kind(), &reason);
+        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, policy.as_ref()));
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let ask = self.told(asked_of(act.function(), act.resource()), http);
         self.inner.tally.refused += 1;
@@ -414,7 +420,9 @@ impl LockedRun<'_> {
         self.flush(Moment::Host)?;
         let params = self.keyed(&Ask::from(act.clone()).canonical_bytes());
         let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
-        self.put(Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION }, Vec::new())?;
-        Ok(Judged::Refused { op, fault })
+        let told = hint.clone();
+        let refused = Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
+        self.put(refused, Vec::new())?;
+        Ok(Judged::Refused { op, fault, hint })
     }
 }

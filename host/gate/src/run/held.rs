@@ -25,6 +25,21 @@ pub(crate) enum Attempt {
     Again,
 }
 
+/// A refusal that is recorded.
+pub(crate) struct Refusing {
+    /// The policies that determined it, if policies did.
+    pub(super) policy: Option<PolicyBasis>,
+    pub(super) reason: Reason,
+    /// What the guest is told beside the plain refusal.
+    pub(super) told: Option<SafeText>,
+}
+
+impl From<Reason> for Refusing {
+    fn from(reason: Reason) -> Self {
+        Self { policy: None, reason, told: None }
+    }
+}
+
 impl Attempt {
     /// The guest determines when it asks for the first time. It does not determine when an ask is repeated after a crash.
     pub(super) fn moment(self) -> Moment {
@@ -144,13 +159,7 @@ impl LockedRun<'_> {
         }
     }
 
-    pub(crate) fn refused(
-        &mut self,
-        op: OpId,
-        ask: &Ask,
-        (reason, policy): (Reason, Option<PolicyBasis>),
-        moment: Moment,
-    ) -> Result<(), Stop> {
+    pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, Refusing { policy, reason, told }: Refusing, moment: Moment) -> Result<(), Stop> {
         let http = if let Ask::Http(http) = ask { Some(http) } else { None };
         let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
@@ -169,7 +178,8 @@ impl LockedRun<'_> {
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
         let (kind, spent_ms) = (RecordKind::Refused, self.spent_ms());
-        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION };
+        let record =
+            Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
         self.put(record, Vec::new())
     }
 
@@ -192,8 +202,8 @@ impl LockedRun<'_> {
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
-            let (kind, policy) = (RecordKind::Refused, None);
-            Refused { alike, ask, at, counted: Some(counted), kind, op: 0, params, policy, reason, spent_ms, v: VERSION }.into()
+            let (kind, policy, told) = (RecordKind::Refused, None, None);
+            Refused { alike, ask, at, counted: Some(counted), kind, op: 0, params, policy, reason, spent_ms, told, v: VERSION }.into()
         };
         let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
         match &mut self.inner.together {

@@ -7,12 +7,12 @@ use policy::{DecidedAct, Under};
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, Ask, Bound, Bounds, CredentialStep, Decision, Fault, Hold, HttpAsk, Limit, OpId, PolicyBasis, RateOf, Reason, Repeat,
-    Stop,
+    SafeText, Stop, WouldBe,
 };
 
 use super::approval::With;
 use super::flush::PAYLOAD_RECORD_BYTES;
-use super::held::{Attempt, with_payloads};
+use super::held::{Attempt, Refusing, with_payloads};
 use super::{LockedRun, OpState};
 use crate::lease;
 use crate::log::Durable;
@@ -23,6 +23,9 @@ use crate::settling::told;
 
 /// BOUND: how old an idempotency key may be when its request is repeated. Servers forget keys, often after a day.
 const KEY_AGE_MAX_MS: u64 = 24 * 3600 * 1000;
+
+/// What a guest is told of an act in a dry run. The SDK knows it by its first words.
+const DRY_RUN_HINT: &str = "dry run: this act was decided and is not done";
 
 /// The decision about an act.
 pub(crate) enum Judged {
@@ -35,7 +38,7 @@ pub(crate) enum Judged {
     /// The act is held back until people have decided. It is on the record that they are asked.
     Held { op: OpId, act: Box<Act> },
     /// The act may not happen. The refusal is on the record, and the guest gets this fault.
-    Refused { op: OpId, fault: Fault },
+    Refused { op: OpId, fault: Fault, hint: Option<SafeText> },
 }
 
 /// What was decided, before any of it is recorded.
@@ -97,9 +100,21 @@ impl LockedRun<'_> {
         if attempt == Attempt::Again {
             return self.refuse_known(op, &act, reason, basis);
         }
-        let fault = told(act.kind(), &reason);
-        self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
-        Ok(Judged::Refused { op, fault })
+        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, basis.as_ref()));
+        let refusing = Refusing { policy: basis, reason, told: hint.clone() };
+        self.refused(op, &Ask::from(act), refusing, attempt.moment())?;
+        Ok(Judged::Refused { op, fault, hint })
+    }
+
+    /// What the guest is told beside a plain refusal: the words of the policies that determined it. A bound is told by the plain refusal.
+    pub(super) fn hint(&self, reason: &Reason, basis: Option<&PolicyBasis>) -> Option<SafeText> {
+        match reason {
+            Reason::OverLimit(_) => return None,
+            // The same words for each act, so that the agent learns nothing of what was decided.
+            Reason::DryRun(_) => return Some(SafeText::new(DRY_RUN_HINT, 200)),
+            _ => {}
+        }
+        self.policies().zip(basis).and_then(|(own, basis)| own.policies.tell(basis))
     }
 
     /// Records the intent of an act that may happen.
@@ -172,12 +187,15 @@ impl LockedRun<'_> {
 
     /// Decides whether an act may happen. This takes nothing from the rates: see [`Self::take_rates`].
     pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Verdict {
+        if let Some(reason) = self.stopped() {
+            return Verdict::Refused(reason, None);
+        }
         let facts = self.facts();
         // Without policies, nothing of this is computed.
         let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
         let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, cache: &own.cache, facts, policies: &own.policies });
         let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
-        let DecidedAct { decision, bare, policy } = match decided {
+        let DecidedAct { decision, changes, bare, policy } = match decided {
             Ok(decided) => decided,
             Err(reason) => return Verdict::Refused(reason, None),
         };
@@ -188,11 +206,27 @@ impl LockedRun<'_> {
                 // Only a policy holds an act back.
                 None => Verdict::Refused(Reason::NotServed, None),
             },
+            Decision::Permit(_) if changes && self.is_dry() => Verdict::Refused(Reason::DryRun(WouldBe::Permitted), policy),
             Decision::Permit(bounds) => match self.within_bounds(attempt, &bounds) {
                 Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
                 Err(reason) => Verdict::Refused(reason, policy),
             },
         }
+    }
+
+    /// What a person has stopped, if this agent belongs to it.
+    ///
+    /// SECURITY: the run is being ended. Until it has ended, nothing further of it is permitted.
+    fn stopped(&self) -> Option<Reason> {
+        let shared = self.shared();
+        let agent = &shared.header.spec.agent;
+        let ledger = shared.book.ledger();
+        ledger.stopped_by(&agent.name, &agent.digest).map(|stopped| Reason::AgentStopped(SafeText::new(&stopped.what.to_string(), 200)))
+    }
+
+    /// Whether this is a dry run.
+    pub(super) fn is_dry(&self) -> bool {
+        self.shared().header.spec.grants.dry_run
     }
 
     /// Applies the bounds that do not belong to the ask itself: acts at once, ended leases, uses.

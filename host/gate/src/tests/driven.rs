@@ -119,6 +119,8 @@ impl ChangeNote for Unnoted {
 }
 
 pub(super) struct Driven {
+    /// The gate of the home.
+    pub(super) home: Gate,
     pub(super) log: MemoryLog,
     pub(super) gate: RunGate,
     effects: Arc<Scripted>,
@@ -148,11 +150,11 @@ pub(super) fn driven_on(
     scripts: impl IntoIterator<Item = Vec<EffectProgress>>,
 ) -> Driven {
     let policies = policies_of(&grants);
-    let gate = Gate::new(Arc::new(log.clone()), clock, Ledger::new());
-    let gate = gate.open_run(header(grants, limits), policies.as_ref(), Arc::new(Nobody)).unwrap();
+    let home = Gate::new(Arc::new(log.clone()), clock, Ledger::new());
+    let gate = home.open_run(header(grants, limits), policies.as_ref(), Arc::new(Nobody)).unwrap();
     let (wants, effects) = scripted(log, scripts);
     let live = live_with(&gate, effects.clone());
-    Driven { log: log.clone(), gate, effects, live, wants }
+    Driven { home, log: log.clone(), gate, effects, live, wants }
 }
 
 /// The live world of a run that is loaded again.

@@ -10,6 +10,7 @@ mod gate;
 mod guest;
 mod kit;
 mod leases;
+mod narrowed;
 mod notices;
 mod order;
 mod rebuild;

@@ -89,6 +89,7 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         policy: None,
         reason,
         spent_ms: 0,
+        told: None,
         v: VERSION,
     }
     .into()

@@ -186,8 +186,9 @@ fn engagement(engagement: &Engagement) -> String {
         Tier::Live => "live",
     };
     let rate = engagement.rate.map_or_else(String::new, |rate| format!(", {rate} at most"));
-    let Engagement { name, from_s, until_s, .. } = engagement;
-    format!("the engagement {name} is {tier} at {}, from {} to {}{rate}", targets.join(", "), moment(*from_s), moment(*until_s))
+    let Engagement { name, approval, from_s, until_s, .. } = engagement;
+    let asked = approval.as_ref().map_or_else(String::new, |need| format!(", with the yes of {} of {}", need.quorum, need.group));
+    format!("the engagement {name} is {tier} at {}, from {} to {}{rate}{asked}", targets.join(", "), moment(*from_s), moment(*until_s))
 }
 
 /// A time in seconds since 1970, in the form that configurations use.

@@ -58,6 +58,7 @@ pub(super) fn resolve(
     let (groups, owner) = (policy::groups(&agent, *policies)?, line("owner")?);
     let grants = Grants {
         credentials: used,
+        dry_run: false,
         engagement: None,
         env,
         environments,

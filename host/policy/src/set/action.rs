@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use vocabulary::{Act, CredentialStep, Function};
+use vocabulary::{CredentialStep, Function};
 
 macro_rules! actions {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal in [$($group:literal),+] on $resource:literal;)+) => {
@@ -37,7 +37,7 @@ macro_rules! actions {
 }
 
 actions! {
-    /// Sends a request of a method that changes nothing: GET, HEAD, OPTIONS.
+    /// Sends a request that changes nothing: GET, HEAD, OPTIONS, and what the `reads` of its grant names.
     HttpRead "http.read" in ["http", "read", "egress"] on "Endpoint";
     /// Sends any other request.
     HttpWrite "http.write" in ["http", "mutate", "egress"] on "Endpoint";
@@ -57,19 +57,25 @@ actions! {
 const GROUPS: &[&str] = &["credential", "egress", "http", "identity", "mutate", "read"];
 
 impl Action {
-    /// The action of an act.
-    pub(crate) fn of(act: &Act) -> Self {
-        match act {
-            Act::Http(http) if http.method.is_safe() => Self::HttpRead,
-            Act::Http(_) => Self::HttpWrite,
-            Act::Credential(credential) => match credential.step {
-                CredentialStep::Identify(_) => Self::CredentialIdentify,
-                CredentialStep::Create => Self::CredentialCreate,
-                CredentialStep::Set => Self::CredentialSet,
-                CredentialStep::Test => Self::CredentialTest,
-                CredentialStep::Finish => Self::CredentialFinish,
-            },
+    /// The action of a request. `reads` says whether it changes nothing, which its grant knows.
+    pub(crate) const fn of_request(reads: bool) -> Self {
+        if reads { Self::HttpRead } else { Self::HttpWrite }
+    }
+
+    /// The action of a step with a credential.
+    pub(crate) const fn of_step(step: &CredentialStep) -> Self {
+        match step {
+            CredentialStep::Identify(_) => Self::CredentialIdentify,
+            CredentialStep::Create => Self::CredentialCreate,
+            CredentialStep::Set => Self::CredentialSet,
+            CredentialStep::Test => Self::CredentialTest,
+            CredentialStep::Finish => Self::CredentialFinish,
         }
+    }
+
+    /// Whether an act of this kind may change something.
+    pub(crate) fn changes(self) -> bool {
+        !self.groups().contains(&"read")
     }
 
     /// The actions through which a function comes to the policies. A new function needs its place here. Functions of mounts, of sockets and

@@ -15,6 +15,17 @@ use super::{AgentPolicies, PolicyAgent};
 
 pub use super::fields::Unclear;
 
+/// An act that is put to policies.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedAct<'a> {
+    /// The act.
+    pub act: &'a Act,
+    /// What kind of act it is, by its meaning.
+    pub action: Action,
+    /// The credential that the host adds to a request.
+    pub credential: Option<&'a str>,
+}
+
 /// The parts of a question to Cedar that do not depend on approvals.
 pub(super) struct Question {
     pub(super) action: Action,
@@ -117,7 +128,7 @@ fn credential_entity(types: &Types, grants: &Grants, name: &str) -> (EntityUid, 
 }
 
 impl AgentPolicies {
-    /// The question of an act. `credential` is the one that the host adds to a request.
+    /// The question of an act.
     ///
     /// # Errors
     /// A body that can't be judged.
@@ -125,9 +136,9 @@ impl AgentPolicies {
         &self,
         grants: &Grants,
         facts: &PolicyFacts,
-        (act, credential): (&Act, Option<&str>),
+        AskedAct { act, action, credential }: AskedAct<'_>,
     ) -> Result<Question, Reason> {
-        let (action, types) = (Action::of(act), &self.checked.types);
+        let types = &self.checked.types;
         let groups: Vec<EntityUid> = action.groups().iter().map(|group| types.uid(Type::Action, group)).collect();
         let mut entities: Vec<Entity> = self.entities.clone();
         entities.push(Entity::new_no_attrs(types.uid(Type::Action, action.as_str()), groups.into_iter().collect()));

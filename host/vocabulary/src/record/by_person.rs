@@ -405,6 +405,47 @@ macro_rules! with_words {
                 /// The version of this body's form.
                 v: u32,
             }
+            /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
+            LeaseRevoked {
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The user who did this.
+                by: Principal,
+                /// The credential's name.
+                credential: SafeText,
+                /// The kind of this record: `lease-revoked`.
+                kind: RecordKind,
+                /// The run and the credential: `RUN/NAME`.
+                lease: SafeText,
+                /// The version of this body's form.
+                v: u32,
+            }
+            /// A person stopped agents as a whole. None of them runs until a person enables them.
+            AgentsStopped {
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The user who did this.
+                by: Principal,
+                /// The kind of this record: `agents-stopped`.
+                kind: RecordKind,
+                /// The version of this body's form.
+                v: u32,
+                /// What was stopped.
+                what: Stoppable,
+            }
+            /// A person let agents run again that were stopped.
+            AgentsEnabled {
+                /// The time, in milliseconds since 1970.
+                at: u64,
+                /// The user who did this.
+                by: Principal,
+                /// The kind of this record: `agents-enabled`.
+                kind: RecordKind,
+                /// The version of this body's form.
+                v: u32,
+                /// What may run again.
+                what: Stoppable,
+            }
         }
     };
 }

@@ -271,6 +271,8 @@ pub enum DeliveredEvent {
     Answer,
     /// Nothing more comes, for this reason.
     Failed(Fault),
+    /// It was refused, with words for the agent.
+    Refused(Fault),
     /// A timer that was set for this moment, in nanoseconds.
     Timer(u64),
     /// The clock jumped.
@@ -289,7 +291,7 @@ impl DeliveredEvent {
     /// Whether the event has bytes that are kept beside its record.
     pub fn has_content(self) -> bool {
         match self {
-            Self::Head | Self::Chunk | Self::End | Self::Answer => true,
+            Self::Head | Self::Chunk | Self::End | Self::Answer | Self::Refused(_) => true,
             Self::Failed(_) | Self::Timer(_) | Self::Clock => false,
         }
     }

@@ -128,6 +128,7 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             reason: Reason::HeaderNotYours(text("cookie")),
             spent_ms: 5,
+            told: Some(text("ask the board")),
             v,
         }
         .into(),
@@ -254,6 +255,7 @@ fn one_of_each() -> Vec<Record> {
             by: user(),
             config: None,
             durable: true,
+            dry_run: true,
             engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
             grants: digest(),
             input: digest(),
@@ -377,6 +379,8 @@ fn one_of_each() -> Vec<Record> {
         PayloadsForgotten { at: 1, before_ms: 1, by: user(), kind: RecordKind::PayloadsForgotten, runs: 2, v }.into(),
         HoldSet { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: RecordKind::HoldSet, reason: SafeText::new("x", 64), v }
             .into(),
+        AgentsStopped { at: 1, by: user(), kind: RecordKind::AgentsStopped, v, what: Stoppable::Agent(text("x")) }.into(),
+        AgentsEnabled { at: 1, by: user(), kind: RecordKind::AgentsEnabled, v, what: Stoppable::Digest(digest()) }.into(),
         HoldLifted { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: RecordKind::HoldLifted, v }.into(),
     ]
 }

@@ -38,7 +38,9 @@ pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliErr
     rows.extend(request(place, view)?);
     for policy in &view.policies {
         let why = if policy.why.is_empty() { String::new() } else { format!(": {}", policy.why) };
-        rows.push(("because of", format!("policy {}{why}", policy.id)));
+        // The host's own policy of a staged engagement says everything in its words.
+        let is_own = policy.id.as_str().starts_with("engagement.");
+        rows.push(("because of", if is_own { policy.why.to_string() } else { format!("policy {}{why}", policy.id) }));
     }
     for need in &view.groups {
         rows.push(("needs", format!("{} of the group {}", need.quorum, need.group)));

@@ -80,6 +80,8 @@ const KINDS: &[RecordKind] = &[
     RecordKind::PayloadsForgotten,
     RecordKind::HoldSet,
     RecordKind::HoldLifted,
+    RecordKind::AgentsStopped,
+    RecordKind::AgentsEnabled,
     RecordKind::Recovered,
     RecordKind::ClockChanged,
 ];

@@ -264,7 +264,8 @@ impl<'a> Machine<'a> {
             let recorded = recorded(&self.log.leaves());
             let policies = Some(self.rules.of(self.policy, self.people).clone());
             let resuming = Resuming { policies, ..Resuming::of(&recorded, Principal::new(1000, Some("alice"))) };
-            let run = self.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(crate::Nobody)).map_err(|stop| format!("{stop:?}"))?;
+            let run =
+                self.gate.resume_run(recorded.header().clone(), &resuming, Arc::new(crate::Nobody)).map_err(|stop| format!("{stop:?}"))?;
             self.in_force = (self.policy, self.people);
             let scripts = (0..4).map(|n| if (self.loads + n) % 2 == 0 { Vec::new() } else { whole() });
             let (live, begun) = live_begins(&self.log, &run, scripts);
