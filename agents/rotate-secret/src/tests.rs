@@ -93,7 +93,8 @@ fn tracker(open: Option<&'static str>) -> Asked {
             "GET" if uri.contains("issue?") => {
                 let closed = json!({ "id": "3", "status": { "name": "resolved" } });
                 let open = open.map(|id| json!({ "id": id, "status": { "name": "unread" } }));
-                json!({ "collection": [Some(closed), open].into_iter().flatten().collect::<Vec<_>>() })
+                let all: Vec<Value> = [Some(closed), open].into_iter().flatten().collect();
+                json!({ "collection": all })
             }
             "GET" => json!({ "attributes": { "messages": [{ "id": "1" }] }, "@etag": "\"tag\"" }),
             "PATCH" if !has(request.headers(), "if-match", "\"tag\"") => return Ok(Response::new(StatusCode::PRECONDITION_FAILED, "{}")),
