@@ -11,6 +11,8 @@ use vocabulary::{Finding, Outcome, SafeText};
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
 use crate::{out, outcome};
 
+pub(crate) mod control;
+
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
 /// BOUND: refusals, hosts and mounts that are listed one by one.
@@ -70,14 +72,14 @@ pub(crate) fn documents(reports: &[RunReport]) -> Value {
     }
 }
 
-/// The document of `run --json`: leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
+/// The document of `run --json`: approvals, leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
 fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
         let beside = touched.map(|touched| {
             touched.insert("agents".to_owned(), json!([]));
-            ["leases", "refused"].map(|key| (key.to_owned(), touched.remove(key).unwrap_or_else(|| json!([]))))
+            ["approvals", "leases", "refused"].map(|key| (key.to_owned(), touched.remove(key).unwrap_or_else(|| json!([]))))
         });
         evidence.extend(beside.into_iter().flatten());
     }
@@ -163,29 +165,10 @@ fn more(all: usize, shown: usize) -> Option<String> {
 fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
-    let leases: Vec<String> = leases(evidence);
-    let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
-    lines.push(format!("  {:<12} {named}", "credentials"));
+    lines.extend(control::credentials(evidence));
+    lines.extend(control::approvals(evidence));
     lines.extend(refusals(evidence));
     lines
-}
-
-/// Each credential, with how often it was sent, and how often it was asked for but not sent. Each shard has its own lease.
-fn leases(evidence: &Evidence) -> Vec<String> {
-    let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
-    for lease in &evidence.touched.leases {
-        let (sent, refused, revoked) = by_name.entry(lease.credential.as_str()).or_default();
-        *sent += lease.sent;
-        *refused += lease.refused;
-        *revoked |= lease.revoked;
-    }
-    let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
-        let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
-        let revoked = if revoked { ", revoked" } else { "" };
-        let sent = if sent > 0 { format!(" ×{}", count(sent)) } else { ", never sent".to_owned() };
-        format!("{}{sent}{refused}{revoked}", safe(name))
-    };
-    by_name.into_iter().map(one).collect()
 }
 
 fn record(report: &RunReport) -> Vec<String> {

@@ -74,8 +74,8 @@ pub use sum::Sum;
 pub use suspended::{ClockState, Suspended};
 pub use times::Times;
 pub use touched::{
-    More, Only, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedLines, TouchedOwn, TouchedProbe,
-    TouchedRefusal, TouchedTotals, lies_in, normal,
+    More, Only, Touched, TouchedAct, TouchedApproval, TouchedApprovalState, TouchedFile, TouchedHttp, TouchedLease, TouchedLine,
+    TouchedLines, TouchedOwn, TouchedProbe, TouchedRefusal, TouchedTotals, TouchedVote, lies_in, normal,
 };
 pub use watch::{Nobody, Watcher};
 pub use world::RunWorld;

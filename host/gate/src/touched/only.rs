@@ -29,6 +29,9 @@ impl Only {
             TouchedLine::Own(own) => {
                 self.takes_acts() && self.takes_host(&own.resource) && self.takes_credential(Some(own.credential.as_str()))
             }
+            TouchedLine::Approval(approval) => {
+                self.takes_acts() && self.takes_host(&approval.resource) && self.takes_credential(approval.credential.as_deref())
+            }
             TouchedLine::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
             TouchedLine::Refused(refused) => self.takes_refusal(refused),
         }

@@ -16,6 +16,8 @@ const PROBES_MAX: usize = 64;
 pub struct More {
     /// As [`Touched::acts`](super::Touched::acts).
     pub acts: u64,
+    /// As [`Touched::approvals`](super::Touched::approvals).
+    pub approvals: u64,
     /// As [`Touched::files`](super::Touched::files).
     pub files: u64,
     /// As [`Touched::http`](super::Touched::http).
@@ -260,6 +262,7 @@ impl TouchedTotals {
 impl More {
     pub(super) fn and(mut self, other: &Self) -> Self {
         self.acts += other.acts;
+        self.approvals += other.approvals;
         self.files += other.files;
         self.http += other.http;
         self.leases += other.leases;
