@@ -87,7 +87,7 @@ impl Company {
         let copied = Command::new("cp").arg("-r").arg(example.join("policy")).arg(self.here()).status().unwrap();
         assert!(copied.success());
         std::fs::create_dir_all(self.here().join("src/deploy")).unwrap();
-        let leak = format!("# settings of the service\nBROKER_URL=amqp://billing:{LEAKED}@broker.example.com/production\n");
+        let leak = format!("# settings of the service\nBROKER_URL=amqp://billing:{LEAKED}@rabbit.internal/production\n");
         std::fs::write(self.here().join("src/deploy/billing.env"), leak).unwrap();
         self.ends(&["trust"], 0);
     }
@@ -241,7 +241,7 @@ fn nowhere(company: &mut Company, run: &str, messages: &str) {
         assert_eq!(company.rabbit.who_am_i(name, value).status, 200, "the control: these are the passwords");
     }
     let run: RunId = run.parse().unwrap();
-    for args in [&["audit", "show", "--json"][..], &["audit", "touched"], &["show", &run.to_string()], &["credentials", "ls"], &["ps", "--all"]] {
+    for args in [&["audit", "show", "--json"][..], &["audit", "touched"], &["show", &run.to_string()], &["credentials", "ls"], &["ps"]] {
         company.ends(args, 0);
     }
     let password = company.tracker.password().to_owned();

@@ -182,7 +182,7 @@ fn what_people_refused_leaves_the_ticket_open_and_says_so() {
     let output = worked(&mut host, &input).unwrap();
     assert_eq!(output.rotations[1].stopped.as_deref(), Some("the host refused to set the new value (`not-granted`)"));
     assert_eq!((output.done, output.ticket.unwrap().closed), (false, false));
-    testing::take_findings();
+    assert_eq!(testing::take_findings()[0].rule, "not-rotated");
 }
 
 #[test]
