@@ -86,6 +86,7 @@ mod put_back;
 mod python_sdk;
 mod readme;
 mod reference;
+mod remediation;
 mod replay;
 mod review;
 mod rights;

@@ -21,6 +21,7 @@ pub mod oauth;
 pub mod program;
 pub mod python_agents;
 pub mod rabbitmq;
+pub mod roundup;
 pub mod scripted;
 pub mod seen;
 pub mod server;

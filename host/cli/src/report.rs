@@ -14,6 +14,8 @@ use crate::{out, outcome, past};
 mod dry_run;
 pub(crate) use dry_run::Decided;
 
+mod control;
+
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
 /// BOUND: refusals, hosts and mounts that are listed one by one.
@@ -173,9 +175,7 @@ fn more(all: usize, shown: usize) -> Option<String> {
 fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
-    let leases: Vec<String> = leases(evidence);
-    let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
-    lines.push(format!("  {:<12} {named}", "credentials"));
+    lines.extend(control::credentials(evidence));
     if evidence.dry_run {
         lines.push(format!("  {:<12} {}", "dry run", dry_run::words(&evidence.touched)));
     }
@@ -190,24 +190,6 @@ fn approvals(evidence: &Evidence) -> Vec<String> {
     let mut lines: Vec<String> = all.iter().take(LINES_MAX).flat_map(past::lines).map(|line| format!("  {line}")).collect();
     lines.extend(more(rows_and_more(all.len(), evidence.approvals_more), LINES_MAX));
     lines
-}
-
-/// Each credential, with how often it was sent, and how often it was asked for but not sent. Each shard has its own lease.
-fn leases(evidence: &Evidence) -> Vec<String> {
-    let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
-    for lease in &evidence.touched.leases {
-        let (sent, refused, revoked) = by_name.entry(lease.credential.as_str()).or_default();
-        *sent += lease.sent;
-        *refused += lease.refused;
-        *revoked |= lease.revoked;
-    }
-    let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
-        let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
-        let revoked = if revoked { ", revoked" } else { "" };
-        let sent = if sent > 0 { format!(" ×{}", count(sent)) } else { ", never sent".to_owned() };
-        format!("{}{sent}{refused}{revoked}", safe(name))
-    };
-    by_name.into_iter().map(one).collect()
 }
 
 fn record(report: &RunReport) -> Vec<String> {

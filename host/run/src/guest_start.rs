@@ -45,14 +45,19 @@ fn env(header: &RunHeader) -> Vec<(String, String)> {
 }
 
 fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -> CredentialInfo {
-    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
-    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
     CredentialInfo {
         hosts: binding.hosts.iter().map(ToString::to_string).collect(),
         kind: binding.placement.kind(),
-        may: is_sent.then_some("send").into_iter().chain(may).collect(),
+        may: may(grants, &binding.name),
         name: binding.name.clone(),
     }
+}
+
+/// What an agent may do with a credential, in words.
+pub(crate) fn may(grants: &vocabulary::Grants, name: &str) -> Vec<&'static str> {
+    let is_sent = grants.http.iter().any(|grant| grant.credential.as_deref() == Some(name));
+    let may = grants.may.get(name).into_iter().flatten().map(|may| may.as_str());
+    is_sent.then_some("send").into_iter().chain(may).collect()
 }
 
 /// Casts the world that `sandbox` returns to its concrete type.

@@ -63,7 +63,7 @@ pub use policy::vote::SIGNATURE_BYTES_MAX;
 pub use principal::{own_principal, principal_of};
 pub use prune::{HoldSaid, PruneDone, PruneOrder, PrunePayloads, PruneRecord};
 pub use rebuild::{Rebuilding, Rebuilt, rebuild};
-pub use report::{Claims, Evidence, RecordEvidence, RunReport};
+pub use report::{Claims, Evidence, RecordEvidence, RunReport, Scope};
 pub use revoke::{CredentialWord, Revoking, sealed_record};
 pub use running::Running;
 pub use say_trust::{TrustChange, TrustSaid};

@@ -5,7 +5,7 @@ use journal::Journal;
 use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AgentRef, ClockChanged, Record};
-use vocabulary::{Digest, Finding, Limits, Outcome, Principal, RunId, RunSpec};
+use vocabulary::{Binding, Digest, Finding, Grants, Limits, Outcome, Principal, RunId, RunSpec};
 
 use crate::err::RunError;
 
@@ -75,6 +75,8 @@ pub struct Evidence {
     /// How many more of these acts there are than this report has room for. The record has them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub approvals_more: u64,
+    /// The credentials that were granted, each with what it may be used for.
+    pub credentials: Vec<Scope>,
     /// The limits of the run, with defaults filled in.
     pub limits: Limits,
     /// The largest size of its linear memory, in bytes.
@@ -83,6 +85,36 @@ pub struct Evidence {
     pub resumable: bool,
     /// Where the run is in the record.
     pub record: RecordEvidence,
+}
+
+/// What a credential may be used for in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The name of the credential.
+    pub credential: String,
+    /// The only environment in which it may be used, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The hosts to which it may be sent.
+    pub hosts: Vec<String>,
+    /// What the agent may do with it: `send`, `identify`, `rotate`.
+    pub may: Vec<String>,
+    /// The last day on which it may be used, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+impl Scope {
+    fn all(grants: &Grants) -> Vec<Self> {
+        let of = |binding: &Binding| Self {
+            credential: binding.name.clone(),
+            environment: binding.environment.clone(),
+            hosts: binding.hosts.iter().map(ToString::to_string).collect(),
+            may: crate::guest_start::may(grants, &binding.name).into_iter().map(str::to_owned).collect(),
+            until: binding.until.map(|until| until.to_string()),
+        };
+        grants.credentials.iter().map(of).collect()
+    }
 }
 
 /// Where in the record a run is.
@@ -147,6 +179,7 @@ impl Evidence {
             http_granted: !spec.grants.http.is_empty(),
             approvals: approvals.all,
             approvals_more: approvals.more,
+            credentials: Scope::all(&spec.grants),
             limits: spec.limits.clone(),
             peak_memory,
             resumable,

@@ -203,6 +203,7 @@ fn run(grants: &Grants, facts: &PolicyFacts) -> RestrictedExpression {
         pair("acts", number(facts.acts)),
         pair("calls_left", number(facts.calls_left)),
         pair("proved", set(&proved)),
+        pair("proved_credentials", set(&facts.proved)),
     ];
     RestrictedExpression::new_record(fields).unwrap_or_else(|_| text(""))
 }

@@ -62,6 +62,8 @@ type Run = {
   calls_left: Long,
   // The environments in which this run rotated a credential and then proved that the old value is refused.
   proved: Set<String>,
+  // The names of these credentials.
+  proved_credentials: Set<String>,
 };
 type HttpContext = {
   // The groups whose people have approved exactly this act.

@@ -128,6 +128,17 @@ fn production_waits_for_the_board_only_if_its_yes_would_be_enough() {
 }
 
 #[test]
+fn a_policy_can_ask_for_the_credential_that_was_proved_and_not_only_for_its_environment() {
+    let policies = agent(&format!(
+        "{CHANGES}\n@id(\"after-three\") forbid (principal, action in Action::\"mutate\", resource == Credential::\"two\") unless {{ \
+         context.run.proved_credentials.contains(\"three\") }};"
+    ));
+    let two = rotate("two");
+    assert_eq!(answer(&policies, &proved(&["one"]), &two, &["change-board"]), "policy-forbids: after-three");
+    assert_eq!(answer(&policies, &proved(&["one", "three"]), &two, &["change-board"]), "permit: rotators-may-rotate");
+}
+
+#[test]
 fn what_no_policy_permits_is_refused_and_never_held_back() {
     let policies = agent(CHANGES);
     let elsewhere = request("POST", "https://two.test/x", &[], "");
