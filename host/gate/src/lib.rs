@@ -57,7 +57,7 @@ pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
 pub use ledger::{
-    ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated, Totals,
+    ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OpenUndo, OrderFault, OrderFaultKind, Rollback, Stage, Stated, Totals,
     UsedApproval,
 };
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::fields::put;
+use crate::fields::{Fields, put};
 use crate::file::FileAsk;
 use crate::function::{ActKind, Capability, Function};
 use crate::method::Method;
@@ -11,6 +11,7 @@ use crate::resource::{HttpResource, Resource};
 use crate::step::{CredentialAsk, CredentialStep};
 use crate::target::{HostName, HttpTarget};
 use crate::text::SafeText;
+use crate::undo::UndoAsk;
 
 /// BOUND: bytes of an ask of a file on the record, if its path is not known.
 const FILE_BYTES_MAX: usize = 1024;
@@ -22,7 +23,7 @@ const SOURCE_BYTES_MAX: usize = 512;
 pub enum AskClass {
     /// Network, credentials, commits, approvals, other agents.
     Act,
-    /// Reading what was granted, listing it.
+    /// Reading what was granted, listing it. Saying what could be done.
     Observation,
 }
 
@@ -35,6 +36,8 @@ pub enum Ask {
     Credential(CredentialAsk),
     /// Looks at something in a mount, or tries to change it.
     File(FileAsk),
+    /// Says how a coming act can be taken back, or withdraws that.
+    Undo(UndoAsk),
     /// Something that no grant of this version can cover. It is asked so that it is refused in one place, and recorded.
     Closed(ClosedAsk),
 }
@@ -44,7 +47,7 @@ impl Ask {
     pub fn class(&self) -> AskClass {
         match self {
             Self::Http(_) | Self::Credential(_) => AskClass::Act,
-            Self::File(_) | Self::Closed(_) => AskClass::Observation,
+            Self::File(_) | Self::Undo(_) | Self::Closed(_) => AskClass::Observation,
         }
     }
 
@@ -59,6 +62,7 @@ impl Ask {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
             Self::File(file) => file.function(),
+            Self::Undo(undo) => undo.function(),
             Self::Closed(closed) => closed.function,
         }
     }
@@ -67,7 +71,7 @@ impl Ask {
     pub fn host(&self) -> Option<&HostName> {
         match self {
             Self::Http(http) => Some(&http.target.host),
-            Self::Credential(_) | Self::File(_) | Self::Closed(_) => None,
+            Self::Credential(_) | Self::File(_) | Self::Undo(_) | Self::Closed(_) => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
+            Self::Undo(undo) => undo.resource(),
             Self::File(file) => Resource::path(&file.resource(), FILE_BYTES_MAX),
             Self::Closed(closed) => Resource::Words(closed.what.clone()),
         }
@@ -88,6 +93,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::Undo(undo) => undo.canonical_into(&mut to),
             Self::File(file) => put(&mut to, file.resource().as_bytes()),
             Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
         }
@@ -221,7 +227,7 @@ pub struct HttpTimeouts {
 }
 
 impl HttpAsk {
-    fn canonical_into(&self, to: &mut Vec<u8>) {
+    pub(crate) fn canonical_into(&self, to: &mut Vec<u8>) {
         put(to, self.method.as_str().as_bytes());
         put(to, self.target.scheme.as_str().as_bytes());
         put(to, self.target.host.to_string().as_bytes());
@@ -258,23 +264,7 @@ impl HttpAsk {
         let mut timeout = || Some(fields.text()?.parse().ok());
         let timeouts = HttpTimeouts { connect_ms: timeout()?, first_byte_ms: timeout()?, between_bytes_ms: timeout()? };
         let body = Bytes::copy_from_slice(fields.next()?);
-        fields.0.is_empty().then_some(Self { method, target, headers, body, timeouts })
-    }
-}
-
-/// Reads fields, each of which is preceded by its length.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (len, rest) = self.0.split_first_chunk::<8>()?;
-        let (field, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
-        self.0 = rest;
-        Some(field)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        str::from_utf8(self.next()?).ok()
+        fields.is_at_end().then_some(Self { method, target, headers, body, timeouts })
     }
 }
 

@@ -80,6 +80,7 @@ mod signer;
 mod step;
 mod target;
 mod text;
+mod undo;
 mod until;
 
 pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
@@ -120,4 +121,5 @@ pub use signer::{Encoding, Hash, Hmac, Jwt, JwtAlgorithm, Oauth2, OauthGrant, Si
 pub use step::{CredentialAsk, CredentialStep, StepKind};
 pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading, safe};
+pub use undo::{UNDO_BYTES_MAX, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoPlan, UndoRegistration, UndoStep};
 pub use until::{Until, utc};

@@ -136,7 +136,7 @@ impl RunGate {
 
 impl LockedRun<'_> {
     /// What policies may know at this moment.
-    pub(super) fn policy_facts(&self, now_unix_s: u64) -> PolicyFacts {
+    pub(super) fn policy_facts(&self, now_unix_s: u64, undo_registered: bool) -> PolicyFacts {
         let shared = self.shared();
         let (acts, proved) = {
             let ledger = shared.book.ledger();
@@ -147,7 +147,9 @@ impl LockedRun<'_> {
             calls_left: shared.header.spec.limits.asks.saturating_sub(self.inner.next_op.saturating_sub(1)),
             now_unix_s,
             proved,
+            rolls_back: shared.header.rolls_back.is_some(),
             run: Some(self.run()),
+            undo_registered,
         }
     }
 
@@ -187,12 +189,12 @@ impl LockedRun<'_> {
     /// Decides about an act for which people have met this requirement.
     ///
     /// SECURITY: what has to be met is what is demanded now. It may be more than what people were asked for: facts change.
-    pub(super) fn approved_verdict(&self, act: &Act, attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
+    pub(super) fn approved_verdict(&self, (op, act): (OpId, &Act), attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
         let none = With::default();
-        match self.verdict(act, attempt, &none) {
+        match self.verdict((op, act), attempt, &none) {
             Verdict::Held(hold, _) if hold.needs.groups == needs.groups => {
                 let with = With { groups: needs.groups.iter().map(|need| need.group.clone()).collect(), digest: Some(digest) };
-                (self.verdict(act, attempt, &with), with)
+                (self.verdict((op, act), attempt, &with), with)
             }
             other => (other, none),
         }
@@ -347,7 +349,7 @@ impl LockedRun<'_> {
             return self.refuse_held(op, &act, reason, Some(approval.policy.clone())).map(Some);
         }
         let subject = |bounds: &Bounds| self.subject(op, &act, (bounds, approval.policy.set, approval.asked.at));
-        match self.approved_verdict(&act, Attempt::Held, (&approval.needs, approval.digest)) {
+        match self.approved_verdict((op, &act), Attempt::Held, (&approval.needs, approval.digest)) {
             (Verdict::Allowed(allowed), with) if with.digest.is_some() && subject(&allowed.bounds) == approval.digest => {
                 self.permit(op, act, (Attempt::Held, with), *allowed).map(Some)
             }
@@ -365,7 +367,7 @@ impl LockedRun<'_> {
             self.close_approval(op, digest, ApprovalEnd::Superseded)?;
         }
         let with = With::default();
-        match self.verdict(&act, Attempt::Held, &with) {
+        match self.verdict((op, &act), Attempt::Held, &with) {
             Verdict::Allowed(allowed) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
             Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
             Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
@@ -387,6 +389,7 @@ impl LockedRun<'_> {
         let params = self.keyed(&Ask::from(act.clone()).canonical_bytes());
         let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
         self.put(Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION }, Vec::new())?;
+        self.undo_refused(op)?;
         Ok(Judged::Refused { op, fault })
     }
 }
