@@ -69,6 +69,10 @@ struct WrittenCase {
     #[serde(default)]
     proved: BTreeSet<String>,
     now_s: Option<u64>,
+    #[serde(default)]
+    rolls_back: bool,
+    #[serde(default)]
+    undo_registered: bool,
     expect: PolicyAnswer,
     policies: Option<BTreeSet<String>>,
 }
@@ -189,7 +193,15 @@ fn one(resolved: &Resolved, section: &PolicySection, case: &WrittenCase, path: &
 
 fn decided(grants: &Grants, policies: &AgentPolicies, case: &WrittenCase, act: &Act) -> (PolicyAnswer, Vec<String>, Option<String>) {
     let now_unix_s = case.now_s.unwrap_or(NOW_S);
-    let facts = PolicyFacts { acts: 0, calls_left: u64::MAX, now_unix_s, proved: case.proved.clone(), run: None };
+    let facts = PolicyFacts {
+        acts: 0,
+        calls_left: u64::MAX,
+        now_unix_s,
+        proved: case.proved.clone(),
+        rolls_back: case.rolls_back,
+        run: None,
+        undo_registered: case.undo_registered,
+    };
     let under = Under { approved: &case.approvals, facts: &facts, policies };
     let decided = policy::decide_act(grants, Some(under), (Facts { now_unix_s, ..Facts::default() }, &[]), act);
     let (answer, reason) = match decided.as_ref().map(|decided| &decided.decision) {

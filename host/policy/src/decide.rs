@@ -22,6 +22,8 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
         Ask::Http(http) => http_bounds(grants, facts, http),
         Ask::Credential(credential) => credential::use_bounds(grants, facts, credential),
         Ask::File(file) => file_bounds(grants, facts, file),
+        // It is not sent here. A rollback asks for its request, and this is decided then.
+        Ask::Undo(_) => if grants.undo { Ok(Bounds::default()) } else { Err(Reason::NothingGranted) },
         Ask::Closed(closed) => Err(closed_reason(closed)),
     })
 }
@@ -124,7 +126,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Bounds, 
                 let until_unix_s = scope::end(grants, grant.until, credential.as_deref());
                 // A request that changes nothing may be repeated in any case.
                 let idempotency = idempotency.filter(|_| !ask.method.is_safe());
-                return Ok(Bounds { addresses, credential, idempotency, pins, rate, response_bytes, rule, until_unix_s });
+                return Ok(Bounds { addresses, credential, idempotency, pins, rate, response_bytes, rule, undo: None, until_unix_s });
             }
             Err(miss) => nearest = nearest.max(miss),
         }

@@ -92,7 +92,10 @@ impl LockedRun<'_> {
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
         let fault = told(act.kind(), &reason);
         self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
-        self.undo_refused(op)?;
+        // An undo whose repetition is refused was sent before, or may have been. It stays unknown.
+        if attempt != Attempt::Again {
+            self.undo_refused(op)?;
+        }
         Ok(Judged::Refused { op, fault })
     }
 

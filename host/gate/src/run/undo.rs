@@ -5,7 +5,7 @@
 use policy::Under;
 use vocabulary::record::{AskedFor, Answered, Happened, RecordKind, Refused, UndoDischarged, UndoDone, UndoEnd, UndoRegistered, VERSION};
 use vocabulary::{
-    Act, Ask, Bound, Decision, OpId, PolicyBasis, Reason, SafeText, Stop, UNDO_BYTES_MAX, UndoAsk, UndoCovers, UndoFault, UndoRegistration,
+    Act, Ask, Bound, Decision, OpId, PolicyBasis, Reason, SafeText, Stop, UNDO_BYTES_MAX, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoRegistration,
     UndoStep,
 };
 
@@ -15,6 +15,9 @@ use crate::payload_codec::in_pieces;
 
 /// BOUND: bytes of all undos of a run together. A rollback keeps their requests once more, as its plan.
 const UNDOS_BYTES_MAX: u64 = 4 << 20;
+
+/// The statuses besides 200 to 299 with which a server can say that there is nothing to take back (RFC 9110 section 15.5).
+const DONE_AT: [u16; 3] = [404, 409, 410];
 
 /// Why an ask about an undo is refused, and the policies that determined it.
 type NoUndo = (Reason, Option<PolicyBasis>);
@@ -119,6 +122,10 @@ impl LockedRun<'_> {
         if undo.covers.method.is_safe() {
             return Err(malformed("a request that changes nothing needs no undo"));
         }
+        // SECURITY: with any other status the server may have refused the undo.
+        if undo.done_at.iter().any(|status| !DONE_AT.contains(status)) {
+            return Err(malformed("only the statuses 404, 409 and 410 can say that there is nothing to take back"));
+        }
         let (id, bytes) = {
             let ledger = self.shared().book.ledger();
             let open = ledger.open_run(self.run());
@@ -127,6 +134,7 @@ impl LockedRun<'_> {
         let whole = undo.canonical_bytes();
         let kept = self.inner.requests_bytes.saturating_add(whole.len() as u64);
         let over = [
+            id > UNDOS_MAX,
             undo.bytes() > UNDO_BYTES_MAX,
             bytes.saturating_add(undo.bytes() as u64) > UNDOS_BYTES_MAX,
             kept > self.shared().header.spec.limits.payload_bytes,

@@ -24,8 +24,12 @@ pub struct PolicyFacts {
     pub now_unix_s: u64,
     /// The credentials that this run rotated, and whose old value it then proved to be refused.
     pub proved: BTreeSet<String>,
+    /// Whether the run is a rollback.
+    pub rolls_back: bool,
     /// The run.
     pub run: Option<RunId>,
+    /// Whether the agent has registered a request that takes this act back.
+    pub undo_registered: bool,
 }
 
 /// The parts of a question to Cedar that do not depend on approvals.
@@ -154,6 +158,7 @@ impl AgentPolicies {
                 let parts = request(types, http, self.reads_bodies.get(&action).copied().unwrap_or_default()).map_err(unclear)?;
                 entities.extend(parts.entities);
                 context.push(pair("request", parts.request));
+                context.push(pair("undo_registered", RestrictedExpression::new_bool(facts.undo_registered)));
                 if let Some(name) = credential {
                     let (id, entity) = credential_entity(types, grants, name);
                     entities.extend(entity);
@@ -205,6 +210,7 @@ fn run(grants: &Grants, facts: &PolicyFacts) -> RestrictedExpression {
         pair("acts", number(facts.acts)),
         pair("calls_left", number(facts.calls_left)),
         pair("proved", set(&proved)),
+        pair("rolls_back", RestrictedExpression::new_bool(facts.rolls_back)),
     ];
     RestrictedExpression::new_record(fields).unwrap_or_else(|_| text(""))
 }

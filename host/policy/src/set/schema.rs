@@ -62,6 +62,8 @@ type Run = {
   calls_left: Long,
   // The environments in which this run rotated a credential and then proved that the old value is refused.
   proved: Set<String>,
+  // Whether the run takes back what another run did, with the requests that its agent registered.
+  rolls_back: Bool,
 };
 type HttpContext = {
   // The groups whose people have approved exactly this act.
@@ -73,6 +75,8 @@ type HttpContext = {
   engagement: String,
   now: datetime,
   run: Run,
+  // Whether the agent has registered a request that takes this one back. That it really does so is the agent's word.
+  undo_registered: Bool,
 };
 type CredentialContext = {
   approvals: Set<String>,
