@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, ClockChanged, DeliveredEvent, Happened, Record};
-use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
+use vocabulary::{Digest, Outcome, Principal, RunId, SafeText};
 
 pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};

@@ -8,6 +8,7 @@ use vocabulary::{Digest, Grants, Limits};
 use gate::RunPolicies;
 
 use crate::err::RunError;
+use crate::rollback::RollbackOrder;
 
 /// The order to start one run. The component is in the home's store already.
 ///
@@ -36,6 +37,8 @@ pub struct RunOrder {
     pub network: NetworkOrder,
     /// The policies behind the grants; `None` if the grants alone decide.
     pub policies: Option<RunPolicies>,
+    /// The run that is rolled back; `None` for a run of the agent itself.
+    pub rollback: Option<RollbackOrder>,
 }
 
 /// What a run needs of the configuration of now when it is resumed.

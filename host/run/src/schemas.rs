@@ -99,6 +99,10 @@ impl Door for NoWorld {
         Ok(())
     }
 
+    fn undo(&mut self, _: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
+        Ok(Err(UndoFault::NotGranted))
+    }
+
     fn read_on(&mut self, _: OpId) {}
 
     fn abandon(&mut self, op: OpId) -> Result<(), Stop> {

@@ -253,6 +253,7 @@ mod tests {
             limits,
             parent: None,
             policy: None,
+            rolls_back: None,
             run,
             seed: zero,
             uptime: Uptime::default(),
@@ -284,6 +285,7 @@ mod tests {
             policy: None,
             repeat: if method == "GET" { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
+            undoes: None,
             v: VERSION,
         };
         let answered = answer.map(|outcome| Answered {

@@ -39,6 +39,22 @@ impl RunGate {
         self.catch_up()?;
         Ok(answer)
     }
+
+    /// Records, in a rollback, what its caller states about undos of earlier rollbacks whose outcome is unknown.
+    ///
+    /// # Errors
+    /// Only what ends the run.
+    pub fn undos_stated(&self, ids: &[u64], did: bool) -> Result<(), Stop> {
+        let mut held = self.lock();
+        let Some(of) = held.shared().header.rolls_back else { return Ok(()) };
+        let by = held.shared().header.by.clone();
+        let end = if did { UndoEnd::Done } else { UndoEnd::NotDone };
+        for id in ids {
+            let (at, by, kind) = (held.now_ms(), Some(by.clone()), RecordKind::UndoDone);
+            held.put(UndoDone { at, by, end, id: *id, kind, of, op: None, status: None, v: VERSION }, Vec::new())?;
+        }
+        Ok(())
+    }
 }
 
 impl LockedRun<'_> {

@@ -110,6 +110,7 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             repeat: Repeat::Safe,
             spent_ms: 5,
+            undoes: Some(2),
             v,
         }
         .into(),
@@ -234,6 +235,7 @@ fn one_of_each() -> Vec<Record> {
             limits: Limits::default(),
             parent: None,
             policy: Some(digest()),
+            rolls_back: Some(RunId::from_parts(2, [8; 10])),
             run: RunId::from_parts(1, [7; 10]),
             seed: digest(),
             uptime: uptime(),
