@@ -91,6 +91,7 @@ fn read(file: &Path) -> RunOrder {
         limits: serde_json::from_value(part("limits")).unwrap(),
         network: run::NetworkOrder::default(),
         policies: None,
+        rollback: None,
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod resume;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod settle;
@@ -84,6 +85,7 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     Stop(stop::Args),
     Resume(resume::Args),
+    Rollback(rollback::Args),
     Wait(wait::Args),
     Serve(serve::Args),
     Replay(replay::Args),
@@ -125,6 +127,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
+        Verb::Rollback(args) => rollback::run(args).await,
         Verb::Wait(args) => wait::run(args).await,
         Verb::Serve(args) => serve::run(&args).await,
         Verb::Replay(args) => replay::run(args).await,
