@@ -82,6 +82,7 @@ mod reference;
 mod replay;
 mod review;
 mod rights;
+mod rollback;
 mod rotating;
 mod rotation;
 mod rotation_at_rabbitmq;

@@ -12,5 +12,6 @@ mod order;
 mod rebuild;
 mod suspended;
 mod touched;
+mod undo;
 mod words;
 mod world;
