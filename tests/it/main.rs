@@ -83,6 +83,7 @@ mod replay;
 mod review;
 mod rights;
 mod rollback;
+mod rollback_at_rabbitmq;
 mod rotating;
 mod rotation;
 mod rotation_at_rabbitmq;
