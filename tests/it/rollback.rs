@@ -71,7 +71,11 @@ impl Scene {
              [agents.takes-back]\ncomponent = {guest:?}\nundo = true\n\n[[agents.takes-back.http]]\nhost = \"127.0.0.1\"\nport = {port}\n\
              scheme = \"http\"\nmethods = [{methods}]\npaths = [\"/things/**\"]\n"
         );
-        let text = if policy.is_empty() { text.replace("[people.own]", "#").split_once("[agents").map(|(_, agents)| format!("[agents{agents}")).unwrap() } else { text };
+        let text = if policy.is_empty() {
+            text.replace("[people.own]", "#").split_once("[agents").map(|(_, agents)| format!("[agents{agents}")).unwrap()
+        } else {
+            text
+        };
         std::fs::write(self.program.config(), text).unwrap();
         self.ends(&["trust"], 0);
     }
@@ -385,7 +389,8 @@ unless { context.undo_registered || context.run.rolls_back };"#;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_can_demand_an_undo() {
     let scene = Scene::new(DEMANDS).await;
-    let (run, told) = scene.does(&[scene.put("a"), scene.register("a", ("DELETE", "a")), scene.put("b"), scene.put("a"), scene.put("a")], 0);
+    let (run, told) =
+        scene.does(&[scene.put("a"), scene.register("a", ("DELETE", "a")), scene.put("b"), scene.put("a"), scene.put("a")], 0);
     assert!(told[0].contains("Refused") && told[2].contains("Refused"), "without an undo of its own: {told:?}");
     assert_eq!((told[1].as_str(), told[3].as_str()), ("1", "201"));
     assert!(told[4].contains("Refused"), "one undo is for one act: {told:?}");

@@ -3,7 +3,10 @@
 //! This never depends on the machine's clock, which may be set at any moment: records say for how long the run had been active.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{Answered, ApprovalAsked, Asked, Record, Refused, RunClosed, RunOpened, RunResumed, RunSuspended, UndoDischarged, UndoRegistered, WaitsFor};
+use vocabulary::record::{
+    Answered, ApprovalAsked, Asked, Record, Refused, RunClosed, RunOpened, RunResumed, RunSuspended, UndoDischarged, UndoRegistered,
+    WaitsFor,
+};
 
 /// How long one run was active, folded from its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

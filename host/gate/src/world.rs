@@ -2,7 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use vocabulary::{Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault};
+use vocabulary::{
+    Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault,
+};
 
 use crate::err::LoadError;
 use crate::recorded::Recorded;

@@ -23,7 +23,13 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
         Ask::Credential(credential) => credential::use_bounds(grants, facts, credential),
         Ask::File(file) => file_bounds(grants, facts, file),
         // It is not sent here. A rollback asks for its request, and this is decided then.
-        Ask::Undo(_) => if grants.undo { Ok(Bounds::default()) } else { Err(Reason::NothingGranted) },
+        Ask::Undo(_) => {
+            if grants.undo {
+                Ok(Bounds::default())
+            } else {
+                Err(Reason::NothingGranted)
+            }
+        }
         Ask::Closed(closed) => Err(closed_reason(closed)),
     })
 }

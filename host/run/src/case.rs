@@ -13,7 +13,7 @@ use vocabulary::{Digest, RunId};
 use crate::err::RunError;
 use crate::place::{HomePlace, HostOptions};
 use crate::rebuild::{Rebuilt, play, prepared};
-use crate::rollback::RollbackError;
+use crate::rollback_err::RollbackError;
 
 /// The current form of a case.
 const VERSION: u32 = 1;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use journal::PruneError;
 use vocabulary::{ApprovalEnd, ApprovalId, RunId, UnknownAct, exit};
 
-use crate::rollback::RollbackError;
+use crate::rollback_err::RollbackError;
 
 /// An error around a run. An error inside a run is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]

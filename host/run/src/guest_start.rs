@@ -10,7 +10,7 @@ use vocabulary::record::EngineRef;
 use vocabulary::{SafeText, UndoPlan};
 
 use crate::err::RunError;
-use crate::rollback::RollbackError;
+use crate::rollback_err::RollbackError;
 
 /// How the record names the engine and the host of runs in this process.
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {

@@ -6,31 +6,17 @@
 //! Originals of files that a staged commit replaced are not taken back here. They would be further steps of [`view`].
 
 pub(crate) mod driver;
-mod err;
 mod view;
 
 use gate::Gate;
-use serde::{Deserialize, Serialize};
 use vocabulary::{RunId, UndoPlan, UndoStep};
 
-pub use err::RollbackError;
 pub use view::{RollbackAct, RollbackUndo, RollbackView};
 
 use crate::err::RunError;
 use crate::local_host::LocalHost;
-use crate::order::RunOrder;
-
-/// Which run is rolled back, and what the person said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RollbackOrder {
-    /// The run.
-    pub of: RunId,
-    /// Whether it is rolled back although it did something that can't be taken back.
-    pub partial: bool,
-    /// Whether the undos with an unknown outcome were done, as the person found out.
-    pub word: Option<bool>,
-}
+use crate::order::{RollbackOrder, RunOrder};
+use crate::rollback_err::RollbackError;
 
 /// The plan of a rollback, and the undos about which the person said something.
 #[derive(Debug)]
@@ -70,7 +56,8 @@ impl LocalHost {
         let stated = rollback.word.map(|did| (view.unknown().map(|undo| undo.id).collect(), did));
         let mut steps = Vec::new();
         for undo in view.undos.iter().filter(|undo| undo.is_left(rollback.word)) {
-            let registration = undo.registration.as_ref().map_err(|why| refused(RollbackError::Sealed { id: undo.id, why: why.clone() }))?;
+            let registration =
+                undo.registration.as_ref().map_err(|why| refused(RollbackError::Sealed { id: undo.id, why: why.clone() }))?;
             steps.push(UndoStep::new(undo.id, registration));
         }
         Ok(Planned { plan: UndoPlan { of, steps }, stated })

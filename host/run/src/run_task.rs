@@ -100,16 +100,16 @@ impl LocalHost {
     pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
         let Some(rollback) = order.rollback.clone() else {
             order.check_input()?;
-            return self.open(order, (by, None)).await;
+            return self.open_order(order, (by, None)).await;
         };
         let _first = self.inner.rolling.lock().await;
         let Planned { plan, stated } = self.planned(&order, &rollback).await?;
         let input = String::from_utf8(vocabulary::canon::to_vec(&plan)).unwrap_or_default();
-        self.open(RunOrder { input, is_agent: true, ..order }, (by, stated)).await
+        self.open_order(RunOrder { input, is_agent: true, ..order }, (by, stated)).await
     }
 
     /// Opens a run. `stated` has what a person said about undos of earlier rollbacks.
-    async fn open(&self, order: RunOrder, (by, stated): (Principal, Option<(Vec<u64>, bool)>)) -> Result<Running, RunError> {
+    async fn open_order(&self, order: RunOrder, (by, stated): (Principal, Option<(Vec<u64>, bool)>)) -> Result<Running, RunError> {
         order.check_grants()?;
         self.check_destinations(&order.grants).await?;
         let attending = self.attend().ok_or(RunError::Leaving)?;

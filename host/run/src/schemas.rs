@@ -9,9 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
 use vocabulary::{
-    UndoAsk, UndoFault,
     Act, Claim, ClosedAsk, Door, Fault, FileAnswer, FileAsk, FileFault, GuestEvent, Limits, OpId, Outcome, Release, Stop, Stopping,
-    Timeline,
+    Timeline, UndoAsk, UndoFault,
 };
 
 use crate::err::RunError;

@@ -1,8 +1,18 @@
 //! Fields of an ask as bytes, for its digest. Each is preceded by its length.
 
+use crate::function::Function;
+
 pub(crate) fn put(to: &mut Vec<u8>, field: &[u8]) {
     to.extend_from_slice(&(field.len() as u64).to_be_bytes());
     to.extend_from_slice(field);
+}
+
+/// The beginning of the canonical bytes of every ask.
+pub(crate) fn front(function: Function) -> Vec<u8> {
+    let mut to = Vec::with_capacity(256);
+    put(&mut to, function.capability().as_str().as_bytes());
+    put(&mut to, function.as_str().as_bytes());
+    to
 }
 
 /// Reads fields, each of which is preceded by its length.

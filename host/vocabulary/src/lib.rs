@@ -62,6 +62,7 @@ mod fields;
 mod file;
 mod function;
 mod grant;
+mod http_ask;
 mod ids;
 mod limits;
 mod method;
@@ -88,7 +89,7 @@ pub use approval::{
     ApprovalEnd, ApprovalId, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans, VoteStatement,
 };
 pub use approval_subject::ApprovalSubject;
-pub use ask::{Act, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Repeat};
+pub use ask::{Act, Ask, AskClass, ClosedAsk, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;
 pub use contained_build::{BuildLimits, ContainedBuild};
@@ -104,6 +105,7 @@ pub use fault::{CredentialFault, Fault, HttpFault};
 pub use file::{AskedPath, ChangeKind, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
 pub use function::{ActKind, Capability, Function};
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
+pub use http_ask::{Header, HttpAsk, HttpTimeouts};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, Limit, LimitRow, Limits, Unit};
 pub use method::Method;

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ask::{Ask, HttpAsk, HttpTimeouts};
 use crate::decision::Reason;
 use crate::fields::{Fields, put};
 use crate::function::Function;
+use crate::http_ask::{HttpAsk, HttpTimeouts};
 use crate::ids::RunId;
 use crate::method::Method;
 use crate::resource::{HttpResource, Resource};
@@ -110,9 +110,9 @@ impl UndoCovers {
         Resource::Http(HttpResource::new(&self.method, &self.target))
     }
 
-    fn request(&self) -> Ask {
+    fn request(&self) -> HttpAsk {
         let (method, target) = (self.method.clone(), self.target.clone());
-        Ask::Http(HttpAsk { method, target, headers: Vec::new(), body: Bytes::new(), timeouts: HttpTimeouts::default() })
+        HttpAsk { method, target, headers: Vec::new(), body: Bytes::new(), timeouts: HttpTimeouts::default() }
     }
 
     fn of(request: HttpAsk) -> Self {
@@ -141,7 +141,7 @@ impl UndoRegistration {
     /// Every byte of it in one unambiguous form.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(512 + self.bytes());
-        put(&mut to, &Ask::Http(self.request.clone()).canonical_bytes());
+        put(&mut to, &self.request.canonical_bytes());
         put(&mut to, &self.covers.canonical_bytes());
         put(&mut to, self.words.as_str().as_bytes());
         put(&mut to, &self.done_at.iter().flat_map(|status| status.to_be_bytes()).collect::<Vec<u8>>());
@@ -188,7 +188,7 @@ impl UndoStep {
     /// The step that carries out an undo.
     pub fn new(id: u64, undo: &UndoRegistration) -> Self {
         use std::fmt::Write as _;
-        let bytes = Ask::Http(undo.request.clone()).canonical_bytes();
+        let bytes = undo.request.canonical_bytes();
         let mut request = String::with_capacity(bytes.len() * 2);
         for byte in bytes {
             let _ = write!(request, "{byte:02x}");
@@ -226,7 +226,7 @@ impl UndoPlan {
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::ask::Header;
+    use crate::http_ask::Header;
 
     fn undo() -> UndoRegistration {
         let request = HttpAsk {

@@ -119,9 +119,7 @@ async fn goes_on(args: &Args, place: &HomePlace, (reader, run): (&Reader, RunId)
     let Ready { agent, config, .. } = Ready::of(&args.config, place, (reader, run), &args.end)?;
     let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
     match signals.or(settle(&host, run, &args.word)).await.map_err(CliError::from) {
-        Ok(_) => {
-            attend::attend(host, vec![Beginning::Resume(ResumeRequest { config, run })], &agent, showing(&args.end), signals).await
-        }
+        Ok(_) => attend::attend(host, vec![Beginning::Resume(ResumeRequest { config, run })], &agent, showing(&args.end), signals).await,
         Err(err) => {
             crate::leave::leave(host, signals).await?;
             Err(err)
@@ -200,7 +198,7 @@ fn results(place: &HomePlace, of: RunId, code: u8) -> Result<u8, CliError> {
     Ok(if code == exit::AGENT && has_ended && is_unknown { exit::UNSETTLED } else { code })
 }
 
-pub(crate) fn end_word(end: UndoEnd) -> &'static str {
+fn end_word(end: UndoEnd) -> &'static str {
     match end {
         UndoEnd::Done => "done",
         UndoEnd::NotDone => "NOT DONE",

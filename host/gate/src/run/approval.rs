@@ -189,7 +189,12 @@ impl LockedRun<'_> {
     /// Decides about an act for which people have met this requirement.
     ///
     /// SECURITY: what has to be met is what is demanded now. It may be more than what people were asked for: facts change.
-    pub(super) fn approved_verdict(&self, (op, act): (OpId, &Act), attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
+    pub(super) fn approved_verdict(
+        &self,
+        (op, act): (OpId, &Act),
+        attempt: Attempt,
+        (needs, digest): (&Requirement, Digest),
+    ) -> (Verdict, With) {
         let none = With::default();
         match self.verdict((op, act), attempt, &none) {
             Verdict::Held(hold, _) if hold.needs.groups == needs.groups => {

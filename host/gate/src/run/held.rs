@@ -120,7 +120,7 @@ impl LockedRun<'_> {
             together.extend(entries);
             return Ok(());
         }
-        let bytes = entries.iter().map(|(_, entry)| bytes_of(entry)).sum();
+        let bytes: usize = entries.iter().map(|(_, entry)| bytes_of(entry)).sum();
         let appended = self.append(entries)?;
         self.inner.behind.note(bytes, appended.durable);
         Ok(())

@@ -3,10 +3,10 @@
 //! Nothing of an undo has an effect here. Its request is sent only in a rollback, where it is asked for like any other request.
 
 use policy::Under;
-use vocabulary::record::{AskedFor, Answered, Happened, RecordKind, Refused, UndoDischarged, UndoDone, UndoEnd, UndoRegistered, VERSION};
+use vocabulary::record::{Answered, AskedFor, Happened, RecordKind, Refused, UndoDischarged, UndoDone, UndoEnd, UndoRegistered, VERSION};
 use vocabulary::{
-    Act, Ask, Bound, Decision, OpId, PolicyBasis, Reason, SafeText, Stop, UNDO_BYTES_MAX, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoRegistration,
-    UndoStep,
+    Act, Ask, Bound, Decision, OpId, PolicyBasis, Reason, SafeText, Stop, UNDO_BYTES_MAX, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault,
+    UndoRegistration, UndoStep,
 };
 
 use super::{LockedRun, Moment, RunGate};

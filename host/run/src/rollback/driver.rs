@@ -124,12 +124,8 @@ fn outcome_of(stop: &Stop) -> Outcome {
         Stop::RecordBroken => Outcome::RecordBroken,
         // Only the gate knows which acts these are.
         Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
-        Stop::Ordered
-        | Stop::Leaving
-        | Stop::Suspended
-        | Stop::Ended
-        | Stop::RecordEnds
-        | Stop::Diverged(_)
-        | Stop::Stuck => Outcome::HostFailed { message: SafeText::new(&stop.to_string(), 4096) },
+        Stop::Ordered | Stop::Leaving | Stop::Suspended | Stop::Ended | Stop::RecordEnds | Stop::Diverged(_) | Stop::Stuck => {
+            Outcome::HostFailed { message: SafeText::new(&stop.to_string(), 4096) }
+        }
     }
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use vocabulary::record::{Asked, Happened, Record, UndoEnd, UndoRegistered};
 use vocabulary::{Method, Resource, RunId, SafeText, StepKind, UndoRegistration};
 
-use super::{RollbackError, RollbackOrder};
 use crate::err::RunError;
+use crate::order::RollbackOrder;
+use crate::rollback_err::RollbackError;
 
 /// What a rollback of a run would do.
 #[derive(Clone, Debug, Serialize)]
@@ -55,6 +56,9 @@ pub struct RollbackUndo {
     /// Its request, or why it can't be opened.
     #[serde(skip)]
     pub registration: Result<UndoRegistration, String>,
+    /// The number of the record of its act's intent in the run.
+    #[serde(skip)]
+    seq: u64,
     /// The act that it takes back.
     pub takes_back: SafeText,
     /// What it does, in the agent's own words.
@@ -96,8 +100,8 @@ impl RollbackView {
                 None => view.irreversible.push(RollbackAct { happened: act.happened, op, what: act.asked.ask.resource.line() }),
             }
         }
-        // SECURITY: acts may be asked at once, and an approval may come late. The order of their intents is the order in which they were sent.
-        view.undos.sort_by_key(|undo| std::cmp::Reverse(undo.op));
+        // An approval may come late, so the numbers of operations are not the order in which acts were sent. Their intents are.
+        view.undos.sort_by_key(|undo| std::cmp::Reverse(undo.seq));
         Ok(view)
     }
 
@@ -134,6 +138,7 @@ impl RollbackView {
 struct Act {
     asked: Asked,
     happened: Happened,
+    seq: u64,
 }
 
 impl Act {
@@ -164,7 +169,7 @@ impl Reading {
             Record::UndoDischarged(undo) => drop(self.undos.remove(&undo.id)),
             Record::Asked(asked) => {
                 // An intent without an answer may have happened.
-                self.acts.insert(asked.op, Act { asked, happened: Happened::Perhaps });
+                self.acts.insert(asked.op, Act { asked, happened: Happened::Perhaps, seq: record.seq });
             }
             Record::Answered(answered) => {
                 if let Some(act) = self.acts.get_mut(&answered.op) {
@@ -192,6 +197,7 @@ fn undo_of(reader: &Reader, record: &StoredRecord, undo: &UndoRegistered, (act, 
         op: act.asked.op,
         request: undo.ask.resource.line(),
         registration: opened.map_err(|why| why.to_string()),
+        seq: act.seq,
         takes_back: undo.covers.line(),
         words: undo.words.clone(),
     }

@@ -1,7 +1,9 @@
 //! `bailiwick:agent/undo`: turns what the guest says about taking an act back into an ask, which is answered at once.
 
 use bytes::Bytes;
-use vocabulary::{Function, HttpAsk, HttpTarget, HttpTimeouts, Method, ParseError, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoRegistration};
+use vocabulary::{
+    Function, HttpAsk, HttpTarget, HttpTimeouts, Method, ParseError, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoRegistration,
+};
 
 use super::Reply;
 use super::fields::header;
