@@ -15,6 +15,9 @@ use vocabulary::{RunId, UndoRegistration};
 /// Things by their paths, which a server keeps. `PUT` makes or replaces one, `DELETE` removes one that is there.
 type Things = Arc<Mutex<Vec<(String, String)>>>;
 
+/// The public key of somebody who may vote.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+
 /// A server with things, and an agent that changes them and registers how that can be taken back.
 struct Scene {
     program: Program,
@@ -64,18 +67,14 @@ impl Scene {
     fn configure(&self, policy: &str, methods: &str) {
         let (guest, port) = (tests::guests::guest("takes_back").display().to_string(), self.server.port());
         std::fs::write(self.program.folder().join("here/policy/all.cedar"), policy).unwrap();
-        let rules = if policy.is_empty() { "" } else { "[policy]\nfiles = [\"policy/*.cedar\"]\n\n" };
         let own = run::own_principal().name.unwrap().to_string();
+        let people =
+            format!("[people.own]\ngroups = [\"board\"]\nuser = {own:?}\n\n[people.carol]\ngroups = [\"board\"]\nkeys = [{KEY:?}]\n\n");
+        let rules = if policy.is_empty() { String::new() } else { format!("[policy]\nfiles = [\"policy/*.cedar\"]\n\n{people}") };
         let text = format!(
-            "{rules}[people.own]\ngroups = [\"board\"]\nuser = {own:?}\n\n[people.carol]\ngroups = [\"board\"]\nuser = \"root-of-carol\"\n\n\
-             [agents.takes-back]\ncomponent = {guest:?}\nundo = true\n\n[[agents.takes-back.http]]\nhost = \"127.0.0.1\"\nport = {port}\n\
+            "{rules}[agents.takes-back]\ncomponent = {guest:?}\nundo = true\n\n[[agents.takes-back.http]]\nhost = \"127.0.0.1\"\nport = {port}\n\
              scheme = \"http\"\nmethods = [{methods}]\npaths = [\"/things/**\"]\n"
         );
-        let text = if policy.is_empty() {
-            text.replace("[people.own]", "#").split_once("[agents").map(|(_, agents)| format!("[agents{agents}")).unwrap()
-        } else {
-            text
-        };
         std::fs::write(self.program.config(), text).unwrap();
         self.ends(&["trust"], 0);
     }
