@@ -34,6 +34,7 @@ const SHOWN_BY: &[(&str, &str)] = &[
     ("agents.uses", "what_arrives_later_is_refused_and_says_so"),
     ("agents.env", "a_variable_is_what_the_agent_finds"),
     ("agents.durable", "a_run_that_keeps_too_much_goes_on_and_is_not_resumable"),
+    ("agents.undo", "hostile_registrations_are_refused_and_on_the_record"),
     ("agents.files", "mounts_are_what_was_granted_and_nothing_else"),
     ("agents.http", "what_no_grant_covers_is_refused_and_not_forwarded"),
     ("agents.credentials", "what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own"),

@@ -90,6 +90,8 @@ mod remediation;
 mod replay;
 mod review;
 mod rights;
+mod rollback;
+mod rollback_at_rabbitmq;
 mod rotating;
 mod rotation;
 mod rotation_at_rabbitmq;

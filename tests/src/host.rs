@@ -201,6 +201,7 @@ impl TestHost {
             limits: Limits { memory_bytes: 128 << 20, ..Limits::default() },
             network: NetworkOrder::default(),
             policies: None,
+            rollback: None,
         }
     }
 

@@ -40,7 +40,8 @@ fn record(record: &Record) -> String {
     match record {
         Record::RunOpened(opened) => {
             let agent = &opened.agent;
-            format!("{} {} {} by {}", agent.name, agent.version, digest(&agent.digest), opened.by)
+            let rolls_back = opened.rolls_back.map_or_else(String::new, |run| format!(", rolls back {run}"));
+            format!("{} {} {} by {}{rolls_back}", agent.name, agent.version, digest(&agent.digest), opened.by)
         }
         Record::RunSuspended(suspended) => waits(&suspended.waits_for),
         Record::RunResumed(resumed) => {
@@ -63,7 +64,10 @@ fn record(record: &Record) -> String {
             let again = if asked.again { " again" } else { "" };
             let with = asked.bounds.credential.as_ref().map_or_else(String::new, |name| format!(", with {}", safe(name)));
             let approved = if asked.approval.is_some() { ", approved" } else { "" };
-            format!("op {}{again} {} ({}{with}{approved})", asked.op, asked.ask.resource, safe(&asked.bounds.rule.to_string()))
+            let undo = asked.bounds.undo.map_or_else(String::new, |id| format!(", undo {id}"));
+            let undoes = asked.undoes.map_or_else(String::new, |id| format!(", carries out undo {id}"));
+            let rule = safe(&asked.bounds.rule.to_string());
+            format!("op {}{again} {} ({rule}{with}{approved}{undo}{undoes})", asked.op, asked.ask.resource)
         }
         Record::ApprovalAsked(asked) => {
             let needs: Vec<String> = asked.needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
@@ -82,6 +86,13 @@ fn record(record: &Record) -> String {
         Record::ApprovalClosed(closed) => {
             let by = closed.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
             format!("op {} the approval is {}{by}", closed.op, closed.end)
+        }
+        Record::UndoRegistered(undo) => format!("undo {} {} takes back {}", undo.id, undo.ask.resource, undo.covers),
+        Record::UndoDischarged(undo) => format!("undo {} is withdrawn", undo.id),
+        Record::UndoDone(done) => {
+            let status = done.status.map_or_else(String::new, |status| format!(": {status}"));
+            let by = done.by.as_ref().map_or_else(String::new, |by| format!(", says {by}"));
+            format!("undo {} of run {} is {}{status}{by}", done.id, done.of, done.end.as_str())
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };

@@ -11,14 +11,16 @@ mod fault;
 mod gaps;
 mod known;
 mod notice;
+mod open_run;
 mod put_back;
 mod stopped;
 mod suspension;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{ClockChanged, DeliveredEvent, Record};
+use vocabulary::record::{ClockChanged, DeliveredEvent, Happened, Record};
 use vocabulary::{Digest, Outcome, Principal, RunId, SafeText};
 
 pub use act::{OpenAct, Stage, Stated};
@@ -27,6 +29,7 @@ pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
 pub use notice::Notice;
 pub use stopped::StoppedThing;
+pub use undo::{OpenUndo, Rollback};
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -55,6 +58,10 @@ pub struct Ledger {
     /// What people have stopped, and not enabled since.
     #[serde(default)]
     stopped: Vec<StoppedThing>,
+    /// What became of the undos of runs that were rolled back, by the run. It stays when both runs have ended, so that no undo is carried out
+    /// twice.
+    #[serde(default)]
+    rollbacks: BTreeMap<RunId, Rollback>,
 }
 
 /// Totals over a whole log.
@@ -140,6 +147,21 @@ pub struct OpenRun {
     /// Credentials that the run rotated, and whose old value it proved to be refused.
     #[serde(default)]
     pub proved: BTreeSet<String>,
+    /// The run whose acts this one takes back, if it is a rollback.
+    #[serde(default)]
+    pub rolls_back: Option<RunId>,
+    /// In a rollback: the undos that its acts carry out, by operation.
+    #[serde(default)]
+    undoing: BTreeMap<u64, u64>,
+    /// The undos that were registered and not withdrawn, by number.
+    #[serde(default)]
+    pub undos: BTreeMap<u64, OpenUndo>,
+    /// The largest number of an undo so far.
+    #[serde(default)]
+    pub undo_last: u64,
+    /// The bytes of all undos that were registered.
+    #[serde(default)]
+    pub undo_bytes: u64,
 }
 
 impl Ledger {
@@ -215,6 +237,7 @@ impl Ledger {
         self.note_clock(record);
         self.note_latest(record);
         self.note_gap(record);
+        self.note_rollback(run, record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
             Record::ConfigTrusted(_)
@@ -246,36 +269,7 @@ impl Ledger {
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
-                let mut open = OpenRun {
-                    agent: opened.agent.name.clone(),
-                    answered: 0,
-                    asked: 0,
-                    at: opened.at,
-                    by: opened.by.clone(),
-                    digest: Some(opened.agent.digest),
-                    durable: opened.durable,
-                    index: self.next - 1,
-                    kept: true,
-                    last_seq: seq,
-                    met: BTreeMap::new(),
-                    own: BTreeSet::new(),
-                    own_last: 0,
-                    pending: BTreeMap::new(),
-                    refused: 0,
-                    refused_later: 0,
-                    restored: false,
-                    sent: 0,
-                    spent: Spent::default(),
-                    last_op: 0,
-                    suspended: None,
-                    unattended: false,
-                    resumed: 0,
-                    revoked: BTreeSet::new(),
-                    approvals: BTreeMap::new(),
-                    used: BTreeMap::new(),
-                    rejected: BTreeSet::new(),
-                    proved: BTreeSet::new(),
-                };
+                let mut open = OpenRun::new(opened, self.next - 1, seq);
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
                 return if twice { fault(OrderFaultKind::OpenedTwice) } else { Ok(()) };
@@ -325,6 +319,7 @@ impl OpenRun {
                 self.asked += 1;
                 let was_held = self.approvals.contains_key(&asked.op);
                 let approval = self.use_approval(asked)?;
+                self.use_undo(asked)?;
                 if !asked.again && !was_held && asked.op <= self.last_op {
                     return Err(OrderFaultKind::AskedTwice);
                 }
@@ -361,6 +356,7 @@ impl OpenRun {
             Record::ActSettled(word) => match self.pending.get_mut(&word.op) {
                 Some(pending) if pending.stage == Stage::Unknown => {
                     pending.word = Some(Stated { at: word.at, by: word.by.clone(), did: word.did });
+                    self.act_happened(word.op, if word.did { Happened::Yes } else { Happened::No });
                 }
                 _ => return Err(OrderFaultKind::NoIntent),
             },
@@ -421,6 +417,9 @@ impl OpenRun {
                     self.proved.remove(probed.credential.as_str());
                 }
             }
+            Record::UndoRegistered(undo) => self.undo_registered(undo)?,
+            Record::UndoDischarged(undo) => self.undo_discharged(undo)?,
+            Record::UndoDone(done) => self.undo_done(done)?,
             Record::Said(_) | Record::LeaseIssued(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)

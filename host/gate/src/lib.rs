@@ -59,8 +59,8 @@ pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
 pub use ledger::{
-    ApprovalState, Gap, GapKind, Ledger, NotedVote, Notice, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated,
-    StoppedThing, Totals, UsedApproval,
+    ApprovalState, Gap, GapKind, Ledger, NotedVote, Notice, OpenAct, OpenApproval, OpenRun, OpenUndo, OrderFault, OrderFaultKind, Rollback,
+    Stage, Stated, StoppedThing, Totals, UsedApproval,
 };
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};

@@ -20,7 +20,9 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use tracing::Instrument as _;
-use vocabulary::{Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline};
+use vocabulary::{
+    Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault,
+};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::resume_plan::ResumePlan;
@@ -322,6 +324,10 @@ impl Door for Live {
 
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop> {
         self.acts()?.gate.refuse(ask)
+    }
+
+    fn undo(&mut self, ask: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
+        self.acts()?.gate.undo(ask)
     }
 
     fn read_on(&mut self, op: OpId) {

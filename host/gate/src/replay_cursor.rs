@@ -5,6 +5,7 @@
 mod end;
 mod seen;
 mod stars;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,9 @@
 
 use std::task::{Context, Poll};
 
-use vocabulary::{Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline};
+use vocabulary::{
+    Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault,
+};
 
 use crate::err::LoadError;
 use crate::recorded::Recorded;
@@ -178,6 +180,17 @@ impl<L: LiveWorld> Door for RunWorld<L> {
             }
         }
         self.live.refuse(ask)
+    }
+
+    fn undo(&mut self, ask: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
+        self.budget.ask()?;
+        if let Some(cursor) = &mut self.cursor {
+            match cursor.undo(&ask)? {
+                CursorStep::Served(answer) => return Ok(answer),
+                CursorStep::Observe | CursorStep::End => self.go_live(false)?,
+            }
+        }
+        self.live.undo(ask)
     }
 
     fn read_on(&mut self, op: OpId) {

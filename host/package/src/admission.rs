@@ -75,12 +75,12 @@ pub enum Refused {
 pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Result<Effective, Vec<Refused>> {
     let mut refused: Vec<Refused> = imports.iter().filter_map(unserved).collect();
     let narrowed = narrow(manifest, grants);
-    let imports_credentials =
-        imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(Capability::Credentials)));
-    // Toolchains import WASI without using it, but not this interface. So the agent is refused now instead of failing in the middle of a
-    // run.
-    if imports_credentials && narrowed.may.is_empty() {
-        refused.push(Refused::ImportNotGranted(Capability::Credentials));
+    // Toolchains import WASI without using it, but not these interfaces. So the agent is refused now instead of failing in the middle of a run.
+    for (capability, is_granted) in [(Capability::Credentials, !narrowed.may.is_empty()), (Capability::Undo, narrowed.undo)] {
+        let is_imported = |import: &Import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(capability));
+        if !is_granted && imports.iter().any(is_imported) {
+            refused.push(Refused::ImportNotGranted(capability));
+        }
     }
     for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
         if !is_granted(declared.capability, grants) {
@@ -141,6 +141,7 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
     if declared(manifest, Capability::Credentials).is_none() {
         narrowed.may.clear();
     }
+    narrowed.undo &= declared(manifest, Capability::Undo).is_some();
     let is_sent = |narrowed: &Grants, name: &str| narrowed.http.iter().any(|grant| grant.credential.as_deref() == Some(name));
     let (http, may) = (narrowed.clone(), narrowed.may.clone());
     narrowed.credentials.retain(|binding| is_sent(&http, &binding.name) || may.contains_key(&binding.name));
@@ -154,6 +155,7 @@ fn is_granted(capability: Capability, grants: &Grants) -> bool {
         Capability::Files => !grants.files.is_empty(),
         Capability::Credentials => !grants.may.is_empty(),
         Capability::Http => !grants.http.is_empty(),
+        Capability::Undo => grants.undo,
         // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => false,
     }
@@ -165,6 +167,7 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
         Capability::Files => grants.files.iter().map(files_line).collect(),
         Capability::Credentials => credential::may_lines(grants).collect(),
         Capability::Http => grants.http.iter().map(http_line).chain(credential::lines(grants)).collect(),
+        Capability::Undo => grants.undo.then(|| "may register requests that take its acts back".to_owned()).into_iter().collect(),
         // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => Vec::new(),
     }

@@ -23,6 +23,10 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
         Ask::Http(http) => http_bounds(grants, facts, http),
         Ask::Credential(credential) => credential_bounds(grants, facts, credential),
         Ask::File(file) => return decision(file_bounds(grants, facts, file)),
+        // It is not sent here. A rollback asks for its request, and this is decided then.
+        Ask::Undo(_) => {
+            return if grants.undo { Decision::Permit(Bounds::default()) } else { Decision::Refuse(Reason::NothingGranted) };
+        }
         Ask::Closed(closed) => return Decision::Refuse(closed_reason(closed)),
     };
     let nobody = BTreeSet::new();
@@ -159,7 +163,7 @@ fn http_bounds(grants: &Grants, facts: &Facts, ask: &HttpAsk) -> Result<Covered,
                 // A request that changes nothing may be repeated in any case.
                 let idempotency = idempotency.clone().filter(|_| !ask.method.is_safe());
                 let (pins, rate, response_bytes) = (pins.clone(), *rate, *response_bytes);
-                let bounds = Bounds { addresses, credential, idempotency, pins, rate, response_bytes, rule, until_unix_s };
+                let bounds = Bounds { addresses, credential, idempotency, pins, rate, response_bytes, rule, undo: None, until_unix_s };
                 return Ok(Covered { bounds, action });
             }
             Err(miss) => nearest = nearest.max(miss),

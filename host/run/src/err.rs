@@ -7,6 +7,8 @@ use std::sync::Arc;
 use journal::PruneError;
 use vocabulary::{ApprovalEnd, ApprovalId, RunId, UnknownAct, exit};
 
+use crate::rollback_err::RollbackError;
+
 /// An error around a run. An error inside a run is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -192,6 +194,14 @@ pub enum RunError {
     /// The run began under policies, and none are trusted now.
     #[error("run `{0}` began under policies, and its configuration has none now: a run does not lose its policies")]
     NoPolicies(RunId),
+    /// The run can't be rolled back, or not without a further word.
+    #[error("run `{run}` can't be rolled back: {why}")]
+    Rollback {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        why: Box<RollbackError>,
+    },
     /// The act is not held back.
     #[error("no act is held back as `{0}`; see `bailiwick approvals ls`")]
     NotHeld(ApprovalId),
@@ -304,6 +314,7 @@ impl RunError {
             Self::Destination(_) | Self::NotHeld(_) | Self::NoPolicies(_) => exit::USAGE,
             Self::ApprovedAlready(_) | Self::ApprovalOver { .. } | Self::OtherAsk { .. } | Self::PoliciesChanged(_) => exit::USAGE,
             Self::Vote { .. } => exit::REFUSED,
+            Self::Rollback { why, .. } => why.exit(),
             Self::CredentialOfOthers { .. } => exit::REFUSED,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 exit::REFUSED

@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) long_wait: Duration,
     /// Votes are counted one by one.
     pub(crate) voting: tokio::sync::Mutex<()>,
+    /// Rollbacks begin one by one, so that no two of one run are under way.
+    pub(crate) rolling: tokio::sync::Mutex<()>,
     /// Callers that put a run on hold and callers that prune wait for each other.
     pub(crate) keeping: tokio::sync::Mutex<()>,
     /// When this process took the home.
@@ -145,6 +147,7 @@ impl LocalHost {
             waits_changed: Notify::new(),
             long_wait: options.long_wait,
             voting: tokio::sync::Mutex::new(()),
+            rolling: tokio::sync::Mutex::new(()),
             keeping: tokio::sync::Mutex::new(()),
             began: crate::now::now(),
             leaving: AtomicBool::new(false),

@@ -9,9 +9,10 @@ use vocabulary::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
 
 use crate::component_cache::ComponentCache;
 use crate::err::RunError;
-use crate::guest_start::{start_of, world_back};
+use crate::guest_start::{plan_of, start_of, world_back};
 use crate::local_host::LocalHost;
 use crate::place::{HomePlace, HostOptions};
+use crate::rollback::driver;
 
 /// What is to be rebuilt.
 #[derive(Clone, Debug)]
@@ -80,7 +81,11 @@ pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebu
     let broker = Arc::new(Broker::for_audit(Arc::clone(&header.spec), &header.seed, mounts));
     let world =
         RunWorld::audit(recorded, Live::for_audit(&header, broker, clock)).map_err(|cause| RunError::Load { run: header.run, cause })?;
-    let ended = sandbox::enter(prepared, start_of(&header), Box::new(world), std::future::pending::<Stopping>()).await?;
+    let never = std::future::pending::<Stopping>();
+    let ended = match plan_of(&header)? {
+        Some(plan) => driver::drive(plan, start_of(&header), Box::new(world), never).await?,
+        None => sandbox::enter(prepared, start_of(&header), Box::new(world), never).await?,
+    };
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),
         _ => {

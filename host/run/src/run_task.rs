@@ -15,12 +15,13 @@ use crate::change::notes;
 use crate::cut_off::Taken;
 use crate::err::RunError;
 use crate::event::RunEvent;
-use crate::guest_start::{engine_ref, start_of, world_back};
+use crate::guest_start::{engine_ref, plan_of, start_of, world_back};
 use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::{NetworkOrder, RunOrder, Surroundings};
 use crate::place::held;
 use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
+use crate::rollback::{Planned, driver};
 use crate::run_channel::{Resumer, RunChannel};
 use crate::running::Running;
 
@@ -97,8 +98,19 @@ impl LocalHost {
     /// # Errors
     /// As [`LocalHost::start`].
     pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
+        let Some(rollback) = order.rollback.clone() else {
+            order.check_input()?;
+            return self.open_order(order, (by, None)).await;
+        };
+        let _first = self.inner.rolling.lock().await;
+        let Planned { plan, stated } = self.planned(&order, &rollback).await?;
+        let input = String::from_utf8(vocabulary::canon::to_vec(&plan)).unwrap_or_default();
+        self.open_order(RunOrder { input, is_agent: true, ..order }, (by, stated)).await
+    }
+
+    /// Opens a run. `stated` has what a person said about undos of earlier rollbacks.
+    async fn open_order(&self, order: RunOrder, (by, stated): (Principal, Option<(Vec<u64>, bool)>)) -> Result<Running, RunError> {
         order.check_grants()?;
-        order.check_input()?;
         self.check_destinations(&order.grants).await?;
         self.check_enabled(&order.agent.name, &order.agent.digest)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
@@ -117,13 +129,17 @@ impl LocalHost {
             limits: order.limits,
         };
         let spec = Arc::new(spec);
-        let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
+        let (args, input, rolls_back) = (order.args, order.input, order.rollback.map(|rollback| rollback.of));
+        let header = RunHeader { args, by, input, opened_unix_ns, parent: None, rolls_back, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
         let (channel, events) = RunChannel::new();
         // Somebody who stops its agent meanwhile waits until it has begun, and then ends it.
         let _starting = self.take(run);
         let gate = self.inner.gate.open_run(header, order.policies.as_ref(), Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
         self.end_if_stopped(&gate, &channel);
+        if let Some((ids, did)) = stated {
+            gate.undos_stated(&ids, did).map_err(|_| self.record_broken(Some(run)))?;
+        }
         let live = self.live_world(&gate, mounts, network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
         let gate_run = gate.header().run;
@@ -326,7 +342,10 @@ impl RunTask {
         let spent = if let Begun::Before(spent) = self.begun { spent } else { Duration::ZERO };
         let rebuilt = matches!(self.begun, Begun::Before(_)).then(|| self.gate.rebuilt());
         let start = Start { spent, rebuilt, ..start_of(&header) };
-        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
+        let ended = match plan_of(&header)? {
+            Some(plan) => driver::drive(plan, start, Box::new(self.world), stop).await,
+            None => sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await.map_err(RunError::from),
+        };
         // SECURITY: a suspended run writes nothing further, even if an order or a limit arrived before its guest had ended.
         let left = if self.gate.is_suspended() {
             Some(Left::Suspended)

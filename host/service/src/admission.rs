@@ -105,6 +105,7 @@ pub fn admit(
         is_agent: obtained.is_agent(),
         limits: agent.limits.clone(),
         policies: configured.policies(agent),
+        rollback: call.rollback.clone(),
         network: if needs_network { network(configured) } else { NetworkOrder::default() },
     };
     let trust = if trusted.is_for_this_run() { TrustBasis::Once { authority: trusted.authority() } } else { TrustBasis::Listed };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use run::RollbackOrder;
 use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, RunId};
 
@@ -60,6 +61,9 @@ pub struct Call {
     pub engagement: Option<String>,
     /// JSON for an agent, or text for the standard input of a command.
     pub input: String,
+    /// The run that is rolled back. Then the agent itself does not run, and the host computes the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackOrder>,
 }
 
 /// A request to resume a run that was cut off.

@@ -52,6 +52,9 @@ pub struct Bounds {
     pub response_bytes: Option<u64>,
     /// The rule that allowed the effect.
     pub rule: Rule,
+    /// The number of the undo that the agent has registered for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<u64>,
     /// The time by which the effect must begin, in seconds since 1970: the earliest end among the grants. `None` if no grant ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_s: Option<u64>,
@@ -216,6 +219,8 @@ pub enum Bound {
     Addresses,
     /// How many acts of an agent may be held back at once.
     Approvals,
+    /// How many undos a run may register, and how many bytes all of them may have.
+    Undos,
 }
 
 impl std::fmt::Display for Bound {
@@ -227,6 +232,7 @@ impl std::fmt::Display for Bound {
             Self::Uses(credential) => write!(f, "uses of {credential}"),
             Self::Addresses => f.write_str("addresses of a name"),
             Self::Approvals => f.write_str("acts of one agent that wait for people"),
+            Self::Undos => f.write_str("undos of a run"),
         }
     }
 }

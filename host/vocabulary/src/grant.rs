@@ -50,6 +50,9 @@ pub struct Grants {
     /// The policies, which only narrow what is granted. `None` if the grants alone decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRules>,
+    /// Whether the agent may register requests that take its acts back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
 }
 
 /// A folder of the host, with the path at which the guest sees it.

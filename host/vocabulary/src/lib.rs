@@ -62,6 +62,7 @@ mod fields;
 mod file;
 mod function;
 mod grant;
+mod http_ask;
 mod ids;
 mod limits;
 mod method;
@@ -83,6 +84,7 @@ mod step;
 mod stopped;
 mod target;
 mod text;
+mod undo;
 mod until;
 
 pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
@@ -90,7 +92,7 @@ pub use approval::{
     ApprovalEnd, ApprovalId, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans, VoteStatement,
 };
 pub use approval_subject::ApprovalSubject;
-pub use ask::{Act, Ask, AskClass, ClosedAsk, Header, HttpAsk, HttpTimeouts, Repeat};
+pub use ask::{Act, Ask, AskClass, ClosedAsk, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;
 pub use contained_build::{BuildLimits, ContainedBuild};
@@ -106,6 +108,7 @@ pub use fault::{CredentialFault, Fault, HttpFault};
 pub use file::{AskedPath, ChangeKind, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
 pub use function::{ActKind, Capability, Function};
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
+pub use http_ask::{Header, HttpAsk, HttpTimeouts};
 pub use ids::{Digest, FileId, OpId, RunId};
 pub use limits::{LIMITS, Limit, LimitRow, Limits, Unit};
 pub use method::Method;
@@ -126,4 +129,5 @@ pub use step::{CredentialAsk, CredentialStep, StepKind};
 pub use stopped::Stoppable;
 pub use target::{HostName, HttpTarget, QUERY_BYTES_MAX, Scheme};
 pub use text::{SafeText, is_misleading, safe};
+pub use undo::{UNDO_BYTES_MAX, UNDOS_MAX, UndoAsk, UndoCovers, UndoFault, UndoPlan, UndoRegistration, UndoStep};
 pub use until::{Until, utc};

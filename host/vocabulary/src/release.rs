@@ -1,8 +1,8 @@
 //! Events that are released to a guest one by one. Only these change what the guest can observe.
 
 use crate::answer::Answer;
-use crate::ask::Header;
 use crate::fault::Fault;
+use crate::http_ask::Header;
 use crate::ids::OpId;
 use crate::text::SafeText;
 use bytes::Bytes;

@@ -40,6 +40,7 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
         limits: Limits::default(),
         parent: None,
         policy: None,
+        rolls_back: None,
         run,
         seed: zero,
         uptime: vocabulary::record::Uptime::default(),
@@ -92,6 +93,7 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
             policy: None,
             repeat: vocabulary::Repeat::OnWord,
             spent_ms: 0,
+            undoes: None,
             v: VERSION,
         }
         .into(),

@@ -91,6 +91,7 @@ pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
         input: "{}".to_owned(),
         opened_unix_ns: SystemClock::new().unix_ns(),
         parent: None,
+        rolls_back: None,
         run: RunId::from_parts(1, [3; 10]),
         seed: [9; 32],
         spec: Arc::new(spec),

@@ -23,6 +23,7 @@ pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod resume;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod settle;
@@ -86,6 +87,7 @@ pub(crate) enum Verb {
     Stop(stop::Args),
     Enable(enable::Args),
     Resume(resume::Args),
+    Rollback(rollback::Args),
     Wait(wait::Args),
     Serve(serve::Args),
     Replay(replay::Args),
@@ -128,6 +130,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Stop(args) => stop::run(&args).await,
         Verb::Enable(args) => enable::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
+        Verb::Rollback(args) => rollback::run(args).await,
         Verb::Wait(args) => wait::run(args).await,
         Verb::Serve(args) => serve::run(&args).await,
         Verb::Replay(args) => replay::run(args).await,

@@ -159,7 +159,7 @@ impl Job<'_> {
     fn runs(&self, obtained: &Obtained, is_to_be_recorded: bool) -> Result<Vec<Admitted>, CliError> {
         let Args { agent: name, args, durable, dry_run, engagement, .. } = self.args;
         let input = input(self.args.input.as_deref(), obtained, self.agent.limits.input_bytes)?;
-        let call = Call { args: args.clone(), dry_run: *dry_run, durable: *durable, engagement: engagement.clone(), input };
+        let call = Call { args: args.clone(), dry_run: *dry_run, durable: *durable, engagement: engagement.clone(), input, rollback: None };
         let mut run = service::admit(self.place, self.configured, self.trusted, (name, obtained), call)?;
         if !is_to_be_recorded {
             run = run.recorded();

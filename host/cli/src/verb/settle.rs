@@ -68,6 +68,11 @@ impl FromStr for Ops {
 }
 
 impl WordArgs {
+    /// Whether the acts happened, if the person says so.
+    pub(super) fn did(&self) -> Option<bool> {
+        self.settle.map(|settle| settle == Settle::Did)
+    }
+
     fn word(&self) -> Option<Settlement> {
         let acts = match (&self.op, self.all) {
             (Some(Ops(ops)), _) => Which::Ops(ops.clone()),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Answered, AskedFor};
-use vocabulary::{ActKind, Principal, Repeat, UnknownAct};
+use vocabulary::{ActKind, Principal, Repeat};
 
 use super::approval::UsedApproval;
 use super::{OpenRun, OrderFaultKind};
@@ -74,6 +74,7 @@ impl OpenRun {
             return Err(OrderFaultKind::NoIntent);
         };
         pending.sent = answered.was_sent();
+        let happened = answered.happened();
         match answered.class() {
             class if class.has_answer() => pending.stage = Stage::Answered,
             // With a fault, the guest learned of it and decides itself what to do.
@@ -83,6 +84,7 @@ impl OpenRun {
                 self.sent += u64::from(answered.may_have_been_sent());
             }
         }
+        self.act_happened(answered.op, happened);
         Ok(())
     }
 }
@@ -97,34 +99,4 @@ pub enum Stage {
     Answered,
     /// It is unknown whether it happened.
     Unknown,
-}
-
-impl OpenRun {
-    pub(super) fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
-        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
-            return Err(OrderFaultKind::NoIntent);
-        };
-        pending.sent = answered.was_sent();
-        match answered.class() {
-            class if class.has_answer() => pending.stage = Stage::Answered,
-            // With a fault, the guest learned of it and decides itself what to do.
-            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
-            _ => {
-                self.pending.remove(&answered.op);
-                self.sent += u64::from(answered.may_have_been_sent());
-            }
-        }
-        Ok(())
-    }
-
-    /// Acts for which something left the host, or may have.
-    pub fn sent(&self) -> u64 {
-        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
-    }
-
-    /// For a run that is not running: the acts that a person must settle.
-    pub fn unsettled(&self) -> Vec<UnknownAct> {
-        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
-        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
-    }
 }

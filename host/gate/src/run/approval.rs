@@ -139,7 +139,7 @@ impl RunGate {
 
 impl LockedRun<'_> {
     /// What policies may know at this moment.
-    pub(super) fn policy_facts(&self, now_unix_s: u64) -> PolicyFacts {
+    pub(super) fn policy_facts(&self, now_unix_s: u64, undo_registered: bool) -> PolicyFacts {
         let shared = self.shared();
         let (acts, proved) = {
             let ledger = shared.book.ledger();
@@ -150,7 +150,9 @@ impl LockedRun<'_> {
             calls_left: shared.header.spec.limits.asks.saturating_sub(self.inner.next_op.saturating_sub(1)),
             now_unix_s,
             proved,
+            rolls_back: shared.header.rolls_back.is_some(),
             run: Some(self.run()),
+            undo_registered,
         }
     }
 
@@ -190,12 +192,17 @@ impl LockedRun<'_> {
     /// Decides about an act for which people have met this requirement.
     ///
     /// SECURITY: what has to be met is what is demanded now. It may be more than what people were asked for: facts change.
-    pub(super) fn approved_verdict(&self, act: &Act, attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
+    pub(super) fn approved_verdict(
+        &self,
+        (op, act): (OpId, &Act),
+        attempt: Attempt,
+        (needs, digest): (&Requirement, Digest),
+    ) -> (Verdict, With) {
         let none = With::default();
-        match self.verdict(act, attempt, &none) {
+        match self.verdict((op, act), attempt, &none) {
             Verdict::Held(hold, _) if hold.needs.groups == needs.groups => {
                 let with = With { groups: needs.groups.iter().map(|need| need.group.clone()).collect(), digest: Some(digest) };
-                (self.verdict(act, attempt, &with), with)
+                (self.verdict((op, act), attempt, &with), with)
             }
             other => (other, none),
         }
@@ -333,7 +340,7 @@ impl LockedRun<'_> {
         }
         let now = self.shared().book.ledger().not_before(&ClockMark::of(&*self.shared().clock));
         let Some(approval) = self.approval(op) else {
-            return self.refuse_known(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
+            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
         };
         // SECURITY: rules of now apply. If they are others than those that people were asked under, the act is decided again.
         let set = self.policies().map(|own| own.policies.digest());
@@ -346,7 +353,7 @@ impl LockedRun<'_> {
                 if approval.end.is_none() {
                     self.close_approval(op, approval.digest, end)?;
                 }
-                self.refuse_known(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
+                self.refuse_held(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
             }
             ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval),
             ApprovalState::Pending { .. } | ApprovalState::Approved { .. } => self.decide_again(op, act, Some(approval.digest)),
@@ -362,10 +369,10 @@ impl LockedRun<'_> {
         if !self.is_met(&approval.needs, &approval.environment, &approval.cast()) {
             self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
             let reason = Reason::NotApproved(ApprovalEnd::Revoked);
-            return self.refuse_known(op, &act, reason, Some(approval.policy.clone())).map(Some);
+            return self.refuse_held(op, &act, reason, Some(approval.policy.clone())).map(Some);
         }
         let subject = |bounds: &Bounds| self.subject(op, &act, (bounds, approval.policy.set, approval.asked.at));
-        match self.approved_verdict(&act, Attempt::Held, (&approval.needs, approval.digest)) {
+        match self.approved_verdict((op, &act), Attempt::Held, (&approval.needs, approval.digest)) {
             (Verdict::Allowed(allowed), with) if with.digest.is_some() && subject(&allowed.bounds) == approval.digest => {
                 match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
                     Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
@@ -386,7 +393,7 @@ impl LockedRun<'_> {
         (reason, basis): (Reason, Option<PolicyBasis>),
     ) -> Result<Option<Judged>, Stop> {
         self.close_approval(op, digest, ApprovalEnd::Superseded)?;
-        self.refuse_known(op, act, reason, basis).map(Some)
+        self.refuse_held(op, act, reason, basis).map(Some)
     }
 
     /// Decides an act again, as if it were asked now. `before` is the approval that is still open. Returns `None` if it is held back again.
@@ -395,17 +402,24 @@ impl LockedRun<'_> {
             self.close_approval(op, digest, ApprovalEnd::Superseded)?;
         }
         let with = With::default();
-        match self.verdict(&act, Attempt::Held, &with) {
+        match self.verdict((op, &act), Attempt::Held, &with) {
             Verdict::Allowed(allowed) => match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
                 Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
-                Err(reason) => self.refuse_known(op, &act, reason, allowed.policy).map(Some),
+                Err(reason) => self.refuse_held(op, &act, reason, allowed.policy).map(Some),
             },
-            Verdict::Refused(reason, basis) => self.refuse_known(op, &act, reason, basis).map(Some),
+            Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
             Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
                 Ok(asking) => self.hold(asking).map(|()| None),
-                Err(reason) => self.refuse_known(op, &act, reason, Some(basis)).map(Some),
+                Err(reason) => self.refuse_held(op, &act, reason, Some(basis)).map(Some),
             },
         }
+    }
+
+    /// Refuses an act that was held back.
+    fn refuse_held(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
+        let refused = self.refuse_known(op, act, reason, policy)?;
+        self.undo_refused(op)?;
+        Ok(refused)
     }
 
     /// Records the refusal of an act that is on the record already: it was held back, or has an intent. It is not counted with others that

@@ -124,6 +124,23 @@ impl LockedRun<'_> {
         Ok(())
     }
 
+    /// Appends several records, all of them or none.
+    fn put_all(&mut self, records: Vec<Record>) -> Result<(), Stop> {
+        let later = |record| {
+            let (record, entry) = with_payloads(record, Vec::new());
+            (record, LogEntry { later: true, ..entry })
+        };
+        let entries: Vec<_> = records.into_iter().map(later).collect();
+        if let Some(together) = &mut self.inner.together {
+            together.extend(entries);
+            return Ok(());
+        }
+        let bytes: usize = entries.iter().map(|(_, entry)| bytes_of(entry)).sum();
+        let appended = self.append(entries)?;
+        self.inner.behind.note(bytes, appended.durable);
+        Ok(())
+    }
+
     /// Appends one record whose durability the caller waits for.
     pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<LoggedBatch, Stop> {
         self.append(vec![with_payloads(record.into(), Vec::new())])
@@ -149,7 +166,12 @@ impl LockedRun<'_> {
         let owed = |kind| {
             matches!(
                 kind,
-                RecordKind::Answered | RecordKind::Received | RecordKind::HostAnswered | RecordKind::RunResumed | RecordKind::RunClosed
+                RecordKind::Answered
+                    | RecordKind::Received
+                    | RecordKind::HostAnswered
+                    | RecordKind::UndoDone
+                    | RecordKind::RunResumed
+                    | RecordKind::RunClosed
             )
         };
         if over && self.inner.closed.is_none() && !records.iter().any(|(record, _)| owed(record.kind())) {
@@ -246,7 +268,9 @@ impl LockedRun<'_> {
         if let Some(name) = credential.filter(|_| record.was_sent()) {
             self.lease_begins(&name)?;
         }
-        self.put(record, Vec::new()).map(|()| Settles::Now)
+        let ended = self.undo_ended(&record).map(Record::from);
+        // Both or neither: a crash between them would leave the undo unknown, although its answer is known.
+        self.put_all(std::iter::once(record.into()).chain(ended).collect()).map(|()| Settles::Now)
     }
 
     /// Ends an operation: the guest has seen its end, or never will.

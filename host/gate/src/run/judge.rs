@@ -90,19 +90,21 @@ impl LockedRun<'_> {
     fn attempted(&self, op: OpId, act: &Act, attempt: Attempt) -> Result<(Verdict, With), ApprovalEnd> {
         let used = if attempt == Attempt::Again { self.used_approval(op)? } else { None };
         Ok(match used {
-            Some(used) => self.approved_verdict(act, attempt, (&used.needs, used.digest)),
-            None => (self.verdict(act, attempt, &With::default()), With::default()),
+            Some(used) => self.approved_verdict((op, act), attempt, (&used.needs, used.digest)),
+            None => (self.verdict((op, act), attempt, &With::default()), With::default()),
         })
     }
 
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        // Its intent is on the record, and only a refusal with the same number ends it.
+        // Its intent is on the record, and only a refusal with the same number ends it. An undo whose repetition is refused was sent before, or
+        // may have been: it stays unknown.
         if attempt == Attempt::Again {
             return self.refuse_known(op, &act, reason, basis);
         }
         let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, basis.as_ref()));
         let refusing = Refusing { policy: basis, reason, told: hint.clone() };
         self.refused(op, &Ask::from(act), refusing, attempt.moment())?;
+        self.undo_refused(op)?;
         Ok(Judged::Refused { op, fault, hint })
     }
 
@@ -138,6 +140,7 @@ impl LockedRun<'_> {
             // A server that honours the key does the request once, however often it arrives.
             repeat: if bounds.idempotency.is_some() { Repeat::Safe } else { act.repeat() },
             spent_ms: self.spent_ms(),
+            undoes: self.step_of(op).map(|step| step.id),
             v: VERSION,
         };
         tracing::info!(
@@ -186,13 +189,13 @@ impl LockedRun<'_> {
     }
 
     /// Decides whether an act may happen. This takes nothing from the rates: see [`Self::take_rates`].
-    pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Verdict {
+    pub(super) fn verdict(&self, (op, act): (OpId, &Act), attempt: Attempt, with: &With) -> Verdict {
         if let Some(reason) = self.stopped() {
             return Verdict::Refused(reason, None);
         }
-        let facts = self.facts();
+        let (facts, undo) = (self.facts(), self.undo_of(op, act));
         // Without policies, nothing of this is computed.
-        let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
+        let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s, undo.is_some()), own));
         let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, cache: &own.cache, facts, policies: &own.policies });
         let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
         let DecidedAct { decision, changes, bare, policy } = match decided {
@@ -202,13 +205,13 @@ impl LockedRun<'_> {
         match decision {
             Decision::Refuse(reason) => Verdict::Refused(reason, policy),
             Decision::Hold(hold) => match policy {
-                Some(policy) => Verdict::Held(Box::new(hold), policy),
+                Some(policy) => Verdict::Held(Box::new(Hold { bounds: Bounds { undo, ..hold.bounds }, ..hold }), policy),
                 // Only a policy holds an act back.
                 None => Verdict::Refused(Reason::NotServed, None),
             },
             Decision::Permit(_) if changes && self.is_dry() => Verdict::Refused(Reason::DryRun(WouldBe::Permitted), policy),
             Decision::Permit(bounds) => match self.within_bounds(attempt, &bounds) {
-                Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
+                Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds: Bounds { undo, ..bounds }, bare, policy })),
                 Err(reason) => Verdict::Refused(reason, policy),
             },
         }

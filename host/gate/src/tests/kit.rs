@@ -172,6 +172,7 @@ pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
         input: "{}".to_owned(),
         opened_unix_ns: 1_800_000_000_000_000_000,
         parent: None,
+        rolls_back: None,
         run: run_id(),
         seed: [9; 32],
         spec: Arc::new(spec),

@@ -17,5 +17,6 @@ mod rebuild;
 mod repeated;
 mod suspended;
 mod touched;
+mod undo;
 mod words;
 mod world;

@@ -44,6 +44,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         policy: None,
         repeat: Repeat::OnWord,
         spent_ms: 0,
+        undoes: None,
         v: VERSION,
     }
     .into()

@@ -171,6 +171,10 @@ impl Door for World {
         self.gate()?.refuse(ask)
     }
 
+    fn undo(&mut self, ask: vocabulary::UndoAsk) -> Result<Result<u64, vocabulary::UndoFault>, Stop> {
+        self.gate()?.undo(ask)
+    }
+
     fn read_on(&mut self, _op: OpId) {}
 
     fn abandon(&mut self, op: OpId) -> Result<(), Stop> {

@@ -21,6 +21,7 @@ component = "probe.wasm"
 expires = "2100-01-01"
 limits = { memory = "32MiB", concurrent = 8 }
 env = { CHOSEN = "one", KEY = { placeholder = "token" } }
+undo = true
 [[agents.probe.files]]
 guest = "/src"
 host = "src"

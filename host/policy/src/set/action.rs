@@ -79,7 +79,8 @@ impl Action {
     }
 
     /// The actions through which a function comes to the policies. A new function needs its place here. Functions of mounts, of sockets and
-    /// of names have none: the grants alone decide about looks at mounts, and nothing grants sockets or names.
+    /// of names have none: the grants alone decide about looks at mounts, and nothing grants sockets or names. An undo is judged as the request
+    /// that it would send.
     const fn of_function(function: Function) -> &'static [Self] {
         match function {
             Function::HttpHandle => &[Self::HttpRead, Self::HttpWrite],
@@ -107,6 +108,8 @@ impl Action {
             | Function::HttpFinish
             | Function::NetDial
             | Function::VaultPlace
+            | Function::UndoRegister
+            | Function::UndoDischarge
             | Function::TcpCreateSocket
             | Function::UdpCreateSocket
             | Function::ResolveAddresses => &[],

@@ -152,6 +152,7 @@ impl AgentPolicies {
                 let parts = request(types, http, self.reads(action).bodies()).map_err(unclear)?;
                 entities.extend(parts.entities);
                 context.push(pair("request", parts.request));
+                context.push(pair("undo_registered", RestrictedExpression::new_bool(facts.undo_registered)));
                 if let Some(name) = credential {
                     let (id, entity) = credential_entity(types, grants, name);
                     entities.extend(entity);
@@ -204,6 +205,7 @@ fn run(grants: &Grants, facts: &PolicyFacts) -> RestrictedExpression {
         pair("calls_left", number(facts.calls_left)),
         pair("proved", set(&proved)),
         pair("proved_credentials", set(&facts.proved)),
+        pair("rolls_back", RestrictedExpression::new_bool(facts.rolls_back)),
     ];
     RestrictedExpression::new_record(fields).unwrap_or_else(|_| text(""))
 }

@@ -64,6 +64,8 @@ type Run = {
   proved: Set<String>,
   // The names of these credentials.
   proved_credentials: Set<String>,
+  // Whether the run takes back what another run did, with the requests that its agent registered.
+  rolls_back: Bool,
 };
 type HttpContext = {
   // The groups whose people have approved exactly this act.
@@ -75,6 +77,8 @@ type HttpContext = {
   engagement: String,
   now: datetime,
   run: Run,
+  // Whether the agent has registered a request that takes this one back. That it really does so is the agent's word.
+  undo_registered: Bool,
 };
 type CredentialContext = {
   approvals: Set<String>,

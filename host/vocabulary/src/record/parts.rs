@@ -163,6 +163,29 @@ pub enum CredentialChange {
     Removed,
 }
 
+/// What became of an undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoEnd {
+    /// Its server has done it, or a person states that it was done.
+    Done,
+    /// It was not done: it was refused, nothing of it was sent, or its server refused it.
+    NotDone,
+    /// It was sent, or may have been, and nobody knows whether it was done.
+    Unknown,
+}
+
+impl UndoEnd {
+    /// The word on the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotDone => "not-done",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What is known of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tls {

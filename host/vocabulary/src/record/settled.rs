@@ -266,7 +266,39 @@ impl Settled {
     }
 }
 
+/// Whether an act happened, as far as its answer shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happened {
+    /// It happened.
+    Yes,
+    /// It did not happen: nothing was sent, or its server refused it.
+    No,
+    /// It may have happened.
+    Perhaps,
+}
+
 impl Answered {
+    /// Whether the act happened. A status from 400 to 499 means that the server refused the request (RFC 9110 section 15.5). After one from
+    /// 500 on, a part of it may have happened.
+    pub fn happened(&self) -> Happened {
+        match (self.class(), self.status()) {
+            (AnswerClass::Response, Some(400..=499)) => Happened::No,
+            (AnswerClass::Response, Some(200..=399)) | (AnswerClass::Done, _) => Happened::Yes,
+            (AnswerClass::Response | AnswerClass::Unknown, _) => Happened::Perhaps,
+            (AnswerClass::Abandoned, _) if self.was_sent() => Happened::Perhaps,
+            (
+                AnswerClass::Abandoned
+                | AnswerClass::NotDone
+                | AnswerClass::RefusedAddress
+                | AnswerClass::RefusedCredential
+                | AnswerClass::RefusedLapsed
+                | AnswerClass::Failed,
+                _,
+            ) => Happened::No,
+        }
+    }
+
     /// How the act ended, whatever its kind.
     pub fn class(&self) -> AnswerClass {
         self.how.class()

@@ -41,6 +41,11 @@ fn changed(by: Actor) -> Record {
         .into()
 }
 
+fn undone(by: Option<Principal>) -> Record {
+    let (end, op, of) = (UndoEnd::Done, by.is_none().then_some(3), RunId::from_parts(2, [8; 10]));
+    UndoDone { at: 1, by, end, id: 1, kind: RecordKind::UndoDone, of, op, status: op.map(|_| 204), v: VERSION }.into()
+}
+
 fn uptime() -> Uptime {
     Uptime { boot: "0f".repeat(16), ms: 7 }
 }
@@ -110,9 +115,28 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             repeat: Repeat::Safe,
             spent_ms: 5,
+            undoes: Some(2),
             v,
         }
         .into(),
+        UndoRegistered {
+            ask: ask(),
+            at: 1,
+            bytes: 3,
+            covers: http("PUT"),
+            covers_key: digest(),
+            done_at: vec![404],
+            id: 1,
+            kind: RecordKind::UndoRegistered,
+            params: digest(),
+            spent_ms: 5,
+            v,
+            words: text("w"),
+        }
+        .into(),
+        UndoDischarged { ask: ask(), at: 1, id: 1, kind: RecordKind::UndoDischarged, params: digest(), spent_ms: 5, v }.into(),
+        undone(None),
+        undone(Some(user())),
         Refused {
             alike: 1,
             ask: ask(),
@@ -263,6 +287,7 @@ fn one_of_each() -> Vec<Record> {
             limits: Limits::default(),
             parent: None,
             policy: Some(digest()),
+            rolls_back: Some(RunId::from_parts(2, [8; 10])),
             run: RunId::from_parts(1, [7; 10]),
             seed: digest(),
             uptime: uptime(),

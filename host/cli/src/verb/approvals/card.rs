@@ -36,6 +36,7 @@ pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliErr
     ];
     rows.extend(view.credential.as_ref().map(|name| ("with", format!("the credential {name}, which the host adds"))));
     rows.extend(request(place, view)?);
+    rows.extend(undo(place, view)?);
     for policy in &view.policies {
         let why = if policy.why.is_empty() { String::new() } else { format!(": {}", policy.why) };
         // The host's own policy of a staged engagement says everything in its words.
@@ -85,6 +86,20 @@ fn request(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, 
         rows.push(("body", format!("{}, {}", words::bytes(request.body_bytes), request.body)));
     }
     Ok(rows)
+}
+
+/// Whether the act can be taken back: the request that does so, and what the agent says about it.
+fn undo(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
+    let Some(id) = view.undo else { return Ok(vec![("can be undone", "no".to_owned())]) };
+    for record in log::reader(place)?.of_run(view.run) {
+        if let Ok(Record::UndoRegistered(undo)) = Record::parse(&record?.body)
+            && undo.id == id
+        {
+            let words = if undo.words.is_empty() { String::new() } else { format!("; the agent says (unverified): {}", undo.words) };
+            return Ok(vec![("can be undone", format!("yes, by {}{words}", undo.ask.resource))]);
+        }
+    }
+    Ok(vec![("can be undone", "CAN'T BE SHOWN: its registration is not on the record".to_owned())])
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ Examples:
   bailiwick audit show --kind asked --json
   bailiwick audit show --run 01K8M3
 
-Kinds: run-opened, run-suspended, run-resumed, act-settled, run-closed, asked, approval-asked, approval-voted, approval-closed, refused, answered, received, observed, delivered, said, lease-issued, \
+Kinds: run-opened, run-suspended, run-resumed, act-settled, run-closed, asked, approval-asked, approval-voted, approval-closed, undo-registered, undo-discharged, undo-done, refused, answered, received, observed, delivered, said, lease-issued, \
 lease-revoked, lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, \
 agent-unaccepted, vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, \
 hold-lifted, recovered, clock-changed.\n\n`--since` uses the clock as it is now: if the clock was set, the times of earlier records are \
@@ -53,6 +53,9 @@ const KINDS: &[RecordKind] = &[
     RecordKind::ApprovalClosed,
     RecordKind::NoticeAsked,
     RecordKind::NoticeEnded,
+    RecordKind::UndoRegistered,
+    RecordKind::UndoDischarged,
+    RecordKind::UndoDone,
     RecordKind::Refused,
     RecordKind::Answered,
     RecordKind::Received,

@@ -36,7 +36,8 @@ fn a_decision_is_kept_for_equal_requests_and_equal_facts_that_policies_read() {
         cache.hits()
     };
     let get = || request("GET", "https://one.test/a", &[], "");
-    let later = PolicyFacts { acts: 5, calls_left: 7, now_unix_s: 1_900_000_000, proved: ["one".to_owned()].into(), run: None };
+    let later =
+        PolicyFacts { acts: 5, calls_left: 7, now_unix_s: 1_900_000_000, proved: ["one".to_owned()].into(), ..PolicyFacts::default() };
     let no = |when: &str| format!(r#"@id("no") forbid (principal, action in Action::"http", resource) when {{ {when} }};"#);
     assert_eq!(cached("", &later, &get()), 1, "no policy reads what has changed");
     assert_eq!(cached(&no(r#"context.run.id == "x""#), &later, &get()), 1);
@@ -45,8 +46,9 @@ fn a_decision_is_kept_for_equal_requests_and_equal_facts_that_policies_read() {
         "context.run.calls_left > 3",
         r#"context.now > datetime("2029-01-01")"#,
         r#"context.run.proved.contains("sandbox")"#,
-        r#"context.run has "acts" && context.run == {id: "", acts: 5, calls_left: 7, proved: ["sandbox"]}"#,
-        r#"[context.run].contains({id: "", acts: 5, calls_left: 7, proved: ["sandbox"]})"#,
+        r#"context.run.proved_credentials.contains("one")"#,
+        r#"context.run has "acts" && context.run == {id: "", acts: 5, calls_left: 7, proved: ["sandbox"], proved_credentials: ["one"], rolls_back: false}"#,
+        r#"[context.run].contains({id: "", acts: 5, calls_left: 7, proved: ["sandbox"], proved_credentials: ["one"], rolls_back: false})"#,
     ] {
         assert_eq!(cached(&no(reads), &later, &get()), 0, "{reads}");
     }
