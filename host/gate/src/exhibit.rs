@@ -121,6 +121,14 @@ pub fn request(reader: &Reader, asked: &journal::StoredRecord) -> Result<HttpAsk
     HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a request".to_owned()))
 }
 
+/// The commit that was asked for in this record, with all of its changes.
+///
+/// # Errors
+/// Why it can't be shown.
+pub fn commit(reader: &Reader, asked: &journal::StoredRecord) -> Result<CommitAsk, Missing> {
+    CommitAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a commit".to_owned()))
+}
+
 /// The answers to a run's acts, by operation. The run begins at `from`.
 ///
 /// # Errors

@@ -426,4 +426,8 @@ impl LiveWorld for Live {
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         self.observer.observe(ask)
     }
+
+    fn repeat(&mut self, ask: &FileAsk, recorded: &Observation) -> Result<Option<Observation>, Stop> {
+        self.observer.repeat(ask, recorded)
+    }
 }

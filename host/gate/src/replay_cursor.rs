@@ -9,7 +9,7 @@ mod stars;
 use std::collections::{BTreeMap, BTreeSet};
 
 use vocabulary::record::Object;
-use vocabulary::{Act, Ask, ClosedAsk, Divergence, FileOpen, GuestEvent, OpId, Reason, Release, Stop};
+use vocabulary::{Act, Ask, ClosedAsk, Divergence, FileAsk, FileOpen, GuestEvent, OpId, Reason, Release, Stop};
 
 use crate::alike::{Alike, Several, Write};
 use crate::observed::Aggregate;
@@ -148,6 +148,15 @@ impl ReplayCursor {
     pub(crate) fn diverged(&self, rebuilt: impl Into<String>) -> Stop {
         let (seq, recorded) = self.left();
         Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: rebuilt.into() }))
+    }
+
+    /// The folder of a mount is another one than it was when the run looked at it.
+    pub(crate) fn has_changed(&self, ask: &FileAsk) -> Stop {
+        let path = self.sum.path_of(ask);
+        let recorded = format!("`{}` of `{path}`", ask.function());
+        let rebuilt = format!("the folder was changed meanwhile: `{path}` is not as the run saw it");
+        let seq = self.at.look.checked_sub(1).and_then(|look| self.recorded.observations.get(look)).map_or(0, |(seq, ..)| *seq);
+        Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt }))
     }
 
     /// The guest continues although the record has no more.

@@ -55,6 +55,11 @@ impl<L: LiveWorld> RunWorld<L> {
             return Err(LoadError::Closed(recorded.header().run));
         }
         let can_go_on = recorded.observations_are_kept() && recorded.header().spec.durable;
+        // What was changed beneath a mount is not there any more, or is there already. So it can't be looked at again.
+        let is_written = recorded.header().spec.grants.files.iter().any(|mount| mount.mode.is_written());
+        if is_written && !recorded.observations_are_kept() {
+            return Err(LoadError::NotKept);
+        }
         if !recorded.answers_are_kept() || (mode == Mode::Resume && !can_go_on) {
             return Err(LoadError::NotKept);
         }
@@ -157,7 +162,16 @@ impl<L: LiveWorld> Door for RunWorld<L> {
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {
         if let Some(cursor) = &mut self.cursor {
             match cursor.observe(&ask)? {
-                CursorStep::Served(observation) => return Ok(observation.answer),
+                CursorStep::Served(observation) => {
+                    // An audit changes nothing, and needs no view of a mount: everything that it needs is on the record.
+                    if cursor.mode == Mode::Resume
+                        && let Some(now) = self.live.repeat(&ask, &observation)?
+                        && now != observation
+                    {
+                        return Err(cursor.has_changed(&ask));
+                    }
+                    return Ok(observation.answer);
+                }
                 CursorStep::Observe => {
                     let observation = self.live.observe_unrecorded(&ask)?;
                     cursor.note_observation(&ask, &observation)?;

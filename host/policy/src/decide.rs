@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vocabulary::{
-    Act, Ask, Bound, Bounds, ClosedAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
+    Act, Ask, Bound, Bounds, ClosedAsk, CommitAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant, HttpTarget, Method,
     PolicyBasis, Reason, Rule, SafeText,
 };
 
@@ -21,6 +21,7 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     decision(match ask {
         Ask::Http(http) => http_bounds(grants, facts, http),
         Ask::Credential(credential) => credential::use_bounds(grants, facts, credential),
+        Ask::Commit(commit) => commit_bounds(grants, commit),
         Ask::File(file) => file_bounds(grants, facts, file),
         Ask::Closed(closed) => Err(closed_reason(closed)),
     })
@@ -66,6 +67,7 @@ pub fn decide_act(
             (http_bounds(grants, &facts, bare.as_ref().unwrap_or(http)), bare)
         }
         Act::Credential(credential) => (credential::use_bounds(grants, &facts, credential), None),
+        Act::Files(commit) => (commit_bounds(grants, commit), None),
     };
     let bounds = match bounds {
         Ok(bounds) => bounds,
@@ -153,8 +155,10 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
     };
     match (mode, ask) {
         (FilesMode::Read, FileAsk::Change { .. }) => Err(Reason::WriteNotGranted),
-        (
-            FilesMode::Read,
+        // The guest changes its own view. The folder is changed by the commit, which is an act.
+        (FilesMode::Stage | FilesMode::State, FileAsk::Change { .. })
+        | (
+            FilesMode::Read | FilesMode::Stage | FilesMode::State,
             FileAsk::Open(_)
             | FileAsk::Read { .. }
             | FileAsk::Stat { .. }
@@ -163,6 +167,16 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
             | FileAsk::ReadLink { .. }
             | FileAsk::Close { .. },
         ) => Ok(Bounds { rule, ..Bounds::default() }),
+    }
+}
+
+/// A commit may only put its changes into the folder of its own mount.
+fn commit_bounds(grants: &Grants, ask: &CommitAsk) -> Result<Bounds, Reason> {
+    let Some(grant) = grants.files.get(ask.mount) else { return Err(Reason::NothingGranted) };
+    if grant.mode.is_written() && (grant.mode, &grant.guest) == (ask.mode, &ask.guest) {
+        Ok(Bounds { rule: Rule::Files(Some(ask.mount)), ..Bounds::default() })
+    } else {
+        Err(Reason::WriteNotGranted)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod action;
 mod asked;
+mod changes;
 mod fault;
 mod fields;
 mod notes;

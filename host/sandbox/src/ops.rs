@@ -71,7 +71,7 @@ impl Ops {
             }
             GuestEvent::Answer(answer) => op.answer = Some(Ok(answer)),
             GuestEvent::Failed(Fault::Http(fault)) => op.end = Some(Err(fault)),
-            GuestEvent::Failed(fault @ Fault::Credential(_)) => op.answer = Some(Err(fault)),
+            GuestEvent::Failed(fault @ (Fault::Credential(_) | Fault::Files(_))) => op.answer = Some(Err(fault)),
             GuestEvent::Timer { .. } => op.fired = true,
             GuestEvent::Clock => {}
         }

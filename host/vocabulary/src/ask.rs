@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::commit::CommitAsk;
 use crate::fields::put;
 use crate::file::FileAsk;
 use crate::function::{ActKind, Capability, Function};
@@ -33,6 +34,8 @@ pub enum Ask {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
+    /// Puts what the run changed beneath a mount into its folder.
+    Commit(CommitAsk),
     /// Looks at something in a mount, or tries to change it.
     File(FileAsk),
     /// Something that no grant of this version can cover. It is asked so that it is refused in one place, and recorded.
@@ -43,7 +46,7 @@ impl Ask {
     /// Whether the ask is an act or an observation.
     pub fn class(&self) -> AskClass {
         match self {
-            Self::Http(_) | Self::Credential(_) => AskClass::Act,
+            Self::Http(_) | Self::Credential(_) | Self::Commit(_) => AskClass::Act,
             Self::File(_) | Self::Closed(_) => AskClass::Observation,
         }
     }
@@ -58,6 +61,7 @@ impl Ask {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
+            Self::Commit(_) => Function::FilesCommit,
             Self::File(file) => file.function(),
             Self::Closed(closed) => closed.function,
         }
@@ -67,7 +71,7 @@ impl Ask {
     pub fn host(&self) -> Option<&HostName> {
         match self {
             Self::Http(http) => Some(&http.target.host),
-            Self::Credential(_) | Self::File(_) | Self::Closed(_) => None,
+            Self::Credential(_) | Self::Commit(_) | Self::File(_) | Self::Closed(_) => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
+            Self::Commit(commit) => Resource::Commit(commit.into()),
             Self::File(file) => Resource::path(&file.resource(), FILE_BYTES_MAX),
             Self::Closed(closed) => Resource::Words(closed.what.clone()),
         }
@@ -88,6 +93,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::Commit(commit) => commit.canonical_into(&mut to),
             Self::File(file) => put(&mut to, file.resource().as_bytes()),
             Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
         }
@@ -102,6 +108,8 @@ pub enum Act {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
+    /// Puts what the run changed beneath a mount into its folder.
+    Files(CommitAsk),
 }
 
 /// The beginning of the canonical bytes of every ask.
@@ -118,6 +126,7 @@ impl Act {
         match self {
             Self::Http(_) => ActKind::Http,
             Self::Credential(_) => ActKind::Credential,
+            Self::Files(_) => ActKind::Files,
         }
     }
 
@@ -126,6 +135,7 @@ impl Act {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
+            Self::Files(_) => Function::FilesCommit,
         }
     }
 
@@ -134,6 +144,7 @@ impl Act {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
+            Self::Files(commit) => Resource::Commit(commit.into()),
         }
     }
 
@@ -143,6 +154,7 @@ impl Act {
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::Files(commit) => commit.canonical_into(&mut to),
         }
         to
     }
@@ -152,6 +164,7 @@ impl Act {
         let line = match self {
             Self::Http(ask) => format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port),
             Self::Credential(ask) => format!("credential:{}", ask.name),
+            Self::Files(ask) => format!("files:{}", ask.guest),
         };
         SafeText::new(&line, SOURCE_BYTES_MAX)
     }
@@ -161,6 +174,8 @@ impl Act {
         let is_safe = match self {
             Self::Http(http) => http.method.is_safe(),
             Self::Credential(credential) => credential.step != CredentialStep::Set,
+            // A commit leaves a note when it is done, so repeating it changes nothing more.
+            Self::Files(_) => true,
         };
         if is_safe { Repeat::Safe } else { Repeat::OnWord }
     }
@@ -171,6 +186,7 @@ impl From<Act> for Ask {
         match act {
             Act::Http(http) => Self::Http(http),
             Act::Credential(credential) => Self::Credential(credential),
+            Act::Files(commit) => Self::Commit(commit),
         }
     }
 }
@@ -263,10 +279,10 @@ impl HttpAsk {
 }
 
 /// Reads fields, each of which is preceded by its length.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn next(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn next(&mut self) -> Option<&'a [u8]> {
         let (len, rest) = self.0.split_first_chunk::<8>()?;
         let (field, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
         self.0 = rest;

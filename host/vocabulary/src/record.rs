@@ -33,7 +33,7 @@ pub use parts::{
     AgentRef, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose,
     MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION, WaitsFor,
 };
-pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Settled};
+pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, FilesOutcome, FilesSettled, HttpOutcome, HttpSettled, Settled};
 
 with_words! {
     /// An act may begin. The record is durable before the act begins.
