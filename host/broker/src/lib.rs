@@ -10,6 +10,7 @@
 mod act;
 mod beneath;
 mod broker;
+mod commit;
 mod context;
 mod files;
 mod finishing;
@@ -22,6 +23,7 @@ mod response_redactor;
 mod rotate;
 mod run_credentials;
 mod searched_values;
+mod staged;
 mod starred;
 mod steps;
 mod tokens;
@@ -33,3 +35,4 @@ mod tests;
 
 pub use broker::{Broker, BrokerParts};
 pub use mounts::{MountError, MountFault, Mounts};
+pub use staged::Stages;

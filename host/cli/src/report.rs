@@ -232,6 +232,7 @@ fn files(evidence: &Evidence) -> Vec<String> {
 struct Sum {
     files: u64,
     bytes: u64,
+    changes: u64,
     listings: u64,
     untold: u64,
 }
@@ -249,6 +250,7 @@ impl Sum {
                     sum.listings += 1;
                     sum.untold += file.untold;
                 }
+                Touch::Change => sum.changes += file.times,
                 Touch::Look => {}
             }
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use journal::{Position, ReadError, Reader};
 use vocabulary::record::{Delivered, MetIn, Record};
-use vocabulary::{Answer, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
+use vocabulary::{Answer, CommitAsk, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
 
 use crate::err::LoadError;
 use crate::payload_codec::{Cursor, take_event};

@@ -20,7 +20,9 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use tracing::Instrument as _;
-use vocabulary::{Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline};
+use vocabulary::{
+    Act, Claim, Clock, ClosedAsk, CommitAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, SafeText, Stop, Timeline,
+};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::resume_plan::ResumePlan;
@@ -158,6 +160,14 @@ impl Live {
         if let Some(acts) = &self.acts {
             acts.effects.redact_end(outcome, output);
         }
+    }
+
+    /// What the run has changed beneath its mounts. See [`Effects::commits`].
+    ///
+    /// # Errors
+    /// Why it can't be put into the folder of a mount.
+    pub fn commits(&self) -> Result<Vec<CommitAsk>, SafeText> {
+        self.acts.as_ref().map_or_else(|| Ok(Vec::new()), |acts| acts.effects.commits())
     }
 
     /// The run's gate; `None` in an audit.

@@ -83,6 +83,19 @@ impl<L: LiveWorld> RunWorld<L> {
         self.cursor.is_none()
     }
 
+    /// In an audit: the next commit on the record, which counts as asked again. `None` if there is none.
+    ///
+    /// What was committed is not compared: the folder is another one by now. What the guest wrote was compared when it wrote it.
+    ///
+    /// # Errors
+    /// [`Stop::Diverged`] if something else comes before it on the record.
+    pub fn recorded_commit(&mut self) -> Result<Option<OpId>, Stop> {
+        match &mut self.cursor {
+            Some(cursor) if cursor.mode == Mode::Audit => cursor.commit(),
+            Some(_) | None => Ok(None),
+        }
+    }
+
     /// To be called when the guest has ended. In a resumed run, the live world takes over, so that the run can be closed.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::{CommitAsk, FilesAnswer, RunId};
+use vocabulary::{CommitAsk, Digest, FilesAnswer, RunId};
 
 use crate::home_folder::{StageHome, StateFolder, remove_within};
 use crate::overlay::{Blobs, RESERVED, copy};
@@ -91,8 +91,8 @@ pub struct Target<'a> {
     pub root: &'a Root,
     /// The run, and the number of the mount.
     pub of: (RunId, usize),
-    /// For a folder of the agent's own.
-    pub state: Option<&'a StateFolder>,
+    /// For a folder of the agent's own: the version with which the run began.
+    pub state: Option<(&'a StateFolder, Digest)>,
 }
 
 /// What a test does between two steps: `Err` stands for the end of the process.
@@ -124,7 +124,7 @@ pub(crate) fn apply_with(
     (blobs, between): (&Root, Between<'_>),
 ) -> Result<Result<FilesAnswer, CommitError>, Killed> {
     let told = |cause| CommitError::of(&target.folder.display().to_string(), cause);
-    let held = match target.state.map(StateFolder::held).transpose() {
+    let held = match target.state.map(|(folder, began)| hold(folder, began)).transpose() {
         Ok(held) => held,
         Err(cause) => return Ok(Err(told(cause))),
     };
@@ -136,6 +136,13 @@ pub(crate) fn apply_with(
     let done = finish(home, target, &prepared, between)?;
     drop(held);
     Ok(done.map(|()| FilesAnswer { counts }))
+}
+
+/// Holds an agent's folder, if it is still as it was when the run began. Two runs of an agent may be under way at once, and only one of them
+/// can continue what both began with.
+fn hold(folder: &StateFolder, began: Digest) -> io::Result<std::fs::File> {
+    let held = folder.held()?;
+    if folder.version()? == began { Ok(held) } else { Err(rustix::io::Errno::STALE.into()) }
 }
 
 fn prepare(

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest as _, Sha256};
 use vocabulary::{Digest, FileKind, RunId};
 
+use crate::hashing::Hashing;
 use crate::overlay::digest_of;
 use crate::root::{Root, join};
 
@@ -55,12 +55,28 @@ impl StageHome {
         Ok(root)
     }
 
-    /// Removes what a run wrote, and the notes of its commits. To be called when the end of the run is on the record.
+    /// The version of an agent's folder with which a run began: what was noted when it began, or `now`, which is noted.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn began(&self, run: RunId, mount: usize, now: Digest) -> io::Result<Digest> {
+        let stage = self.stage(run);
+        Self::make(&stage)?;
+        let (root, name) = (Root::at(&stage)?, format!("{mount}.version"));
+        let Some(found) = root.find(&name)? else {
+            home::replace(&stage.join(&name), now.to_string().as_bytes(), home::PRIVATE)?;
+            return Ok(now);
+        };
+        let noted = crate::overlay::read_at(&root.open(&name, &found.print)?, 0, 128)?;
+        str::from_utf8(&noted).ok().and_then(|text| text.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Removes what a run wrote, and the notes of its commits that are done. To be called when the end of the run is on the record.
     pub fn forget(&self, run: RunId) {
         // What stays does no harm: it is removed when the home is opened next.
         let _ = remove_tree(&self.home.join("stages"), &run.to_string());
         if let Ok(commits) = Root::at(&self.commits()) {
-            let of_run = |name: &String| name.starts_with(&format!("{run}-"));
+            let of_run = |name: &String| name.starts_with(&format!("{run}-")) && name.ends_with(".done");
             for name in commits.names("").unwrap_or_default().into_iter().flatten().filter(of_run) {
                 let _ = commits.remove_file(&name);
             }
@@ -115,9 +131,9 @@ impl StateFolder {
     /// # Errors
     /// What the system says.
     pub fn version(&self) -> io::Result<Digest> {
-        let mut hash = Sha256::new();
+        let mut hash = Hashing::default();
         hash_folder(&self.root, "", &mut hash)?;
-        Ok(Digest::from_bytes(hash.finalize().into()))
+        Ok(hash.finish())
     }
 
     /// Holds the folder for one commit.
@@ -131,8 +147,7 @@ impl StateFolder {
     }
 }
 
-/// Hashes a folder: each name with what it is and what it holds, in the order of the names.
-fn hash_folder(root: &Root, folder: &str, hash: &mut Sha256) -> io::Result<()> {
+fn hash_folder(root: &Root, folder: &str, hash: &mut Hashing) -> io::Result<()> {
     let mut names: Vec<String> = root.names(folder)?.into_iter().flatten().collect();
     names.retain(|name| !(folder.is_empty() && name.starts_with(crate::overlay::RESERVED)));
     names.sort_unstable();
@@ -144,10 +159,7 @@ fn hash_folder(root: &Root, folder: &str, hash: &mut Sha256) -> io::Result<()> {
             FileKind::Link => found.target.unwrap_or_default(),
             FileKind::Directory | FileKind::Other => String::new(),
         };
-        for field in [format!("{:?}", found.kind).as_str(), &path, &content] {
-            hash.update((field.len() as u64).to_be_bytes());
-            hash.update(field);
-        }
+        hash.add(found.kind, &path, &content);
         if found.kind == FileKind::Directory {
             hash_folder(root, &path, hash)?;
         }

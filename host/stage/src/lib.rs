@@ -9,6 +9,7 @@
 
 mod commit;
 mod fault;
+mod hashing;
 mod home_folder;
 mod overlay;
 mod plan;

@@ -11,9 +11,10 @@ mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 
-use vocabulary::{Digest, FileFault, FileKind};
+use vocabulary::{Digest, DirEntry, FileFault, FileKind};
 
 use crate::fault::StageFault;
+use crate::hashing::Hashing;
 use crate::root::{Found, Print, Root, join};
 
 pub(crate) use blobs::{Blobs, copy, digest_of, read_at};
@@ -146,6 +147,37 @@ impl Overlay {
         Some(names.join("/"))
     }
 
+    /// The digest of everything in the view, as [`crate::StateFolder::version`] makes it.
+    ///
+    /// # Errors
+    /// As the interface has them.
+    pub fn version(&mut self) -> Result<Digest, StageFault> {
+        let mut hash = Hashing::default();
+        self.hash_folder(Self::ROOT, "", &mut hash)?;
+        self.forget_met();
+        Ok(hash.finish())
+    }
+
+    fn hash_folder(&mut self, dir: NodeId, folder: &str, hash: &mut Hashing) -> Done<()> {
+        let Listed::Names(names, _) = self.list(dir)? else { return Err(FileFault::NoSpace.into()) };
+        for DirEntry { kind, name } in names {
+            let Some(id) = self.child(dir, &name)? else { continue };
+            let path = join(folder, &name);
+            let node = self.node(id)?;
+            let content = match (&node.content, &node.base, kind) {
+                (Content::Blob { number, .. }, ..) => self.blobs.digest(*number)?.to_string(),
+                (Content::Base, Some(base), FileKind::File) => digest_of(&self.root.open(&base.path, &base.found.print)?)?.to_string(),
+                (.., FileKind::Link) => self.target(id)?,
+                _ => String::new(),
+            };
+            hash.add(kind, &path, &content);
+            if kind == FileKind::Directory {
+                self.hash_folder(id, &path, hash)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether anything is changed.
     pub fn is_changed(&self) -> bool {
         self.counted > 0 || !self.hidden.is_empty()
@@ -267,10 +299,5 @@ impl Overlay {
 impl Node {
     fn new(kind: FileKind, content: Content) -> Self {
         Self { kind, place: None, base: None, content, modified_ns: None, entries: BTreeMap::new(), opens: 0, counted: false }
-    }
-
-    /// Whether it is the object of the folder at its own place.
-    pub(crate) fn is_at(&self, path: &str) -> bool {
-        self.base.as_ref().is_some_and(|base| base.path == path)
     }
 }

@@ -4,7 +4,7 @@
 //! object in that way, and the object is then named within it by its last name alone.
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -126,10 +126,6 @@ impl Root {
         Ok(Self::new(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
     fn within(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let path = if path.is_empty() { "." } else { path };
@@ -193,11 +189,6 @@ impl Root {
             }
         }
         Ok(names)
-    }
-
-    /// A folder within.
-    pub(crate) fn folder(&self, path: &str) -> io::Result<Self> {
-        Ok(Self::new(self.within(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?))
     }
 
     pub(crate) fn make_folder(&self, path: &str, mode: u32) -> io::Result<()> {

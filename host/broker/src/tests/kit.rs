@@ -55,7 +55,7 @@ impl Home {
 }
 
 pub(super) fn mount(host: &Path) -> Grants {
-    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read };
+    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None };
     Grants { files: vec![files], ..Grants::default() }
 }
 
