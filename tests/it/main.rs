@@ -92,6 +92,7 @@ mod settling;
 mod signed;
 mod sockets;
 mod ssrf;
+mod stage;
 mod starred;
 mod status;
 mod suspended;

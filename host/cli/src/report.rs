@@ -213,10 +213,11 @@ fn files(evidence: &Evidence) -> Vec<String> {
         let label = if at == 0 { "files" } else { "" };
         let mount = SafeText::new(mount, 4096);
         lines.push(format!(
-            "  {label:<12} {mount}  {} read, {}, {} listed, 0 written",
+            "  {label:<12} {mount}  {} read, {}, {} listed, {} written",
             count(sum.files),
             bytes(sum.bytes),
-            count(sum.listings)
+            count(sum.listings),
+            count(sum.changed)
         ));
         if sum.untold > 0 {
             let names = many(sum.untold, "name is", "names are");
@@ -232,7 +233,7 @@ fn files(evidence: &Evidence) -> Vec<String> {
 struct Sum {
     files: u64,
     bytes: u64,
-    changes: u64,
+    changed: u64,
     listings: u64,
     untold: u64,
 }
@@ -250,7 +251,7 @@ impl Sum {
                     sum.listings += 1;
                     sum.untold += file.untold;
                 }
-                Touch::Change => sum.changes += file.times,
+                Touch::Change => sum.changed += 1,
                 Touch::Look => {}
             }
         }

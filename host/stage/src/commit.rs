@@ -207,6 +207,10 @@ fn fill(
         }
         between("fresh")?;
     }
+    // One call for all of them: there may be many.
+    if let Err(cause) = target.root.sync_all() {
+        return Ok(Err(CommitError::of(work, cause)));
+    }
     let steps: Vec<Step> = plan.steps.iter().map(|step| with_inode(step, &inodes)).collect();
     let originals = keep_originals(home, target, &steps);
     if let Err(err) = originals {
@@ -245,7 +249,6 @@ fn make(root: &Root, work: &str, (fresh, blobs): (&Fresh, &Root)) -> io::Result<
             if let Some((tv_sec, tv_nsec)) = fresh.modified {
                 root.set_modified(&path, rustix::fs::Timespec { tv_sec, tv_nsec })?;
             }
-            to.sync_all()?;
         }
     }
     Ok(root.find(&path)?.ok_or(io::ErrorKind::NotFound)?.print.inode)
@@ -282,7 +285,7 @@ fn keep_originals(home: &StageHome, target: &Target<'_>, steps: &[Step]) -> Resu
         };
         kept.map_err(|cause| CommitError::of(from, cause))?;
     }
-    to.sync("").map_err(told)
+    to.sync_all().map_err(told)
 }
 
 fn keep(root: &Root, (from, print): (&str, &Print), (to, name): (&Root, &str)) -> io::Result<()> {
@@ -291,8 +294,7 @@ fn keep(root: &Root, (from, print): (&str, &Print), (to, name): (&Root, &str)) -
         to.remove_file(name)?;
     }
     let file = to.create(name, 0o600)?;
-    copy(&root.open(from, print)?, &file, print.size)?;
-    file.sync_all()
+    copy(&root.open(from, print)?, &file, print.size).map(drop)
 }
 
 /// Does the steps. If one can't be done, all are taken back.

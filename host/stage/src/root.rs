@@ -237,6 +237,11 @@ impl Root {
         Ok(rustix::fs::utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    /// Makes everything on this disk durable.
+    pub(crate) fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+
     /// Makes the names in a folder durable.
     pub(crate) fn sync(&self, path: &str) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.within(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)?)

@@ -29,7 +29,7 @@ impl ObserveNow for Files {
 fn files(root: &Path, limits: Limits) -> Files {
     let header = header(mount(root), limits);
     let mounts = Mounts::open(&header.spec.grants).unwrap();
-    Files::new(header.spec, mounts, &[9; 32])
+    Files::new(header.spec, (mounts, crate::staged::Stages::default()), &[9; 32])
 }
 
 fn open_at(dir: FileId, path: &str, follow: bool, directory: bool) -> FileAsk {

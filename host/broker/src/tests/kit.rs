@@ -108,6 +108,7 @@ pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: va
         spec: Arc::clone(&header.spec),
         seed: header.seed,
         mounts,
+        stages: crate::staged::Stages::default(),
         clock: Arc::clone(gate.clock()),
         network,
         vault,

@@ -1,6 +1,7 @@
 //! `approvals`: the acts that wait for people, and their votes.
 
 mod card;
+pub(crate) mod changes;
 mod sign;
 
 use std::io::{BufRead as _, IsTerminal as _};

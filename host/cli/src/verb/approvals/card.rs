@@ -47,7 +47,7 @@ pub(super) fn print(place: &HomePlace, view: &ApprovalView) -> Result<(), CliErr
     rows.push(("digest", format!("{} ({})", super::short(&view.digest), view.digest)));
     out::line(&format!("approval {}", view.approval))?;
     rows.into_iter().try_for_each(|(name, text)| out::line(&format!("  {name:<13} {text}")))?;
-    Ok(())
+    super::changes::print(place, view)
 }
 
 fn voted(vote: &VoteView) -> String {
