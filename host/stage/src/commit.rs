@@ -13,60 +13,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use vocabulary::{CommitAsk, Digest, FilesAnswer, RunId};
 
+use crate::err::CommitError;
 use crate::home_folder::{StageHome, StateFolder, remove_within};
 use crate::overlay::{Blobs, RESERVED, copy};
 use crate::plan::{Fresh, Holds, Plan, originals};
 use crate::root::{MODE_MASK, Print, Root, join, print_of, split};
-use crate::steps::{Step, StepError};
-
-/// Why changes were not put into a folder. Nothing of it is changed then.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Somebody else has changed the folder since the run looked at it.
-    #[error("`{0}` was changed by somebody else since the run looked at it")]
-    Conflict(String),
-    /// A link would lead out of the mount.
-    #[error("the link `{0}` would lead out of the mount")]
-    LinkLeaves(String),
-    /// A path is too long for the system.
-    #[error("the path `{0}` is too long")]
-    TooLong(String),
-    /// The system says something.
-    #[error("`{path}`: {cause}")]
-    System {
-        /// Where.
-        path: String,
-        /// What.
-        #[source]
-        cause: io::Error,
-    },
-    /// The commit was begun, and could be neither finished nor taken back.
-    #[error("{why}. The commit could be neither finished nor taken back; what was there before is in `{}` of the folder", work)]
-    Stuck {
-        /// Why.
-        why: String,
-        /// The folder in which the original files are.
-        work: String,
-    },
-}
-
-impl CommitError {
-    pub(crate) fn of(path: &str, cause: io::Error) -> Self {
-        match cause.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-            Some(rustix::io::Errno::STALE | rustix::io::Errno::NOENT) => Self::Conflict(path.to_owned()),
-            _ => Self::System { path: path.to_owned(), cause },
-        }
-    }
-}
-
-impl From<StepError> for CommitError {
-    fn from(err: StepError) -> Self {
-        match err {
-            StepError::Conflict(path) => Self::Conflict(path),
-            StepError::System { path, cause } => Self::System { path, cause },
-        }
-    }
-}
+use crate::steps::Step;
 
 /// What is noted about a commit.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 //! - INVARIANT: nothing but a commit changes the folder of a mount.
 
 mod commit;
+mod err;
 mod fault;
 mod hashing;
 mod home_folder;
@@ -17,7 +18,8 @@ mod root;
 mod steps;
 mod text;
 
-pub use commit::{CommitError, Target, apply, committed, recover};
+pub use commit::{Target, apply, committed, recover};
+pub use err::CommitError;
 pub use fault::StageFault;
 pub use home_folder::{StageHome, StateFolder};
 pub use overlay::{Listed, NodeId, Overlay, OverlayBounds, Seen};

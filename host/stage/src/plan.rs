@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use vocabulary::{CommitAsk, Digest, FileDiff, FileKind, FileSide};
 
-use crate::commit::CommitError;
+use crate::err::CommitError;
 use crate::overlay::{Base, Content, Node, NodeId, Overlay, PATH_BYTES_MAX, digest_of, stays_within};
 use crate::root::{MODE_MASK, Print, split, timespec};
 use crate::steps::Step;

@@ -21,8 +21,6 @@ type Descriptors = Resource<Descriptor>;
 const WRITE_BYTES_MAX: usize = 64 << 10;
 /// BOUND: bytes of the target of a link.
 const TARGET_BYTES_MAX: usize = 4096;
-/// The flags of an opening that changes something.
-const CHANGES: OpenFlags = OpenFlags::CREATE.union(OpenFlags::EXCLUSIVE).union(OpenFlags::TRUNCATE);
 const NS_PER_S: u64 = 1_000_000_000;
 
 impl Guest {
@@ -214,7 +212,7 @@ impl HostDescriptor for Guest {
         flags: DescriptorFlags,
     ) -> Reply<Descriptors, ErrorCode> {
         let write = flags.intersects(DescriptorFlags::WRITE);
-        if write || flags.intersects(DescriptorFlags::MUTATE_DIRECTORY) || open.intersects(CHANGES) {
+        if write || flags.intersects(DescriptorFlags::MUTATE_DIRECTORY) || open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE) {
             let dir = self.file_of(&descriptor)?;
             let open = ChangeOpen {
                 create: open.contains(OpenFlags::CREATE),
