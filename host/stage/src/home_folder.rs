@@ -36,9 +36,7 @@ impl StageHome {
     }
 
     pub(crate) fn make(path: &Path) -> io::Result<()> {
-        let mut missing: Vec<&Path> = path.ancestors().take_while(|path| !path.exists()).collect();
-        missing.reverse();
-        missing.into_iter().try_for_each(home::make_folder)
+        home::make_folder(path)
     }
 
     /// An empty folder for what a run writes beneath a mount. What was there is removed: it is written again.

@@ -95,6 +95,8 @@ pub struct Overlay {
     next: u64,
     pub(crate) blobs: Blobs,
     bounds: OverlayBounds,
+    /// Whether it is a folder of the home: it has no links, so that it can be backed up, and is private.
+    pub(crate) is_of_home: bool,
     /// How many objects of the view count as changes, besides those that are hidden.
     counted: u64,
     /// Objects of the folder that are not where they were, by their path.
@@ -111,8 +113,8 @@ impl Overlay {
     /// The folder of the mount.
     pub const ROOT: NodeId = NodeId(0);
 
-    /// A view in which nothing is changed. `blobs` is an empty folder for what the guest writes. With `count_folder`, the bytes of the folder
-    /// count too.
+    /// A view in which nothing is changed. `blobs` is an empty folder for what the guest writes. With `count_folder`, it is a folder
+    /// of the home, and its bytes count too.
     ///
     /// # Errors
     /// What the system says.
@@ -127,6 +129,7 @@ impl Overlay {
             next: 1,
             blobs: Blobs::new(blobs, bounds.bytes, counted),
             bounds,
+            is_of_home: count_folder,
             counted: 0,
             hidden: BTreeMap::new(),
             remembered: HashMap::new(),

@@ -172,7 +172,7 @@ impl Planning<'_> {
     }
 
     fn folder(&mut self, path: &str, node: &Node) -> Result<(), CommitError> {
-        let mode = node.base.as_ref().map_or(FOLDER_MODE, |base| base.found.print.mode & MODE_MASK);
+        let mode = node.base.as_ref().map_or(if self.overlay.is_of_home { 0o700 } else { FOLDER_MODE }, |base| base.found.print.mode & MODE_MASK);
         self.make.push(Step::MakeFolder { path: path.to_owned(), mode });
         let before = self.before(path, node).map(|base| self.side(&base)).transpose()?;
         let after = FileSide { digest: None, kind: FileKind::Directory, mode, size: 0, target: None };
@@ -188,7 +188,7 @@ impl Planning<'_> {
         let before = self.before(path, node);
         let was_file = before.as_ref().filter(|base| base.found.kind == FileKind::File);
         let kept = was_file.or(node.base.as_ref()).map(|base| base.found.print);
-        let mode = kept.map_or(FILE_MODE, |print| print.mode & MODE_MASK);
+        let mode = kept.map_or(if self.overlay.is_of_home { 0o600 } else { FILE_MODE }, |print| print.mode & MODE_MASK);
         let digest = self.overlay.blobs.digest(number).map_err(|cause| CommitError::of(path, cause))?;
         let after = FileSide { digest: Some(digest), kind: FileKind::File, mode, size: len, target: None };
         let told = before.as_ref().map(|base| self.side(base)).transpose()?;

@@ -176,6 +176,9 @@ impl Overlay {
             if place.node.is_some() {
                 return Err(FileFault::Exists.into());
             }
+            if self.is_of_home {
+                return Err(FileFault::Unsupported.into());
+            }
             self.check_name(place.dir, &place.name)?;
             let folder = self.path(place.dir).ok_or(StageFault::Fault(FileFault::NotFound))?;
             if !stays_within(&folder, target) {

@@ -11,6 +11,9 @@ pub(crate) const RESERVED: &str = ".bailiwick-stage-";
 /// BOUND: bytes of a path of the view. The system takes 4096 of a path.
 pub(crate) const PATH_BYTES_MAX: usize = 3500;
 
+/// BOUND: folders in folders of a folder of the home, which a backup takes in.
+const HOME_DEPTH_MAX: usize = 8;
+
 impl Overlay {
     /// Whether something new may have this name.
     pub(super) fn check_name(&self, dir: NodeId, name: &str) -> Done<()> {
@@ -22,8 +25,8 @@ impl Overlay {
         }
         // What was removed while it is open takes nothing new.
         let path = self.path(dir).ok_or(StageFault::Fault(FileFault::NotFound))?;
-        let depth = path.split('/').count();
-        if path.len() + 1 + name.len() > PATH_BYTES_MAX || depth >= DEPTH_MAX { Err(FileFault::NameTooLong.into()) } else { Ok(()) }
+        let (depth, most) = (path.split('/').count(), if self.is_of_home { HOME_DEPTH_MAX } else { DEPTH_MAX });
+        if path.len() + 1 + name.len() > PATH_BYTES_MAX || depth >= most { Err(FileFault::NameTooLong.into()) } else { Ok(()) }
     }
 
     /// Puts an object that has no place under a name that is free.
