@@ -28,26 +28,25 @@ pub(crate) async fn commit(
         return Ok(ended);
     }
     let mut world = world_back(ended.world).ok_or(RunError::TaskLost("runs the guest"))?;
-    let committed = {
+    let (committed, stopping) = {
         let mut all = std::pin::pin!(all(&mut world));
         tokio::select! {
             biased;
-            committed = &mut all => committed,
+            committed = &mut all => (committed, None),
             stopping = stopped.wait_for(Option::is_some) => {
+                let stopping = stopping.ok().and_then(|stopping| stopping.clone());
                 // A commit that is under way is finished: its end has to be on the record. One that waits for people is given up.
-                if !handle.is_under_way() {
+                if stopping.is_some() && !handle.is_under_way() {
                     handle.stop();
                 }
-                match (all.await, stopping.ok().and_then(|stopping| stopping.clone())) {
-                    (Err(Stop::Ordered), Some(stopping)) => {
-                        let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Ordered));
-                        return Ok(RunEnded { outcome, stop, world, ..ended });
-                    }
-                    (committed, _) => committed,
-                }
+                (all.await, stopping)
             }
         }
     };
+    if let (Err(Stop::Ordered), Some(stopping)) = (&committed, stopping) {
+        let (outcome, stop) = (Outcome::Stopped(stopping), Some(Stop::Ordered));
+        return Ok(RunEnded { outcome, stop, world, ..ended });
+    }
     Ok(match committed {
         Ok(None) => RunEnded { world, ..ended },
         Ok(Some(outcome)) => RunEnded { outcome, world, ..ended },
