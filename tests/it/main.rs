@@ -102,6 +102,7 @@ mod settling;
 mod signed;
 mod sockets;
 mod ssrf;
+mod stage;
 mod starred;
 mod status;
 mod stopping;

@@ -54,7 +54,7 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::KeyNotPinned => words("the key in the `pins` of the grant, if it is the server's"),
         Reason::LeavesMount => words("a mount of the folder that the path leads to, if the agent may see that"),
         Reason::NotRegular => words("nothing: only regular files and directories are opened"),
-        Reason::WriteNotGranted => words("nothing in this version: mounts are read-only"),
+        Reason::WriteNotGranted => words("a mount with `mode = \"stage\"`: changes are put into the folder at the end of the run"),
         Reason::OverLimit(Bound::Limit(limit)) => words(&format!("a higher `{limit}` in the agent's `limits`")),
         Reason::OverLimit(Bound::RequestBytes(rule)) => words(&format!("a higher `request-bytes` in {rule} of the agent")),
         Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later time")),

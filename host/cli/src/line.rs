@@ -283,7 +283,8 @@ fn objects(objects: &[vocabulary::record::Object]) -> String {
         _ => {
             let of = |what: Touch| objects.iter().filter(|one| one.what == what).count() as u64;
             let read: u64 = objects.iter().filter(|one| one.what == Touch::File).map(|one| one.amount).sum();
-            let counts = [(of(Touch::File), "read"), (of(Touch::Listing), "listed"), (of(Touch::Look), "looked at")];
+            let counts =
+                [(of(Touch::Change), "changed"), (of(Touch::File), "read"), (of(Touch::Listing), "listed"), (of(Touch::Look), "looked at")];
             let counts = counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{} {word}", count(*number)));
             format!("{}, {}", counts.collect::<Vec<_>>().join(", "), bytes(read))
         }
@@ -292,6 +293,7 @@ fn objects(objects: &[vocabulary::record::Object]) -> String {
 
 pub(crate) fn touch(touch: Touch) -> &'static str {
     match touch {
+        Touch::Change => "change",
         Touch::File => "file",
         Touch::Listing => "listing",
         Touch::Look => "look",

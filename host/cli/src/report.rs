@@ -217,10 +217,11 @@ fn files(evidence: &Evidence) -> Vec<String> {
         let label = if at == 0 { "files" } else { "" };
         let mount = SafeText::new(mount, 4096);
         lines.push(format!(
-            "  {label:<12} {mount}  {} read, {}, {} listed, 0 written",
+            "  {label:<12} {mount}  {} read, {}, {} listed, {} written",
             count(sum.files),
             bytes(sum.bytes),
-            count(sum.listings)
+            count(sum.listings),
+            count(sum.changed)
         ));
         if sum.untold > 0 {
             let names = many(sum.untold, "name is", "names are");
@@ -236,6 +237,7 @@ fn files(evidence: &Evidence) -> Vec<String> {
 struct Sum {
     files: u64,
     bytes: u64,
+    changed: u64,
     listings: u64,
     untold: u64,
 }
@@ -253,6 +255,7 @@ impl Sum {
                     sum.listings += 1;
                     sum.untold += file.untold;
                 }
+                Touch::Change => sum.changed += 1,
                 Touch::Look => {}
             }
         }

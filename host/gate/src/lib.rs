@@ -53,7 +53,7 @@ pub use alike::ALIKE_MAX;
 pub use book::BookSnapshot;
 pub use clock::{ClockMark, SystemClock};
 pub use err::{LoadError, RecordBroken};
-pub use exhibit::{Given, Missing, given, request, sealed};
+pub use exhibit::{Given, Missing, commit, given, request, sealed};
 pub use gate::{Gate, Resuming};
 pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;

@@ -21,7 +21,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use tracing::Instrument as _;
 use vocabulary::{
-    Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault,
+    Act, Claim, Clock, ClosedAsk, CommitAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, SafeText, Stop, Timeline,
+    UndoAsk, UndoFault,
 };
 
 use crate::ask::{Judgement, PendingIntent};
@@ -160,6 +161,14 @@ impl Live {
         if let Some(acts) = &self.acts {
             acts.effects.redact_end(outcome, output);
         }
+    }
+
+    /// What the run has changed beneath its mounts. See [`Effects::commits`].
+    ///
+    /// # Errors
+    /// Why it can't be put into the folder of a mount.
+    pub fn commits(&self) -> Result<Vec<CommitAsk>, SafeText> {
+        self.acts.as_ref().map_or_else(|| Ok(Vec::new()), |acts| acts.effects.commits())
     }
 
     /// The run's gate; `None` in an audit.
@@ -431,5 +440,9 @@ impl LiveWorld for Live {
 
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         self.observer.observe(ask)
+    }
+
+    fn repeat(&mut self, ask: &FileAsk, recorded: &Observation) -> Result<Option<Observation>, Stop> {
+        self.observer.repeat(ask, recorded)
     }
 }

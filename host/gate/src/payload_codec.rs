@@ -77,6 +77,7 @@ enum Small<'a> {
     List(std::borrow::Cow<'a, [DirEntry]>, u64),
     Link(std::borrow::Cow<'a, str>),
     Closed,
+    Changed,
     Fault(FileFault, Option<Reason>),
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn put_observation(to: &mut Vec<u8>, ask: &FileAsk, observation: &Obs
         FileAnswer::List { entries, unreadable } => Small::List(entries.into(), *unreadable),
         FileAnswer::Link(target) => Small::Link(target.into()),
         FileAnswer::Closed => Small::Closed,
+        FileAnswer::Changed => Small::Changed,
         FileAnswer::Fault(fault) => Small::Fault(*fault, observation.refused.clone()),
     };
     to.push(SMALL);
@@ -114,6 +116,7 @@ pub(crate) fn take_observation(from: &mut Cursor) -> Option<([u8; 8], Observatio
             Small::List(entries, unreadable) => FileAnswer::List { entries: entries.into_owned(), unreadable }.into(),
             Small::Link(target) => FileAnswer::Link(target.into_owned()).into(),
             Small::Closed => FileAnswer::Closed.into(),
+            Small::Changed => FileAnswer::Changed.into(),
             Small::Fault(fault, refused) => Observation { answer: FileAnswer::Fault(fault), refused },
         },
         _ => return None,

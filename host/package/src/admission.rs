@@ -174,10 +174,13 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
 }
 
 fn files_line(grant: &vocabulary::FilesGrant) -> String {
-    let verb = match grant.mode {
-        vocabulary::FilesMode::Read => "read",
-    };
-    format!("{verb} {} as {}", SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096))
+    let (host, guest) = (SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096));
+    let quota = grant.quota.map_or_else(String::new, |bytes| format!(", {bytes} bytes at most"));
+    match grant.mode {
+        vocabulary::FilesMode::Read => format!("read {host} as {guest}"),
+        vocabulary::FilesMode::Stage => format!("read and change {host} as {guest}{quota}"),
+        vocabulary::FilesMode::State => format!("keep a folder of its own between its runs as {guest}{quota}"),
+    }
 }
 
 fn http_line(grant: &vocabulary::HttpGrant) -> String {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use vocabulary::{
-    Act, Ask, Bound, Bounds, ClosedAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds, HttpGrant,
-    HttpTarget, Method, PolicyBasis, Reason, Rule, SafeText,
+    Act, Ask, Bound, Bounds, ClosedAsk, CommitAsk, CredentialAsk, Decision, FileAsk, FilesMode, Grants, Hold, HttpAsk, HttpBounds,
+    HttpGrant, HttpTarget, Method, PolicyBasis, Reason, Rule, SafeText,
 };
 
 use crate::choice::{Choice, Chosen, Placeholder, choose};
@@ -22,6 +22,7 @@ pub fn decide(grants: &Grants, facts: &Facts, ask: &Ask) -> Decision {
     let judged = match ask {
         Ask::Http(http) => http_bounds(grants, facts, http),
         Ask::Credential(credential) => credential_bounds(grants, facts, credential),
+        Ask::Commit(commit) => covered_commit(grants, commit),
         Ask::File(file) => return decision(file_bounds(grants, facts, file)),
         // It is not sent here. A rollback asks for its request, and this is decided then.
         Ask::Undo(_) => {
@@ -45,6 +46,10 @@ struct Covered {
 fn credential_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) -> Result<Covered, Reason> {
     let bounds = credential::use_bounds(grants, facts, ask)?;
     Ok(Covered { bounds, action: Action::of_step(&ask.step) })
+}
+
+fn covered_commit(grants: &Grants, ask: &CommitAsk) -> Result<Covered, Reason> {
+    Ok(Covered { bounds: commit_bounds(grants, ask)?, action: Action::FilesCommit })
 }
 
 /// The policies behind the grants, and what they may know.
@@ -91,6 +96,7 @@ pub fn decide_act(
             (http_bounds(grants, &facts, bare.as_ref().unwrap_or(http)), bare)
         }
         Act::Credential(credential) => (credential_bounds(grants, &facts, credential), None),
+        Act::Files(commit) => (covered_commit(grants, commit), None),
     };
     let Covered { bounds, action } = match covered {
         Ok(covered) => covered,
@@ -193,8 +199,10 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
     };
     match (mode, ask) {
         (FilesMode::Read, FileAsk::Change { .. }) => Err(Reason::WriteNotGranted),
-        (
-            FilesMode::Read,
+        // The guest changes its own view. The folder is changed by the commit, which is an act.
+        (FilesMode::Stage | FilesMode::State, FileAsk::Change { .. })
+        | (
+            FilesMode::Read | FilesMode::Stage | FilesMode::State,
             FileAsk::Open(_)
             | FileAsk::Read { .. }
             | FileAsk::Stat { .. }
@@ -203,6 +211,16 @@ fn file_bounds(grants: &Grants, facts: &Facts, ask: &FileAsk) -> Result<Bounds, 
             | FileAsk::ReadLink { .. }
             | FileAsk::Close { .. },
         ) => Ok(Bounds { rule, ..Bounds::default() }),
+    }
+}
+
+/// A commit may only put its changes into the folder of its own mount.
+fn commit_bounds(grants: &Grants, ask: &CommitAsk) -> Result<Bounds, Reason> {
+    let Some(grant) = grants.files.get(ask.mount) else { return Err(Reason::NothingGranted) };
+    if grant.mode.is_written() && (grant.mode, &grant.guest) == (ask.mode, &ask.guest) {
+        Ok(Bounds { rule: Rule::Files(Some(ask.mount)), ..Bounds::default() })
+    } else {
+        Err(Reason::WriteNotGranted)
     }
 }
 

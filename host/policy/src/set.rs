@@ -8,6 +8,7 @@
 mod action;
 mod asked;
 mod cache;
+mod changes;
 mod fault;
 mod fields;
 mod notes;

@@ -10,6 +10,7 @@ mod backup;
 mod bound;
 mod case;
 mod change;
+mod commit;
 mod component_cache;
 mod continue_here;
 mod cut_off;

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Broker, BrokerParts, Mounts};
+use broker::{Broker, BrokerParts, Mounts, Stages};
 use gate::{BookSnapshot, Closing, Live, LiveParts, Recorded, Resuming, RunGate, RunHeader, RunWorld, Sum};
 use sandbox::{EntryPoint, Prepared, RunEnded, Start};
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop};
 
 use crate::change::notes;
+use crate::commit::commit;
 use crate::cut_off::Taken;
 use crate::err::RunError;
 use crate::event::RunEvent;
@@ -133,6 +134,7 @@ impl LocalHost {
         let header = RunHeader { args, by, input, opened_unix_ns, parent: None, rolls_back, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
         let (channel, events) = RunChannel::new();
+        let stages = Stages::open(&header.spec, &mounts, (&self.inner.stage_home, run))?;
         // Somebody who stops its agent meanwhile waits until it has begun, and then ends it.
         let _starting = self.take(run);
         let gate = self.inner.gate.open_run(header, order.policies.as_ref(), Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
@@ -140,7 +142,7 @@ impl LocalHost {
         if let Some((ids, did)) = stated {
             gate.undos_stated(&ids, did).map_err(|_| self.record_broken(Some(run)))?;
         }
-        let live = self.live_world(&gate, mounts, network);
+        let live = self.live_world(&gate, (mounts, stages), network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
         let gate_run = gate.header().run;
         let parts = Parts { prepared, gate, world, begun: Begun::Here, network: order.network };
@@ -211,6 +213,7 @@ impl LocalHost {
         let prepared = self.prepare(header.spec.agent.digest, &header.spec.limits).await?;
         let mounts = Mounts::open(&header.spec.grants)?;
         let opened = needs_network(&header.spec.grants).then(|| self.network(&network)).transpose()?;
+        let stages = Stages::open(&header.spec, &mounts, (&self.inner.stage_home, run))?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let begun = Begun::Before(Duration::from_millis(recorded.spent().ms()));
         let watcher = Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>;
@@ -218,19 +221,20 @@ impl LocalHost {
         let resumed = self.inner.gate.resume_run(header, &resuming, watcher);
         let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
         self.end_if_stopped(&gate, &channel);
-        let live = self.live_world(&gate, mounts, opened);
+        let live = self.live_world(&gate, (mounts, stages), opened);
         let world = RunWorld::resume(recorded, live).map_err(load)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun, network }, channel))
     }
 
     /// The live world of a run, with the broker that carries out its permits.
-    fn live_world(&self, gate: &RunGate, mounts: Mounts, network: Option<net::Network>) -> Live {
+    fn live_world(&self, gate: &RunGate, (mounts, stages): (Mounts, Stages), network: Option<net::Network>) -> Live {
         let runtime = tokio::runtime::Handle::current();
         let header = gate.header();
         let broker = Broker::new(BrokerParts {
             spec: Arc::clone(&header.spec),
             seed: header.seed,
             mounts,
+            stages,
             clock: Arc::clone(&self.inner.clock) as Arc<dyn Clock>,
             network,
             vault: self.vault(),
@@ -346,6 +350,10 @@ impl RunTask {
             Some(plan) => driver::drive(plan, start, Box::new(self.world), stop).await,
             None => sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await.map_err(RunError::from),
         };
+        let ended = match ended {
+            Ok(ended) => Ok(commit(ended, &finishing, self.channel.stop.subscribe()).await?),
+            Err(err) => Err(err),
+        };
         // SECURITY: a suspended run writes nothing further, even if an order or a limit arrived before its guest had ended.
         let left = if self.gate.is_suspended() {
             Some(Left::Suspended)
@@ -373,6 +381,7 @@ impl RunTask {
             // This process has not written all records of the run, or not all that it wrote is on the record.
             Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
         };
+        self.host.inner.stage_home.forget(header.run);
         Ok(Unloaded::Closed(Box::new(report(&self.host, &self.gate, closing, entry, sum))))
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::commit::CommitAsk;
 use crate::fields::{front, put};
 use crate::file::FileAsk;
 use crate::function::{ActKind, Capability, Function};
@@ -33,6 +34,8 @@ pub enum Ask {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
+    /// Puts what the run changed beneath a mount into its folder.
+    Commit(CommitAsk),
     /// Looks at something in a mount, or tries to change it.
     File(FileAsk),
     /// Says how a coming act can be taken back, or withdraws that.
@@ -45,7 +48,7 @@ impl Ask {
     /// Whether the ask is an act or an observation.
     pub fn class(&self) -> AskClass {
         match self {
-            Self::Http(_) | Self::Credential(_) => AskClass::Act,
+            Self::Http(_) | Self::Credential(_) | Self::Commit(_) => AskClass::Act,
             Self::File(_) | Self::Undo(_) | Self::Closed(_) => AskClass::Observation,
         }
     }
@@ -60,6 +63,7 @@ impl Ask {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
+            Self::Commit(_) => Function::FilesCommit,
             Self::File(file) => file.function(),
             Self::Undo(undo) => undo.function(),
             Self::Closed(closed) => closed.function,
@@ -70,7 +74,7 @@ impl Ask {
     pub fn host(&self) -> Option<&HostName> {
         match self {
             Self::Http(http) => Some(&http.target.host),
-            Self::Credential(_) | Self::File(_) | Self::Undo(_) | Self::Closed(_) => None,
+            Self::Credential(_) | Self::Commit(_) | Self::File(_) | Self::Undo(_) | Self::Closed(_) => None,
         }
     }
 
@@ -79,6 +83,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
+            Self::Commit(commit) => Resource::Commit(commit.into()),
             Self::Undo(undo) => undo.resource(),
             Self::File(file) => Resource::path(&file.resource(), FILE_BYTES_MAX),
             Self::Closed(closed) => Resource::Words(closed.what.clone()),
@@ -92,6 +97,7 @@ impl Ask {
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::Commit(commit) => commit.canonical_into(&mut to),
             Self::Undo(undo) => undo.canonical_into(&mut to),
             Self::File(file) => put(&mut to, file.resource().as_bytes()),
             Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
@@ -107,6 +113,8 @@ pub enum Act {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
+    /// Puts what the run changed beneath a mount into its folder.
+    Files(CommitAsk),
 }
 
 impl Act {
@@ -115,6 +123,7 @@ impl Act {
         match self {
             Self::Http(_) => ActKind::Http,
             Self::Credential(_) => ActKind::Credential,
+            Self::Files(_) => ActKind::Files,
         }
     }
 
@@ -123,6 +132,7 @@ impl Act {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
+            Self::Files(_) => Function::FilesCommit,
         }
     }
 
@@ -131,6 +141,7 @@ impl Act {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
+            Self::Files(commit) => Resource::Commit(commit.into()),
         }
     }
 
@@ -140,6 +151,7 @@ impl Act {
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
+            Self::Files(commit) => commit.canonical_into(&mut to),
         }
         to
     }
@@ -149,6 +161,7 @@ impl Act {
         let line = match self {
             Self::Http(ask) => format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port),
             Self::Credential(ask) => format!("credential:{}", ask.name),
+            Self::Files(ask) => format!("files:{}", ask.guest),
         };
         SafeText::new(&line, SOURCE_BYTES_MAX)
     }
@@ -158,6 +171,8 @@ impl Act {
         let is_safe = match self {
             Self::Http(http) => http.method.is_safe(),
             Self::Credential(credential) => credential.step != CredentialStep::Set,
+            // A commit leaves a note when it is done, so repeating it changes nothing more.
+            Self::Files(_) => true,
         };
         if is_safe { Repeat::Safe } else { Repeat::OnWord }
     }
@@ -168,6 +183,7 @@ impl From<Act> for Ask {
         match act {
             Act::Http(http) => Self::Http(http),
             Act::Credential(credential) => Self::Credential(credential),
+            Act::Files(commit) => Self::Commit(commit),
         }
     }
 }

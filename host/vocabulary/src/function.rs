@@ -13,6 +13,8 @@ use crate::err::ParseError;
 pub enum ActKind {
     /// A step with a credential.
     Credential,
+    /// Putting changes into a folder.
+    Files,
     /// An HTTP request.
     Http,
 }
@@ -23,7 +25,7 @@ impl ActKind {
     pub const fn outlasts_its_lease(self) -> bool {
         match self {
             Self::Credential => true,
-            Self::Http => false,
+            Self::Files | Self::Http => false,
         }
     }
 
@@ -31,7 +33,7 @@ impl ActKind {
     /// credential itself, and only fails.
     pub const fn names_its_credential(self) -> bool {
         match self {
-            Self::Credential => false,
+            Self::Credential | Self::Files => false,
             Self::Http => true,
         }
     }
@@ -64,7 +66,8 @@ impl Capability {
         match self {
             Self::Credentials => Some(ActKind::Credential),
             Self::Http => Some(ActKind::Http),
-            Self::Files | Self::Names | Self::Sockets | Self::Undo => None,
+            Self::Files => Some(ActKind::Files),
+            Self::Names | Self::Sockets | Self::Undo => None,
         }
     }
 
@@ -179,6 +182,8 @@ functions! {
     FileRenameAt Files "wasi:filesystem/types#rename-at";
     /// Removes a file.
     FileUnlinkFileAt Files "wasi:filesystem/types#unlink-file-at";
+    /// Putting what a run changed beneath a mount into its folder.
+    FilesCommit Files "files#commit";
     /// Sends a request.
     HttpHandle Http "wasi:http/outgoing-handler#handle";
     /// Finishes the body of a request.

@@ -65,6 +65,9 @@ pub struct FilesGrant {
     pub host: PathBuf,
     /// What the guest may do there.
     pub mode: FilesMode,
+    /// For a folder of the agent's own: how many bytes it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
 }
 
 /// What a guest may do in a mount.
@@ -73,6 +76,10 @@ pub struct FilesGrant {
 pub enum FilesMode {
     /// Read only.
     Read,
+    /// The guest reads and writes as usual. Its changes are put into the folder at the end of the run, as one act.
+    Stage,
+    /// The same for a folder of the agent's own in the home, which is kept between its runs.
+    State,
 }
 
 /// Requests of one kind that are granted.
@@ -141,6 +148,22 @@ pub struct HttpBounds {
     /// The largest response body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
+}
+
+impl FilesMode {
+    /// Whether the guest may change what is beneath the mount.
+    pub const fn is_written(self) -> bool {
+        matches!(self, Self::Stage | Self::State)
+    }
+
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Stage => "stage",
+            Self::State => "state",
+        }
+    }
 }
 
 impl HttpBounds {

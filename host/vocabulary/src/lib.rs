@@ -49,6 +49,7 @@ mod ask;
 pub mod canon;
 mod claim;
 mod clock;
+mod commit;
 mod contained_build;
 mod credential;
 mod date;
@@ -87,7 +88,7 @@ mod text;
 mod undo;
 mod until;
 
-pub use answer::{Answer, CredentialAnswer, Identified, NotDone};
+pub use answer::{Answer, CredentialAnswer, FilesAnswer, Identified, NotDone};
 pub use approval::{
     ApprovalEnd, ApprovalId, GroupNeed, PolicyBasis, PolicyNote, Requirement, SANDBOX, VOTE_NAMESPACE, Vote, VoteMeans, VoteStatement,
 };
@@ -95,6 +96,7 @@ pub use approval_subject::ApprovalSubject;
 pub use ask::{Act, Ask, AskClass, ClosedAsk, Repeat};
 pub use claim::{Claim, ClaimedProgress, Finding, LINE_BYTES_MAX, Location, Severity};
 pub use clock::Clock;
+pub use commit::{ChangeCounts, CommitAsk, CommitResource, DiffKind, FileDiff, FileSide};
 pub use contained_build::{BuildLimits, ContainedBuild};
 pub use credential::{
     AgentPin, Binding, May, PinnedFile, Placement, Rotation, RotationSet, Source, VaultLogin, VaultServer, VaultSource, is_name,
@@ -104,8 +106,11 @@ pub use decision::{AboutCredential, Bound, Bounds, Decision, Hold, Reason, Would
 pub use destination::{DESTINATIONS_BYTES_MAX, DESTINATIONS_MAX, Destination};
 pub use door::{Divergence, Door, Stop, Timeline, World};
 pub use err::ParseError;
-pub use fault::{CredentialFault, Fault, HttpFault};
-pub use file::{AskedPath, ChangeKind, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX};
+pub use fault::{CredentialFault, Fault, FilesFault, HttpFault};
+pub use file::{
+    AskedPath, Change, ChangeOpen, DirEntry, FileAnswer, FileAsk, FileFault, FileKind, FileOpen, FileStat, GUEST_PATH_BYTES_MAX,
+    NAME_BYTES_MAX,
+};
 pub use function::{ActKind, Capability, Function};
 pub use grant::{FilesGrant, FilesMode, Grants, HttpBounds, HttpGrant};
 pub use http_ask::{Header, HttpAsk, HttpTimeouts};

@@ -37,7 +37,9 @@ pub use parts::{
     AgentRef, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose,
     MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, UndoEnd, Uptime, VERSION, WaitsFor,
 };
-pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, Happened, HttpOutcome, HttpSettled, Settled};
+pub use settled::{
+    AnswerClass, CredentialOutcome, CredentialSettled, FilesOutcome, FilesSettled, Happened, HttpOutcome, HttpSettled, Settled,
+};
 
 with_course! {
     /// An act may begin. The record is durable before the act begins.

@@ -55,7 +55,7 @@ impl Home {
 }
 
 pub(super) fn mount(host: &Path) -> Grants {
-    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read };
+    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None };
     Grants { files: vec![files], ..Grants::default() }
 }
 
@@ -109,6 +109,7 @@ pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: va
         spec: Arc::clone(&header.spec),
         seed: header.seed,
         mounts,
+        stages: crate::staged::Stages::default(),
         clock: Arc::clone(gate.clock()),
         network,
         vault,

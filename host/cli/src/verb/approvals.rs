@@ -1,6 +1,7 @@
 //! `approvals`: the acts that wait for people, and their votes.
 
 mod card;
+pub(crate) mod changes;
 mod equal;
 mod sign;
 mod stats;

@@ -32,6 +32,7 @@ impl ReplayCursor {
                 }
                 self.next_file = self.next_file.max(file.0 + 1);
             }
+            (None, FileAsk::Change { .. }, FileAnswer::Opened { file, .. }) => self.next_file = self.next_file.max(file.0 + 1),
             (None, FileAsk::Close { file }, _) => self.closes(file.0),
             (None, ..) => {}
         }

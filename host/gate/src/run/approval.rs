@@ -284,11 +284,14 @@ impl LockedRun<'_> {
 
     /// The request as people see it. What can't be kept can't be shown, so nobody is asked about it.
     fn shown_request(&mut self, http: Option<&HttpAsk>, act: &Act) -> Result<Vec<Vec<u8>>, Reason> {
-        let Some(http) = http else { return Ok(Vec::new()) };
         let nobody = |why: &str| Reason::NobodyToAsk(SafeText::new(why, 300));
-        let body = SafeText::from_bytes(&http.body, usize::MAX);
+        let body = match (http, act) {
+            (Some(http), _) => SafeText::from_bytes(&http.body, usize::MAX),
+            (None, Act::Files(commit)) => SafeText::new(&commit.text, usize::MAX),
+            (None, _) => return Ok(Vec::new()),
+        };
         if self.shared().stars.get().is_some_and(|star| star(&body) != body) {
-            return Err(nobody("its body holds the value of a credential"));
+            return Err(nobody("it holds the value of a credential"));
         }
         let request = self.kept_request(true, act.canonical_bytes(), Attempt::First);
         if request.is_empty() { Err(nobody("it is too large to be kept, so nobody could see what is approved")) } else { Ok(request) }

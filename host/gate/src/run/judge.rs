@@ -152,7 +152,7 @@ impl LockedRun<'_> {
             credential = bounds.credential.as_deref(),
             "permitted"
         );
-        let request = self.kept_request(http.is_some(), canonical, attempt);
+        let request = self.kept_request(!matches!(act, Act::Credential(_)), canonical, attempt);
         if let (Some(name), Attempt::First | Attempt::Held) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;
         }
@@ -164,15 +164,15 @@ impl LockedRun<'_> {
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
 
-    /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as the answers of a run.
+    /// A request as the guest asked it, or a commit with its changes, to be kept beside its intent. All requests together may have as many bytes as the answers of a run.
     /// A rebuild does not need them, so requests beyond that are left out.
     ///
     /// SECURITY: an act on a credential may contain a value that the guest has found, so no part of it is kept.
-    pub(super) fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
+    pub(super) fn kept_request(&mut self, is_shown: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
         let has_room = bytes <= self.gate.0.header.spec.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
-        match (is_http, attempt) {
+        match (is_shown, attempt) {
             (true, Attempt::First | Attempt::Held) if has_room => {
                 inner.requests_bytes = bytes;
                 in_pieces(&canonical).collect()

@@ -291,7 +291,7 @@ async fn nothing_is_looked_at_without_a_permit_of_its_own() {
     assert!(matches!(run.live.observe(read.clone()), Ok(FileAnswer::Bytes(_))));
     assert_eq!(run.effects.observed.lock().unwrap().len(), 2);
     // A change is refused, and a file that is not open is not looked at.
-    let change = FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
+    let change = FileAsk::Change { at_ns: 0, file, path: None, what: vocabulary::Change::SetSize(0) };
     assert_eq!(run.live.observe(change), Ok(FileAnswer::Fault(FileFault::NotPermitted)));
     for file in [0, 3, 99, u64::MAX] {
         let read = FileAsk::Read { file: FileId(file), offset: 0, len: 9 };

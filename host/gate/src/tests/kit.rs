@@ -142,7 +142,7 @@ pub(super) fn grants() -> Grants {
         until: None,
         within: vocabulary::HttpBounds::default(),
     };
-    let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
+    let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read, quota: None };
     Grants { files: vec![files], http: vec![http], ..Grants::default() }
 }
 

@@ -246,6 +246,10 @@ impl LiveWorld for World {
         Ok(())
     }
 
+    fn repeat(&mut self, _: &FileAsk, _: &Observation) -> Result<Option<Observation>, Stop> {
+        Ok(None)
+    }
+
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         Ok(self.see(ask))
     }

@@ -12,7 +12,7 @@ fn grants() -> Grants {
     Grants {
         credentials: Vec::new(),
         env: [("LANG".to_owned(), "C".to_owned())].into(),
-        files: vec![FilesGrant { guest: "/src".to_owned(), host: "/tmp".into(), mode: FilesMode::Read }],
+        files: vec![FilesGrant { guest: "/src".to_owned(), host: "/tmp".into(), mode: FilesMode::Read, quota: None }],
         http: vec![http(&["GET", "POST"]), http(&["DELETE"])],
         ..Grants::default()
     }

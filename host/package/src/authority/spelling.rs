@@ -126,7 +126,7 @@ fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result
     for file in policy.iter_mut().flat_map(|rules| &mut rules.files) {
         change(&mut file.path)?;
     }
-    for FilesGrant { guest: _, host, mode: _ } in files {
+    for FilesGrant { guest: _, host, mode: _, quota: _ } in files {
         change(host)?;
     }
     for binding in credentials {

@@ -91,7 +91,7 @@ fn pin(value: &ConfigValue<'_>) -> Result<Digest, WrongError> {
 }
 
 /// A number of bytes, written in the same way as the run's limit of that name.
-fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
+pub(super) fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
     let mut limits = Limits::default();
     limits.set(limit.as_str(), &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
     Ok(limits.get(limit))

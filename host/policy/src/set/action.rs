@@ -51,10 +51,12 @@ actions! {
     CredentialTest "credential.test" in ["credential", "read", "egress", "identity"] on "Credential";
     /// Uses the new value from now on, and checks that the old one is refused.
     CredentialFinish "credential.finish" in ["credential", "mutate", "egress", "identity"] on "Credential";
+    /// Puts what a run changed beneath a mount into its folder.
+    FilesCommit "files.commit" in ["files", "mutate"] on "Folder";
 }
 
 /// The groups of actions.
-const GROUPS: &[&str] = &["credential", "egress", "http", "identity", "mutate", "read"];
+const GROUPS: &[&str] = &["credential", "egress", "files", "http", "identity", "mutate", "read"];
 
 impl Action {
     /// The action of a request. `reads` says whether it changes nothing, which its grant knows.
@@ -89,6 +91,7 @@ impl Action {
             Function::RotationSet => &[Self::CredentialSet],
             Function::RotationTest => &[Self::CredentialTest],
             Function::RotationFinish => &[Self::CredentialFinish],
+            Function::FilesCommit => &[Self::FilesCommit],
             Function::FileDrop
             | Function::FileOpenAt
             | Function::FileRead
@@ -127,7 +130,11 @@ pub fn schema_text() -> String {
         for action in Action::of_function(*function) {
             let groups: Vec<String> = action.groups().iter().map(|group| format!("\"{group}\"")).collect();
             let (doc, resource) = (action.doc().trim(), action.resource());
-            let context = if resource == "Endpoint" { "HttpContext" } else { "CredentialContext" };
+            let context = match resource {
+                "Endpoint" => "HttpContext",
+                "Folder" => "FilesContext",
+                _ => "CredentialContext",
+            };
             let _ = write!(text, "\n// {doc}\n// {function}\naction \"{}\" in [{}] appliesTo {{\n", action.as_str(), groups.join(", "));
             let _ = writeln!(text, "  principal: [Agent],\n  resource: [{resource}],\n  context: {context},\n}};");
         }
@@ -156,7 +163,12 @@ mod tests {
     fn each_function_of_an_act_has_an_action() {
         for function in Function::ALL {
             let is_host = matches!(function, Function::NetDial | Function::VaultPlace | Function::HttpFinish);
-            assert_eq!(function.capability().act().is_some() && !is_host, !Action::of_function(*function).is_empty(), "{function}");
+            let is_look = function.capability() == vocabulary::Capability::Files && *function != Function::FilesCommit;
+            assert_eq!(
+                function.capability().act().is_some() && !is_host && !is_look,
+                !Action::of_function(*function).is_empty(),
+                "{function}"
+            );
         }
     }
 }

@@ -41,6 +41,7 @@ pub fn environments(grants: &Grants, act: &Act) -> BTreeSet<String> {
     let named = match act {
         Act::Http(http) => of_target(&grants.environments, &http.target),
         Act::Credential(credential) => of_credential(grants, credential),
+        Act::Files(_) => BTreeSet::new(),
     };
     if named.is_empty() { BTreeSet::from([PRODUCTION.to_owned()]) } else { named }
 }
@@ -70,19 +71,19 @@ fn of_credential(grants: &Grants, ask: &CredentialAsk) -> BTreeSet<String> {
     of_credential_named(grants, &ask.name)
 }
 
-fn text(value: &str) -> RestrictedExpression {
+pub(super) fn text(value: &str) -> RestrictedExpression {
     RestrictedExpression::new_string(value.to_owned())
 }
 
-fn number(value: u64) -> RestrictedExpression {
+pub(super) fn number(value: u64) -> RestrictedExpression {
     RestrictedExpression::new_long(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn set<'a>(values: impl IntoIterator<Item = &'a String>) -> RestrictedExpression {
+pub(super) fn set<'a>(values: impl IntoIterator<Item = &'a String>) -> RestrictedExpression {
     RestrictedExpression::new_set(values.into_iter().map(|value| text(value)))
 }
 
-fn pair(name: &str, value: RestrictedExpression) -> (String, RestrictedExpression) {
+pub(super) fn pair(name: &str, value: RestrictedExpression) -> (String, RestrictedExpression) {
     (name.to_owned(), value)
 }
 
@@ -160,6 +161,13 @@ impl AgentPolicies {
                 }
                 let (id, entity) = endpoint(types, grants, act, &http.target);
                 entities.extend(entity);
+                id
+            }
+            Act::Files(ask) => {
+                context.push(pair("changes", super::changes::record(ask)));
+                let id = types.uid(Type::Folder, &ask.guest);
+                let parents = environments(grants, act).iter().map(|name| types.uid(Type::Env, name)).collect();
+                entities.extend(Entity::new(id.clone(), [pair("mode", text(ask.mode.as_str()))].into_iter().collect(), parents).ok());
                 id
             }
             Act::Credential(ask) => {

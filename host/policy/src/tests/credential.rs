@@ -390,11 +390,11 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
 
 #[test]
 fn a_look_at_a_mount_is_decided_like_any_ask() {
-    let files = vocabulary::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: vocabulary::FilesMode::Read };
+    let files = vocabulary::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: vocabulary::FilesMode::Read, quota: None };
     let grants = Grants { files: vec![files], ..Grants::default() };
     let (file, facts) = (vocabulary::FileId(1), Facts { mount: Some(0), ..NOW });
     let read = vocabulary::FileAsk::Read { file, offset: 0, len: 1 };
-    let write = vocabulary::FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
+    let write = vocabulary::FileAsk::Change { at_ns: 0, file, path: None, what: vocabulary::Change::SetSize(0) };
     for (ask, mount, permitted) in [(&read, 0, true), (&read, 1, false), (&write, 0, false)] {
         let facts = Facts { mount: Some(mount), ..facts.clone() };
         let decided = crate::decide_file(&grants, &facts, ask);

@@ -38,7 +38,7 @@ impl Guest {
             Some(Err(Fault::Credential(CredentialFault::Lost))) => {
                 Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened"))
             }
-            Some(Err(Fault::Credential(CredentialFault::Denied) | Fault::Http(_))) | None => {
+            Some(Ok(Answer::Files(_)) | Err(Fault::Credential(CredentialFault::Denied) | Fault::Files(_) | Fault::Http(_))) | None => {
                 let plain = "nothing was granted that covers this";
                 Err(refusal(RefusalCode::NotGranted, told.as_ref().map_or(plain, |told| told.as_str())))
             }

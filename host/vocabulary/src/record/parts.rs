@@ -227,6 +227,8 @@ fn is_nought(number: &u64) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Touch {
+    /// It was changed, in the run's own view. The amount is how many bytes were written.
+    Change,
     /// A regular file was opened, and perhaps read.
     File,
     /// A directory was listed.

@@ -60,7 +60,7 @@ pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliErr
     }
     out::line(&format!("approval {}", view.approval))?;
     rows.into_iter().try_for_each(|(name, text)| out::line(&format!("  {name:<13} {text}")))?;
-    Ok(())
+    super::changes::print(place, view)
 }
 
 fn voted(vote: &VoteView) -> String {

@@ -155,6 +155,15 @@ impl Beside<'_> {
                 Ok(bytes) => self.undo(&bytes, bodies),
                 Err(missing) => self.missing("undo", &missing),
             },
+            Some(Record::Asked(asked)) if asked.ask.capability == Capability::Files => match gate::commit(self.reader, record) {
+                Ok(commit) if bodies == Bodies::Shown => {
+                    let text = crate::verb::approvals::changes::lines(&commit).join("\n");
+                    let lines = self.stars.out_of_text(&text).lines().map(words::safe).collect();
+                    KeptBeside { lines, document: serde_json::to_value(&commit).ok() }
+                }
+                Ok(_) => KeptBeside::default(),
+                Err(missing) => self.missing("changes", &missing),
+            },
             Some(Record::Answered(answered)) => match given.get(&answered.op) {
                 Some(given) => KeptBeside { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
                 None => KeptBeside::default(),
