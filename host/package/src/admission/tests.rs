@@ -3,7 +3,7 @@
 
 use vocabulary::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};
 
-use super::{Refused, effective, table};
+use super::{Refused, effective, served, table};
 use crate::component::{Import, inspect};
 use crate::testing::{AGENT, component, manifest};
 use vocabulary::Capability;
