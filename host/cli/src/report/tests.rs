@@ -213,7 +213,7 @@ fn a_rotated_credential_and_its_approval_are_told_in_full() {
     let told = lines(from_ref(&report), true).join("\n");
     for line in [
         "  credentials  billing ×3",
-        "               billing: for rabbit.test in production, lease ended with the run, version 1 refused with 401, version 2 NOT REFUSED: no answer",
+        "               billing: for rabbit.test in production, used by the host ×0, lease ended with the run, version 1 refused with 401, version 2 NOT REFUSED: no answer",
         "  approvals    set billing in production: approved, and used at 2026-09-21 14:13:20 UTC",
         "               needs 2 of change-board, because of needs-two; digest 4c4c4c4c4c4c…",
         "               alice approved it at 2026-09-21 14:13:20 UTC, signed with SHA256:abc: CHG-1",
