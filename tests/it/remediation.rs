@@ -196,7 +196,10 @@ fn a_leak_is_rotated_in_the_sandbox_first_and_in_production_when_two_of_the_boar
     end(first);
     let second = company.serve();
     let still = company.json(&["approvals", "ls", "--json"], 0)[0].clone();
-    assert_eq!((&still["state"], &still["votes"][0]["person"], &still["digest"]), (&json!("pending"), &json!("alice"), &approval["digest"]));
+    assert_eq!(
+        (&still["state"], &still["votes"][0]["person"], &still["digest"]),
+        (&json!("pending"), &json!("alice"), &approval["digest"])
+    );
     assert_eq!(company.lets_in(), [true, false], "one vote changes nothing");
     company.clock.set(-DAY_S);
     company.votes(&approval, "bob", 0);
@@ -214,7 +217,10 @@ fn a_leak_is_rotated_in_the_sandbox_first_and_in_production_when_two_of_the_boar
     assert_eq!((tickets.len(), &ticket["status"]["name"]), (1, &json!("resolved")), "{tickets:?}");
     let messages: Vec<String> =
         ticket["messages"].as_array().unwrap().iter().map(|message| company.tracker.message(message["id"].as_str().unwrap())).collect();
-    assert!(messages.last().unwrap().contains("production: billing was rotated, version 2; the old value was refused (401)"), "{messages:?}");
+    assert!(
+        messages.last().unwrap().contains("production: billing was rotated, version 2; the old value was refused (401)"),
+        "{messages:?}"
+    );
 
     evidence(&mut company, &report, &approval);
     nowhere(&mut company, &run, &messages.concat());

@@ -151,7 +151,11 @@ fn alike_line(line: &str) -> String {
     // The fingerprint of an SSH key.
     if let Some((head, tail)) = line.split_once("SHA256:") {
         let end = tail.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '+' && letter != '/').unwrap_or(tail.len());
-        return format!("{}SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8{}", alike_line(head), alike_line(tail.get(end..).unwrap_or_default()));
+        return format!(
+            "{}SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8{}",
+            alike_line(head),
+            alike_line(tail.get(end..).unwrap_or_default())
+        );
     }
     let is_of_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '.';
     let (mut out, mut rest) = (String::new(), line);

@@ -60,10 +60,9 @@ impl Rotation {
             (None, Some(version)) if self.old_refused => {
                 format!("{stage}: {name} was rotated, version {version}; the old value was refused{}", status(self.old))
             }
-            (None, Some(version)) => format!(
-                "{stage}: {name} was rotated, version {version}; THE OLD VALUE STILL WORKS, or nobody knows{}",
-                status(self.old)
-            ),
+            (None, Some(version)) => {
+                format!("{stage}: {name} was rotated, version {version}; THE OLD VALUE STILL WORKS, or nobody knows{}", status(self.old))
+            }
             (None, None) => format!("{stage}: {name} was not rotated"),
         }
     }

@@ -141,8 +141,18 @@ fn the_sandbox_comes_first_and_the_ticket_is_closed_when_both_old_values_are_dea
     assert_eq!((ticket.id.as_str(), ticket.closed), ("2", true), "the first id is that of the message");
     let asked = asked.borrow();
     let calls: Vec<&str> = asked.iter().map(|(call, _)| call.strip_prefix("http://").map_or(call.as_str(), |call| call)).collect();
-    assert!(calls[0].starts_with("GET http://tracker.test:80/demo/rest/data/issue?title:=Rotate%20billing%3A%20leaked%20at%20%2F"), "{calls:?}");
-    assert_eq!(calls[1..4], ["POST http://tracker.test:80/demo/rest/data/msg", "POST http://tracker.test:80/demo/rest/data/issue", "GET http://tracker.test:80/demo/rest/data/issue/2?@fields=messages"]);
+    assert!(
+        calls[0].starts_with("GET http://tracker.test:80/demo/rest/data/issue?title:=Rotate%20billing%3A%20leaked%20at%20%2F"),
+        "{calls:?}"
+    );
+    assert_eq!(
+        calls[1..4],
+        [
+            "POST http://tracker.test:80/demo/rest/data/msg",
+            "POST http://tracker.test:80/demo/rest/data/issue",
+            "GET http://tracker.test:80/demo/rest/data/issue/2?@fields=messages"
+        ]
+    );
     let closed = &asked.last().unwrap().1;
     assert_eq!(closed, &json!({ "messages": ["1", "3"], "status": "resolved" }));
     let told = asked[4].1["content"].as_str().unwrap();

@@ -145,7 +145,13 @@ impl Touched {
     }
 
     fn rows(&self) -> usize {
-        self.acts.len() + self.approvals.len() + self.files.len() + self.http.len() + self.leases.len() + self.own.len() + self.refused.len()
+        self.acts.len()
+            + self.approvals.len()
+            + self.files.len()
+            + self.http.len()
+            + self.leases.len()
+            + self.own.len()
+            + self.refused.len()
     }
 
     fn add_to_rows(&mut self, line: TouchedLine) {

@@ -1,8 +1,8 @@
 //! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
 use vocabulary::record::{
-    Answered, ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, HttpOutcome, HttpSettled, Object, Observed, Received, Record, RecordKind, Refused, Sent, Settled, Touch,
-    VERSION,
+    Answered, ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, HttpOutcome, HttpSettled, Object, Observed, Received, Record,
+    RecordKind, Refused, Sent, Settled, Touch, VERSION,
 };
 use vocabulary::{
     ApprovalEnd, Bounds, Digest, HttpFault, HttpResource, Method, Reason, Repeat, Resource, RunId, SafeText, Vote, VoteMeans,
@@ -375,10 +375,8 @@ fn an_approval_has_its_votes_and_its_end_in_one_row() {
     assert_eq!(approvals(&rejected, &everything), [(TouchedApprovalState::Rejected, vec!["bob reject".to_owned()], None)]);
     // What is decided again after the policies changed has a digest of its own, and no vote of before counts for it.
     let again = [&begun[..2], &[one.closed(1, ApprovalEnd::Superseded), other.asked(1), one.voted(1, "bob", Vote::Approve, true)]].concat();
-    let expected = [
-        (TouchedApprovalState::Superseded, vec!["alice approve".to_owned()], None),
-        (TouchedApprovalState::Pending, Vec::new(), None),
-    ];
+    let expected =
+        [(TouchedApprovalState::Superseded, vec!["alice approve".to_owned()], None), (TouchedApprovalState::Pending, Vec::new(), None)];
     assert_eq!(approvals(&again, &everything), expected);
 }
 

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use vocabulary::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
 use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText};
 
-use super::{TouchedAct, TouchedApproval, TouchedApprovalState, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
+use super::{
+    TouchedAct, TouchedApproval, TouchedApprovalState, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
+};
 use crate::lease::lease_id;
 
 /// Something that was touched, once or several times.

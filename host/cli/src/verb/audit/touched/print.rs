@@ -1,6 +1,8 @@
 //! What was touched, in tables for people.
 
-use gate::{Searched, Touched, TouchedAct, TouchedApproval, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
+use gate::{
+    Searched, Touched, TouchedAct, TouchedApproval, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
+};
 use vocabulary::record::Touch;
 
 use crate::err::CliError;
