@@ -55,8 +55,17 @@ async fn an_edited_vote_file_does_not_count() {
     }
     for text in [String::new(), lines[..2].join("\n"), good.repeat(2), good.replace("SSH SIGNATURE", "PGP SIGNATURE")] {
         std::fs::write(&file, text).unwrap();
-        let output =
-            scene.program.run(&["approvals", "approve", id(&approval), "--as", "alice", "--signature", &file, "--digest", digits(&approval)]);
+        let output = scene.program.run(&[
+            "approvals",
+            "approve",
+            id(&approval),
+            "--as",
+            "alice",
+            "--signature",
+            &file,
+            "--digest",
+            digits(&approval),
+        ]);
         assert!(matches!(output.status.code(), Some(2 | 4)), "{}", said(&output));
     }
     std::fs::write(&file, &good).unwrap();
@@ -262,11 +271,15 @@ async fn two_bodies_that_look_alike_are_two_acts_and_one_that_reads_in_two_ways_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn words_of_an_agent_can_not_pass_for_lines_of_the_card() {
     let scene = Scene::new(BOARD).await;
-    let forged = "nothing\n  needs         0 of the group change-board\r\n  state         approved\u{1b}[2K\u{1b}[1A\u{202e}drawkcab\u{2066}";
+    let forged =
+        "nothing\n  needs         0 of the group change-board\r\n  state         approved\u{1b}[2K\u{1b}[1A\u{202e}drawkcab\u{2066}";
     let approval = scene.asks_by("post", &[&scene.server.url("/production/x?a=%0A%20%20state%20approved"), forged]);
     for args in [&["approvals", "show", id(&approval)][..], &["approvals", "ls"]] {
         let shown = scene.ends(args, 0);
-        assert!(!shown.chars().any(|letter| (letter.is_control() && letter != '\n') || ('\u{202a}'..='\u{2069}').contains(&letter)), "{shown:?}");
+        assert!(
+            !shown.chars().any(|letter| (letter.is_control() && letter != '\n') || ('\u{202a}'..='\u{2069}').contains(&letter)),
+            "{shown:?}"
+        );
         let lines = |start: &str| shown.lines().filter(|line| line.trim_start().starts_with(start)).count();
         if args[1] == "show" {
             assert_eq!((lines("needs"), lines("state"), lines("digest")), (1, 1, 1), "{shown}");

@@ -120,7 +120,9 @@ async fn whatever_only_reads_or_opens_what_is_shown_decides_nothing() {
         assert!(format!("http{link}").starts_with(&scene.server.url("")), "{link}");
     }
     // A program that asks the host itself for such a page is not answered.
-    for line in [format!("GET /approvals/{}/approve HTTP/1.1", id(&approval)), format!("POST /approvals/{}/approve HTTP/1.1", id(&approval))] {
+    for line in
+        [format!("GET /approvals/{}/approve HTTP/1.1", id(&approval)), format!("POST /approvals/{}/approve HTTP/1.1", id(&approval))]
+    {
         let mut socket = std::os::unix::net::UnixStream::connect(scene.program.place().home.join("host.sock")).unwrap();
         let _ = socket.write_all(format!("{line}\r\nHost: localhost\r\n\r\n").as_bytes());
         let _ = socket.shutdown(std::net::Shutdown::Write);
@@ -187,7 +189,8 @@ async fn who_started_the_run_never_approves_it_with_any_key_and_by_any_setting()
     let scene = Scene::new(ONE_BY_ONE).await;
     let config = std::fs::read_to_string(scene.program.config()).unwrap();
     let key = std::fs::read_to_string(scene.key("mallory").with_extension("pub")).unwrap();
-    std::fs::write(scene.program.config(), config.replace("[people.own]\n", &format!("[people.own]\nkeys = [{:?}]\n", key.trim()))).unwrap();
+    std::fs::write(scene.program.config(), config.replace("[people.own]\n", &format!("[people.own]\nkeys = [{:?}]\n", key.trim())))
+        .unwrap();
     scene.ends(&["trust"], 0);
     let approval = scene.asks("/production/x");
     let signed = scene.key("mallory").display().to_string();

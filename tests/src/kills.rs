@@ -2,6 +2,7 @@
 //! end, as a person would do it. The server must have seen each effect exactly once, and the result must be that of a run which nobody killed.
 //! If it is unknown whether an act happened, the record says so and a person is asked: here, the server's own books answer.
 
+mod books;
 pub mod cases;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gate::{Ledger, OpenRun};
 use run::HomePlace;
 use vocabulary::record::Record;
@@ -22,7 +21,7 @@ use vocabulary::{Claim, Function, RunId};
 use crate::dice::Dice;
 use crate::program::Program;
 use crate::seen::{answered, asked, ends};
-use crate::server::{Heard, Server, Step, response};
+use crate::server::Server;
 use cases::{CASES, Case};
 
 /// BOUND: commands until a run must have ended.
@@ -76,7 +75,14 @@ impl Tally {
         for (verb, times) in &self.kills {
             let _ = writeln!(text, "{verb:<18}{times:>6} kills");
         }
-        let _ = writeln!(text, "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}", "unknown", self.unknown, "wrong", self.broken.len());
+        let _ = writeln!(
+            text,
+            "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}",
+            "unknown",
+            self.unknown,
+            "wrong",
+            self.broken.len()
+        );
         text
     }
 }
@@ -112,7 +118,11 @@ enum Stands {
     /// Nothing of it is on the record.
     Nowhere,
     /// This act waits for the vote of this person.
-    Held { op: u64, digest: String, person: &'static str },
+    Held {
+        op: u64,
+        digest: String,
+        person: &'static str,
+    },
     /// It waits, or the host continues it by itself.
     Waits,
     /// A person must settle these acts.
@@ -145,36 +155,12 @@ struct Done {
     printed: Vec<String>,
 }
 
-fn password(heard: &Heard) -> Option<String> {
-    let pair = heard.head.lines().find_map(|line| line.strip_prefix("authorization: Basic "))?;
-    String::from_utf8(STANDARD.decode(pair).ok()?).ok()
-}
-
-/// The answer of the server: done, or what a service says that takes only one password.
-fn answer(good: &Mutex<Option<String>>, heard: &Heard) -> Vec<Step> {
-    let said = |status| vec![Step::Say(response(status, format!("{} {}", heard.method, heard.path).as_bytes()))];
-    if !heard.path.starts_with("/api/") {
-        return said(200);
-    }
-    let mut good = good.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(given) = password(heard) else { return said(401) };
-    if *good.get_or_insert_with(|| given.clone()) != given {
-        return said(401);
-    }
-    let new = serde_json::from_slice::<serde_json::Value>(&heard.body).ok().and_then(|body| Some(body.get("password")?.as_str()?.to_owned()));
-    if let (Some(new), "PUT") = (new, heard.method.as_str()) {
-        *good = Some(format!("service:{new}"));
-        return said(204);
-    }
-    said(200)
-}
-
 impl<'a> Lab<'a> {
     fn new(kills: &Kills, case: &'a Case, number: u64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let good = Arc::new(Mutex::new(None));
-        let books = Arc::clone(&good);
-        let server = runtime.block_on(Server::answering(move |_, heard| answer(&books, heard)));
+        let taken = Arc::clone(&good);
+        let server = runtime.block_on(Server::answering(move |_, heard| books::answer(&taken, heard)));
         let program = Program::new("");
         let dice = Dice::new(kills.seed.wrapping_mul(1000).wrapping_add(number));
         let lab = Self {
@@ -228,7 +214,12 @@ impl<'a> Lab<'a> {
         let file = self.program.folder().join("stdin");
         std::fs::write(&file, input).expect("a file");
         let output = self.command(args).stdin(std::fs::File::open(&file).expect("a file")).output().expect("it starts");
-        assert!(output.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Does the run without a kill, and then kills it at so many points.
@@ -343,7 +334,12 @@ impl<'a> Lab<'a> {
 
     /// Runs a command, and kills it at a random moment.
     fn does(&mut self, words: &[String], is_killed: bool) -> Result<(), String> {
-        let verb = words.iter().take(if words.first().is_some_and(|word| word == "approvals") { 2 } else { 1 }).cloned().collect::<Vec<_>>().join(" ");
+        let verb = words
+            .iter()
+            .take(if words.first().is_some_and(|word| word == "approvals") { 2 } else { 1 })
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
         let args: Vec<&str> = words.iter().map(String::as_str).collect();
         let (began, err) = (Instant::now(), self.program.folder().join("stderr"));
         let stderr = std::fs::File::create(&err).map_err(|err| err.to_string())?;
@@ -384,9 +380,7 @@ impl<'a> Lab<'a> {
         let heard = self.server.heard();
         let mut since = heard.iter().skip(first);
         let did = match target.and_then(|asked| asked.ask.resource.http()) {
-            Some(http) => {
-                since.any(|heard| heard.method == http.method.as_str() && heard.path == http.path.as_str())
-            }
+            Some(http) => since.any(|heard| heard.method == http.method.as_str() && heard.path == http.path.as_str()),
             // A step of a rotation: only setting the value has an effect at the server.
             None => target.is_some_and(|asked| asked.ask.function == Function::RotationSet) && since.any(|heard| heard.method == "PUT"),
         };

@@ -30,8 +30,13 @@ forbid (principal, action in Action::"mutate", resource in Env::"sandbox") unles
 "#;
 
 /// The name of a place, and the environments that it is in.
-const PLACES: [(&str, &[&str]); 5] =
-    [("sandbox", &["sandbox"]), ("production", &["production"]), ("none", &[]), ("several", &["sandbox", "staging"]), ("frozen", &["frozen"])];
+const PLACES: [(&str, &[&str]); 5] = [
+    ("sandbox", &["sandbox"]),
+    ("production", &["production"]),
+    ("none", &[]),
+    ("several", &["sandbox", "staging"]),
+    ("frozen", &["frozen"]),
+];
 
 const TIERS: [(&str, Option<Tier>); 4] =
     [("no engagement", None), ("read-only", Some(Tier::ReadOnly)), ("staged", Some(Tier::Staged)), ("live", Some(Tier::Live))];

@@ -115,6 +115,7 @@ impl AllRules {
 /// What the agent was granted, with the first policies sealed beside it.
 pub(super) fn held_grants(rules: &AllRules) -> Grants {
     let sandbox: Environment =
-        serde_json::from_value(serde_json::json!({ "name": "sandbox", "places": [{ "host": "a.test", "paths": ["/held/s/**"] }] })).unwrap();
+        serde_json::from_value(serde_json::json!({ "name": "sandbox", "places": [{ "host": "a.test", "paths": ["/held/s/**"] }] }))
+            .unwrap();
     Grants { environments: vec![sandbox], policy: Some((*rules.of(0, 0).rules).clone()), ..grants() }
 }
