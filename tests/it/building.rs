@@ -3,6 +3,7 @@
 
 mod accepted;
 mod python;
+mod target;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

@@ -54,6 +54,18 @@ fn the_page_of_the_agent_in_rust_shows_what_a_terminal_shows() {
 }
 
 #[test]
+fn the_page_of_the_agent_that_changes_files_shows_what_a_terminal_shows() {
+    let _ = built_from("mend-notes", "examples/stage-agent", None);
+    Person::new().plays("stage-agent", Vec::new());
+}
+
+#[test]
+fn the_page_of_the_agent_that_remembers_shows_what_a_terminal_shows() {
+    let _ = built_from("what-is-new", "examples/state-agent", None);
+    Person::new().plays("state-agent", Vec::new());
+}
+
+#[test]
 fn the_page_of_the_credential_shows_what_a_terminal_shows_and_the_value_is_nowhere_in_the_home() {
     let _ = built_from("stock-report", "examples/credential/agent", None);
     // The port of the page is below those that systems assign, so only another run of this test can use it. The lock allows one at a time.

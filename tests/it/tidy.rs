@@ -13,6 +13,7 @@ const ROOMS: &[&str] = &[
     "key",
     "journal",
     "policy",
+    "stage",
     "package",
     "permit",
     "effects",
@@ -33,6 +34,8 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("key", &["vocabulary", "home"]),
     ("journal", &["vocabulary", "home", "key"]),
     ("policy", &["vocabulary"]),
+    // SECURITY: a commit can't name what decides about it.
+    ("stage", &["vocabulary", "home"]),
     ("package", &["vocabulary", "home", "policy"]),
     ("permit", &["vocabulary"]),
     // Has the type of a permit, and does not re-export its constructor.
@@ -41,7 +44,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("vault", &["vocabulary", "home", "key"]),
     ("net", &["vocabulary", "policy"]),
     // SECURITY: the broker can't name the record or the code that decides, and can't make a permit.
-    ("broker", &["vocabulary", "policy", "effects", "vault", "net"]),
+    ("broker", &["vocabulary", "policy", "stage", "effects", "vault", "net"]),
     ("sandbox", &["vocabulary", "home"]),
     ("service", &["vocabulary", "home", "journal", "package", "run", "sandbox"]),
 ];
@@ -58,6 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("landlock", &["sandbox"]),
     ("linux-keyutils", &["key"]),
     ("rustls", &["net"]),
+    ("similar", &["stage"]),
     ("seccompiler", &["sandbox"]),
     // SECURITY: only the gate makes permits. `effects` re-exports only the type.
     ("permit", &["effects", "gate"]),

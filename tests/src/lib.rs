@@ -12,6 +12,7 @@ pub mod dice;
 pub mod fault;
 pub mod guests;
 pub mod host;
+pub mod kills;
 pub mod long;
 pub mod moto;
 pub mod named;

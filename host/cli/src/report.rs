@@ -9,9 +9,12 @@ use vocabulary::record::Touch;
 use vocabulary::{Finding, Outcome, SafeText};
 
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
-use crate::{out, outcome};
+use crate::{out, outcome, past};
 
-pub(crate) mod control;
+mod dry_run;
+pub(crate) use dry_run::Decided;
+
+mod control;
 
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
@@ -61,7 +64,9 @@ fn begins(agent: &str) -> String {
 fn joint(reports: &[RunReport]) -> Option<Evidence> {
     let mut touched = Touched::default();
     reports.iter().for_each(|report| touched.join(&report.evidence.touched));
-    Some(Evidence { touched, ..reports.first()?.evidence.clone() })
+    let approvals = reports.iter().flat_map(|report| report.evidence.approvals.clone()).collect();
+    let approvals_more = reports.iter().map(|report| report.evidence.approvals_more).sum();
+    Some(Evidence { touched, approvals, approvals_more, ..reports.first()?.evidence.clone() })
 }
 
 /// The document of `run --json --shard`.
@@ -72,14 +77,19 @@ pub(crate) fn documents(reports: &[RunReport]) -> Value {
     }
 }
 
-/// The document of `run --json`: approvals, leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
+/// The document of `run --json`: leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
 fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
+    if report.evidence.dry_run
+        && let Some(document) = document.as_object_mut()
+    {
+        document.insert("dry_run".to_owned(), json!(dry_run::Decided::of(&report.evidence.touched)));
+    }
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
         let beside = touched.map(|touched| {
             touched.insert("agents".to_owned(), json!([]));
-            ["approvals", "leases", "refused"].map(|key| (key.to_owned(), touched.remove(key).unwrap_or_else(|| json!([]))))
+            ["leases", "refused"].map(|key| (key.to_owned(), touched.remove(key).unwrap_or_else(|| json!([]))))
         });
         evidence.extend(beside.into_iter().flatten());
     }
@@ -166,8 +176,19 @@ fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
     lines.extend(control::credentials(evidence));
-    lines.extend(control::approvals(evidence));
+    if evidence.dry_run {
+        lines.push(format!("  {:<12} {}", "dry run", dry_run::words(&evidence.touched)));
+    }
     lines.extend(refusals(evidence));
+    lines.extend(approvals(evidence));
+    lines
+}
+
+/// What people decided. A run about which nobody was asked has no such line.
+fn approvals(evidence: &Evidence) -> Vec<String> {
+    let all = &evidence.approvals;
+    let mut lines: Vec<String> = all.iter().take(LINES_MAX).flat_map(past::lines).map(|line| format!("  {line}")).collect();
+    lines.extend(more(rows_and_more(all.len(), evidence.approvals_more), LINES_MAX));
     lines
 }
 
@@ -196,10 +217,11 @@ fn files(evidence: &Evidence) -> Vec<String> {
         let label = if at == 0 { "files" } else { "" };
         let mount = SafeText::new(mount, 4096);
         lines.push(format!(
-            "  {label:<12} {mount}  {} read, {}, {} listed, 0 written",
+            "  {label:<12} {mount}  {} read, {}, {} listed, {} written",
             count(sum.files),
             bytes(sum.bytes),
-            count(sum.listings)
+            count(sum.listings),
+            count(sum.changed)
         ));
         if sum.untold > 0 {
             let names = many(sum.untold, "name is", "names are");
@@ -215,6 +237,7 @@ fn files(evidence: &Evidence) -> Vec<String> {
 struct Sum {
     files: u64,
     bytes: u64,
+    changed: u64,
     listings: u64,
     untold: u64,
 }
@@ -232,6 +255,7 @@ impl Sum {
                     sum.listings += 1;
                     sum.untold += file.untold;
                 }
+                Touch::Change => sum.changed += 1,
                 Touch::Look => {}
             }
         }

@@ -309,10 +309,6 @@ impl Names {
                 remember(&mut self.credentials, own.credential.as_str());
                 self.note_host(&own.resource, only);
             }
-            TouchedLine::Approval(approval) => {
-                approval.credential.iter().for_each(|name| remember(&mut self.credentials, name));
-                self.note_host(&approval.resource, only);
-            }
             TouchedLine::Lease(lease) => remember(&mut self.credentials, lease.credential.as_str()),
             TouchedLine::Refused(refused) => {
                 refused.credential.iter().for_each(|name| remember(&mut self.credentials, name));

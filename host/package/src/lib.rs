@@ -15,6 +15,7 @@ pub mod component;
 pub mod config;
 pub mod lock;
 pub mod manifest;
+pub mod policy_answer;
 pub mod policy_case;
 pub mod project;
 pub mod review;
@@ -37,6 +38,8 @@ pub use manifest::{AuthoredManifest, Declared, Manifest, ManifestError, freeze};
 pub use trust::{TrustError, TrustStatement, Trusted, Untrusted};
 
 pub use policy::schema_text;
+
+pub use policy::set_digest as policy_set_digest;
 
 /// The text of a policy, by its `@id`.
 pub fn policy_text(rules: &vocabulary::PolicyRules, id: &str) -> Option<String> {

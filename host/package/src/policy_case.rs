@@ -4,42 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use policy::{AgentPolicies, Facts, PolicyAgent, PolicyFacts, Under};
+use policy::PolicyFacts;
 use serde::Deserialize;
-use vocabulary::{
-    Act, CredentialAsk, CredentialStep, Decision, Digest, Grants, Header, HttpAsk, HttpTimeouts, Method, Principal, SafeText,
-};
+use vocabulary::{Act, CredentialAsk, CredentialStep, Digest, Header, HttpAsk, HttpTimeouts, Method, Principal, SafeText};
 
-use crate::config::{PolicySection, Resolved};
+use crate::config::Resolved;
 use crate::file::{self, FileError};
+use crate::policy_answer::{self, PolicyAnswer, PolicyAnswered, PolicyQuestion};
 
 /// BOUND: bytes of one file of cases, and files.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const FILES_MAX: usize = 1000;
 /// The time at which a case is asked, if it has none: 2026-11-30 in UTC.
 const NOW_S: u64 = 1_796_000_000;
-
-/// The answers of a policy set, as cases name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PolicyAnswer {
-    /// It is permitted.
-    Permit,
-    /// It is held back until people have approved it.
-    Approval,
-    /// It is refused.
-    Refuse,
-}
-
-impl std::fmt::Display for PolicyAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Permit => "permit",
-            Self::Approval => "approval",
-            Self::Refuse => "refuse",
-        })
-    }
-}
 
 /// One file of cases.
 #[derive(Deserialize)]
@@ -69,6 +46,10 @@ struct WrittenCase {
     #[serde(default)]
     proved: BTreeSet<String>,
     now_s: Option<u64>,
+    #[serde(default)]
+    rolls_back: bool,
+    #[serde(default)]
+    undo_registered: bool,
     expect: PolicyAnswer,
     policies: Option<BTreeSet<String>>,
 }
@@ -155,7 +136,7 @@ pub fn run(resolved: &Resolved) -> Result<Vec<CaseResult>, CaseError> {
         let read: CaseFile = toml::from_str(&text).map_err(|cause| CaseError::Wrong { path: path.clone(), cause: Box::new(cause) })?;
         for case in read.case {
             let wrong = |why| CaseError::Case { path: path.clone(), name: SafeText::new(&case.name, 200), why };
-            results.push(one(resolved, section, &case, &path).map_err(wrong)?);
+            results.push(one(resolved, &case, &path).map_err(wrong)?);
         }
     }
     if results.is_empty() { Err(CaseError::NoCases(folder)) } else { Ok(results) }
@@ -174,31 +155,27 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
     Ok(found)
 }
 
-fn one(resolved: &Resolved, section: &PolicySection, case: &WrittenCase, path: &Path) -> Result<CaseResult, String> {
-    let agent = resolved.agents.get(&case.agent).ok_or_else(|| format!("there is no agent `{}`", SafeText::new(&case.agent, 64)))?;
+fn one(resolved: &Resolved, case: &WrittenCase, path: &Path) -> Result<CaseResult, String> {
     let act = act(case)?;
     let started_by = Principal::new(0, case.started_by.as_deref());
-    let rules = agent.grants.policy.as_ref().ok_or("the agent has no policies")?;
-    let who = PolicyAgent { digest: Digest::of(b""), name: &case.agent, started_by: &started_by };
-    let (answer, policies, reason) = decided(&agent.grants, &section.set.for_agent(rules, &who), case, &act);
+    let now_unix_s = case.now_s.unwrap_or(NOW_S);
+    let facts = PolicyFacts {
+        calls_left: u64::MAX,
+        now_unix_s,
+        proved: case.proved.clone(),
+        rolls_back: case.rolls_back,
+        undo_registered: case.undo_registered,
+        ..PolicyFacts::default()
+    };
+    let (approvals, component) = (&case.approvals, Digest::of(b""));
+    let question = PolicyQuestion { agent: &case.agent, approvals, component, facts: &facts, started_by: &started_by };
+    let answered = policy_answer::answer(resolved, &question, &act);
+    let answered = answered.ok_or_else(|| format!("there is no agent `{}`", SafeText::new(&case.agent, 64)))?;
+    let PolicyAnswered { answer, policies, reason } = answered;
     let expected_policies = case.policies.as_ref().map(|policies| policies.iter().cloned().collect::<Vec<_>>());
     let passed = answer == case.expect && expected_policies.as_ref().is_none_or(|expected| *expected == policies);
     let (file, name) = (path.to_owned(), SafeText::new(&case.name, 200));
     Ok(CaseResult { answer, expected: case.expect, expected_policies, file, name, passed, policies, reason })
-}
-
-fn decided(grants: &Grants, policies: &AgentPolicies, case: &WrittenCase, act: &Act) -> (PolicyAnswer, Vec<String>, Option<String>) {
-    let now_unix_s = case.now_s.unwrap_or(NOW_S);
-    let facts = PolicyFacts { acts: 0, calls_left: u64::MAX, now_unix_s, proved: case.proved.clone(), run: None };
-    let under = Under { approved: &case.approvals, facts: &facts, policies };
-    let decided = policy::decide_act(grants, Some(under), (Facts { now_unix_s, ..Facts::default() }, &[]), act);
-    let (answer, reason) = match decided.as_ref().map(|decided| &decided.decision) {
-        Ok(Decision::Permit(_)) => (PolicyAnswer::Permit, None),
-        Ok(Decision::Hold(_)) => (PolicyAnswer::Approval, None),
-        Ok(Decision::Refuse(reason)) | Err(reason) => (PolicyAnswer::Refuse, Some(reason.to_string())),
-    };
-    let basis = decided.ok().and_then(|decided| decided.policy);
-    (answer, basis.map(|basis| basis.policies.iter().map(ToString::to_string).collect()).unwrap_or_default(), reason)
 }
 
 fn act(case: &WrittenCase) -> Result<Act, String> {

@@ -15,6 +15,7 @@ pub(crate) const ENVIRONMENT: &[&str] = &["HOME", "CARGO_HOME", "RUSTUP_HOME", "
 /// Further variables that a tool sees when it fetches from a registry.
 pub(crate) const TO_FETCH: &[&str] = &[
     "CARGO_HTTP_CAINFO",
+    "RUSTUP_DIST_SERVER",
     "CARGO_NET_OFFLINE",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",

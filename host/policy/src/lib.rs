@@ -53,6 +53,7 @@ pub mod grants;
 mod header_names;
 mod headers;
 mod meaning;
+mod request_fields;
 mod resource;
 mod scope;
 mod set;
@@ -63,7 +64,10 @@ pub use choice::{Choice, PLACEHOLDER_FRONT, Placeholder, quoted};
 pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_covers};
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
-pub use set::{Action, AgentPolicies, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text};
+pub use set::{
+    Action, AgentPolicies, AskedAct, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments,
+    schema_text, set_digest,
+};
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -7,11 +7,16 @@
 
 mod action;
 mod asked;
+mod cache;
+mod changes;
 mod fault;
 mod fields;
 mod notes;
+mod policy_facts;
 mod read;
+mod reads;
 mod schema;
+mod staged;
 mod types;
 mod verdict;
 
@@ -19,17 +24,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cedar_policy::{ActionConstraint, Entity, EntityUid, PolicyId, PrincipalConstraint};
-use vocabulary::{Digest, Person, PolicyFile, PolicyRules, Principal};
+use vocabulary::{Digest, Engagement, Person, PolicyFile, PolicyRules, Principal};
 
 pub use action::{Action, schema_text};
 pub(crate) use asked::starter;
-pub use asked::{PolicyFacts, Unclear, environments};
+pub use asked::{AskedAct, Unclear, environments};
+pub use cache::DecisionCache;
 pub use fault::PolicyFault;
+pub use policy_facts::PolicyFacts;
 pub use verdict::Verdict;
 
 use asked::agent_entities;
-use fields::ReadsBodies;
 use notes::Notes;
+use reads::Reads;
 use types::{Type, Types};
 
 /// A policy set that was read and checked. It is for no single agent.
@@ -47,6 +54,8 @@ struct Checked {
 pub struct PolicyAgent<'a> {
     /// The digest of the component.
     pub digest: Digest,
+    /// The engagement of the run. If it is staged, acts that change something are held back for its people.
+    pub engagement: Option<&'a Engagement>,
     /// The name in the configuration.
     pub name: &'a str,
     /// Who started the run.
@@ -59,12 +68,14 @@ pub struct AgentPolicies {
     checked: Arc<Checked>,
     /// The digest of the set, and of what it may know of the agent.
     digest: Digest,
+    /// The host's own policy of a staged engagement.
+    staged: Option<staged::StagedPolicy>,
     principal: EntityUid,
     /// The agent, its groups, the person who started the run, and that person's groups.
     entities: Vec<Entity>,
     slices: BTreeMap<Action, cedar_policy::PolicySet>,
-    /// Whether the policies of an action look into bodies.
-    reads_bodies: BTreeMap<Action, ReadsBodies>,
+    /// What the policies of an action read.
+    reads: BTreeMap<Action, Reads>,
 }
 
 impl PolicySet {
@@ -75,6 +86,11 @@ impl PolicySet {
     pub fn load(files: &[PolicyFile], people: &BTreeMap<String, Person>) -> Result<Self, Vec<PolicyFault>> {
         let read::ReadPolicies { policies, notes, types } = read::read(files, people)?;
         Ok(Self(Arc::new(Checked { policies, notes, types })))
+    }
+
+    /// The set of a configuration that has people and no policies: everything that is granted is permitted. Only engagements ask people.
+    pub fn of_people() -> Result<Self, PolicyFault> {
+        staged::set_of_people()
     }
 
     /// The text of a policy, by its `@id`.
@@ -106,7 +122,9 @@ impl PolicySet {
             PrincipalConstraint::In(uid) => is_it(&uid),
             PrincipalConstraint::IsIn(name, uid) => types.is(&name, Type::Agent) && is_it(&uid),
         };
-        let his: Vec<&cedar_policy::Policy> = self.0.policies.iter().filter(is_his).collect();
+        let staged = agent.engagement.and_then(staged::policy);
+        let own = staged.iter().map(|staged| &staged.policy);
+        let his: Vec<&cedar_policy::Policy> = self.0.policies.iter().filter(is_his).chain(own).collect();
         let slice = |action: Action| {
             let mut slice = cedar_policy::PolicySet::new();
             for policy in his.iter().filter(|policy| concerns(&policy.action_constraint(), action)) {
@@ -116,19 +134,31 @@ impl PolicySet {
             (action, slice)
         };
         let slices: BTreeMap<Action, cedar_policy::PolicySet> = Action::ALL.iter().copied().map(slice).collect();
-        let reads = |slice: &cedar_policy::PolicySet| {
-            slice.policies().map(|policy| ReadsBodies::of_text(&policy.to_string())).max().unwrap_or_default()
-        };
-        let reads_bodies = slices.iter().map(|(action, slice)| (*action, reads(slice))).collect();
-        let digest = rules.digest();
+        let reads = slices.iter().map(|(action, slice)| (*action, Reads::of_policies(slice.policies()))).collect();
+        let digest = set_digest(rules, agent.engagement);
         AgentPolicies {
             checked: Arc::clone(&self.0),
             digest,
             entities: agent_entities(types, rules, agent, groups),
             principal,
             slices,
-            reads_bodies,
+            reads,
+            staged,
         }
+    }
+}
+
+/// The digest of the policies that a run is subject to under an engagement.
+pub fn set_digest(rules: &PolicyRules, engagement: Option<&Engagement>) -> Digest {
+    let staged = engagement.and_then(staged::policy);
+    staged.map_or_else(|| rules.digest(), |staged| staged.digest_with(rules))
+}
+
+impl AgentPolicies {
+    /// What the annotations of a policy say.
+    fn notes(&self, id: &PolicyId) -> Option<&Notes> {
+        let own = self.staged.as_ref().filter(|staged| staged.policy.id() == id).map(|staged| &staged.notes);
+        own.or_else(|| self.checked.notes.get(id))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Votes on acts that are held back.
 
-use gate::{ApprovalState, ClockMark, MaySay, OpenApproval, RunPolicies};
+use gate::{ApprovalState, ClockMark, LoggedBatch, MaySay, OpenApproval, RunPolicies};
 use policy::vote::{self, Ballot, CastVote, Question};
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
 use vocabulary::{ApprovalEnd, ApprovalId, Clock as _, Digest, OpId, PolicyRules, Principal, RunId, SafeText, Vote};
 
+use crate::cut_off::{TAKEN_LOOK, TAKEN_LOOKS};
 use crate::err::RunError;
 use crate::local_host::LocalHost;
 use crate::place::held;
@@ -151,22 +152,42 @@ impl LocalHost {
     ///
     /// Whether it is in that state is decided at the place where the run itself decides, or while nobody can load the run.
     async fn say(&self, id: ApprovalId, record: Record, may: &MaySay<'_>, policies: Option<&RunPolicies>) -> Result<(), RunError> {
-        let taken = match self.take_when_free(id.run).await {
-            Err(RunError::Running(_)) => None,
-            taken => Some(taken?),
-        };
-        let said = if taken.is_some() {
-            let (open, _) = self.open_approval(id)?;
-            let state = open.state(&self.now_mark());
-            if open.digest == may.digest && (may.state)(state) {
-                Ok(self.inner.gate.append_people(id.run, record)?)
-            } else {
-                Err(Some(state))
+        for _ in 0..TAKEN_LOOKS {
+            match self.try_say(id, &record, may, policies).await {
+                // The run was just loaded or unloaded.
+                Err(RunError::Taken(_)) => tokio::time::sleep(TAKEN_LOOK).await,
+                said => return self.said(id, said?).await,
             }
-        } else {
-            let live = held(&self.inner.going).get(&id.run).map(|going| going.live.clone()).ok_or(RunError::Taken(id.run))?;
-            live.say_of_held(id.op, record, may, policies).map_err(|_| RunError::Taken(id.run))?
+        }
+        Err(RunError::Taken(id.run))
+    }
+
+    /// Returns the state of the act if it is not one in which this may be said. [`RunError::Taken`] if the run is neither in memory nor out of
+    /// it at this moment.
+    async fn try_say(
+        &self,
+        id: ApprovalId,
+        record: &Record,
+        may: &MaySay<'_>,
+        policies: Option<&RunPolicies>,
+    ) -> Result<Result<LoggedBatch, Option<ApprovalState>>, RunError> {
+        let _taken = match self.take_when_free(id.run).await {
+            Err(RunError::Running(_)) => {
+                let live = held(&self.inner.going).get(&id.run).map(|going| going.live.clone()).ok_or(RunError::Taken(id.run))?;
+                return live.say_of_held(id.op, record.clone(), may, policies).map_err(|_| RunError::Taken(id.run));
+            }
+            taken => taken?,
         };
+        let (open, _) = self.open_approval(id)?;
+        let state = open.state(&self.now_mark());
+        if open.digest == may.digest && (may.state)(state) {
+            Ok(Ok(self.inner.gate.append_people(id.run, record.clone())?))
+        } else {
+            Ok(Err(Some(state)))
+        }
+    }
+
+    async fn said(&self, id: ApprovalId, said: Result<LoggedBatch, Option<ApprovalState>>) -> Result<(), RunError> {
         match said {
             Ok(appended) => appended.durable.await?,
             Err(Some(ApprovalState::Ended(end))) => return Err(RunError::ApprovalOver { approval: id, end }),

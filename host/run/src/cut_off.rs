@@ -146,7 +146,7 @@ impl LocalHost {
 }
 
 /// BOUND: how often it is looked whether another caller is done with a run, and the time between two looks.
-const TAKEN_LOOKS: u32 = 500;
-const TAKEN_LOOK: Duration = Duration::from_millis(20);
+pub(crate) const TAKEN_LOOKS: u32 = 500;
+pub(crate) const TAKEN_LOOK: Duration = Duration::from_millis(20);
 /// BOUND: length of the reason on the record, in bytes.
 const OBSTACLE_BYTES_MAX: usize = 512;

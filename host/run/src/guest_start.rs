@@ -6,8 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use gate::{Live, RunHeader, RunWorld};
 use sandbox::{CredentialInfo, Prepared, Start};
-use vocabulary::SafeText;
 use vocabulary::record::EngineRef;
+use vocabulary::{SafeText, UndoPlan};
+
+use crate::err::RunError;
+use crate::rollback_err::RollbackError;
 
 /// How the record names the engine and the host of runs in this process.
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
@@ -31,6 +34,17 @@ pub(crate) fn start_of(header: &RunHeader) -> Start {
         mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
         rebuilt: None,
         spent: Duration::ZERO,
+    }
+}
+
+/// What a run does that has no guest, because it is a rollback.
+///
+/// # Errors
+/// Its plan is damaged.
+pub(crate) fn plan_of(header: &RunHeader) -> Result<Option<UndoPlan>, RunError> {
+    match (header.rolls_back, header.plan()) {
+        (Some(_), None) => Err(RunError::Rollback { run: header.run, why: Box::new(RollbackError::Plan) }),
+        (_, plan) => Ok(plan),
     }
 }
 

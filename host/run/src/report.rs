@@ -1,6 +1,6 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
-use gate::{Recorded, Sum, Touched};
+use gate::{PastApproval, PastApprovals, Recorded, Sum, Touched};
 use journal::Journal;
 use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,16 @@ pub struct Evidence {
     pub touched: Touched,
     /// The granted mounts, as guest paths.
     pub mounts: Vec<String>,
+    /// Whether it was a dry run: acts that would change something were only decided. They are among what was refused.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Whether any request was granted.
     pub http_granted: bool,
+    /// The acts that people were asked about: who voted on exactly what, when, by which means and because of which policy.
+    pub approvals: Vec<PastApproval>,
+    /// How many more of these acts there are than this report has room for. The record has them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub approvals_more: u64,
     /// The credentials that were granted, each with what it may be used for.
     pub credentials: Vec<Scope>,
     /// The limits of the run, with defaults filled in.
@@ -148,7 +156,7 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
         waited_ms: sum.waited_ms,
         evidence: Evidence::new(
             spec,
-            (sum.touched, closed.peak_memory, recorded.is_kept() && spec.durable),
+            (sum.touched, sum.approvals, closed.peak_memory, recorded.is_kept() && spec.durable),
             RecordEvidence { first: sum.first, last: sum.last, entries: sum.entries, ..RecordEvidence::now(journal) },
         ),
         claims: Claims { output, findings: sum.findings, findings_more: sum.findings_more },
@@ -156,13 +164,21 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
 }
 
 impl Evidence {
-    /// The evidence of a run: what it touched, its largest memory, whether it could have been resumed up to its end, and its record.
-    pub(crate) fn new(spec: &RunSpec, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
+    /// The evidence of a run: what it touched, what people were asked about, its largest memory, whether it could have been resumed up to
+    /// its end, and its record.
+    pub(crate) fn new(
+        spec: &RunSpec,
+        (touched, approvals, peak_memory, resumable): (Touched, PastApprovals, u64, bool),
+        record: RecordEvidence,
+    ) -> Self {
         Self {
             // If the record broke, acts stay under way on the record and are never settled.
             touched: touched.ended(),
             mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
+            dry_run: spec.grants.dry_run,
             http_granted: !spec.grants.http.is_empty(),
+            approvals: approvals.all,
+            approvals_more: approvals.more,
             credentials: Scope::all(&spec.grants),
             limits: spec.limits.clone(),
             peak_memory,

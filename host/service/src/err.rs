@@ -283,7 +283,8 @@ fn build_exit(err: &BuildError) -> u8 {
         BuildError::TooLong { .. } => exit::LIMIT,
         BuildError::Stopped => exit::TERMINATED,
         BuildError::File(_) | BuildError::Schemas(_) | BuildError::Changed(_) | BuildError::NotText => exit::HOST,
-        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) | BuildError::NoToolchain(_) => exit::HOST,
+        BuildError::NoTool { .. } | BuildError::NotFound(_) | BuildError::NotPython(_) => exit::HOST,
+        BuildError::NoToolchain(_) | BuildError::NoTarget(_) => exit::HOST,
         BuildError::ToolFailed { .. } | BuildError::ToolSaid { .. } | BuildError::ToolComplained { .. } => exit::HOST,
     }
 }

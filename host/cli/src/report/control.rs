@@ -1,14 +1,12 @@
-//! The part of a report that shows control: for each credential, what it was for, how often it was used, how its lease ended, and whether its
-//! old value was tried; for each approval, who voted, when, and on what exactly.
+//! The part of a report that shows control over credentials: what each was for, how often it was used, how its lease ended, and whether its old
+//! value was tried.
 
 use std::collections::BTreeMap;
 
-use gate::{TouchedApproval, TouchedApprovalState, TouchedLease, TouchedProbe, TouchedVote};
-use run::{Evidence, Scope};
-use vocabulary::Vote;
-
 use super::LINES_MAX;
-use crate::words::{count, safe, short_hex, utc};
+use crate::words::{count, safe};
+use gate::{TouchedLease, TouchedProbe};
+use run::{Evidence, Scope};
 
 /// The lines about credentials.
 pub(super) fn credentials(evidence: &Evidence) -> Vec<String> {
@@ -61,53 +59,11 @@ fn scoped(scope: &Scope) -> String {
 }
 
 /// What became of an old value.
-pub(crate) fn probed(probe: &TouchedProbe) -> String {
+fn probed(probe: &TouchedProbe) -> String {
     let status = probe.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
     if probe.refused {
         format!("version {} refused with {status}", probe.version)
     } else {
         format!("version {} NOT REFUSED: {status}", probe.version)
     }
-}
-
-/// The lines about approvals; none if nothing had to be approved.
-pub(super) fn approvals(evidence: &Evidence) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (at, one) in evidence.touched.approvals.iter().enumerate().take(LINES_MAX) {
-        let label = if at == 0 { "approvals" } else { "" };
-        lines.push(format!("  {label:<12} {} in {}: {}", one.resource, one.environment, state(one)));
-        let because: Vec<String> = one.policies.iter().map(|policy| policy.id.to_string()).collect();
-        let digest = short_hex(&one.digest);
-        lines.push(format!("{:15}needs {}, because of {}; digest {digest}", "", needs(one), because.join(", ")));
-        lines.extend(one.votes.iter().map(|vote| format!("{:15}{}", "", voted(vote))));
-    }
-    let all = usize::try_from(evidence.touched.more.approvals).unwrap_or(usize::MAX).saturating_add(evidence.touched.approvals.len());
-    lines.extend(super::more(all, LINES_MAX));
-    lines
-}
-
-/// What became of an approval, and when it was used.
-pub(crate) fn state(one: &TouchedApproval) -> String {
-    let used = one.used_ms.map_or_else(String::new, |at| format!(" at {} UTC", utc(at)));
-    match one.state {
-        TouchedApprovalState::Used => format!("approved, and used{used}"),
-        state => state.as_str().to_owned(),
-    }
-}
-
-/// The groups that had to approve.
-pub(crate) fn needs(one: &TouchedApproval) -> String {
-    let needs: Vec<String> = one.groups.iter().map(|need| format!("{} of {}", need.quorum, safe(&need.group))).collect();
-    needs.join(" and ")
-}
-
-/// A vote: who, what, when, how.
-pub(crate) fn voted(vote: &TouchedVote) -> String {
-    let what = match vote.vote {
-        Vote::Approve => "approved",
-        Vote::Reject => "rejected",
-    };
-    let how = vote.key.as_ref().map_or_else(|| "not signed".to_owned(), |key| format!("signed with {key}"));
-    let reason = if vote.reason.is_empty() { String::new() } else { format!(": {}", vote.reason) };
-    format!("{} {what} it at {} UTC, {how}{reason}", vote.person, utc(vote.at))
 }

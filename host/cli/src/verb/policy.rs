@@ -1,5 +1,9 @@
 //! `policy`: checks, tests and explains the policies behind the grants.
 
+mod diff;
+
+use std::path::PathBuf;
+
 use package::policy_case::{self, CaseResult};
 use serde::Serialize;
 use service::Configured;
@@ -47,6 +51,17 @@ enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Show which recorded acts of this home two configurations would answer differently
+    #[command(after_help = "Example:\n  git show HEAD:bailiwick.toml > old.toml\n  bailiwick policy diff old.toml bailiwick.toml")]
+    Diff {
+        /// The configuration as it is
+        old: PathBuf,
+        /// The configuration as it is to be
+        new: PathBuf,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the schema that policies are checked against
     #[command(after_help = "Example:\n  bailiwick policy schema > bailiwick.cedarschema")]
     Schema,
@@ -57,6 +72,7 @@ Examples:
   bailiwick policy check
   bailiwick policy test
   bailiwick policy explain 01K8M3/17
+  bailiwick policy diff old.toml bailiwick.toml
   bailiwick policy schema > bailiwick.cedarschema
 
 Policies are files in the language Cedar that `[policy]` of the configuration names. They narrow what the grants allow. An act is permitted if \
@@ -68,6 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
         PolicyVerb::Check { config, json } => check(config, *json),
         PolicyVerb::Test { config, json } => test(config, *json),
         PolicyVerb::Explain { record, json } => explain(record, *json),
+        PolicyVerb::Diff { old, new, json } => diff::diff(old, new, *json),
         PolicyVerb::Schema => {
             out::bytes(package::schema_text().as_bytes())?;
             Ok(exit::DONE)
@@ -176,7 +193,8 @@ fn explained(run: RunId, seq: u64, body: &[u8], header: Option<&gate::RunHeader>
         _ => return None,
     };
     let rules = header.and_then(|header| header.spec.grants.policy.as_ref());
-    let rules = rules.filter(|rules| basis.as_ref().is_some_and(|basis| basis.set == rules.digest()));
+    let engagement = header.and_then(|header| header.spec.grants.engagement.as_ref());
+    let rules = rules.filter(|rules| basis.as_ref().is_some_and(|basis| basis.set == package::policy_set_digest(rules, engagement)));
     let texts =
         basis.iter().flat_map(|basis| &basis.policies).filter_map(|id| rules.and_then(|rules| package::policy_text(rules, id.as_str())));
     let texts = texts.collect();

@@ -1,10 +1,11 @@
 //! Acts that are not over, and the settlements of them.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::AskedFor;
+use vocabulary::record::{Answered, AskedFor};
 use vocabulary::{ActKind, Principal, Repeat};
 
 use super::approval::UsedApproval;
+use super::{OpenRun, OrderFaultKind};
 
 /// An act that is not over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,43 @@ impl OpenAct {
     pub(super) fn may_have_been_sent(&self) -> bool {
         let said = self.word.as_ref().is_none_or(|word| word.did);
         self.sent || (self.stage != Stage::Answered && said)
+    }
+}
+
+impl OpenRun {
+    /// Removes an act that is over, and counts whether it was sent.
+    pub(super) fn end(&mut self, op: u64) -> Option<OpenAct> {
+        let act = self.remove(op)?;
+        self.sent += u64::from(act.may_have_been_sent());
+        Some(act)
+    }
+
+    /// Removes an act that is over. Its approval stays until the agent has seen the end, because it may be repeated until then.
+    fn remove(&mut self, op: u64) -> Option<OpenAct> {
+        let act = self.pending.remove(&op)?;
+        if let Some(approval) = &act.approval {
+            self.used.insert(op, approval.clone());
+        }
+        Some(act)
+    }
+
+    pub(super) fn answer(&mut self, answered: &Answered) -> Result<(), OrderFaultKind> {
+        let Some(pending) = self.pending.get_mut(&answered.op).filter(|pending| pending.stage != Stage::Answered) else {
+            return Err(OrderFaultKind::NoIntent);
+        };
+        pending.sent = answered.was_sent();
+        let happened = answered.happened();
+        match answered.class() {
+            class if class.has_answer() => pending.stage = Stage::Answered,
+            // With a fault, the guest learned of it and decides itself what to do.
+            _ if answered.waits_for_a_word() => pending.stage = Stage::Unknown,
+            _ => {
+                self.remove(answered.op);
+                self.sent += u64::from(answered.may_have_been_sent());
+            }
+        }
+        self.act_happened(answered.op, happened);
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A clock whose parts are set apart: the machine's clock can be set, and the machine can be restarted.
 #[derive(Default)]
-struct SetClock {
+pub(super) struct SetClock {
     mono_ns: AtomicU64,
     /// How far the machine's clock was set forward, in seconds.
     ahead_s: AtomicU64,
@@ -28,7 +28,7 @@ struct SetClock {
 }
 
 impl SetClock {
-    fn pass(&self, seconds: u64) {
+    pub(super) fn pass(&self, seconds: u64) {
         self.mono_ns.fetch_add(seconds * SECOND, Ordering::Relaxed);
     }
 }
@@ -49,12 +49,12 @@ impl Clock for SetClock {
 }
 
 /// `POST` to `/held…` needs one of the board within 100 seconds, and is used within 10.
-const HELD: &str = r#"@id("all") permit (principal, action, resource);
+pub(super) const HELD: &str = r#"@id("all") permit (principal, action, resource);
 @id("held") @approval("board") @decide_within("100s") @use_within("10s")
 forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/held*" }
 unless { context.approvals.contains("board") };"#;
 
-fn held_grants(text: &str) -> Grants {
+pub(super) fn held_grants(text: &str) -> Grants {
     let file = PolicyFile { digest: Digest::of(text.as_bytes()), path: "a.cedar".into(), text: text.to_owned() };
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
     let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICYqBO/GXhQkXAkIVUIm3YPBVoxrMSWTOM39Esdk/AKd";
@@ -71,8 +71,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
         let clock = Arc::new(SetClock::default());
-        let run = driven_on(&MemoryLog::default(), Arc::clone(&clock) as Arc<dyn Clock>, held_grants(HELD), Limits::default(), []);
+        let run = driven_on(&MemoryLog::default(), Arc::clone(&clock) as Arc<dyn Clock>, held_grants(HELD), limits, []);
         Self { clock, run }
     }
 
@@ -85,20 +89,20 @@ fn held() -> Act {
     ask("POST", "a.test", "/held")
 }
 
-fn poll(world: &mut impl vocabulary::Timeline) -> Poll<Result<Release, Stop>> {
+pub(super) fn poll(world: &mut impl vocabulary::Timeline) -> Poll<Result<Release, Stop>> {
     pin!(std::future::poll_fn(|ctx| world.poll_release(ctx))).as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn digest_of(log: &MemoryLog, op: u64) -> Digest {
+pub(super) fn digest_of(log: &MemoryLog, op: u64) -> Digest {
     fold(&log.leaves()).open_run(run_id()).unwrap().approval(op).unwrap().digest
 }
 
 /// The vote of `bob`, as the host records it.
-fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
+pub(super) fn vote(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) {
     drop(gate.append_people(run_id(), voted(gate, log, op, vote)).unwrap());
 }
 
-fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
+pub(super) fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     let key = policy::vote::read_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ").unwrap();
     let print = key.fingerprint(Default::default()).to_string();
     let record = ApprovalVoted {
@@ -118,7 +122,7 @@ fn voted(gate: &Gate, log: &MemoryLog, op: u64, vote: Vote) -> Record {
     record.into()
 }
 
-fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
+pub(super) fn gate_at(log: &MemoryLog, clock: &Arc<SetClock>) -> Gate {
     Gate::new(Arc::new(log.clone()), Arc::clone(clock) as Arc<dyn Clock>, fold(&log.leaves()))
 }
 
@@ -134,7 +138,7 @@ fn again(log: &MemoryLog, clock: &Arc<SetClock>, text: &str) -> (RunWorld<crate:
 }
 
 /// Suspends a run that waits for people.
-fn suspended() -> (MemoryLog, Arc<SetClock>) {
+pub(super) fn suspended() -> (MemoryLog, Arc<SetClock>) {
     let mut scene = Scene::new();
     scene.run.live.submit(held()).unwrap();
     assert_eq!(poll(&mut scene.run.live), Poll::Ready(Err(Stop::Suspended)));
@@ -252,12 +256,33 @@ async fn an_act_that_people_rejected_is_not_asked_again_in_the_same_run() {
 
 #[tokio::test]
 async fn a_flood_of_acts_makes_a_bounded_number_of_cards() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::with(Limits { approvals_per_hour: 1000, ..Limits::default() });
     for n in 0..100 {
         scene.run.live.submit(ask("POST", "a.test", &format!("/held/{n}"))).unwrap();
     }
     let asked = scene.kinds().iter().filter(|kind| *kind == "approval-asked").count();
     assert_eq!(asked, 64);
+}
+
+#[tokio::test]
+async fn an_agent_asks_people_only_so_often_in_an_hour_whatever_becomes_of_its_acts() {
+    let mut scene = Scene::with(Limits { approvals_per_hour: 3, ..Limits::default() });
+    let asked = |scene: &Scene| scene.kinds().iter().filter(|kind| *kind == "approval-asked").count();
+    for n in 0..5 {
+        let op = scene.run.live.submit(ask("POST", "a.test", &format!("/held/{n}"))).unwrap();
+        // One that is given up at once still took a person's attention.
+        let _ = scene.run.live.abandon(op);
+    }
+    assert_eq!(asked(&scene), 3);
+    assert!(scene.run.log.bodies().last().unwrap().contains("approvals-per-hour"), "{:?}", scene.run.log.bodies().last());
+    let kept = fold(&scene.run.log.leaves()).to_snapshot();
+    assert_eq!(crate::Ledger::from_snapshot(&kept).unwrap().to_snapshot(), kept, "a snapshot has it too");
+    scene.clock.pass(3599);
+    scene.run.live.submit(ask("POST", "a.test", "/held/early")).unwrap();
+    assert_eq!(asked(&scene), 3, "not yet");
+    scene.clock.pass(2);
+    scene.run.live.submit(ask("POST", "a.test", "/held/later")).unwrap();
+    assert_eq!(asked(&scene), 4, "the control");
 }
 
 #[tokio::test]

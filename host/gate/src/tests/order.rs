@@ -12,7 +12,7 @@ fn answered(op: u64, outcome: HttpOutcome) -> Record {
     Answered { at: 0, detail, how, kind: RecordKind::Answered, op, reason: None, spent_ms: 0, v: VERSION }.into()
 }
 
-fn received(op: u64) -> Record {
+pub(super) fn received(op: u64) -> Record {
     let (digest, source) = (Digest::of(b""), SafeText::new("s", 1));
     Received { bytes: 0, digest, kind: RecordKind::Received, op, redactions: 0, source, v: VERSION, whole: true }.into()
 }

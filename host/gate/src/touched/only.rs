@@ -29,9 +29,6 @@ impl Only {
             TouchedLine::Own(own) => {
                 self.takes_acts() && self.takes_host(&own.resource) && self.takes_credential(Some(own.credential.as_str()))
             }
-            TouchedLine::Approval(approval) => {
-                self.takes_acts() && self.takes_host(&approval.resource) && self.takes_credential(approval.credential.as_deref())
-            }
             TouchedLine::Lease(lease) => self.takes_acts() && self.takes_lease(lease.credential.as_str()),
             TouchedLine::Refused(refused) => self.takes_refusal(refused),
         }
@@ -64,7 +61,9 @@ impl Only {
         match resource {
             Resource::Credential(CredentialResource { name: Some(name), .. }) => self.takes_credential(Some(name.as_str())),
             Resource::Credential(CredentialResource { name: None, .. }) => true,
-            Resource::Http(_) | Resource::Path(_) | Resource::Several | Resource::Words(_) => self.takes_credential(None),
+            Resource::Commit(_) | Resource::Http(_) | Resource::Path(_) | Resource::Several | Resource::Words(_) => {
+                self.takes_credential(None)
+            }
         }
     }
 
@@ -77,6 +76,7 @@ impl Only {
         if refused.function.capability() == Capability::Files {
             let said = match &refused.resource {
                 Resource::Path(path) => Some(path),
+                Resource::Commit(commit) => Some(&commit.guest),
                 Resource::Credential(_) | Resource::Http(_) | Resource::Several | Resource::Words(_) => None,
             };
             return self.takes_files() && said.into_iter().chain(&refused.resolved).any(|path| self.takes_path(path.as_str()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Object, Touch};
-use vocabulary::{Function, Resource, RunId, SafeText};
+use vocabulary::{Function, Resource, RunId, SafeText, WouldBe};
 
 /// BOUND: number of addresses that are listed for one resource.
 const PEERS_MAX: usize = 16;
@@ -16,8 +16,6 @@ const PROBES_MAX: usize = 64;
 pub struct More {
     /// As [`Touched::acts`](super::Touched::acts).
     pub acts: u64,
-    /// As [`Touched::approvals`](super::Touched::approvals).
-    pub approvals: u64,
     /// As [`Touched::files`](super::Touched::files).
     pub files: u64,
     /// As [`Touched::http`](super::Touched::http).
@@ -156,6 +154,9 @@ pub struct TouchedRefusal {
     pub run: RunId,
     /// Number in the run of the first refusal that this row stands for.
     pub seq: u64,
+    /// What would have happened, if it is an act of a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<WouldBe>,
 }
 
 /// Adds new addresses, up to the bound.
@@ -262,7 +263,6 @@ impl TouchedTotals {
 impl More {
     pub(super) fn and(mut self, other: &Self) -> Self {
         self.acts += other.acts;
-        self.approvals += other.approvals;
         self.files += other.files;
         self.http += other.http;
         self.leases += other.leases;

@@ -57,10 +57,29 @@ impl Job<'_> {
         self.stage.place(&self.plan.root).join(CARGO_LOCK)
     }
 
+    /// Lets rustup install the standard library of components, if this compiler lacks it. Like `fetch`, this runs nothing of the project.
+    fn bring_target(&self, watcher: &mut BuildWatcher<'_>) -> Result<(), BuildError> {
+        if self.rust.sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+            return Ok(());
+        }
+        let toolchain = self.rust.sysroot.file_name().unwrap_or_default();
+        let none = || BuildError::NoTarget(toolchain.to_string_lossy().into_owned());
+        let rustup = self.tools.find("rustup").ok_or_else(none)?;
+        (watcher.say)(&format!("rustup installs the target {TARGET}, which this compiler lacks"));
+        let mut command = tools::command(&rustup);
+        command.args(["target", "add", "--toolchain"]).arg(toolchain).arg(TARGET).env("PATH", Workplace::path(&[], self.tools)?);
+        command.envs(tools::TO_FETCH.iter().filter_map(|name| Some((*name, tools::variable(name)?))));
+        tool::output("rustup", &mut command, watcher).map(drop).map_err(|err| match err {
+            BuildError::ToolFailed { .. } => none(),
+            err => err,
+        })
+    }
+
     /// Lets cargo download what the lock names, and write a lock if there is none. SECURITY: cargo runs as the operator here, with the
     /// network and the registries that the operator configured. So it runs nothing of the project, and sees no home: with what git or ssh
     /// keep there, a manifest could fetch what only the operator may read. Returns whether cargo wrote a lock.
     pub(super) fn fetch(&self, watcher: &mut BuildWatcher<'_>) -> Result<bool, BuildError> {
+        self.bring_target(watcher)?;
         let lock = self.staged_lock();
         let had_lock = lock.is_file();
         refuse_what_is_not_fetched(&lock)?;

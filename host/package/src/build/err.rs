@@ -69,6 +69,9 @@ pub enum BuildError {
     /// The compiler that is named is not installed.
     #[error("the Rust toolchain `{0}` is not installed; `rustup toolchain install {0} --target wasm32-wasip2`")]
     NoToolchain(String),
+    /// The compiler has no standard library for components, and rustup could not install it.
+    #[error("the Rust toolchain `{0}` lacks the target wasm32-wasip2; `rustup target add --toolchain {0} wasm32-wasip2`")]
+    NoTarget(String),
     /// A dependency comes from this machine, or would be fetched with the operator's credentials.
     #[error("a build fetches from registries and public repositories only; this is neither: {0}")]
     NotFetched(SafeText),

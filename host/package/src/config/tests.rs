@@ -118,7 +118,7 @@ roots = ["file"]
     let probe = &resolved.agents["probe"];
     assert_eq!(probe.component, ComponentSource::File(place.path("probe.wasm")));
     assert!(probe.durable, "what may act on the world can be resumed");
-    assert_eq!((probe.grants.http[0].port(), probe.grants.http[1].port()), (8080, 443));
+    assert!(probe.grants.http[0].has_port(8080) && !probe.grants.http[0].has_port(443) && probe.grants.http[1].has_port(443));
     assert_eq!(probe.grants.http[1].addresses.len(), 2);
     assert_eq!(resolved.network.roots.iter().map(|root| &root.path).collect::<Vec<_>>(), [&place.path("file")]);
     assert_eq!(resolved.network.resolvers.len(), 2);
@@ -155,7 +155,7 @@ fn what_is_not_toml_is_named_by_its_line() {
 fn unknown_keys_are_named_wherever_they_are() {
     wrong(
         "[agent.x]\n",
-        "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, engagements, environments, network",
+        "bailiwick.toml:1: agent: is not a key here; the keys are agents, credentials, engagements, environments, network, notify",
     );
     wrong(&agent("memory = 1"), "bailiwick.toml:3: agents.x.memory: is not a key here");
     wrong(&agent("limits = { memroy = \"1MiB\" }"), "bailiwick.toml:3: agents.x.limits.memroy: `memroy` is not a limit");
@@ -165,9 +165,44 @@ fn unknown_keys_are_named_wherever_they_are() {
     wrong("\"a\\u001b[2Jb\" = 1", "bailiwick.toml:1: a\\u{1b}[2Jb: is not a key here");
 }
 
+/// Notices, with a policy, and with these lines in the table.
+fn notify(lines: &str) -> String {
+    let hook = "[credentials.hook]\nkind = \"hmac\"\nheader = \"x-signature\"\nhosts = [\"hooks.test\"]\npaths = [\"/in/**\"]\n";
+    let foreign = "[credentials.foreign]\nkind = \"bearer\"\nhosts = [\"hooks.test\"]\nsource = \"env:HOOK\"\n";
+    format!("[policy]\nfiles = [\"all.cedar\"]\n{hook}{foreign}[notify.ops]\n{lines}\n")
+}
+
+#[test]
+fn a_notice_goes_only_where_it_can_go_safely() {
+    let place = Place::new();
+    std::fs::write(place.path("all.cedar"), "@id(\"all\") permit (principal, action, resource);").unwrap();
+    let good = "kind = \"webhook\"\nurl = \"https://hooks.test/in/x\"\ncredential = \"hook\"\ndetails = true";
+    let mail = "kind = \"mail\"\nfrom = \"bailiwick@a.test\"\nrecipients = [\"board@a.test\"]\nsendmail = \"/usr/sbin/sendmail\"";
+    for lines in [good, mail, "kind = \"slack\"\nurl = \"http://127.0.0.1:8080/\""] {
+        assert!(place.resolve(&notify(lines)).is_ok(), "{lines}: {:?}", place.resolve(&notify(lines)).err());
+    }
+    for (lines, said) in [
+        (good.replace("https:", "http:"), "must begin with `https://`"),
+        (good.replace("hooks.test/in", "other.test/in"), "may not be sent to this `url`"),
+        (good.replace("hooks.test/in", "hooks.test/out"), "may not be sent to this `url`"),
+        (good.replace("\"hook\"", "\"foreign\""), "must have the source `local`"),
+        (good.replace("\"hook\"", "\"absent\""), "is not a credential"),
+        (good.replace("webhook", "get"), "is not one of: webhook, slack, teams, mail"),
+        (good.replace("details", "recipients"), "is not a key here"),
+        (mail.replace("board@a.test", "-oQ/tmp@a.test"), "is not an address of mail"),
+        (mail.replace("board@a.test", "a@b.test\\nbcc: c@d.test"), "is not an address of mail"),
+        (mail.replace("/usr/sbin/sendmail", "sendmail"), "an absolute path"),
+        (mail.replace("[\"board@a.test\"]", "[]"), "must not be empty"),
+        ("kind = \"mail\"\nrecipients = [\"a@b.test\"]".to_owned(), "notify.ops.from: is missing"),
+    ] {
+        let err = place.resolve(&notify(&lines)).unwrap_err();
+        assert!(err.contains(said), "{lines}: {err}");
+    }
+    wrong("[notify.ops]\nkind = \"mail\"\nfrom = \"a@b.test\"\nrecipients = [\"a@b.test\"]\n", "notify: has no effect without `[policy]`");
+}
+
 #[test]
 fn what_arrives_later_is_refused_and_says_so() {
-    wrong("[notify.y]\n", "bailiwick.toml:1: notify: is not part of this version: it arrives with");
     wrong(
         &agent("[[agents.x.files]]\nguest = \"/s\"\nhost = \"src\"\nmode = \"stage\""),
         "agents.x.files[0].mode: is not part of this version: it arrives with approvals",
@@ -191,6 +226,9 @@ fn impossible_values_are_named() {
         (agent("expires = 2027-02-03"), "agents.x.expires: must be a string, not datetime"),
         (agent("uses = [\"findings\"]"), "agents.x.uses[0]: needs no grant"),
         (agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is granted by `[[agents.NAME.credentials]]`"),
+        (agent("uses = [\"undo\"]"), "agents.x.uses[0]: is granted by `undo = true`"),
+        (agent("undo = \"yes\""), "agents.x.undo: must be true or false"),
+        (agent("undo = true"), "agents.x.undo: has no use without `[[agents.NAME.http]]`"),
         (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `uses` must be empty"),
         (agent("env = { \"A=B\" = \"c\" }"), "is not the name of a variable"),
         (agent("env = { A = \"b\\u0000c\" }"), "agents.x.env.A: must not contain a NUL"),
@@ -336,4 +374,68 @@ fn a_file_that_is_none_is_not_waited_for() {
     assert!(matches!(read(&place.path("latin")), Err(ConfigError::NotText(_))));
     std::fs::write(place.path("large"), vec![b'#'; (1 << 20) + 1]).unwrap();
     assert!(matches!(read(&place.path("large")), Err(ConfigError::File(_))));
+}
+
+#[test]
+fn rules_about_a_request_that_can_not_be_meant_are_named() {
+    let posting = |line: &str| http("methods", &format!("methods = [\"GET\", \"POST\"]\n{line}"));
+    for good in [
+        "ports = [\"443\", \"8000-8100\"]",
+        "query = {}",
+        "query = { may = { \"\\u00e9\" = [\"\"] } }",
+        "body = { must = { a = [\"x*\", 1, -1, true] }, may = { \"a.b[]\" = [\"*\"] } }",
+        "reads = [{ method = \"POST\", path = \"/search\", body = { must = { a = [1] } } }]",
+    ] {
+        Place::new().resolve(&posting(good)).unwrap();
+    }
+    let reads = |rule: &str| format!("reads = [{{ {rule} }}]");
+    for (line, said) in [
+        ("ports = []".to_owned(), "agents.x.http[0].ports: must not be empty"),
+        ("ports = [443]".to_owned(), "agents.x.http[0].ports[0]: must be a string"),
+        ("ports = [\"0\"]".to_owned(), "agents.x.http[0].ports[0]: `0` is not a port or a range of ports"),
+        ("ports = [\"9-8\"]".to_owned(), "agents.x.http[0].ports[0]: `9-8` is not a port or a range of ports"),
+        ("ports = [\"1-100\", \"80\"]".to_owned(), "agents.x.http[0].ports: has a port twice"),
+        ("port = 80\nports = [\"81\"]".to_owned(), "agents.x.http[0].ports: can't stand beside `port`"),
+        ("query = { may = { a = [] } }".to_owned(), "agents.x.http[0].query.may.a: must not be empty"),
+        ("query = { may = { a = [1.5] } }".to_owned(), "agents.x.http[0].query.may.a[0]: must be a string"),
+        ("query = { may = { a = [\"x*y\"] } }".to_owned(), "agents.x.http[0].query.may.a[0]: may have `*` only at its end"),
+        ("query = { may = { a = [9007199254740992] } }".to_owned(), "agents.x.http[0].query.may.a[0]: must be below 2^53"),
+        ("query = { may = { a = [1] }, must = { a = [1] } }".to_owned(), "agents.x.http[0].query: names a field both in"),
+        ("query = { \"\" = 1 }".to_owned(), "is not a key here; the keys are may, must"),
+        (reads("method = \"GET\", path = \"/a\""), "agents.x.http[0].reads[0].method: has no effect"),
+        (reads("method = \"PUT\", path = \"/a\""), "agents.x.http[0].reads[0].method: is not one of the `methods`"),
+        (reads("method = \"POST\""), "agents.x.http[0].reads[0].path: is missing"),
+    ] {
+        wrong(&posting(&line), said);
+    }
+    let narrow = http("paths", "paths = [\"/a/**\"]\nreads = [{ method = \"POST\", path = \"/b\" }]");
+    wrong(&narrow.replace("[\"GET\"]", "[\"POST\"]"), "agents.x.http[0].reads[0].path: is not among the `paths`");
+    // As many grants as somebody would write.
+    let many: String =
+        (0..1000).map(|n| format!("[[agents.x.http]]\nhost = \"h{n}.test\"\nmethods = [\"GET\"]\npaths = [\"/**\"]\n")).collect();
+    assert_eq!(Place::new().resolve(&agent(&many)).unwrap().agents["x"].grants.http.len(), 1000);
+}
+
+#[test]
+fn an_engagement_asks_people_who_are_there() {
+    let staged = |lines: &str, people: &str| {
+        let window = "window = { from = \"2026-11-01T00:00:00Z\", until = \"2026-12-01T00:00:00Z\" }";
+        format!("[engagements.e]\ntargets = [\"a.test\"]\n{window}\n{lines}\n{people}")
+    };
+    let alice = "[people.alice]\ngroups = [\"board\"]\n";
+    let resolved = Place::new().resolve(&staged("tier = \"staged\"\napproval = \"board\"", alice)).unwrap();
+    assert_eq!(resolved.engagements["e"].approval.as_ref().map(|need| need.quorum), Some(1));
+    assert!(resolved.policy.is_some_and(|policy| policy.files.is_empty() && policy.set.len() == 1));
+    Place::new().resolve(&staged("tier = \"staged\"", "")).unwrap();
+    for (lines, people, said) in [
+        ("tier = \"live\"\napproval = \"board\"", alice, "engagements.e.approval: has an effect only with"),
+        ("tier = \"read-only\"\nquorum = 1", alice, "engagements.e.quorum: has an effect only with"),
+        ("tier = \"staged\"\nquorum = 1", "", "engagements.e.quorum: has no effect without `approval`"),
+        ("tier = \"staged\"\napproval = \"board\"", "", "engagements.e.approval: `board` is not a group"),
+        ("tier = \"staged\"\napproval = \"others\"", alice, "engagements.e.approval: `others` is not a group"),
+        ("tier = \"staged\"\napproval = \"board\"\nquorum = 2", alice, "engagements.e.quorum: asks for more people than are in the group"),
+        ("tier = \"staged\"", alice, "people: has no effect without `[policy]` or an engagement with `approval`"),
+    ] {
+        wrong(&staged(lines, people), said);
+    }
 }

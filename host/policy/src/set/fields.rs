@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use vocabulary::{Header, HttpAsk};
 
+use super::reads::ReadsBodies;
 use crate::text::decoded;
 
 /// BOUND: fields of one request, and the depth of a JSON body. A body with more can't be judged, and is refused.
@@ -50,29 +51,6 @@ pub enum Unclear {
 pub(super) struct Body {
     pub(super) fields: Fields,
     pub(super) kind: &'static str,
-}
-
-/// Whether policies look into bodies, so that a body which can't be read must be refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ReadsBodies {
-    /// No policy does.
-    #[default]
-    No,
-    /// Some do, and also say which kinds of body they mean.
-    OfKinds,
-    /// Some do. A body of a kind that has no fields would pass all of them by.
-    Yes,
-}
-
-impl ReadsBodies {
-    /// What the text of a policy does.
-    pub(super) fn of_text(text: &str) -> Self {
-        match (text.contains("body_kind"), text.contains("body") || text.contains("operations")) {
-            (true, _) => Self::OfKinds,
-            (false, true) => Self::Yes,
-            (false, false) => Self::No,
-        }
-    }
 }
 
 /// A field under its own name, and under the name by which servers that are less strict know it: in lower case, without blanks before it, and

@@ -10,6 +10,8 @@ use vocabulary::{
 
 use super::*;
 
+mod kept;
+
 const CHANGES: &str = r#"
 @id("rotators-may-rotate")
 permit (principal in AgentGroup::"rotators", action in Action::"credential", resource);
@@ -45,7 +47,7 @@ fn agent(text: &str) -> AgentPolicies {
     let rules = rules(text);
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let started_by = Principal::new(1000, Some("dave"));
-    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by })
+    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by })
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -79,10 +81,19 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Act
     })
 }
 
+/// An act as its grant would have it asked: by its method.
+fn asked(act: &Act) -> AskedAct<'_> {
+    let action = match act {
+        Act::Http(http) => Action::of_request(http.method.reads()),
+        Act::Credential(credential) => Action::of_step(&credential.step),
+    };
+    AskedAct { act, action, credential: None }
+}
+
 /// The answer in a word, with the policies that determined it.
 fn answer(policies: &AgentPolicies, facts: &PolicyFacts, act: &Act, approved: &[&str]) -> String {
     let approved: BTreeSet<String> = approved.iter().map(|group| (*group).to_owned()).collect();
-    let (word, basis) = match policies.decide(&grants(), facts, (act, None), &approved) {
+    let (word, basis) = match policies.decide(&grants(), facts, asked(act), &approved) {
         Verdict::Permit(basis) => ("permit".to_owned(), basis),
         Verdict::Hold(basis, needs) => {
             let groups: Vec<String> = needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
@@ -263,7 +274,8 @@ fn an_account_that_is_nobodys_is_not_the_person_of_that_name() {
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let of = |account: Option<&str>| {
         let started_by = Principal::new(1, account);
-        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by });
+        let policies =
+            set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by });
         answer(&policies, &proved(&[]), &rotate("one"), &[])
     };
     assert_eq!(of(Some("asmith")), "permit: all", "the control");
@@ -279,7 +291,8 @@ forbid (principal, action, resource) unless { context.approvals.contains("change
 @id("b") @approval("change-board") @quorum("3") @decide_within("1h")
 forbid (principal, action, resource) unless { context.approvals.contains("change-board") };"#;
     let policies = agent(several);
-    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), (&rotate("one"), None), &BTreeSet::new()) else {
+    let act = rotate("one");
+    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else {
         panic!("it is held back")
     };
     assert_eq!((needs.decide_within_s, needs.use_within_s, needs.groups[0].quorum, basis.policies.len()), (3600, 3600, 3, 2));
@@ -300,7 +313,11 @@ fn each_fault_of_a_policy_is_told_with_its_line() {
         (format!("\n\n@id(\"A b\") {permit}"), 3, "lower-case"),
         (format!("@id(\"a\") {permit}\n@id(\"a\") {permit}"), 2, "is used twice: also in policy/a.cedar:1"),
         (format!("@id(\"a\")\n@whyy(\"x\") {permit}"), 1, "`@whyy` is not an annotation here"),
-        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "not part of this version"),
+        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "`@tell` belongs to a `forbid`"),
+        ("@id(\"a\") @tell(\"\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line of at most 500 bytes"),
+        (format!("@id(\"a\") @tell(\"{}\") forbid (principal, action, resource);", "x".repeat(501)), 1, "`@tell` must be one line"),
+        ("@id(\"a\") @tell(\"a\\nb\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
+        ("@id(\"a\") @tell(\"a\u{202e}b\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
         (format!("@id(\"a\") @approval(\"change-board\") {permit}"), 1, "belongs to a `forbid`"),
         (format!("@id(\"a\") @quorum(\"2\") {permit}"), 1, "belong to an `@approval`"),
         ("@id(\"a\") @approval(\"nobody\") forbid (principal, action, resource);".to_owned(), 1, "`[people]` has 0 in it"),
@@ -335,7 +352,7 @@ fn who_started_the_run_and_which_component_it_is_can_be_asked() {
     assert_eq!(answer(&policies, &proved(&[]), &test, &[]), "policy-forbids: named");
     let (rules, alice) = (rules(by), Principal::new(1, Some("alice")));
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
-    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &alice });
+    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &alice });
     assert_eq!(answer(&started, &proved(&[]), &rotate("one"), &[]), "policy-forbids: starter");
 }
 
@@ -351,4 +368,31 @@ fn grants_without_their_policies_refuse_everything() {
     assert!(matches!(decided(&grants), vocabulary::Decision::Refuse(Reason::PolicyFails(_))));
     let control = Grants { policy: None, ..grants };
     assert!(matches!(decided(&control), vocabulary::Decision::Permit(_)));
+}
+
+#[test]
+fn only_the_words_of_the_policies_that_refused_are_told() {
+    let policies = agent(
+        r#"@id("all") permit (principal, action, resource);
+@id("one") @tell("ask the owner") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/a*" };
+@id("two") @tell("not on Fridays") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/ab*" };
+@id("mute") @why("nobody is told") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/m*" };"#,
+    );
+    let told = |path: &str| {
+        let act = request("POST", &format!("https://one.test{path}"), &[], "");
+        let basis = match policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) {
+            Verdict::Permit(basis) | Verdict::Hold(basis, _) | Verdict::Refuse(basis, _) => basis,
+        };
+        policies.tell(&basis).map(|told| told.to_string())
+    };
+    assert_eq!(told("/a").as_deref(), Some("ask the owner"));
+    assert_eq!(told("/ab").as_deref(), Some("ask the owner not on Fridays"));
+    assert_eq!((told("/m"), told("/x")), (None, None));
+    // However many policies refuse, and however long their words are.
+    let long = "w".repeat(500);
+    let many: String = (0..20).map(|n| format!("@id(\"p{n}\") @tell(\"{long}\") forbid (principal, action, resource);")).collect();
+    let many = agent(&format!("@id(\"all\") permit (principal, action, resource); {many}"));
+    let act = request("POST", "https://one.test/", &[], "");
+    let Verdict::Refuse(basis, _) = many.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else { panic!("it is refused") };
+    assert!(many.tell(&basis).unwrap().as_str().len() <= 4 * 501);
 }

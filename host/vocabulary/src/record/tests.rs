@@ -41,6 +41,11 @@ fn changed(by: Actor) -> Record {
         .into()
 }
 
+fn undone(by: Option<Principal>) -> Record {
+    let (end, op, of) = (UndoEnd::Done, by.is_none().then_some(3), RunId::from_parts(2, [8; 10]));
+    UndoDone { at: 1, by, end, id: 1, kind: RecordKind::UndoDone, of, op, status: op.map(|_| 204), v: VERSION }.into()
+}
+
 fn uptime() -> Uptime {
     Uptime { boot: "0f".repeat(16), ms: 7 }
 }
@@ -110,9 +115,28 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             repeat: Repeat::Safe,
             spent_ms: 5,
+            undoes: Some(2),
             v,
         }
         .into(),
+        UndoRegistered {
+            ask: ask(),
+            at: 1,
+            bytes: 3,
+            covers: http("PUT"),
+            covers_key: digest(),
+            done_at: vec![404],
+            id: 1,
+            kind: RecordKind::UndoRegistered,
+            params: digest(),
+            spent_ms: 5,
+            v,
+            words: text("w"),
+        }
+        .into(),
+        UndoDischarged { ask: ask(), at: 1, id: 1, kind: RecordKind::UndoDischarged, params: digest(), spent_ms: 5, v }.into(),
+        undone(None),
+        undone(Some(user())),
         Refused {
             alike: 1,
             ask: ask(),
@@ -128,6 +152,7 @@ fn one_of_each() -> Vec<Record> {
             policy: Some(basis()),
             reason: Reason::HeaderNotYours(text("cookie")),
             spent_ms: 5,
+            told: Some(text("ask the board")),
             v,
         }
         .into(),
@@ -156,6 +181,33 @@ fn one_of_each() -> Vec<Record> {
         voted(VoteMeans::Signed { key: text("SHA256:x"), signature: "s".to_owned() }),
         ApprovalClosed { at: 1, by: Some(user()), digest: digest(), end: ApprovalEnd::Revoked, kind: RecordKind::ApprovalClosed, op: 1, v }
             .into(),
+        NoticeAsked {
+            at: 1,
+            attempt: 2,
+            channel: text("ops"),
+            digest: digest(),
+            kind: RecordKind::NoticeAsked,
+            of: RunId::from_parts(1, [0; 10]),
+            op: 1,
+            resource: http("POST"),
+            v,
+        }
+        .into(),
+        NoticeEnded {
+            at: 1,
+            attempt: 2,
+            channel: text("ops"),
+            detail: text("why"),
+            digest: digest(),
+            end: NoticeEnd::GaveUp,
+            kind: RecordKind::NoticeEnded,
+            of: RunId::from_parts(1, [0; 10]),
+            op: 1,
+            peer: Some("[::1]:80".parse().unwrap()),
+            status: Some(500),
+            v,
+        }
+        .into(),
         Answered {
             at: 1,
             detail: text("why"),
@@ -227,6 +279,7 @@ fn one_of_each() -> Vec<Record> {
             by: user(),
             config: None,
             durable: true,
+            dry_run: true,
             engine: EngineRef { host: text("0.1.0"), profile: text("p"), wasmtime: text("48") },
             grants: digest(),
             input: digest(),
@@ -234,6 +287,7 @@ fn one_of_each() -> Vec<Record> {
             limits: Limits::default(),
             parent: None,
             policy: Some(digest()),
+            rolls_back: Some(RunId::from_parts(2, [8; 10])),
             run: RunId::from_parts(1, [7; 10]),
             seed: digest(),
             uptime: uptime(),
@@ -350,6 +404,8 @@ fn one_of_each() -> Vec<Record> {
         PayloadsForgotten { at: 1, before_ms: 1, by: user(), kind: RecordKind::PayloadsForgotten, runs: 2, v }.into(),
         HoldSet { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: RecordKind::HoldSet, reason: SafeText::new("x", 64), v }
             .into(),
+        AgentsStopped { at: 1, by: user(), kind: RecordKind::AgentsStopped, v, what: Stoppable::Agent(text("x")) }.into(),
+        AgentsEnabled { at: 1, by: user(), kind: RecordKind::AgentsEnabled, v, what: Stoppable::Digest(digest()) }.into(),
         HoldLifted { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: RecordKind::HoldLifted, v }.into(),
     ]
 }

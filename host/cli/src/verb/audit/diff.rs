@@ -181,11 +181,6 @@ impl Side {
             let counts = format!("{} asked, {} refused, {} sent", count(lease.asked), count(lease.refused), count(lease.sent));
             self.fact("credential", lease.credential.to_string(), counts);
         }
-        for approval in &touched.approvals {
-            let people: Vec<String> = approval.votes.iter().map(|vote| format!("{} by {}", vote.vote, vote.person)).collect();
-            let name = format!("{} in {}", approval.resource, approval.environment);
-            self.fact("approval", name, format!("{}, {}", approval.state.as_str(), people.join(", ")));
-        }
         for refused in &touched.refused {
             let name = format!("{} {}: {}", function(refused.function), refused.resource, refused.reason);
             self.fact("refused", name, format!("{} times", count(refused.alike)));
