@@ -83,6 +83,7 @@ async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u
             }
             GuestEvent::End(_) => return Ok((status, body)),
             GuestEvent::Failed(Fault::Http(fault)) => return Err(fault),
+            GuestEvent::Failed(Fault::Files(fault)) => panic!("not of a request: {fault:?}"),
             GuestEvent::Failed(Fault::Credential(fault)) => panic!("not of a request: {fault:?}"),
             GuestEvent::Answer(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
         }
