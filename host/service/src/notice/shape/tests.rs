@@ -28,6 +28,7 @@ fn card(details: bool) -> Card {
         run: id.run,
         started_by: Principal::new(1000, Some("alice")),
         state: text("pending"),
+        undo: None,
         use_within_s: 60,
         votes: Vec::new(),
     };
