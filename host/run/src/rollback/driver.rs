@@ -106,7 +106,7 @@ async fn answer(op: OpId, world: &mut dyn World) -> Result<(Option<u16>, Option<
             GuestEvent::Head(head) => status = Some(head.status),
             GuestEvent::Chunk(_) => world.read_on(op),
             GuestEvent::End(_) | GuestEvent::Answer(_) => return Ok((status, None)),
-            GuestEvent::Failed(fault) => return Ok((status, Some(fault))),
+            GuestEvent::Failed(fault) | GuestEvent::Refused { fault, .. } => return Ok((status, Some(fault))),
             GuestEvent::Timer { .. } | GuestEvent::Clock => {}
         }
     }

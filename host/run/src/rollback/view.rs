@@ -147,6 +147,7 @@ impl Act {
         match &self.asked.ask.resource {
             Resource::Http(http) => !Method::new(http.method.as_str()).is_ok_and(|method| method.is_safe()),
             Resource::Credential(credential) => matches!(credential.step, StepKind::Set | StepKind::Finish),
+            Resource::Commit(_) => true,
             Resource::Path(_) | Resource::Several | Resource::Words(_) => false,
         }
     }
