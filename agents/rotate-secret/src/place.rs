@@ -34,6 +34,11 @@ pub(crate) fn of_line(line: &str, column: u32) -> Vec<String> {
         add(text);
         add(&decoded(text));
     }
+    // A finding about a URL begins at its password.
+    if let Some((text, _)) = authority(from).rsplit_once('@') {
+        add(text);
+        add(&decoded(text));
+    }
     // A secret ends at a quote or a blank. What stands before it is its name, and `=` or `:`.
     let ends = |letter: char| letter.is_whitespace() || "\"'`<>(){}[],;".contains(letter);
     from.split(ends).for_each(&mut add);
@@ -46,9 +51,13 @@ pub(crate) fn of_line(line: &str, column: u32) -> Vec<String> {
 
 /// The password of a URL without its scheme: `user:password@host`.
 fn password(rest: &str) -> Option<&str> {
-    let authority = rest.split(['/', '?', '#', '"', '\'', ' ']).next().unwrap_or_default();
-    let (login, _) = authority.rsplit_once('@')?;
+    let (login, _) = authority(rest).rsplit_once('@')?;
     login.split_once(':').map(|(_, password)| password)
+}
+
+/// What stands before the path of a URL.
+fn authority(rest: &str) -> &str {
+    rest.split(['/', '?', '#', '"', '\'', ' ']).next().unwrap_or_default()
 }
 
 /// The text with its percent-encoding taken away, where that gives text.

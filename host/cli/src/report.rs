@@ -83,7 +83,7 @@ fn document(report: &RunReport) -> Value {
     if report.evidence.dry_run
         && let Some(document) = document.as_object_mut()
     {
-        document.insert("dry_run".to_owned(), json!(dry_run::Decided::of(&report.evidence.touched)));
+        document.insert("dry_run".to_owned(), json!(Decided::of(&report.evidence.touched)));
     }
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);

@@ -68,6 +68,15 @@ pub enum Refused {
     NothingLeft(Capability),
 }
 
+/// Whether this host serves all imports of a component. What the component was granted does not matter.
+///
+/// # Errors
+/// Every import that is not served.
+pub fn served(imports: &[Import]) -> Result<(), Vec<Refused>> {
+    let refused: Vec<Refused> = imports.iter().filter_map(unserved).collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused) }
+}
+
 /// What is effective of these grants for this component.
 ///
 /// # Errors

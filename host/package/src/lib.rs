@@ -27,7 +27,7 @@ pub mod tools;
 pub mod trust;
 pub mod wit;
 
-pub use admission::{AdmissionRow, Effective, Refused, effective};
+pub use admission::{AdmissionRow, Effective, Refused, effective, served};
 pub use authored::{ConfigFault, WrongError};
 pub use authority::{Authority, Difference, Spelling, Whole};
 pub use component::{Component, ComponentError, ComponentKind, Import, inspect};

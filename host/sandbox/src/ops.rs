@@ -28,7 +28,7 @@ impl Op {
     fn fail(&mut self, fault: Fault) {
         match fault {
             Fault::Http(fault) => self.end = Some(Err(fault)),
-            Fault::Credential(_) => self.answer = Some(Err(fault)),
+            Fault::Credential(_) | Fault::Files(_) => self.answer = Some(Err(fault)),
         }
     }
 }

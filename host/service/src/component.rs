@@ -6,7 +6,7 @@ use package::build::{BuildError, BuildWatcher, Built, Frozen, Helper, Order, Sch
 use package::{AuthoredManifest, Component, ComponentKind, ComponentSource, Effective, Refused, ResolvedAgent, Trusted};
 use run::{HomePlace, HostOptions};
 use vocabulary::record::AgentRef;
-use vocabulary::{Digest, Grants, Means, SafeText};
+use vocabulary::{Digest, Means, SafeText};
 
 use crate::err::ServiceError;
 
@@ -140,7 +140,7 @@ pub async fn obtain(
     };
     let inspected = package::inspect(raw.component()).map_err(|cause| ServiceError::Component { what: name.to_owned(), cause })?;
     // A component with imports that this host does not serve would not start. Whether they are granted is checked later.
-    package::effective(None, &inspected.imports, &Grants::default()).map_err(|reasons| refused(name, reasons))?;
+    package::served(&inspected.imports).map_err(|reasons| refused(name, reasons))?;
     progress.step(&format!("asking {name} for its schemas"));
     let answer = run::schemas(bench.place, &bench.options, raw.component().to_vec(), &agent.limits).await?;
     let schemas = answer.and_then(|answer| Schemas::parse(&answer).ok());

@@ -142,7 +142,7 @@ impl CommitAsk {
 
     /// The commit that has these canonical bytes ([`crate::Ask::canonical_bytes`]).
     pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut fields = crate::ask::Fields(bytes);
+        let mut fields = crate::fields::Fields(bytes);
         if fields.next()? != b"files" {
             return None;
         }

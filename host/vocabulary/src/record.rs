@@ -191,11 +191,11 @@ with_course! {
         by: Principal,
         /// The digest of the configuration file that it was resolved from.
         config: Option<Digest>,
-        /// Whether it can be resumed after a crash.
-        durable: bool,
         /// Whether it is a dry run: it reads, and each act that would change something is decided and not begun.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         dry_run: bool,
+        /// Whether it can be resumed after a crash.
+        durable: bool,
         /// The engine that runs it.
         engine: EngineRef,
         /// The keyed digest of the grants.

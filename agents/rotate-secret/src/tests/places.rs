@@ -27,6 +27,9 @@ fn a_password_in_a_url_is_tried_as_it_stands_and_decoded() {
     let found = of_line("amqp://u:a%2Fb%40c-12345@broker.test/ redis://u:100%-sure@h", 1);
     assert!(found.contains(&"a/b@c-12345".to_owned()) && found.contains(&"a%2Fb%40c-12345".to_owned()), "{found:?}");
     assert!(found.contains(&"100%-sure".to_owned()), "{found:?}");
+    // As `leak-scan` gives the column: that of the password.
+    let found = of_line("amqp://u:a=b%40c-12345@broker.test/", 10);
+    assert_eq!(found[..2], ["a=b%40c-12345", "a=b@c-12345"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(super) fn credentials(evidence: &Evidence) -> Vec<String> {
 /// Each credential, with how often it was sent, and how often it was asked for but not sent. Each shard has its own lease.
 fn leases(evidence: &Evidence) -> Vec<String> {
     let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
+    let rotated = |name: &str| evidence.touched.leases.iter().any(|lease| lease.credential.as_str() == name && !lease.probes.is_empty());
     for lease in &evidence.touched.leases {
         let (sent, refused, revoked) = by_name.entry(lease.credential.as_str()).or_default();
         *sent += lease.sent;
@@ -30,7 +31,12 @@ fn leases(evidence: &Evidence) -> Vec<String> {
     let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
         let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
         let revoked = if revoked { ", revoked" } else { "" };
-        let sent = if sent > 0 { format!(" ×{}", count(sent)) } else { ", never sent".to_owned() };
+        let sent = match sent {
+            // It was sent, but by the host itself.
+            0 if rotated(name) => ", rotated".to_owned(),
+            0 => ", never sent".to_owned(),
+            sent => format!(" ×{}", count(sent)),
+        };
         format!("{}{sent}{refused}{revoked}", safe(name))
     };
     by_name.into_iter().map(one).collect()
@@ -41,8 +47,9 @@ fn rotated(evidence: &Evidence, lease: &TouchedLease) -> String {
     let scope = evidence.credentials.iter().find(|scope| scope.credential == lease.credential.as_str());
     let scope = scope.map_or_else(String::new, |scope| format!(" {},", scoped(scope)));
     let ended = if lease.revoked { "revoked during the run" } else { "ended with the run" };
+    let own: u64 = evidence.touched.own.iter().filter(|own| own.credential == lease.credential).map(|own| own.asked).sum();
     let probes: Vec<String> = lease.probes.iter().map(probed).collect();
-    format!("{}:{scope} lease {ended}, {}", lease.credential, probes.join(", "))
+    format!("{}:{scope} used by the host ×{}, lease {ended}, {}", lease.credential, count(own), probes.join(", "))
 }
 
 fn scoped(scope: &Scope) -> String {

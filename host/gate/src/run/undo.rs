@@ -119,7 +119,7 @@ impl LockedRun<'_> {
         let params = self.keyed(&Ask::Undo(ask).canonical_bytes());
         let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
         self.put(
-            Refused { alike: 1, ask: told, at, counted: None, kind, op: 0, params, policy, reason, spent_ms, v: VERSION },
+            Refused { alike: 1, ask: told, at, counted: None, kind, op: 0, params, policy, reason, spent_ms, told: None, v: VERSION },
             Vec::new(),
         )?;
         Ok(fault)

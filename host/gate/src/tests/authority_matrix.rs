@@ -11,9 +11,9 @@ use bytes::Bytes;
 use ssh_key::{HashAlg, PrivateKey, private::Ed25519Keypair};
 use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
 use vocabulary::{
-    Act, ApprovalEnd, Binding, Clock, CredentialAsk, CredentialStep, Digest, Door as _, Engagement, Environment, Function, Grants, Limits,
-    May, Method, Person, Placement, PolicyFile, PolicyRules, Principal, Rotation, RotationSet, SafeText, Scheme, Source, Stop, Tier, Vote,
-    VoteMeans,
+    Act, ApprovalEnd, Binding, Clock, CredentialAsk, CredentialStep, Digest, Door as _, Engagement, Environment, Function, Grants,
+    GroupNeed, Limits, May, Method, Person, Placement, PolicyFile, PolicyRules, Principal, Rotation, RotationSet, SafeText, Scheme, Source,
+    Stop, Tier, Vote, VoteMeans,
 };
 
 use super::approvals::{SetClock, poll};
@@ -145,7 +145,9 @@ fn granted(rules: &AllRules, tier: Option<Tier>) -> Grants {
         let rotation = Some(Rotation { set, test_path: test });
         Binding { environment, rotation, scheme: Scheme::Http, ..Binding::new(place, hosts, Placement::Bearer, Source::Local) }
     };
+    let board = || GroupNeed { group: "board".to_owned(), quorum: 1 };
     let engagement = tier.map(|tier| Engagement {
+        approval: (tier == Tier::Staged).then(board),
         name: "q4".to_owned(),
         from_s: 0,
         until_s: u64::MAX / 2000,

@@ -3,7 +3,7 @@
 
 use vocabulary::{FilesGrant, FilesMode, Grants, HttpGrant, Method, SafeText, Scheme};
 
-use super::{Refused, effective, table};
+use super::{Refused, effective, served, table};
 use crate::component::{Import, inspect};
 use crate::testing::{AGENT, component, manifest};
 use vocabulary::Capability;
@@ -99,6 +99,9 @@ fn an_import_that_nobody_serves_is_refused_by_name() {
     assert!(matches!(undeclared[..], [Refused::ImportNotGranted(Capability::Undo)]), "what it does not declare it does not get");
     let credentials = effective(None, &imports(&["bailiwick:agent/credentials@0.1.0"]), &grants()).unwrap_err();
     assert!(matches!(credentials[..], [Refused::ImportNotGranted(Capability::Credentials)]));
+    // While an agent is built, only what is served counts: one that uses credentials could never be built otherwise.
+    assert_eq!(served(&imports(&["bailiwick:agent/credentials@0.1.0"])), Ok(()));
+    assert_eq!(served(&imports(&["plain"])), Err(vec![Refused::Unserved(name("plain"))]));
 }
 
 #[test]

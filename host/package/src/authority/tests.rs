@@ -230,6 +230,7 @@ fn others(value: &Value) -> Vec<Value> {
         "PATCH",
         "9100",
         "POST",
+        "/v9/**",
         "/other/**",
         "other.example.com",
         "10.9.0.0/16",

@@ -210,7 +210,7 @@ fn engaged(tier: Tier, approval: Option<GroupNeed>) -> Grants {
         from_s: 0,
         until_s: u64::MAX,
         rate: None,
-        targets: vec!["*.test".parse().unwrap()],
+        targets: vec!["api.test".parse().unwrap()],
         tier,
     };
     Grants { http: vec![posting(search())], engagement: Some(engagement), ..Grants::default() }

@@ -308,7 +308,7 @@ impl DeliveredEvent {
     /// Whether nothing more comes for its operation.
     pub fn is_last(self) -> bool {
         match self {
-            Self::End | Self::Answer | Self::Failed(_) => true,
+            Self::End | Self::Answer | Self::Failed(_) | Self::Refused(_) => true,
             Self::Head | Self::Chunk | Self::Timer(_) | Self::Clock => false,
         }
     }
