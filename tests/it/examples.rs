@@ -175,7 +175,7 @@ fn each_example_has_a_page_that_is_run_and_is_named_where_people_look() {
         assert!(own.contains(&format!("plays(\"{name}\"")), "no test runs the page of `{name}`");
         examples += 1;
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 7);
     for page in ["README.md", "docs/writing-agents.md", "docs/credentials.md", "docs/operations.md"] {
         let text = std::fs::read_to_string(root().join(page)).unwrap();
         assert!(text.contains("examples/"), "`{page}` does not name the examples");

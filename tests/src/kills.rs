@@ -2,6 +2,7 @@
 //! end, as a person would do it. The server must have seen each effect exactly once, and the result must be that of a run which nobody killed.
 //! If it is unknown whether an act happened, the record says so and a person is asked: here, the server's own books answer.
 
+mod books;
 pub mod cases;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use gate::{Ledger, OpenRun};
 use run::HomePlace;
 use vocabulary::record::Record;
@@ -22,7 +21,7 @@ use vocabulary::{Claim, Function, RunId};
 use crate::dice::Dice;
 use crate::program::Program;
 use crate::seen::{answered, asked, ends};
-use crate::server::{Heard, Server, Step, response};
+use crate::server::Server;
 use cases::{CASES, Case};
 
 /// BOUND: commands until a run must have ended.
@@ -156,37 +155,12 @@ struct Done {
     printed: Vec<String>,
 }
 
-fn password(heard: &Heard) -> Option<String> {
-    let pair = heard.head.lines().find_map(|line| line.strip_prefix("authorization: Basic "))?;
-    String::from_utf8(STANDARD.decode(pair).ok()?).ok()
-}
-
-/// The answer of the server: done, or what a service says that takes only one password.
-fn answer(good: &Mutex<Option<String>>, heard: &Heard) -> Vec<Step> {
-    let said = |status| vec![Step::Say(response(status, format!("{} {}", heard.method, heard.path).as_bytes()))];
-    if !heard.path.starts_with("/api/") {
-        return said(200);
-    }
-    let mut good = good.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(given) = password(heard) else { return said(401) };
-    if *good.get_or_insert_with(|| given.clone()) != given {
-        return said(401);
-    }
-    let new =
-        serde_json::from_slice::<serde_json::Value>(&heard.body).ok().and_then(|body| Some(body.get("password")?.as_str()?.to_owned()));
-    if let (Some(new), "PUT") = (new, heard.method.as_str()) {
-        *good = Some(format!("service:{new}"));
-        return said(204);
-    }
-    said(200)
-}
-
 impl<'a> Lab<'a> {
     fn new(kills: &Kills, case: &'a Case, number: u64) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let good = Arc::new(Mutex::new(None));
-        let books = Arc::clone(&good);
-        let server = runtime.block_on(Server::answering(move |_, heard| answer(&books, heard)));
+        let taken = Arc::clone(&good);
+        let server = runtime.block_on(Server::answering(move |_, heard| books::answer(&taken, heard)));
         let program = Program::new("");
         let dice = Dice::new(kills.seed.wrapping_mul(1000).wrapping_add(number));
         let lab = Self {

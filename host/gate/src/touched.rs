@@ -10,13 +10,11 @@ use serde::{Deserialize, Serialize};
 use vocabulary::RunId;
 use vocabulary::record::Record;
 
-mod approval;
 mod host_request;
 mod line;
 mod only;
 mod row;
 
-pub use approval::{TouchedApproval, TouchedApprovalState, TouchedVote};
 pub use host_request::{TouchedAct, TouchedOwn};
 pub use line::{TouchedLine, TouchedLines};
 pub use only::{Only, lies_in, normal};
@@ -32,8 +30,6 @@ const ROWS_MAX: usize = 10_000;
 pub struct Touched {
     /// Acts that are not requests: steps with credentials.
     pub acts: Vec<TouchedAct>,
-    /// Acts that people had to approve, in the order in which they were first asked for.
-    pub approvals: Vec<TouchedApproval>,
     /// Names of credentials that were sent with a request.
     pub credentials: Vec<String>,
     /// Objects of mounts, by path as the guest saw it.
@@ -78,7 +74,6 @@ impl Default for Room {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Places {
     acts: HashMap<u64, usize>,
-    approvals: HashMap<u64, usize>,
     files: HashMap<u64, usize>,
     http: HashMap<u64, usize>,
     leases: HashMap<u64, usize>,
@@ -110,7 +105,6 @@ impl Touched {
             .chain(acts)
             .chain(self.own.into_iter().map(TouchedLine::Own))
             .chain(self.leases.into_iter().map(TouchedLine::Lease))
-            .chain(self.approvals.into_iter().map(TouchedLine::Approval))
             .chain(self.refused.into_iter().map(TouchedLine::Refused))
     }
 
@@ -145,13 +139,7 @@ impl Touched {
     }
 
     fn rows(&self) -> usize {
-        self.acts.len()
-            + self.approvals.len()
-            + self.files.len()
-            + self.http.len()
-            + self.leases.len()
-            + self.own.len()
-            + self.refused.len()
+        self.acts.len() + self.files.len() + self.http.len() + self.leases.len() + self.own.len() + self.refused.len()
     }
 
     fn add_to_rows(&mut self, line: TouchedLine) {
@@ -194,15 +182,6 @@ impl Touched {
                     TouchedRow::NoRoom => self.more.leases += lease.asked,
                 }
             }
-            TouchedLine::Approval(approval) => {
-                let key = hash(&(&approval.approval, approval.digest));
-                match place(&self.approvals, &mut self.places.approvals, (key, self.room.rows), |row| row.is_it(&approval)) {
-                    TouchedRow::At(at) => join_at(&mut self.approvals, at, |row| row.join(&approval)),
-                    TouchedRow::New => self.approvals.push(approval),
-                    // Later lines about the same approval have votes, or its end.
-                    TouchedRow::NoRoom => self.more.approvals += u64::from(approval.state == TouchedApprovalState::Pending),
-                }
-            }
             TouchedLine::Refused(refused) => self.add_refusal(refused),
         }
     }
@@ -234,7 +213,6 @@ impl Touched {
         other.acts.iter().cloned().map(TouchedLine::Act).for_each(|line| self.add(line));
         other.own.iter().cloned().map(TouchedLine::Own).for_each(|line| self.add(line));
         other.leases.iter().cloned().map(TouchedLine::Lease).for_each(|line| self.add(line));
-        other.approvals.iter().cloned().map(TouchedLine::Approval).for_each(|line| self.add(line));
         other.refused.iter().cloned().map(TouchedLine::Refused).for_each(|line| self.add(line));
         self.totals = totals.and(&other.totals);
         self.more = self.more.and(&other.more);
@@ -242,9 +220,8 @@ impl Touched {
 
     /// Whether nothing was touched.
     pub fn is_empty(&self) -> bool {
-        let Self { acts, approvals, files, http, leases, own, refused, more, .. } = self;
+        let Self { acts, files, http, leases, own, refused, more, .. } = self;
         acts.is_empty()
-            && approvals.is_empty()
             && own.is_empty()
             && files.is_empty()
             && http.is_empty()

@@ -67,7 +67,7 @@ fn ask(scheme: Scheme, authority: &str, path: &str) -> Ask {
 fn http(ask: Ask) -> HttpAsk {
     match ask {
         Ask::Http(http) => http,
-        Ask::Credential(_) | Ask::File(_) | Ask::Undo(_) | Ask::Closed(_) => panic!("not an http ask"),
+        Ask::Credential(_) | Ask::Commit(_) | Ask::File(_) | Ask::Undo(_) | Ask::Closed(_) => panic!("not an http ask"),
     }
 }
 

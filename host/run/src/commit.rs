@@ -30,11 +30,15 @@ pub(crate) async fn commit(
     let mut world = world_back(ended.world).ok_or(RunError::TaskLost("runs the guest"))?;
     let (committed, stopping) = {
         let mut all = std::pin::pin!(all(&mut world));
-        tokio::select! {
+        let order = async move { stopped.wait_for(Option::is_some).await.ok().and_then(|stopping| stopping.clone()) };
+        let stopping = tokio::select! {
             biased;
-            committed = &mut all => (committed, None),
-            stopping = stopped.wait_for(Option::is_some) => {
-                let stopping = stopping.ok().and_then(|stopping| stopping.clone());
+            committed = &mut all => Err(committed),
+            stopping = order => Ok(stopping),
+        };
+        match stopping {
+            Err(committed) => (committed, None),
+            Ok(stopping) => {
                 // A commit that is under way is finished: its end has to be on the record. One that waits for people is given up.
                 if stopping.is_some() && !handle.is_under_way() {
                     handle.stop();
@@ -87,7 +91,7 @@ async fn end_of(world: &mut RunWorld<Live>, op: OpId) -> Result<Option<Fault>, S
         let release = poll_fn(|ctx| world.poll_release(ctx)).await?;
         match release.event {
             _ if release.op != op => world.read_on(release.op),
-            GuestEvent::Failed(fault) => return Ok(Some(fault)),
+            GuestEvent::Failed(fault) | GuestEvent::Refused { fault, .. } => return Ok(Some(fault)),
             GuestEvent::Answer(_) | GuestEvent::End(_) => return Ok(None),
             GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
         }

@@ -239,7 +239,8 @@ impl Root {
 
     /// Makes everything on this disk durable.
     pub(crate) fn sync_all(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.0)?)
+        // The folder may be held by a descriptor that only names it.
+        Ok(rustix::fs::syncfs(self.within("", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)?)
     }
 
     /// Makes the names in a folder durable.

@@ -1,7 +1,7 @@
 //! The report as people see it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use gate::{TouchedApproval, TouchedApprovalState, TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedProbe, TouchedVote};
+use gate::{TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedProbe};
 use run::{Claims, RecordEvidence};
 use vocabulary::record::AgentRef;
 use vocabulary::{Digest, Limits, Location, RunId, Severity};
@@ -38,6 +38,7 @@ fn report() -> RunReport {
         resource: vocabulary::Resource::Path(text("../etc/passwd")),
         run,
         seq: 17,
+        would: None,
     };
     let mut touched = Touched::default();
     touched.files = vec![file("/src/app.py", 18_249_000, Touch::File), file("/src", 12, Touch::Listing), file("/srcs/no", 5, Touch::File)];
@@ -59,7 +60,10 @@ fn report() -> RunReport {
             touched,
             mounts: vec!["/src".to_owned()],
             credentials: Vec::new(),
+            dry_run: false,
             http_granted: false,
+            approvals: Vec::new(),
+            approvals_more: 0,
             limits: Limits::default(),
             peak_memory: 1 << 20,
             resumable: false,
@@ -174,9 +178,8 @@ fn a_path_belongs_to_the_longest_mount_that_it_lies_in() {
 }
 
 #[test]
-fn a_rotated_credential_and_its_approval_are_told_in_full() {
+fn a_rotated_credential_is_told_in_full() {
     let mut report = report();
-    let run = report.run;
     let probe = TouchedProbe { refused: true, status: Some(401), version: 1 };
     let lease = TouchedLease {
         asked: 4,
@@ -187,20 +190,6 @@ fn a_rotated_credential_and_its_approval_are_told_in_full() {
         revoked: false,
         sent: 3,
     };
-    let vote = |person: &str, vote, key| TouchedVote { at: 1_790_000_000_000, key, person: text(person), reason: text("CHG-1"), vote };
-    let approval = TouchedApproval {
-        approval: format!("{run}-9"),
-        asked_ms: 1,
-        credential: Some("billing".to_owned()),
-        digest: Digest::from_bytes([0x4c; 32]),
-        environment: text("production"),
-        groups: vec![vocabulary::GroupNeed { group: "change-board".to_owned(), quorum: 2 }],
-        policies: vec![vocabulary::PolicyNote { id: text("needs-two"), why: text("") }],
-        resource: vocabulary::Resource::Words(text("set billing")),
-        state: TouchedApprovalState::Used,
-        used_ms: Some(1_790_000_000_000),
-        votes: vec![vote("alice", vocabulary::Vote::Approve, Some(text("SHA256:abc"))), vote("bob", vocabulary::Vote::Reject, None)],
-    };
     report.evidence.credentials = vec![run::Scope {
         credential: "billing".to_owned(),
         environment: Some("production".to_owned()),
@@ -209,21 +198,14 @@ fn a_rotated_credential_and_its_approval_are_told_in_full() {
         until: None,
     }];
     report.evidence.touched.add(TouchedLine::Lease(lease));
-    report.evidence.touched.add(TouchedLine::Approval(approval));
     let told = lines(from_ref(&report), true).join("\n");
     for line in [
         "  credentials  billing ×3",
         "               billing: for rabbit.test in production, used by the host ×0, lease ended with the run, version 1 refused with 401, version 2 NOT REFUSED: no answer",
-        "  approvals    set billing in production: approved, and used at 2026-09-21 14:13:20 UTC",
-        "               needs 2 of change-board, because of needs-two; digest 4c4c4c4c4c4c…",
-        "               alice approved it at 2026-09-21 14:13:20 UTC, signed with SHA256:abc: CHG-1",
-        "               bob rejected it at 2026-09-21 14:13:20 UTC, not signed: CHG-1",
     ] {
         assert!(told.lines().any(|told| told == line), "{line}\n{told}");
     }
     let document = document(&report);
-    assert_eq!(document.pointer("/evidence/approvals/0/votes/0/person").and_then(Value::as_str), Some("alice"));
-    assert_eq!(document.pointer("/evidence/approvals/0/state").and_then(Value::as_str), Some("used"));
     assert_eq!(document.pointer("/evidence/credentials/0/hosts/0").and_then(Value::as_str), Some("rabbit.test"));
 }
 

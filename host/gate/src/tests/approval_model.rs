@@ -6,6 +6,7 @@
 //! same machine, and only save the few lines below that make orders and shorten them.
 
 mod claims;
+mod clock;
 mod machine;
 mod rules;
 

@@ -1,14 +1,12 @@
 //! Filters apply before anything is summed up, and asked, refused, sent and answered are four numbers.
 
 use vocabulary::record::{
-    Answered, ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, HttpOutcome, HttpSettled, Object, Observed, Received, Record,
-    RecordKind, Refused, Sent, Settled, Touch, VERSION,
+    Answered, Asked, AskedFor, HttpOutcome, HttpSettled, Object, Observed, Received, Record, RecordKind, Refused, Sent, Settled, Touch,
+    VERSION,
 };
-use vocabulary::{
-    ApprovalEnd, Bounds, Digest, HttpFault, HttpResource, Method, Reason, Repeat, Resource, RunId, SafeText, Vote, VoteMeans,
-};
+use vocabulary::{Bounds, Digest, HttpFault, HttpResource, Method, Reason, Repeat, Resource, RunId, SafeText};
 
-use crate::{Only, Touched, TouchedApproval, TouchedApprovalState, TouchedLines};
+use crate::{Only, Touched};
 
 fn text(text: &str) -> SafeText {
     SafeText::new(text, 1000)
@@ -46,6 +44,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         policy: None,
         repeat: Repeat::OnWord,
         spent_ms: 0,
+        undoes: None,
         v: VERSION,
     }
     .into()
@@ -91,6 +90,7 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         policy: None,
         reason,
         spent_ms: 0,
+        told: None,
         v: VERSION,
     }
     .into()
@@ -278,124 +278,4 @@ fn a_run_that_ends_with_an_act_under_way_keeps_it_and_forgets_nothing_of_other_r
     touched.take(run(3), 2, &answered(1, HttpOutcome::Failed));
     let totals = touched.ended().totals;
     assert_eq!((totals.asked, totals.sent, totals.answered, totals.failed, totals.unknown), (3, 2, 1, 1, 1));
-}
-
-const SET: &str = "POST http://a.test/users";
-
-/// An act that is held back: what is asked, a vote, how it ends, and the intent that uses it up.
-struct HeldBack(Digest);
-
-impl HeldBack {
-    fn asked(&self, op: u64) -> Record {
-        let Record::Asked(asked) = asked(op, SET, Some("alpha")) else { unreachable!() };
-        let needs = vocabulary::Requirement {
-            decide_within_s: 1,
-            groups: vec![vocabulary::GroupNeed { group: "board".to_owned(), quorum: 2 }],
-            policies: vec![vocabulary::PolicyNote { id: text("needs-two"), why: text("w") }],
-            use_within_s: 1,
-        };
-        ApprovalAsked {
-            ask: asked.ask,
-            at: 5,
-            bounds: asked.bounds,
-            digest: self.0,
-            environment: text("production"),
-            kind: RecordKind::ApprovalAsked,
-            needs,
-            op,
-            params: Digest::of(b""),
-            policy: vocabulary::PolicyBasis { policies: vec![text("needs-two")], set: Digest::of(b"set") },
-            spent_ms: 0,
-            uptime: vocabulary::record::Uptime { boot: String::new(), ms: 0 },
-            v: VERSION,
-        }
-        .into()
-    }
-
-    fn voted(&self, op: u64, person: &str, vote: Vote, approved: bool) -> Record {
-        ApprovalVoted {
-            approved,
-            at: 6,
-            by: vocabulary::Principal::new(1, None),
-            digest: self.0,
-            kind: RecordKind::ApprovalVoted,
-            means: VoteMeans::Signed { key: text("SHA256:k"), signature: "s".to_owned() },
-            op,
-            person: text(person),
-            reason: text("CHG-1"),
-            uptime: vocabulary::record::Uptime { boot: String::new(), ms: 0 },
-            v: VERSION,
-            vote,
-        }
-        .into()
-    }
-
-    fn closed(&self, op: u64, end: ApprovalEnd) -> Record {
-        ApprovalClosed { at: 7, by: None, digest: self.0, end, kind: RecordKind::ApprovalClosed, op, v: VERSION }.into()
-    }
-
-    fn used(&self, op: u64) -> Record {
-        let Record::Asked(asked) = asked(op, SET, Some("alpha")) else { unreachable!() };
-        Asked { approval: Some(self.0), at: 8, ..asked }.into()
-    }
-}
-
-/// The state, the people who voted and the time of use of each approval, with the records summed up in two halves that are joined.
-fn approvals(records: &[Record], only: &Only) -> Vec<(TouchedApprovalState, Vec<String>, Option<u64>)> {
-    let shown = |touched: &Touched| -> Vec<_> {
-        let people = |approval: &TouchedApproval| approval.votes.iter().map(|vote| format!("{} {}", vote.person, vote.vote)).collect();
-        touched.approvals.iter().map(|approval| (approval.state, people(approval), approval.used_ms)).collect()
-    };
-    let (mut whole, mut lines) = (Touched::only(only.clone()), TouchedLines::default());
-    let mut halves = [Touched::only(only.clone()), Touched::only(only.clone())];
-    for (at, record) in records.iter().enumerate() {
-        whole.take(run(1), 1, record);
-        let half = &mut halves[usize::from(at * 2 >= records.len())];
-        lines.take(run(1), 1, record, &mut |line| half.add(line));
-    }
-    let [mut first, second] = halves;
-    first.join(&second);
-    assert_eq!(shown(&first), shown(&whole), "in any grouping");
-    shown(&whole)
-}
-
-#[test]
-fn an_approval_has_its_votes_and_its_end_in_one_row() {
-    let (one, other, everything) = (HeldBack(Digest::of(b"one")), HeldBack(Digest::of(b"other")), Only::default());
-    let yes = |person: &str, approved| one.voted(1, person, Vote::Approve, approved);
-    let begun = [one.asked(1), yes("alice", false), yes("bob", true)];
-    let people = || vec!["alice approve".to_owned(), "bob approve".to_owned()];
-    assert_eq!(approvals(&begun[..1], &everything), [(TouchedApprovalState::Pending, Vec::new(), None)]);
-    assert_eq!(approvals(&begun, &everything), [(TouchedApprovalState::Approved, people(), None)]);
-    let used = [&begun[..], &[one.used(1)]].concat();
-    assert_eq!(approvals(&used, &everything), [(TouchedApprovalState::Used, people(), Some(8))]);
-    let lapsed = [&begun[..], &[one.closed(1, ApprovalEnd::Lapsed)]].concat();
-    assert_eq!(approvals(&lapsed, &everything), [(TouchedApprovalState::Lapsed, people(), None)]);
-    let rejected = [one.asked(1), one.voted(1, "bob", Vote::Reject, false)];
-    assert_eq!(approvals(&rejected, &everything), [(TouchedApprovalState::Rejected, vec!["bob reject".to_owned()], None)]);
-    // What is decided again after the policies changed has a digest of its own, and no vote of before counts for it.
-    let again = [&begun[..2], &[one.closed(1, ApprovalEnd::Superseded), other.asked(1), one.voted(1, "bob", Vote::Approve, true)]].concat();
-    let expected =
-        [(TouchedApprovalState::Superseded, vec!["alice approve".to_owned()], None), (TouchedApprovalState::Pending, Vec::new(), None)];
-    assert_eq!(approvals(&again, &everything), expected);
-}
-
-#[test]
-fn filters_hold_for_approvals_too() {
-    let one = HeldBack(Digest::of(b"one"));
-    let records = [one.asked(1), one.voted(1, "alice", Vote::Approve, false)];
-    let only = |credential: Option<&str>, host: Option<&str>| Only {
-        credential: credential.map(str::to_owned),
-        host: host.map(str::to_owned),
-        ..Only::default()
-    };
-    for (only, found) in [
-        (only(Some("alpha"), None), 1),
-        (only(Some("beta"), None), 0),
-        (only(None, Some("a.test")), 1),
-        (only(None, Some("b.test")), 0),
-        (Only { files: Some(vec!["/src".to_owned()]), ..Only::default() }, 0),
-    ] {
-        assert_eq!(approvals(&records, &only).len(), found, "{only:?}");
-    }
 }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
-use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText};
+use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText, WouldBe};
 
-use super::{
-    TouchedAct, TouchedApproval, TouchedApprovalState, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
-};
+use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use crate::lease::lease_id;
 
 /// Something that was touched, once or several times.
@@ -26,8 +24,6 @@ pub enum TouchedLine {
     Lease(TouchedLease),
     /// A refusal.
     Refused(TouchedRefusal),
-    /// An act that people had to approve: the ask, a vote, or how it ended.
-    Approval(TouchedApproval),
 }
 
 /// Bytes that a row takes besides its text, including its place in the table of rows and the addresses that may be added later.
@@ -41,7 +37,6 @@ impl TouchedLine {
             Self::Http(act) => text_bytes(&act.resource),
             Self::Act(act) => text_bytes(&act.resource),
             Self::Own(own) => text_bytes(&own.resource),
-            Self::Approval(approval) => text_bytes(&approval.resource) + approval.approval.len() + approval.votes.len() * ROW_BYTES,
             Self::Lease(lease) => lease.lease.as_str().len() + lease.credential.as_str().len(),
             Self::Refused(refused) => {
                 let resolved = refused.resolved.as_ref().map_or(0, |resolved| resolved.as_str().len());
@@ -87,8 +82,6 @@ enum LineStage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TouchedLines {
     open: BTreeMap<(RunId, u64), Open>,
-    /// Acts that are held back, or whose approval was not used so far.
-    approvals: BTreeMap<(RunId, u64), TouchedApproval>,
     /// Host requests under way, by number.
     own: BTreeMap<(RunId, u64), TouchedOwn>,
 }
@@ -119,25 +112,7 @@ impl TouchedLines {
             }
             Record::HostAsked(asked) => self.host_asked(run, asked, to),
             Record::HostAnswered(answered) => self.host_answered(run, answered, to),
-            Record::ApprovalAsked(asked) => {
-                let approval = TouchedApproval::of(run, asked);
-                self.approvals.insert((run, asked.op), approval.clone());
-                to(TouchedLine::Approval(approval));
-            }
-            Record::ApprovalVoted(voted) => {
-                if let Some(open) = self.approvals.get_mut(&(run, voted.op)).filter(|open| open.digest == voted.digest) {
-                    let line = open.voted(voted);
-                    open.state = line.state;
-                    to(TouchedLine::Approval(line));
-                }
-            }
-            Record::ApprovalClosed(closed) => {
-                if let Some(open) = self.approvals.remove(&(run, closed.op)) {
-                    to(TouchedLine::Approval(TouchedApproval { state: closed.end.into(), ..open }));
-                }
-            }
             Record::RunClosed(_) => {
-                forget(&mut self.approvals, run).for_each(drop);
                 forget(&mut self.open, run).for_each(|open| open.without_end(run, to));
                 forget(&mut self.own, run).for_each(|own| to(own_without_end(own)));
             }
@@ -157,6 +132,12 @@ impl TouchedLines {
             | Record::RunOpened(_)
             | Record::RunResumed(_)
             | Record::RunSuspended(_)
+            | Record::ApprovalAsked(_)
+            | Record::ApprovalVoted(_)
+            | Record::ApprovalClosed(_)
+            | Record::UndoRegistered(_)
+            | Record::UndoDischarged(_)
+            | Record::UndoDone(_)
             | Record::ClockChanged(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)
@@ -172,6 +153,10 @@ impl TouchedLines {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
+            | Record::NoticeAsked(_)
+            | Record::NoticeEnded(_)
+            | Record::AgentsStopped(_)
+            | Record::AgentsEnabled(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)
             | Record::ValueMet(_)
@@ -180,9 +165,6 @@ impl TouchedLines {
     }
 
     fn asked(&mut self, run: RunId, asked: &Asked, to: &mut dyn FnMut(TouchedLine)) {
-        if let Some(open) = asked.approval.and_then(|_| self.approvals.remove(&(run, asked.op))) {
-            to(TouchedLine::Approval(TouchedApproval { state: TouchedApprovalState::Used, used_ms: Some(asked.at), ..open }));
-        }
         let is_http = asked.ask.capability.act() == Some(ActKind::Http);
         let (credential, resource) = (asked.bounds.credential.clone(), asked.ask.resource.clone());
         let open = Open { credential, is_http, resource, stage: LineStage::Asked };
@@ -237,6 +219,7 @@ impl TouchedLines {
                 resource: open.resource,
                 run,
                 seq,
+                would: None,
             }));
         }
     }
@@ -363,12 +346,18 @@ fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(TouchedL
             resource: resource.clone(),
             run,
             seq,
+            would: would(&refused.reason),
         })
     };
     match &refused.counted {
         None => to(one(refused.alike, &refused.ask.resolved, &refused.ask.resource)),
         Some(Counted { names, .. }) => names.iter().map(|name| one(name.times, &name.resolved, &name.resource)).for_each(to),
     }
+}
+
+/// What would have happened to an act of a dry run.
+fn would(reason: &Reason) -> Option<WouldBe> {
+    if let Reason::DryRun(would) = reason { Some(would.clone()) } else { None }
 }
 
 /// The credential that a refusal was about.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use policy::vote::{self, Ballot, Question};
 use ssh_key::{HashAlg, LineEnding};
-use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, Uptime, VERSION};
+use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
 use vocabulary::{
     ApprovalEnd, ApprovalId, Clock, Digest, Door as _, Limits, OpId, Principal, SafeText, Stop, VOTE_NAMESPACE, Vote, VoteMeans,
     VoteStatement,
 };
 
 use super::claims::{Claims, Means, Truth};
+use super::clock::MachineClock;
 use super::rules::{ACTS, AllRules, PEOPLE, act, held_grants, key, person};
 use crate::tests::approvals::poll;
 use crate::tests::driven::{Begun, live_begins, whole};
@@ -57,30 +58,6 @@ enum Call {
     Ask(usize),
     Abandon(u64),
     Wait,
-}
-
-#[derive(Default)]
-struct MachineClock {
-    mono_ns: AtomicU64,
-    booted_ns: AtomicU64,
-    boot: AtomicU64,
-    ahead_s: AtomicI64,
-}
-
-impl Clock for MachineClock {
-    fn mono_ns(&self) -> u64 {
-        self.mono_ns.fetch_add(1000, Ordering::Relaxed)
-    }
-
-    fn unix_ns(&self) -> u64 {
-        let ahead_ns = self.ahead_s.load(Ordering::Relaxed) * 1_000_000_000;
-        (1_800_000_000_000_000_000 + self.mono_ns.load(Ordering::Relaxed)).saturating_add_signed(ahead_ns)
-    }
-
-    fn uptime(&self) -> Uptime {
-        let up_ns = self.mono_ns.load(Ordering::Relaxed) - self.booted_ns.load(Ordering::Relaxed);
-        Uptime { boot: format!("{:032}", self.boot.load(Ordering::Relaxed)), ms: up_ns / 1_000_000 }
-    }
 }
 
 struct InMemory {

@@ -1,15 +1,12 @@
 //! What was touched, in tables for people.
 
-use gate::{
-    Searched, Touched, TouchedAct, TouchedApproval, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal,
-};
+use gate::{Searched, Touched, TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use vocabulary::record::Touch;
 
 use crate::err::CliError;
 use crate::line::touch;
 use crate::out;
-use crate::report::control;
-use crate::words::{bytes, count, function, many, safe, short_hex, utc};
+use crate::words::{bytes, count, function, many, safe, utc};
 
 type Rows = Vec<Vec<String>>;
 
@@ -22,7 +19,6 @@ pub(super) fn touched(touched: &Touched) -> Result<(), CliError> {
         (rows(&["ASKED", "DONE", "NOT DONE", "FAILED", "UNKNOWN", "CREDENTIAL"], touched.acts.iter().map(act)), more.acts),
         (rows(OWN, touched.own.iter().map(own)), more.own),
         (rows(&["LEASE", "ASKED", "REFUSED", "SENT", "STATE", "OLD VALUES TRIED"], touched.leases.iter().map(lease)), more.leases),
-        (rows(&["APPROVAL", "STATE", "NEEDS", "VOTES", "DIGEST", "WHAT"], touched.approvals.iter().map(approval)), more.approvals),
         (rows(&["REFUSED", "WHERE", "FUNCTION", "WHY", "WHAT"], touched.refused.iter().map(refusal)), more.refused),
     ];
     let mut is_first = true;
@@ -53,7 +49,7 @@ fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Rows {
 
 fn file(file: &TouchedFile) -> Vec<String> {
     let amount = match file.what {
-        Touch::File => bytes(file.amount),
+        Touch::Change | Touch::File => bytes(file.amount),
         Touch::Listing => format!("{} names", count(file.amount)),
         Touch::Look => String::new(),
     };
@@ -119,12 +115,6 @@ fn lease(one: &TouchedLease) -> Vec<String> {
     let probes: Vec<String> = one.probes.iter().map(probe).collect();
     let state = if one.revoked { "revoked" } else { "" };
     vec![one.lease.to_string(), count(one.asked), count(one.refused), count(one.sent), state.to_owned(), probes.join(", ")]
-}
-
-fn approval(one: &TouchedApproval) -> Vec<String> {
-    let votes: Vec<String> = one.votes.iter().map(control::voted).collect();
-    let what = format!("{} in {}", one.resource, one.environment);
-    vec![one.approval.clone(), control::state(one), control::needs(one), votes.join("; "), short_hex(&one.digest), what]
 }
 
 fn refusal(one: &TouchedRefusal) -> Vec<String> {
