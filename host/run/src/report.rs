@@ -205,6 +205,13 @@ pub(crate) fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option
     }
 }
 
+/// What the records of a run add up to, read on a thread that may block.
+pub(crate) async fn sum_on_record(journal: &Journal, run: RunId) -> Result<Sum, RunError> {
+    let (reader, size) = (journal.reader()?, journal.size());
+    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
+    read.map_err(|_| RunError::TaskLost("reads the record"))?
+}
+
 /// Reads what a run's records add up to, among the first `size` of the log: for one that was resumed, since this process has not written
 /// all of them, and for one whose record broke.
 pub(crate) fn read_sum(reader: &journal::Reader, run: RunId, size: u64) -> Result<Sum, RunError> {

@@ -9,7 +9,7 @@ pub(crate) mod driver;
 mod view;
 
 use gate::Gate;
-use vocabulary::{RunId, UndoPlan, UndoStep};
+use vocabulary::{Grants, Principal, RunId, UndoPlan, UndoStep};
 
 pub use view::{RollbackAct, RollbackUndo, RollbackView};
 
@@ -17,32 +17,41 @@ use crate::err::RunError;
 use crate::local_host::LocalHost;
 use crate::order::{RollbackOrder, RunOrder};
 use crate::rollback_err::RollbackError;
+use crate::running::Running;
 
-/// The plan of a rollback, and the undos about which the person said something.
-#[derive(Debug)]
-pub(crate) struct Planned {
-    pub(crate) plan: UndoPlan,
-    /// Numbers of undos whose outcome was unknown, and whether they were done.
-    pub(crate) stated: Option<(Vec<u64>, bool)>,
-}
+/// Numbers of undos whose outcome was unknown, and whether they were done, as the person says.
+pub(crate) type Stated = Option<(Vec<u64>, bool)>;
 
 impl LocalHost {
     /// What a rollback of a run would do now.
     ///
     /// # Errors
     /// The record can't be read, or there is no such run.
-    pub(crate) async fn rollback_view(&self, of: RunId) -> Result<RollbackView, RunError> {
+    async fn rollback_view(&self, of: RunId) -> Result<RollbackView, RunError> {
         let reader = self.inner.journal.reader()?.proving();
         let gate = self.inner.gate.clone();
         let read = tokio::task::spawn_blocking(move || view_of(&reader, &gate, of)).await;
         read.map_err(|_| RunError::TaskLost("reads the record"))?
     }
 
-    /// The order of a rollback with its plan as the input. The caller holds the lock that lets only one rollback begin at a time.
+    /// Opens a rollback. It looks at no mount, so a folder that is gone does not keep it from beginning.
+    ///
+    /// # Errors
+    /// As [`LocalHost::open_run`]; also if the run can't be rolled back, or not without a further word of the person.
+    pub(crate) async fn open_rollback(&self, order: RunOrder, rollback: &RollbackOrder, by: Principal) -> Result<Running, RunError> {
+        // INVARIANT: rollbacks begin one by one, so no two of one run are open.
+        let _first = self.inner.rolling.lock().await;
+        let (plan, stated) = self.planned(&order, rollback).await?;
+        let input = String::from_utf8(vocabulary::canon::to_vec(&plan)).unwrap_or_default();
+        let grants = Grants { files: Vec::new(), ..order.grants };
+        self.open_order(RunOrder { grants, input, is_agent: true, ..order }, (by, stated)).await
+    }
+
+    /// What a rollback does, and what the person stated.
     ///
     /// # Errors
     /// The run can't be rolled back, or not without a further word of the person.
-    pub(crate) async fn planned(&self, order: &RunOrder, rollback: &RollbackOrder) -> Result<Planned, RunError> {
+    async fn planned(&self, order: &RunOrder, rollback: &RollbackOrder) -> Result<(UndoPlan, Stated), RunError> {
         let of = rollback.of;
         let refused = |why| RunError::Rollback { run: of, why: Box::new(why) };
         if let Some(run) = self.inner.gate.with_ledger(|ledger| ledger.open_rollback(of)) {
@@ -60,7 +69,7 @@ impl LocalHost {
                 undo.registration.as_ref().map_err(|why| refused(RollbackError::Sealed { id: undo.id, why: why.clone() }))?;
             steps.push(UndoStep::new(undo.id, registration));
         }
-        Ok(Planned { plan: UndoPlan { of, steps }, stated })
+        Ok((UndoPlan { of, steps }, stated))
     }
 }
 

@@ -21,8 +21,8 @@ use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::{NetworkOrder, RunOrder, Surroundings};
 use crate::place::held;
-use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
-use crate::rollback::{Planned, driver};
+use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, sum_on_record};
+use crate::rollback::{Stated, driver};
 use crate::run_channel::{Resumer, RunChannel};
 use crate::running::Running;
 
@@ -99,18 +99,15 @@ impl LocalHost {
     /// # Errors
     /// As [`LocalHost::start`].
     pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
-        let Some(rollback) = order.rollback.clone() else {
-            order.check_input()?;
-            return self.open_order(order, (by, None)).await;
-        };
-        let _first = self.inner.rolling.lock().await;
-        let Planned { plan, stated } = self.planned(&order, &rollback).await?;
-        let input = String::from_utf8(vocabulary::canon::to_vec(&plan)).unwrap_or_default();
-        self.open_order(RunOrder { input, is_agent: true, ..order }, (by, stated)).await
+        if let Some(rollback) = order.rollback.clone() {
+            return self.open_rollback(order, &rollback, by).await;
+        }
+        order.check_input()?;
+        self.open_order(order, (by, None)).await
     }
 
     /// Opens a run. `stated` has what a person said about undos of earlier rollbacks.
-    async fn open_order(&self, order: RunOrder, (by, stated): (Principal, Option<(Vec<u64>, bool)>)) -> Result<Running, RunError> {
+    pub(crate) async fn open_order(&self, order: RunOrder, (by, stated): (Principal, Stated)) -> Result<Running, RunError> {
         order.check_grants()?;
         self.check_destinations(&order.grants).await?;
         self.check_enabled(&order.agent.name, &order.agent.digest)?;
@@ -379,7 +376,7 @@ impl RunTask {
         let sum = match self.begun {
             Begun::Here if closing.0.outcome != Outcome::RecordBroken => self.gate.take_sum(),
             // This process has not written all records of the run, or not all that it wrote is on the record.
-            Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
+            Begun::Here | Begun::Before(_) => sum_on_record(&self.host.inner.journal, header.run).await?,
         };
         self.host.inner.stage_home.forget(header.run);
         Ok(Unloaded::Closed(Box::new(report(&self.host, &self.gate, closing, entry, sum))))
@@ -422,14 +419,7 @@ impl RunTask {
 
 /// The run's id if the run has any record. Only then can it be resumed.
 async fn on_record(host: &LocalHost, run: RunId) -> Option<RunId> {
-    sum_on_record(host, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
-}
-
-/// What the records of a run add up to.
-async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
-    let (reader, size) = (host.inner.journal.reader()?, host.inner.journal.size());
-    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
-    read.map_err(|_| RunError::TaskLost("reads the record"))?
+    sum_on_record(&host.inner.journal, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
 }
 
 fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> RunReport {

@@ -20,7 +20,7 @@ fn with_undo() -> Grants {
 
 fn undo(path: &str) -> UndoRegistration {
     let covers = UndoCovers::from(&http_ask("POST", "a.test", path));
-    let request = HttpAsk { body: Bytes::from_static(b"old"), ..http_ask("PUT", "a.test", path) };
+    let request = HttpAsk { body: Bytes::from_static(b"old"), ..http_ask("POST", "a.test", path) };
     UndoRegistration { covers, done_at: vec![404], pre_image: Bytes::from_static(b"old"), request, words: UndoRegistration::words_of("w") }
 }
 
@@ -82,7 +82,7 @@ fn a_registration_that_could_not_be_sent_is_refused_and_recorded() {
     let scene = Scene::of(with_undo());
     let safe = UndoRegistration { request: http_ask("GET", "a.test", "/x"), ..undo("/x") };
     let reads = UndoRegistration { covers: UndoCovers::from(&http_ask("GET", "a.test", "/x")), ..undo("/x") };
-    let elsewhere = UndoRegistration { request: http_ask("PUT", "other.test", "/x"), ..undo("/x") };
+    let elsewhere = UndoRegistration { request: http_ask("POST", "other.test", "/x"), ..undo("/x") };
     let large = UndoRegistration { pre_image: vec![0; vocabulary::UNDO_BYTES_MAX].into(), ..undo("/x") };
     let denied = UndoRegistration { done_at: vec![404, 403], ..undo("/x") };
     let cases = [

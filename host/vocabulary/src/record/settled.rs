@@ -336,7 +336,8 @@ impl Answered {
             (AnswerClass::Response, Some(400..=499)) => Happened::No,
             (AnswerClass::Response, Some(200..=399)) | (AnswerClass::Done, _) => Happened::Yes,
             (AnswerClass::Response | AnswerClass::Unknown, _) => Happened::Perhaps,
-            (AnswerClass::Abandoned, _) if self.was_sent() => Happened::Perhaps,
+            // Only of a request is it known whether anything was sent.
+            (AnswerClass::Abandoned, _) if self.was_sent() || self.how.http().is_none() => Happened::Perhaps,
             (
                 AnswerClass::Abandoned
                 | AnswerClass::NotDone
