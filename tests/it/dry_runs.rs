@@ -39,7 +39,7 @@ impl Scene {
 
     #[track_caller]
     fn dry(&self, args: &[&str], code: u8) -> String {
-        let output = self.program.run(&[&["run", "acts", "--dry-run"], args].concat());
+        let output = self.program.run(&[&["run", "acts", "--dry-run"][..], args].concat());
         assert_eq!(output.status.code(), Some(i32::from(code)), "{}", said(&output));
         said(&output)
     }
