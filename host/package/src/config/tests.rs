@@ -202,11 +202,18 @@ fn a_notice_goes_only_where_it_can_go_safely() {
 }
 
 #[test]
+fn mounts_that_may_be_changed_have_a_place_of_their_own_and_a_quota() {
+    let mount = |lines: &str| agent(&format!("[[agents.x.files]]\nguest = \"/s\"\n{lines}"));
+    wrong(&mount("host = \"src\"\nmode = \"write\""), "agents.x.files[0].mode: ");
+    wrong(&mount("mode = \"stage\""), "agents.x.files[0]");
+    wrong(&mount("mode = \"state\"\nhost = \"src\""), "agents.x.files[0].host: does not belong to a mount of mode `state`");
+    wrong(&mount("mode = \"read\"\nhost = \"src\"\nquota = \"1MiB\""), "agents.x.files[0].quota: belongs to a mount that the agent may change");
+    let twice = "host = \"src\"\nmode = \"stage\"\n[[agents.x.files]]\nguest = \"/t\"\nhost = \"src\"\nmode = \"stage\"";
+    wrong(&mount(twice), "agents.x.files[1].host: is the folder of an earlier mount of mode `stage`");
+}
+
+#[test]
 fn what_arrives_later_is_refused_and_says_so() {
-    wrong(
-        &agent("[[agents.x.files]]\nguest = \"/s\"\nhost = \"src\"\nmode = \"stage\""),
-        "agents.x.files[0].mode: is not part of this version: it arrives with approvals",
-    );
     wrong(
         "[agents.x]\ncomponent = \"oci://r.test/x@sha256:00\"",
         "bailiwick.toml:2: agents.x.component: is not part of this version: it arrives with packages",
