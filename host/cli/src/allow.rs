@@ -8,6 +8,7 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
     let words = |text: &str| vec![text.to_owned()];
     match reason {
         Reason::NothingGranted if ask.capability == Capability::Files => words("a mount of a folder, with `mode = \"read\"`"),
+        Reason::NothingGranted if ask.capability == Capability::Undo => words("`undo = true` in the table of the agent"),
         Reason::NothingGranted
         | Reason::HostNotGranted
         | Reason::SchemeNotGranted
@@ -57,6 +58,7 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::WriteNotGranted => words("a mount with `mode = \"stage\"`: changes are put into the folder at the end of the run"),
         Reason::OverLimit(Bound::Limit(limit)) => words(&format!("a higher `{limit}` in the agent's `limits`")),
         Reason::OverLimit(Bound::RequestBytes(rule)) => words(&format!("a higher `request-bytes` in {rule} of the agent")),
+        Reason::OverLimit(Bound::Undos) => words("nothing: a run may register 256 undos, of 64 KiB each and 4 MiB in all"),
         Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later time")),
         Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
         Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have this many addresses"),

@@ -1,6 +1,7 @@
 //! The card of an act that waits for people: what it is, computed by the host. Words of the agent come last.
 
 use ::run::{ApprovalView, HomePlace, VoteView};
+use vocabulary::record::Record;
 use vocabulary::{Digest, SafeText, Vote};
 
 use super::equal::Equal;
