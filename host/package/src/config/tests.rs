@@ -207,7 +207,10 @@ fn mounts_that_may_be_changed_have_a_place_of_their_own_and_a_quota() {
     wrong(&mount("host = \"src\"\nmode = \"write\""), "agents.x.files[0].mode: ");
     wrong(&mount("mode = \"stage\""), "agents.x.files[0]");
     wrong(&mount("mode = \"state\"\nhost = \"src\""), "agents.x.files[0].host: does not belong to a mount of mode `state`");
-    wrong(&mount("mode = \"read\"\nhost = \"src\"\nquota = \"1MiB\""), "agents.x.files[0].quota: belongs to a mount that the agent may change");
+    wrong(
+        &mount("mode = \"read\"\nhost = \"src\"\nquota = \"1MiB\""),
+        "agents.x.files[0].quota: belongs to a mount that the agent may change",
+    );
     let twice = "host = \"src\"\nmode = \"stage\"\n[[agents.x.files]]\nguest = \"/t\"\nhost = \"src\"\nmode = \"stage\"";
     wrong(&mount(twice), "agents.x.files[1].host: is the folder of an earlier mount of mode `stage`");
 }

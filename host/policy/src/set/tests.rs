@@ -85,6 +85,7 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Act
 fn asked(act: &Act) -> AskedAct<'_> {
     let action = match act {
         Act::Http(http) => Action::of_request(http.method.reads()),
+        Act::Files(_) => Action::FilesCommit,
         Act::Credential(credential) => Action::of_step(&credential.step),
     };
     AskedAct { act, action, credential: None }

@@ -8,7 +8,7 @@ use vocabulary::{
 };
 
 use super::{NOW, ask, grant, http, judged};
-use crate::{DecidedAct, PolicyAgent, PolicyFacts, PolicySet, Under, decide_act};
+use crate::{DecidedAct, DecisionCache, PolicyAgent, PolicyFacts, PolicySet, Under, decide_act};
 
 fn rules(may: &[(&str, &[FieldValue])], must: &[(&str, &[FieldValue])]) -> FieldRules {
     let named = |fields: &[(&str, &[FieldValue])]| fields.iter().map(|(name, values)| ((*name).to_owned(), values.to_vec())).collect();
@@ -282,7 +282,7 @@ fn decided(grants: &Grants, set: &PolicySet, act: &Act, approved: &[&str]) -> De
     let agent = PolicyAgent { digest: vocabulary::Digest::of(b"x"), engagement, name: "probe", started_by: &started_by };
     let policies = set.for_agent(&people(), &agent);
     let approved: BTreeSet<String> = approved.iter().map(|group| (*group).to_owned()).collect();
-    let under = Under { approved: &approved, facts: &PolicyFacts::default(), policies: &policies };
+    let under = Under { approved: &approved, cache: &DecisionCache::default(), facts: &PolicyFacts::default(), policies: &policies };
     decide_act(grants, Some(under), (NOW, &[]), act).unwrap()
 }
 
@@ -319,7 +319,7 @@ fn no_policy_set_lifts_a_tier() {
     let code = |tier, approval, approved: &[&str]| {
         let grants = Grants { policy: Some(people()), ..engaged(tier, approval) };
         let approved: BTreeSet<String> = approved.iter().map(|group| (*group).to_owned()).collect();
-        let under = Under { approved: &approved, facts: &PolicyFacts::default(), policies: &policies };
+        let under = Under { approved: &approved, cache: &DecisionCache::default(), facts: &PolicyFacts::default(), policies: &policies };
         match decide_act(&grants, Some(under), (NOW, &[]), &change).unwrap().decision {
             Decision::Permit(_) => "permit",
             Decision::Refuse(reason) => reason.code(),
