@@ -159,7 +159,8 @@ impl Beside<'_> {
                 Ok(commit) if bodies == Bodies::Shown => {
                     let text = crate::verb::approvals::changes::lines(&commit).join("\n");
                     let lines = self.stars.out_of_text(&text).lines().map(words::safe).collect();
-                    KeptBeside { lines, document: serde_json::to_value(&commit).ok() }
+                    let document = self.stars.out_of_text(&serde_json::to_string(&commit).unwrap_or_default());
+                    KeptBeside { lines, document: serde_json::from_str(&document).ok() }
                 }
                 Ok(_) => KeptBeside::default(),
                 Err(missing) => self.missing("changes", &missing),
