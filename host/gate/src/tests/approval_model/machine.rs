@@ -15,7 +15,7 @@ use vocabulary::{
 
 use super::claims::{Claims, Means, Truth};
 use super::clock::MachineClock;
-use super::rules::{ACTS, AllRules, PEOPLE, act, held_grants, key, person};
+use super::rules::{AllRules, PEOPLE, act, held_grants, key, person};
 use crate::tests::approvals::poll;
 use crate::tests::driven::{Begun, live_begins, whole};
 use crate::tests::kit::{MemoryLog, header, recorded, run_id};
@@ -446,7 +446,4 @@ impl<'a> Machine<'a> {
         }
         Ok(())
     }
-
-    /// How many acts the guest may ask for.
-    pub(super) const ACTS: usize = ACTS.len();
 }
