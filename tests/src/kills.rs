@@ -144,7 +144,7 @@ struct Lab<'a> {
     /// How long each verb takes if nobody kills it.
     took: BTreeMap<String, Duration>,
     tally: Tally,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 /// What a run that came to its end has done.
@@ -173,7 +173,7 @@ impl<'a> Lab<'a> {
             known: Vec::new(),
             took: BTreeMap::new(),
             tally: Tally::default(),
-            _runtime: runtime,
+            runtime,
         };
         lab.prepare();
         lab
@@ -348,7 +348,7 @@ impl<'a> Lab<'a> {
         if is_killed {
             let most = self.took.get(&verb).copied().unwrap_or(Duration::from_millis(300));
             let micros = self.dice.roll(u64::try_from(most.as_micros()).unwrap_or(u64::MAX).saturating_add(20_000));
-            std::thread::sleep(Duration::from_micros(micros));
+            self.sleep(Duration::from_micros(micros));
             let _ = child.kill();
             child.wait().map_err(|err| err.to_string())?;
             *self.tally.kills.entry(verb).or_default() += 1;
@@ -362,10 +362,14 @@ impl<'a> Lab<'a> {
         if may_end(status) { Ok(()) } else { Err(format!("{words:?} ended with {status}: {said}")) }
     }
 
+    fn sleep(&self, time: Duration) {
+        self.runtime.block_on(tokio::time::sleep(time));
+    }
+
     fn until_quiet(&self) {
         loop {
             let heard = self.server.heard().len();
-            std::thread::sleep(QUIET);
+            self.sleep(QUIET);
             if self.server.heard().len() == heard {
                 return;
             }

@@ -17,7 +17,7 @@ use vocabulary::Vote;
 use super::kit::Chance;
 use claims::{Means, Tally};
 use machine::{Machine, Step};
-use rules::{AllRules, PEOPLE, POLICIES, SETS};
+use rules::{ACTS, AllRules, PEOPLE, POLICIES, SETS};
 
 /// Orders of steps in CI, and the steps of each.
 const ROUNDS: u64 = 400;
@@ -25,7 +25,7 @@ const STEPS: usize = 60;
 
 fn any(chance: &mut Chance) -> Step {
     match chance.below(40) {
-        0..=5 => Step::Ask(chance.below(Machine::ACTS)),
+        0..=5 => Step::Ask(chance.below(ACTS.len())),
         6 => Step::Abandon(chance.below(3)),
         7..=16 => Step::Vote {
             card: chance.below(3),

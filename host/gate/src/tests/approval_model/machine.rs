@@ -15,7 +15,7 @@ use vocabulary::{
 
 use super::claims::{Claims, Means, Truth};
 use super::clock::MachineClock;
-use super::rules::{ACTS, AllRules, PEOPLE, act, held_grants, key, person};
+use super::rules::{AllRules, PEOPLE, act, held_grants, key, person};
 use crate::tests::approvals::poll;
 use crate::tests::driven::{Begun, live_begins, whole};
 use crate::tests::kit::{MemoryLog, header, recorded, run_id};
@@ -139,13 +139,10 @@ impl<'a> Machine<'a> {
         self.clock.mono_ns.fetch_add(2_000_000, Ordering::Relaxed);
         match step {
             Step::Ask(of) => {
-                self.wake(true)?;
-                if let Some(memory) = &mut self.memory {
-                    let op = memory.world.submit(act(of)).map_err(|stop| format!("{stop:?}"))?;
-                    self.calls.push(Call::Ask(of));
-                    self.waits.insert(op.0, of);
-                    self.claims.acts.insert(op.0, of);
-                }
+                let op = self.asks(of)?;
+                self.calls.push(Call::Ask(of));
+                self.waits.insert(op, of);
+                self.claims.acts.insert(op, of);
             }
             Step::Abandon(nth) => {
                 let op = self.waits.keys().nth(nth).copied();
@@ -174,10 +171,11 @@ impl<'a> Machine<'a> {
             Step::Wake { did } => {
                 self.wake(did)?;
                 let waits = !self.waits.is_empty();
-                self.look()?;
+                self.look(did)?;
                 self.check()?;
                 if waits {
-                    self.claims.had_its_turn(&self.truth())?;
+                    let (policy, people) = self.in_force;
+                    self.claims.had_its_turn(&self.truth_under(policy, people))?;
                 }
             }
             Step::Work => {
@@ -251,14 +249,7 @@ impl<'a> Machine<'a> {
             self.memory = Some(InMemory { world, begun, told: 0 });
             match self.rebuild() {
                 Ok(()) => {}
-                Err(Stop::Unsettled(op)) => {
-                    self.check()?;
-                    self.unload();
-                    let by = Principal::new(1001, Some("bob"));
-                    drop(self.gate.settle(run_id(), &[op.0], did, &by).map_err(|err| format!("{err:?}"))?);
-                    self.check()?;
-                    self.claims.note("unknown");
-                }
+                Err(Stop::Unsettled(op)) => self.settle(op, did)?,
                 Err(stop) => return Err(format!("it can't be rebuilt: {stop:?}")),
             }
         }
@@ -293,12 +284,32 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn unload(&mut self) {
+    /// The run could not continue, because nobody knows whether this act happened. A person says so.
+    fn settle(&mut self, op: OpId, did: bool) -> Result<(), String> {
+        self.check()?;
         self.memory = None;
+        let by = Principal::new(1001, Some("bob"));
+        drop(self.gate.settle(run_id(), &[op.0], did, &by).map_err(|err| format!("{err:?}"))?);
+        self.claims.note("unknown");
+        self.check()
+    }
+
+    /// The guest asks for an act. If the record ends just there, the run first has to be able to continue.
+    fn asks(&mut self, of: usize) -> Result<u64, String> {
+        for _ in 0..10 {
+            self.wake(true)?;
+            let Some(memory) = &mut self.memory else { continue };
+            match memory.world.submit(act(of)) {
+                Ok(op) => return Ok(op.0),
+                Err(Stop::Unsettled(op)) => self.settle(op, true)?,
+                Err(stop) => return Err(format!("{stop:?}")),
+            }
+        }
+        Err("it can't ask".to_owned())
     }
 
     /// The guest waits, and takes what there is.
-    fn look(&mut self) -> Result<(), String> {
+    fn look(&mut self, did: bool) -> Result<(), String> {
         while let Some(memory) = &mut self.memory
             && !self.waits.is_empty()
         {
@@ -314,6 +325,10 @@ impl<'a> Machine<'a> {
                     self.check()?;
                     self.memory = None;
                     self.claims.note("suspended");
+                }
+                Poll::Ready(Err(Stop::Unsettled(op))) => {
+                    self.settle(op, did)?;
+                    self.wake(did)?;
                 }
                 Poll::Ready(Err(stop)) => return Err(format!("{stop:?}")),
             }
@@ -431,7 +446,4 @@ impl<'a> Machine<'a> {
         }
         Ok(())
     }
-
-    /// How many acts the guest may ask for.
-    pub(super) const ACTS: usize = ACTS.len();
 }
