@@ -97,8 +97,8 @@ fn fits(rules: &FieldRules, fields: &Result<Vec<Field>, String>) -> Result<(), S
 }
 
 /// Whether a rule is about an item of this empty list, or a field of this empty object. The whole of a body may be empty.
-fn is_beneath(rule: &str, empty: &str) -> bool {
-    let Some(rest) = rule.strip_prefix(empty) else { return false };
+fn is_beneath(named: &str, empty: &str) -> bool {
+    let Some(rest) = named.strip_prefix(empty) else { return false };
     rest.is_empty() || empty.is_empty() || empty.ends_with('.') || rest.starts_with(['.', '['])
 }
 
@@ -172,11 +172,11 @@ fn of_body(ask: &HttpAsk) -> Result<Vec<Field>, String> {
 }
 
 fn of_json(bytes: &[u8]) -> Result<Vec<Field>, String> {
-    let mut reading = Reading { fields: Vec::new(), count: 0, fault: None };
+    let mut reading = Reading { fields: Vec::new(), count: 0, unclear: None };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = Json { reading: &mut reading, name: String::new(), depth: 0 }.deserialize(&mut json).and_then(|()| json.end());
-    match (read, reading.fault) {
-        (_, Some(fault)) => Err(fault),
+    match (read, reading.unclear) {
+        (_, Some(why)) => Err(why),
         (Ok(()), None) if reading.fields.iter().any(|field| field.name.is_empty() && !matches!(field.value, Value::Nothing)) => {
             Err("it is neither an object nor a list".to_owned())
         }
@@ -188,7 +188,7 @@ fn of_json(bytes: &[u8]) -> Result<Vec<Field>, String> {
 struct Reading {
     fields: Vec<Field>,
     count: usize,
-    fault: Option<String>,
+    unclear: Option<String>,
 }
 
 /// Reads one value, whose field has this name: `a.b` for `b` in the object `a`, `a[]` for each item of the list `a`.
@@ -206,9 +206,9 @@ impl Json<'_> {
 }
 
 impl Reading {
-    fn wrong<E: serde::de::Error>(&mut self, fault: String) -> E {
-        let err = E::custom(&fault);
-        self.fault = Some(fault);
+    fn wrong<E: serde::de::Error>(&mut self, why: String) -> E {
+        let err = E::custom(&why);
+        self.unclear = Some(why);
         err
     }
 }
@@ -275,7 +275,7 @@ impl<'de> Visitor<'de> for Json<'_> {
             if key.is_empty() || key.contains(['.', '[', ']']) {
                 return Err(reading.wrong("a name in it is empty, or has a dot or a bracket".to_owned()));
             }
-            note(&mut known, reading.fields.len(), &key).map_err(|fault| reading.wrong(fault))?;
+            note(&mut known, reading.fields.len(), &key).map_err(|why| reading.wrong(why))?;
             entries.next_value_seed(Json { reading: &mut *reading, name: format!("{front}{key}"), depth: depth + 1 })?;
         }
         if known.is_empty() { Json { reading, name: front, depth }.leaf(Value::Nothing) } else { Ok(()) }

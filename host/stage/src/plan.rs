@@ -197,7 +197,7 @@ impl Planning<'_> {
         if in_place.is_some() && told.as_ref() == Some(&after) {
             return Ok(());
         }
-        let modified = node.modified_ns.map(|ns| timespec(ns)).map(|spec| (spec.tv_sec, spec.tv_nsec));
+        let modified = node.modified_ns.map(timespec).map(|spec| (spec.tv_sec, spec.tv_nsec));
         let name = self.name();
         let owner = was_file.map(|base| (base.found.print.owner, base.found.print.group));
         self.fresh.push(Fresh { name: name.clone(), holds: Holds::Blob { number, len }, mode, owner, modified });
