@@ -3,8 +3,9 @@
 use std::process::Output;
 
 use serde_json::{Value, json};
-use tests::program::{Program, built_from};
+use tests::program::Program;
 use tests::rabbitmq::RabbitMq;
+use tests::tools::root;
 
 const PASSWORD: &str = "admin-password-8c1d4e";
 
@@ -24,6 +25,15 @@ fn said(output: &Output, code: i32) -> String {
     said
 }
 
+/// Makes the project of the agent, with the source of the guest of that name. `run` builds it.
+fn project(program: &Program) {
+    said(&program.run(&["new", "takes-back"]), 0);
+    let (from, to) = (root().join("tests/guests/sdk-agents/takes_back"), program.folder().join("here/takes-back"));
+    for file in ["agent.toml", "src/lib.rs"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+}
+
 /// Lets the agent do these steps, and returns what it was told and the run.
 #[track_caller]
 fn does(program: &Program, steps: &Value) -> (Vec<Value>, String) {
@@ -37,8 +47,8 @@ fn does(program: &Program, steps: &Value) -> (Vec<Value>, String) {
 #[test]
 fn a_virtual_host_and_a_changed_user_are_taken_back_at_rabbitmq() {
     let Some(rabbit) = RabbitMq::start("admin", PASSWORD) else { return };
-    let component = built_from("takes-back", "tests/guests/sdk-agents/takes_back", None).display().to_string();
-    let program = Program::new(&config(&component, rabbit.port()));
+    let program = Program::new(&config("takes-back", rabbit.port()));
+    project(&program);
     said(&program.run(&["trust"]), 0);
     let stdin = program.folder().join("stdin");
     std::fs::write(&stdin, format!("{PASSWORD}\n")).unwrap();

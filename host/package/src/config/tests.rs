@@ -237,7 +237,6 @@ fn impossible_values_are_named() {
         (agent("uses = [\"findings\"]"), "agents.x.uses[0]: needs no grant"),
         (agent("uses = [\"credentials\"]"), "agents.x.uses[0]: is granted by `[[agents.NAME.credentials]]`"),
         (agent("uses = [\"undo\"]"), "agents.x.uses[0]: is granted by `undo = true`"),
-        (agent("undo = \"yes\""), "agents.x.undo: must be true or false"),
         (agent("undo = true"), "agents.x.undo: has no use without `[[agents.NAME.http]]`"),
         (agent("uses = [\"shell\"]"), "agents.x.uses[0]: `uses` must be empty"),
         (agent("env = { \"A=B\" = \"c\" }"), "is not the name of a variable"),
