@@ -146,7 +146,9 @@ fn alike_line(line: &str) -> String {
         && let Some((waited, rest)) = tail.split_once(" s suspended)")
         && waited.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
     {
-        return format!("{} s (0.02 s suspended){rest}", alike_line(head));
+        // What stands before it is how long the run was active.
+        let before = head.rsplit_once(' ').map_or(head, |(before, _)| before);
+        return format!("{} 0.02 s (0.02 s suspended){rest}", alike_line(before));
     }
     // The fingerprint of an SSH key.
     if let Some((head, tail)) = line.split_once("SHA256:") {
