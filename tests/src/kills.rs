@@ -4,11 +4,11 @@
 
 mod books;
 pub mod cases;
+mod tally;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +24,12 @@ use crate::seen::{answered, asked, ends};
 use crate::server::Server;
 use cases::{CASES, Case};
 
+pub use tally::Tally;
+
 /// BOUND: commands until a run must have ended.
 const COMMANDS_MAX: usize = 60;
+/// The time between two looks at a command that may wait for people.
+const LOOK: Duration = Duration::from_millis(30);
 /// How long the server must have heard nothing new after a kill. What was sent before it arrives within that.
 const QUIET: Duration = Duration::from_millis(40);
 
@@ -42,49 +46,6 @@ pub struct Kills {
     pub cases: Vec<String>,
     /// How many cases run at once.
     pub lanes: usize,
-}
-
-/// What came to pass.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// How often a command was killed, by its verb.
-    pub kills: BTreeMap<String, usize>,
-    /// Points, by case.
-    pub points: BTreeMap<&'static str, usize>,
-    /// Acts of which nobody knew whether they had happened, so that a person was asked.
-    pub unknown: usize,
-    /// What went wrong.
-    pub broken: Vec<String>,
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        other.kills.into_iter().for_each(|(verb, times)| *self.kills.entry(verb).or_default() += times);
-        other.points.into_iter().for_each(|(case, times)| *self.points.entry(case).or_default() += times);
-        self.unknown += other.unknown;
-        self.broken.extend(other.broken);
-    }
-
-    /// The tally for people.
-    #[must_use]
-    pub fn table(&self) -> String {
-        let mut text = String::new();
-        for (case, times) in &self.points {
-            let _ = writeln!(text, "{case:<18}{times:>6} points");
-        }
-        for (verb, times) in &self.kills {
-            let _ = writeln!(text, "{verb:<18}{times:>6} kills");
-        }
-        let _ = writeln!(
-            text,
-            "{:<18}{:>6} acts that a person had to settle\n{:<18}{:>6}",
-            "unknown",
-            self.unknown,
-            "wrong",
-            self.broken.len()
-        );
-        text
-    }
 }
 
 impl Kills {
@@ -307,10 +268,7 @@ impl<'a> Lab<'a> {
                     let args = (self.case.args)(&self.server);
                     ["run", self.case.agent].map(str::to_owned).into_iter().chain(options).chain(["--".to_owned()]).chain(args).collect()
                 }
-                Stands::Held { op, digest, person } => {
-                    let (approval, key) = (format!("{id}-{op}"), self.key(person).display().to_string());
-                    ["approvals", "approve", &approval, "--as", person, "--key", &key, "--digest", digest].map(str::to_owned).to_vec()
-                }
+                Stands::Held { op, digest, person } => self.ballot(&id, *op, (digest, person)),
                 Stands::Waits => vec!["wait".to_owned(), id],
                 Stands::CutOff => vec!["resume".to_owned(), id],
                 Stands::Unknown(ops) => {
@@ -324,7 +282,7 @@ impl<'a> Lab<'a> {
             };
             let is_killed = left > 0 && self.dice.roll(2) == 0;
             left -= usize::from(is_killed);
-            self.does(&words, is_killed)?;
+            self.does(&words, run, is_killed)?;
             if let Some(run) = run.or_else(|| self.new_run()) {
                 is_told |= self.is_broken_off(run);
             }
@@ -332,8 +290,30 @@ impl<'a> Lab<'a> {
         Err(format!("it does not come to its end after {COMMANDS_MAX} commands"))
     }
 
+    /// The command by which a person approves.
+    fn ballot(&self, id: &str, op: u64, (digest, person): (&str, &str)) -> Vec<String> {
+        let (approval, key) = (format!("{id}-{op}"), self.key(person).display().to_string());
+        ["approvals", "approve", &approval, "--as", person, "--key", &key, "--digest", digest].map(str::to_owned).to_vec()
+    }
+
+    /// Waits for the end of a command. If it waits for people, they vote in another terminal.
+    fn ended(&mut self, child: &mut Child, run: Option<RunId>) -> Result<ExitStatus, String> {
+        loop {
+            if let Some(status) = child.try_wait().map_err(|err| err.to_string())? {
+                return Ok(status);
+            }
+            self.sleep(LOOK);
+            if let (Some(id), Stands::Held { op, digest, person }) = (run, self.stands(run)) {
+                let words = self.ballot(&id.to_string(), op, (&digest, person));
+                let args: Vec<&str> = words.iter().map(String::as_str).collect();
+                // The run may have moved on meanwhile, so that there is nothing to vote on.
+                drop(self.command(&args).output().map_err(|err| err.to_string())?);
+            }
+        }
+    }
+
     /// Runs a command, and kills it at a random moment.
-    fn does(&mut self, words: &[String], is_killed: bool) -> Result<(), String> {
+    fn does(&mut self, words: &[String], run: Option<RunId>, is_killed: bool) -> Result<(), String> {
         let verb = words
             .iter()
             .take(if words.first().is_some_and(|word| word == "approvals") { 2 } else { 1 })
@@ -355,7 +335,8 @@ impl<'a> Lab<'a> {
             self.until_quiet();
             return Ok(());
         }
-        let status = child.wait().map_err(|err| err.to_string())?;
+        // The command by which somebody votes ends by itself.
+        let status = self.ended(&mut child, run.filter(|_| !verb.starts_with("approvals")))?;
         let took = self.took.entry(verb).or_default();
         *took = began.elapsed().max(*took);
         let said = std::fs::read_to_string(&err).unwrap_or_default();
