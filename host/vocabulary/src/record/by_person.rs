@@ -1,4 +1,4 @@
-//! The kinds of record for the decisions of people, and for telling them that one is needed: on acts that are held back, on what may be used, and on a damaged or shortened record.
+//! The kinds of record for the decisions of people: on acts that are held back, on what may be used, and on a damaged record; and for notices.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
