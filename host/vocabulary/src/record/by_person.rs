@@ -109,7 +109,6 @@ macro_rules! with_words {
                 /// The name of the channel.
                 channel: SafeText,
                 /// What happened, for the operator.
-                #[serde(default, skip_serializing_if = "SafeText::is_empty")]
                 detail: SafeText,
                 /// The digest of what is to be approved.
                 digest: Digest,
