@@ -187,8 +187,11 @@ fn only_the_gate_makes_permits() {
         }
     }
     makers.sort();
-    // One for acts, one for the host's own requests, one for looks.
-    assert_eq!(makers, ["host/gate/src/ask.rs", "host/gate/src/host_request.rs", "host/gate/src/live/observer.rs"]);
+    // One for acts, one for the host's own requests, one for looks, one for notices.
+    assert_eq!(
+        makers,
+        ["host/gate/src/ask.rs", "host/gate/src/host_request.rs", "host/gate/src/live/observer.rs", "host/gate/src/notice.rs"]
+    );
 }
 
 #[test]

@@ -78,6 +78,14 @@ impl LocalHost {
         self.inner.journal.size()
     }
 
+    /// Returns when everything that was recorded so far is durable.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub async fn durable(&self) -> Result<(), RunError> {
+        Ok(self.inner.journal.durable().await?)
+    }
+
     /// The id of the log.
     pub fn log_id(&self) -> String {
         self.inner.journal.log().to_string()

@@ -106,6 +106,8 @@ impl Telling {
             tokio::select! {
                 Some(listener) = asked.recv() => {
                     self.listeners.push(listener);
+                    // What could not be read before is read again. Channels that failed keep their times.
+                    self.again.retain(|_, again| again.is_none());
                     self.seen = None;
                 }
                 Some(told) = self.tasks.join_next() => self.told(told.ok()),
@@ -205,6 +207,8 @@ fn still_waits(notice: &Notice) -> Duration {
 
 /// The channels for an act, from the configuration of now. `None` if the run has no record yet.
 async fn channels_of(host: &LocalHost, id: ApprovalId) -> Result<Option<Channels>, ServiceError> {
+    // The run may have been opened a moment ago. If this fails, nothing can be recorded any more, and the attempt fails too.
+    let _ = host.durable().await;
     let place = host.place().clone();
     reading(move || {
         let Some(opened) = opened(&place, id.run)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The kinds of record for the decisions of people, and for telling them that one is needed: on acts that are held back, on what may be used, and on a damaged or shortened record.
+//! The kinds of record for the decisions of people: on acts that are held back, on what may be used, and on a damaged record; and for notices.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
@@ -109,7 +109,6 @@ macro_rules! with_words {
                 /// The name of the channel.
                 channel: SafeText,
                 /// What happened, for the operator.
-                #[serde(default, skip_serializing_if = "SafeText::is_empty")]
                 detail: SafeText,
                 /// The digest of what is to be approved.
                 digest: Digest,

@@ -6,6 +6,8 @@ mod undo;
 use super::*;
 use crate::{CredentialFault, canon};
 
+mod notices;
+
 fn text(text: &str) -> SafeText {
     SafeText::new(text, 100)
 }
@@ -99,7 +101,7 @@ fn one_of_each() -> Vec<Record> {
     };
     let tls = Some(Tls { key: digest(), version: text("TLSv1.3") });
     let bounds = Bounds { addresses: vec!["10.0.0.0/8".parse().unwrap()], rule: crate::Rule::Http(0), ..Bounds::default() };
-    vec![
+    let mut all = vec![
         Asked {
             again: false,
             approval: Some(digest()),
@@ -160,33 +162,6 @@ fn one_of_each() -> Vec<Record> {
         voted(VoteMeans::Signed { key: text("SHA256:x"), signature: "s".to_owned() }),
         ApprovalClosed { at: 1, by: Some(user()), digest: digest(), end: ApprovalEnd::Revoked, kind: RecordKind::ApprovalClosed, op: 1, v }
             .into(),
-        NoticeAsked {
-            at: 1,
-            attempt: 2,
-            channel: text("ops"),
-            digest: digest(),
-            kind: RecordKind::NoticeAsked,
-            of: RunId::from_parts(1, [0; 10]),
-            op: 1,
-            resource: http("POST"),
-            v,
-        }
-        .into(),
-        NoticeEnded {
-            at: 1,
-            attempt: 2,
-            channel: text("ops"),
-            detail: text("why"),
-            digest: digest(),
-            end: NoticeEnd::GaveUp,
-            kind: RecordKind::NoticeEnded,
-            of: RunId::from_parts(1, [0; 10]),
-            op: 1,
-            peer: Some("[::1]:80".parse().unwrap()),
-            status: Some(500),
-            v,
-        }
-        .into(),
         Answered {
             at: 1,
             detail: text("why"),
@@ -386,7 +361,9 @@ fn one_of_each() -> Vec<Record> {
         AgentsStopped { at: 1, by: user(), kind: RecordKind::AgentsStopped, v, what: Stoppable::Agent(text("x")) }.into(),
         AgentsEnabled { at: 1, by: user(), kind: RecordKind::AgentsEnabled, v, what: Stoppable::Digest(digest()) }.into(),
         HoldLifted { at: 1, by: user(), held: RunId::from_bytes([1; 16]), kind: RecordKind::HoldLifted, v }.into(),
-    ]
+    ];
+    all.extend(notices::one_of_each());
+    all
 }
 
 #[test]

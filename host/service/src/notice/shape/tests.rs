@@ -1,3 +1,4 @@
+//! Whatever an agent writes, each receiver gets the words of the host, and its own as text.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use run::{ApprovalView, PendingNotice, ShownRequest};
