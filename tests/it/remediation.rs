@@ -86,6 +86,9 @@ impl Company {
         std::fs::write(self.program.config(), text).unwrap();
         let copied = Command::new("cp").arg("-r").arg(example.join("policy")).arg(self.here()).status().unwrap();
         assert!(copied.success());
+        let cases = self.here().join("policy/tests/remediation.toml");
+        let text = std::fs::read_to_string(&cases).unwrap();
+        std::fs::write(&cases, text.replace("18462", &self.tracker.port().to_string())).unwrap();
         std::fs::create_dir_all(self.here().join("src/deploy")).unwrap();
         let leak = format!("# settings of the service\nBROKER_URL=amqp://billing:{LEAKED}@rabbit.internal/production\n");
         std::fs::write(self.here().join("src/deploy/billing.env"), leak).unwrap();
