@@ -168,7 +168,7 @@ fn a_leak_is_rotated_in_the_sandbox_first_and_in_production_when_two_of_the_boar
     // A control: an input that passes production off as a sandbox. The host knows better, and nobody is even asked.
     let passed_off = input(json!({ "other": "billing" }));
     let right = input(json!({ "billing": "billing-sandbox" }));
-    let report = company.json(&["run", "rotate-secret", "--json", "--input", &passed_off], 4);
+    let report = company.json(&["run", "rotate-secret", "--json", "--input", &passed_off], 0);
     assert_eq!(report["claims"]["output"]["done"], false);
     let reason = report["evidence"]["refused"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("`sandbox-first`"), "{report}");
