@@ -86,6 +86,9 @@ impl Company {
         std::fs::write(self.program.config(), text).unwrap();
         let copied = Command::new("cp").arg("-r").arg(example.join("policy")).arg(self.here()).status().unwrap();
         assert!(copied.success());
+        let cases = self.here().join("policy/tests/remediation.toml");
+        let text = std::fs::read_to_string(&cases).unwrap();
+        std::fs::write(&cases, text.replace("18462", &self.tracker.port().to_string())).unwrap();
         std::fs::create_dir_all(self.here().join("src/deploy")).unwrap();
         let leak = format!("# settings of the service\nBROKER_URL=amqp://billing:{LEAKED}@rabbit.internal/production\n");
         std::fs::write(self.here().join("src/deploy/billing.env"), leak).unwrap();
@@ -165,7 +168,7 @@ fn a_leak_is_rotated_in_the_sandbox_first_and_in_production_when_two_of_the_boar
     // A control: an input that passes production off as a sandbox. The host knows better, and nobody is even asked.
     let passed_off = input(json!({ "other": "billing" }));
     let right = input(json!({ "billing": "billing-sandbox" }));
-    let report = company.json(&["run", "rotate-secret", "--json", "--input", &passed_off], 4);
+    let report = company.json(&["run", "rotate-secret", "--json", "--input", &passed_off], 0);
     assert_eq!(report["claims"]["output"]["done"], false);
     let reason = report["evidence"]["refused"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("`sandbox-first`"), "{report}");
