@@ -194,3 +194,38 @@ fn an_agent_keeps_a_folder_of_its_own_between_its_runs_and_within_its_quota() {
     );
     assert_eq!(scene.tree(), BTreeMap::new(), "the folder of the project is not touched");
 }
+
+/// The calls by which a commit changes the folder. The program is killed at each of them, once before and then ever later.
+const CALLS: [&str; 3] = ["syncfs", "renameat2", "mkdirat"];
+
+#[test]
+fn a_host_that_is_killed_in_the_middle_of_a_commit_finishes_it_when_the_run_is_resumed() {
+    let Some(strace) = tests::tools::tool("strace") else { return };
+    let strace = strace.display().to_string();
+    let words = ["append|/w/a|more", "rename|/w/b|/w/c", "rm|/w/gone", "mkdir|/w/d", "new|/w/d/e|deep"];
+    let (mut killed, mut half) = (0, 0);
+    for call in CALLS {
+        for at in 1..20 {
+            let scene = Scene::new("stage", None, &[("a", "one\n"), ("b", "two\n"), ("gone", "x")]);
+            // A home and a compiled component, so that no other call comes first.
+            scene.runs(&["list|/w"], 0);
+            let (before, trace) = (scene.tree(), format!("trace={call}"));
+            let inject = format!("inject={call}:signal=SIGKILL:when={at}");
+            let traced = [&strace, "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+            let args: Vec<&str> = ["run", "mend", "--"].into_iter().chain(words).collect();
+            let ended = scene.program.command(&traced, &args).output().unwrap();
+            let after = [("a", "one\nmore"), ("c", "two\n")].map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+            if ended.status.code() == Some(0) {
+                assert_eq!(scene.tree(), after);
+                break;
+            }
+            killed += 1;
+            half += u64::from(scene.tree() != before && scene.tree() != after);
+            scene.ends(&["resume", "latest"], 0);
+            assert_eq!(scene.tree(), after, "{call} {at}");
+            assert_eq!(std::fs::read_dir(&scene.tree).unwrap().count(), 3, "nothing of the commit's own is left");
+            scene.ends(&["replay", "latest"], 0);
+        }
+    }
+    assert!(killed > 5 && half > 0, "the control: it was killed {killed} times, and {half} times the folder was changed in part");
+}
