@@ -211,16 +211,16 @@ fn a_host_that_is_killed_in_the_middle_of_a_commit_finishes_it_when_the_run_is_r
             scene.runs(&["list|/w"], 0);
             let (before, trace) = (scene.tree(), format!("trace={call}"));
             let inject = format!("inject={call}:signal=SIGKILL:when={at}");
-            let traced = [&strace, "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+            let traced = [strace.as_str(), "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
             let args: Vec<&str> = ["run", "mend", "--"].into_iter().chain(words).collect();
             let ended = scene.program.command(&traced, &args).output().unwrap();
-            let after = [("a", "one\nmore"), ("c", "two\n")].map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+            let after: BTreeMap<String, String> = [("a", "one\nmore"), ("c", "two\n")].map(|(path, text)| (path.to_owned(), text.to_owned())).into();
             if ended.status.code() == Some(0) {
                 assert_eq!(scene.tree(), after);
                 break;
             }
             killed += 1;
-            half += u64::from(scene.tree() != before && scene.tree() != after);
+            half += u64::from(![&before, &after].contains(&&scene.tree()));
             scene.ends(&["resume", "latest"], 0);
             assert_eq!(scene.tree(), after, "{call} {at}");
             assert_eq!(std::fs::read_dir(&scene.tree).unwrap().count(), 3, "nothing of the commit's own is left");
