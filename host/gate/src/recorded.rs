@@ -176,7 +176,7 @@ impl Recorded {
     /// only its beginning can be compared.
     pub fn came_to_its_end(&self) -> bool {
         self.closed.as_ref().is_some_and(|closed| match closed.outcome {
-            Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. } => true,
+            Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. } => true,
             Outcome::Limit { .. }
             | Outcome::Stopped(_)
             | Outcome::Unsettled { .. }

@@ -387,7 +387,7 @@ impl RunTask {
         let RunEnded { mut outcome, output, peak_memory, active, world, .. } = ended;
         let Some(mut world) = world_back(world) else { return Err(RunError::TaskLost("runs the guest")) };
         // A run that was ended from outside or by a limit may end anywhere in its record. Only the guest's own end is compared with it.
-        let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
+        let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. });
         if by_itself && let Err(stop) = world.ended() {
             outcome = match stop {
                 Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },

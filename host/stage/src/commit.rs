@@ -238,6 +238,10 @@ fn keep_originals(home: &StageHome, target: &Target<'_>, steps: &[Step]) -> Resu
         };
         kept.map_err(|cause| CommitError::of(from, cause))?;
     }
+    // Without it, nobody would know which file is which.
+    let names: std::collections::BTreeMap<&String, &String> = originals(steps).map(|(name, path, _)| (name, path)).collect();
+    let manifest = serde_json::to_vec(&names).map_err(|err| told(err.into()))?;
+    home::replace(&path.join("names.json"), &manifest, home::PRIVATE).map_err(told)?;
     to.sync_all().map_err(told)
 }
 

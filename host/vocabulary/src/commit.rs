@@ -175,7 +175,7 @@ impl From<&CommitAsk> for CommitResource {
 
 impl fmt::Display for CommitResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "commit {}: {}", self.guest, self.counts)
+        write!(f, "changes of {}: {}", self.guest, self.counts)
     }
 }
 

@@ -48,6 +48,7 @@ pub fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) 
         Outcome::Done if was_refused && strictness == Strictness::Strict => REFUSED,
         Outcome::Done => DONE,
         Outcome::Failed { .. } | Outcome::Trapped { .. } if was_refused => REFUSED,
+        Outcome::NotCommitted { .. } => REFUSED,
         Outcome::Failed { .. } | Outcome::Trapped { .. } => AGENT,
         Outcome::Limit { .. } => LIMIT,
         Outcome::Stopped(stopping) => of_means(stopping.means),
