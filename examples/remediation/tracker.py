@@ -95,6 +95,10 @@ if PID:
     os._exit(0)
 become_nobody()
 password = make("home", PORT)
+if not STAYS:
+    # Whoever waits for the end of what this prints does not wait for the end of the tracker.
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 SERVER = WSGIServer(("127.0.0.1", PORT), Handler, bind_and_activate=False)
 SERVER.socket.close()
 SERVER.socket = LISTENS

@@ -14,7 +14,7 @@ use tests::tools::{contains, root};
 use vault::Local;
 use vocabulary::RunId;
 
-use crate::rotation::{assert_nowhere, assert_nowhere_in, text_of};
+use crate::rotation::{assert_in_no_file, assert_nowhere, assert_nowhere_in, text_of};
 
 const ADMIN: (&str, &str) = ("admin", "admin-word-2b81d7c4e0");
 const LEAKED: &str = "Xq7vTn2LkZ09-sWdRb4";
@@ -282,7 +282,9 @@ fn nowhere(company: &mut Company, run: &str, messages: &str) {
     let all = [LEAKED, SANDBOX, &new[0], &new[1], &password];
     assert_nowhere("what was printed", &company.printed, &all);
     assert_nowhere("the ticket", messages.as_bytes(), &all);
-    assert_nowhere_in(company.program.place(), run, &all);
+    // The agent read the leaked file, so what leaked is sealed beside the record, like all that a run reads. The others are not even there.
+    assert_in_no_file(company.program.place(), &all);
+    assert_nowhere_in(company.program.place(), run, &all[1..]);
     let leak = std::fs::read(company.here().join("src/deploy/billing.env")).unwrap();
     assert!(contains(&leak, LEAKED.as_bytes()), "the control");
 }

@@ -77,7 +77,7 @@ impl Roundup {
     /// If it does not answer.
     #[must_use]
     pub fn message(&self, id: &str) -> String {
-        let (status, answer) = self.ask(&format!("msg/{id}?@fields=content"));
+        let (status, answer) = self.ask(&format!("msg/{id}?@fields=content&@verbose=3"));
         assert_eq!(status, 200, "{answer}");
         answer.pointer("/data/attributes/content").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
