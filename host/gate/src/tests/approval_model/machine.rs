@@ -125,7 +125,7 @@ impl<'a> Machine<'a> {
     fn truth_under(&self, policy: usize, people: usize) -> Truth {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         Truth {
-            true_s: load(&self.clock.mono_ns) / 1_000_000_000,
+            true_ms: load(&self.clock.mono_ns) / 1_000_000,
             boot: load(&self.clock.boot),
             ahead_s: self.clock.ahead_s.load(Ordering::Relaxed),
             policy,
@@ -169,10 +169,10 @@ impl<'a> Machine<'a> {
             }
             Step::Kill => self.kill()?,
             Step::Wake { did } => {
-                self.wake(did)?;
-                let waits = !self.waits.is_empty();
-                self.look(did)?;
-                self.check()?;
+                let waits = self.turn(did)?;
+                // A run that is in memory looks again after a second at the latest, and one that need not wait is loaded again at once.
+                self.clock.mono_ns.fetch_add(1_100_000_000, Ordering::Relaxed);
+                self.turn(did)?;
                 if waits {
                     let (policy, people) = self.in_force;
                     self.claims.had_its_turn(&self.truth_under(policy, people))?;
@@ -306,6 +306,15 @@ impl<'a> Machine<'a> {
             }
         }
         Err("it can't ask".to_owned())
+    }
+
+    /// The run goes on as far as it can. Returns whether its guest waited for anything.
+    fn turn(&mut self, did: bool) -> Result<bool, String> {
+        self.wake(did)?;
+        let waits = !self.waits.is_empty();
+        self.look(did)?;
+        self.check()?;
+        Ok(waits)
     }
 
     /// The guest waits, and takes what there is.
