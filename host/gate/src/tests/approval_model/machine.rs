@@ -6,16 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use policy::vote::{self, Ballot, Question};
-use ssh_key::{HashAlg, LineEnding};
 use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
-use vocabulary::{
-    ApprovalEnd, ApprovalId, Clock, Digest, Door as _, Limits, OpId, Principal, SafeText, Stop, VOTE_NAMESPACE, Vote, VoteMeans,
-    VoteStatement,
-};
+use vocabulary::{ApprovalEnd, ApprovalId, Clock, Digest, Door as _, Limits, OpId, Principal, SafeText, Stop, Vote, VoteMeans};
 
+use super::ballots::signature;
 use super::claims::{Claims, Means, Truth};
 use super::clock::MachineClock;
-use super::rules::{AllRules, PEOPLE, act, held_grants, key, person};
+use super::rules::{AllRules, PEOPLE, act, held_grants};
 use crate::tests::approvals::poll;
 use crate::tests::driven::{Begun, live_begins, whole};
 use crate::tests::kit::{MemoryLog, header, recorded, run_id};
@@ -370,7 +367,7 @@ impl<'a> Machine<'a> {
         if means == Means::OldDigest && old.is_none() {
             return Ok(());
         }
-        let signature = self.signature((op, old.unwrap_or(open.digest)), open.digest, (name, word), means);
+        let signature = signature(self.people, (op, old.unwrap_or(open.digest)), open.digest, (name, word), means);
         let account = if means == Means::UnsignedFromOtherAccount { "mallory2" } else { name };
         let by = Principal::new(1002, Some(account));
         let started_by = Principal::new(1000, Some("alice"));
@@ -406,24 +403,6 @@ impl<'a> Machine<'a> {
             vote: word,
         };
         self.say(op, record.into(), open.digest, &|state| matches!(state, ApprovalState::Pending { .. }), true)
-    }
-
-    /// The signature that is handed in.
-    fn signature(&self, (op, old): (u64, Digest), digest: Digest, (name, word): (&str, Vote), means: Means) -> Option<String> {
-        let seed = person(self.people, name).and_then(|(_, seed)| seed).unwrap_or(77);
-        let (mut of, mut signed, mut who, mut said, mut purpose, mut with) = (op, digest, name, word, VOTE_NAMESPACE, seed);
-        match means {
-            Means::Unsigned | Means::UnsignedFromOtherAccount => return None,
-            Means::Signed => {}
-            Means::OtherKey => with = seed + 100,
-            Means::OtherAct => of += 1,
-            Means::OtherWord => said = if word == Vote::Approve { Vote::Reject } else { Vote::Approve },
-            Means::OtherPerson => who = "somebody",
-            Means::OldDigest => signed = old,
-            Means::OtherPurpose => purpose = "file",
-        }
-        let statement = VoteStatement::new(ApprovalId { run: run_id(), op: OpId(of) }, signed, who, said).to_bytes();
-        Some(key(with).sign(purpose, HashAlg::Sha512, &statement).unwrap().to_pem(LineEnding::LF).unwrap())
     }
 
     fn close(&mut self, op: u64, digest: Digest, end: ApprovalEnd, with_policies: bool) -> Result<(), String> {
