@@ -344,7 +344,7 @@ impl<'a> Lab<'a> {
     }
 
     fn sleep(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     fn until_quiet(&self) {

@@ -5,6 +5,7 @@
 //! failure is told with the shortest order that was found for it. This is written by hand: a library for it would need the same model and the
 //! same machine, and only save the few lines below that make orders and shorten them.
 
+mod ballots;
 mod claims;
 mod clock;
 mod machine;

@@ -11,11 +11,14 @@ use super::rules::{ACTS, AllRules, DECIDE_S, POLICIES, Says, USE_S, act, key, pe
 use crate::Keyed;
 use crate::tests::kit::run_id;
 
+/// So close to the end of a time, nothing is claimed: a step takes a moment itself.
+const INEXACT_MS: u64 = 50;
+
 /// The truth about one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Truth {
-    /// How much time has really passed, in seconds.
-    pub(super) true_s: u64,
+    /// How much time has really passed, in milliseconds.
+    pub(super) true_ms: u64,
     /// How often the machine was restarted.
     pub(super) boot: u64,
     /// How far the machine's clock is ahead, in seconds.
@@ -30,12 +33,12 @@ impl Truth {
     /// Whether so many seconds have passed. If the machine was restarted and its clock was set back meanwhile, nobody could know.
     fn has_passed(&self, since: &Self, seconds: u64) -> bool {
         let knows = self.boot == since.boot || self.ahead_s >= since.ahead_s;
-        knows && self.true_s - since.true_s >= seconds
+        knows && self.true_ms - since.true_ms >= seconds * 1000 + INEXACT_MS
     }
 
     /// Whether it is certain that not so many seconds have passed, for a machine that was not restarted.
     fn is_within(&self, since: &Self, seconds: u64) -> bool {
-        self.boot == since.boot && self.true_s - since.true_s < seconds
+        self.boot == since.boot && self.true_ms - since.true_ms + INEXACT_MS < seconds * 1000
     }
 }
 

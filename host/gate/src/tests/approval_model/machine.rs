@@ -6,16 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use policy::vote::{self, Ballot, Question};
-use ssh_key::{HashAlg, LineEnding};
 use vocabulary::record::{ApprovalClosed, ApprovalVoted, Record, RecordKind, VERSION};
-use vocabulary::{
-    ApprovalEnd, ApprovalId, Clock, Digest, Door as _, Limits, OpId, Principal, SafeText, Stop, VOTE_NAMESPACE, Vote, VoteMeans,
-    VoteStatement,
-};
+use vocabulary::{ApprovalEnd, ApprovalId, Clock, Digest, Door as _, Limits, OpId, Principal, SafeText, Stop, Vote, VoteMeans};
 
+use super::ballots::signature;
 use super::claims::{Claims, Means, Truth};
 use super::clock::MachineClock;
-use super::rules::{AllRules, PEOPLE, act, held_grants, key, person};
+use super::rules::{AllRules, PEOPLE, act, held_grants};
 use crate::tests::approvals::poll;
 use crate::tests::driven::{Begun, live_begins, whole};
 use crate::tests::kit::{MemoryLog, header, recorded, run_id};
@@ -125,7 +122,7 @@ impl<'a> Machine<'a> {
     fn truth_under(&self, policy: usize, people: usize) -> Truth {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         Truth {
-            true_s: load(&self.clock.mono_ns) / 1_000_000_000,
+            true_ms: load(&self.clock.mono_ns) / 1_000_000,
             boot: load(&self.clock.boot),
             ahead_s: self.clock.ahead_s.load(Ordering::Relaxed),
             policy,
@@ -169,10 +166,10 @@ impl<'a> Machine<'a> {
             }
             Step::Kill => self.kill()?,
             Step::Wake { did } => {
-                self.wake(did)?;
-                let waits = !self.waits.is_empty();
-                self.look(did)?;
-                self.check()?;
+                let waits = self.turn(did)?;
+                // A run that is in memory looks again after a second at the latest, and one that need not wait is loaded again at once.
+                self.clock.mono_ns.fetch_add(1_100_000_000, Ordering::Relaxed);
+                self.turn(did)?;
                 if waits {
                     let (policy, people) = self.in_force;
                     self.claims.had_its_turn(&self.truth_under(policy, people))?;
@@ -308,6 +305,15 @@ impl<'a> Machine<'a> {
         Err("it can't ask".to_owned())
     }
 
+    /// The run goes on as far as it can. Returns whether its guest waited for anything.
+    fn turn(&mut self, did: bool) -> Result<bool, String> {
+        self.wake(did)?;
+        let waits = !self.waits.is_empty();
+        self.look(did)?;
+        self.check()?;
+        Ok(waits)
+    }
+
     /// The guest waits, and takes what there is.
     fn look(&mut self, did: bool) -> Result<(), String> {
         while let Some(memory) = &mut self.memory
@@ -361,7 +367,7 @@ impl<'a> Machine<'a> {
         if means == Means::OldDigest && old.is_none() {
             return Ok(());
         }
-        let signature = self.signature((op, old.unwrap_or(open.digest)), open.digest, (name, word), means);
+        let signature = signature(self.people, (op, old.unwrap_or(open.digest)), open.digest, (name, word), means);
         let account = if means == Means::UnsignedFromOtherAccount { "mallory2" } else { name };
         let by = Principal::new(1002, Some(account));
         let started_by = Principal::new(1000, Some("alice"));
@@ -397,24 +403,6 @@ impl<'a> Machine<'a> {
             vote: word,
         };
         self.say(op, record.into(), open.digest, &|state| matches!(state, ApprovalState::Pending { .. }), true)
-    }
-
-    /// The signature that is handed in.
-    fn signature(&self, (op, old): (u64, Digest), digest: Digest, (name, word): (&str, Vote), means: Means) -> Option<String> {
-        let seed = person(self.people, name).and_then(|(_, seed)| seed).unwrap_or(77);
-        let (mut of, mut signed, mut who, mut said, mut purpose, mut with) = (op, digest, name, word, VOTE_NAMESPACE, seed);
-        match means {
-            Means::Unsigned | Means::UnsignedFromOtherAccount => return None,
-            Means::Signed => {}
-            Means::OtherKey => with = seed + 100,
-            Means::OtherAct => of += 1,
-            Means::OtherWord => said = if word == Vote::Approve { Vote::Reject } else { Vote::Approve },
-            Means::OtherPerson => who = "somebody",
-            Means::OldDigest => signed = old,
-            Means::OtherPurpose => purpose = "file",
-        }
-        let statement = VoteStatement::new(ApprovalId { run: run_id(), op: OpId(of) }, signed, who, said).to_bytes();
-        Some(key(with).sign(purpose, HashAlg::Sha512, &statement).unwrap().to_pem(LineEnding::LF).unwrap())
     }
 
     fn close(&mut self, op: u64, digest: Digest, end: ApprovalEnd, with_policies: bool) -> Result<(), String> {

@@ -9,8 +9,7 @@ use vocabulary::{Act, Digest, Environment, Grants, Person, PolicyFile, PolicyRul
 use crate::RunPolicies;
 use crate::tests::kit::{ask, grants};
 
-/// How long people may take, and how long their approval may be used, in seconds. Time passes in steps of five, so that no step ends exactly
-/// there.
+/// How long people may take, and how long their approval may be used, in seconds.
 pub(super) const DECIDE_S: u64 = 102;
 pub(super) const USE_S: u64 = 13;
 
