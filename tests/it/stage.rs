@@ -214,7 +214,8 @@ fn a_host_that_is_killed_in_the_middle_of_a_commit_finishes_it_when_the_run_is_r
             let traced = [strace.as_str(), "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
             let args: Vec<&str> = ["run", "mend", "--"].into_iter().chain(words).collect();
             let ended = scene.program.command(&traced, &args).output().unwrap();
-            let after: BTreeMap<String, String> = [("a", "one\nmore"), ("c", "two\n")].map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+            let after: BTreeMap<String, String> =
+                [("a", "one\nmore"), ("c", "two\n")].map(|(path, text)| (path.to_owned(), text.to_owned())).into();
             if ended.status.code() == Some(0) {
                 assert_eq!(scene.tree(), after);
                 break;

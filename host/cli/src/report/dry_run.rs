@@ -35,7 +35,8 @@ impl Decided {
 
     /// The exit code of a dry run. A failure of the agent says nothing if acts of it were not done.
     pub(crate) fn exit(self, outcome: &Outcome) -> u8 {
-        let came_to_its_end = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. });
+        let came_to_its_end =
+            matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. });
         match self {
             _ if !came_to_its_end => exit::of_outcome(outcome, false, exit::Strictness::Lenient),
             Self { refused, more, .. } if refused + more > 0 => exit::REFUSED,
