@@ -41,7 +41,10 @@ fn says(text: &str, each: &[&str]) {
 }
 
 fn files(host: &Path) -> Grants {
-    Grants { files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read }], ..Grants::default() }
+    Grants {
+        files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None }],
+        ..Grants::default()
+    }
 }
 
 /// A program whose one agent reads files, and a folder for it to read.

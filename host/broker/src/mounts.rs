@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use vocabulary::Grants;
+use vocabulary::{FilesMode, Grants};
 
 /// File systems that are views of the system itself and contain no ordinary files (linux/magic.h).
 const PSEUDO: &[u64] = &[
@@ -44,7 +44,8 @@ const PSEUDO: &[u64] = &[
 /// The open folders, in the order of the grants. Clones are cheap: runs of one agent share the folders.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
-    dirs: Arc<[Arc<Dir>]>,
+    /// `None` for a folder of the agent's own, which is elsewhere.
+    dirs: Arc<[Option<Arc<Dir>>]>,
 }
 
 /// A folder that was granted but can't be opened.
@@ -82,8 +83,11 @@ impl Mounts {
     /// The first folder that can't be opened, or is not a folder.
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
         let open = |grant: &vocabulary::FilesGrant| {
+            if grant.mode == FilesMode::State {
+                return Ok(None);
+            }
             let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
-            Ok(Arc::new(dir))
+            Ok(Some(Arc::new(dir)))
         };
         let dirs = grants.files.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { dirs })
@@ -94,7 +98,7 @@ impl Mounts {
     }
 
     pub(crate) fn get(&self, mount: usize) -> Option<&Arc<Dir>> {
-        self.dirs.get(mount)
+        self.dirs.get(mount)?.as_ref()
     }
 }
 

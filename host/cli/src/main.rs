@@ -20,6 +20,7 @@ mod log;
 mod logging;
 mod out;
 mod outcome;
+mod past;
 mod place;
 mod report;
 mod sarif;

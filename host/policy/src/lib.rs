@@ -53,6 +53,7 @@ pub mod grants;
 mod header_names;
 mod headers;
 mod meaning;
+mod request_fields;
 mod resource;
 mod scope;
 mod set;
@@ -64,7 +65,8 @@ pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_cover
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
 pub use set::{
-    Action, AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text,
+    Action, AgentPolicies, AskedAct, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments,
+    schema_text, set_digest,
 };
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod configured;
 mod err;
 mod host;
 mod host_handle;
+mod notice;
+mod notifier;
 mod policies;
 mod recording;
 mod request;

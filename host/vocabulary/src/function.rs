@@ -13,6 +13,8 @@ use crate::err::ParseError;
 pub enum ActKind {
     /// A step with a credential.
     Credential,
+    /// Putting changes into a folder.
+    Files,
     /// An HTTP request.
     Http,
 }
@@ -23,7 +25,7 @@ impl ActKind {
     pub const fn outlasts_its_lease(self) -> bool {
         match self {
             Self::Credential => true,
-            Self::Http => false,
+            Self::Files | Self::Http => false,
         }
     }
 
@@ -31,7 +33,7 @@ impl ActKind {
     /// credential itself, and only fails.
     pub const fn names_its_credential(self) -> bool {
         match self {
-            Self::Credential => false,
+            Self::Credential | Self::Files => false,
             Self::Http => true,
         }
     }
@@ -51,18 +53,21 @@ pub enum Capability {
     Names,
     /// Sockets that the guest opens itself. It can't be granted.
     Sockets,
+    /// Registering requests that take acts back.
+    Undo,
 }
 
 impl Capability {
     /// The capabilities that an agent can declare and an operator can grant, in the order in which they are shown.
-    pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
+    pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials, Self::Undo];
 
     /// The kind of act that it gives access to. `None` if asks under it are not acts.
     pub const fn act(self) -> Option<ActKind> {
         match self {
             Self::Credentials => Some(ActKind::Credential),
             Self::Http => Some(ActKind::Http),
-            Self::Files | Self::Names | Self::Sockets => None,
+            Self::Files => Some(ActKind::Files),
+            Self::Names | Self::Sockets | Self::Undo => None,
         }
     }
 
@@ -74,6 +79,7 @@ impl Capability {
             Self::Http => "http",
             Self::Names => "names",
             Self::Sockets => "sockets",
+            Self::Undo => "undo",
         }
     }
 }
@@ -90,7 +96,7 @@ impl FromStr for Capability {
     /// Parses the name of a capability that can be granted.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::GRANTABLE.iter().copied().find(|known| known.as_str() == text);
-        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http` or `credentials`"))
+        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http`, `credentials` or `undo`"))
     }
 }
 
@@ -176,6 +182,8 @@ functions! {
     FileRenameAt Files "wasi:filesystem/types#rename-at";
     /// Removes a file.
     FileUnlinkFileAt Files "wasi:filesystem/types#unlink-file-at";
+    /// Putting what a run changed beneath a mount into its folder.
+    FilesCommit Files "files#commit";
     /// Sends a request.
     HttpHandle Http "wasi:http/outgoing-handler#handle";
     /// Finishes the body of a request.
@@ -188,6 +196,10 @@ functions! {
     TcpCreateSocket Sockets "wasi:sockets/tcp-create-socket#create-tcp-socket";
     /// Makes a UDP socket.
     UdpCreateSocket Sockets "wasi:sockets/udp-create-socket#create-udp-socket";
+    /// Registers the request that takes a coming act back.
+    UndoRegister Undo "bailiwick:agent/undo#register";
+    /// Withdraws such a request.
+    UndoDischarge Undo "bailiwick:agent/undo#discharge";
     /// Looks up the addresses of a name.
     ResolveAddresses Names "wasi:sockets/ip-name-lookup#resolve-addresses";
 }

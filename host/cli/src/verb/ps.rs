@@ -246,6 +246,7 @@ mod tests {
             by,
             config: None,
             durable: true,
+            dry_run: false,
             engine,
             grants: zero,
             input: zero,
@@ -253,6 +254,7 @@ mod tests {
             limits,
             parent: None,
             policy: None,
+            rolls_back: None,
             run,
             seed: zero,
             uptime: Uptime::default(),
@@ -284,6 +286,7 @@ mod tests {
             policy: None,
             repeat: if method == "GET" { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
+            undoes: None,
             v: VERSION,
         };
         let answered = answer.map(|outcome| Answered {

@@ -44,6 +44,7 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         policy: None,
         repeat: Repeat::OnWord,
         spent_ms: 0,
+        undoes: None,
         v: VERSION,
     }
     .into()
@@ -89,6 +90,7 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         policy: None,
         reason,
         spent_ms: 0,
+        told: None,
         v: VERSION,
     }
     .into()

@@ -30,7 +30,8 @@ fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7F))
 }
 
-fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
+/// One field, if it is well formed.
+pub(crate) fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
     match field_name(name) {
         Some(name) if is_field_value(&value) => Ok(Header { name, value }),
         _ => Err(HeaderError::InvalidSyntax),
