@@ -36,7 +36,6 @@ fn place() -> &'static Place {
             rate: None,
             response_bytes: None,
             rule: vocabulary::Rule::Own,
-            undo: None,
             until_unix_s: None,
         };
         let second = Duration::from_secs(10);

@@ -41,7 +41,6 @@ world served {
   import bailiwick:agent/findings@0.1.0;
   import bailiwick:agent/progress@0.1.0;
   import bailiwick:agent/credentials@0.1.0;
-  import bailiwick:agent/undo@0.1.0;
 }
 ";
 

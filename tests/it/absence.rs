@@ -33,13 +33,10 @@ const COMPARES: &[&str] =
 const MAY_DECIDE: &[(&str, &str, &str)] = &[
     ("host/broker/src/files.rs", "path.as_str().ends_with('/')", "a path of the guest: its end has a meaning in POSIX"),
     ("host/cli/src/report.rs", "resolved.as_str().strip_prefix(mount", "a path of the guest and the mount that it lies in"),
-    ("host/cli/src/verb/approvals/card.rs", "policy.id.as_str().starts_with(\"engagement.\")", "an id with a dot, which only the host can give"),
     ("host/journal/src/note.rs", "key.to_string() == text", "a key is read only in the one form in which it is written"),
     ("host/vocabulary/src/destination.rs", "path.to_string() != \"/**\"", "a pattern of paths, as it is written"),
     ("host/vocabulary/src/function.rs", "self.as_str().rsplit('#')", "a constant of that file"),
     ("host/vocabulary/src/pattern.rs", "host.to_string() == text", "a host is read only in the one form in which it is written"),
-    ("host/vocabulary/src/request_rules.rs", "Self::Bool(own) => own.to_string() == value", "a value of a query or a form is text"),
-    ("host/vocabulary/src/request_rules.rs", "Self::Number(own) => own.to_string() == value", "a value of a query or a form is text"),
     ("host/vocabulary/src/resource.rs", "said == format!(\"{}:{}\", self.host, self.port)", "compares what a person wrote with the parts"),
     ("host/vocabulary/src/target.rs", "address.to_string() == text", "an address is read only in the one form in which it is written"),
     ("host/sandbox/src/engine_words.rs", "said.", "the engine has no types for these: the only place that reads its messages"),

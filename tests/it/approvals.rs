@@ -1,12 +1,140 @@
 //! Acts that are held back until people have approved them: with the program, a real server on loopback, and keys of `ssh-keygen`.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use tests::host::records;
+use tests::program::Program;
+use tests::server::{Server, Step, response};
+use vocabulary::RunId;
 use vocabulary::record::{Record, RecordKind};
 
-use crate::people::{BOARD, Scene, digits, end};
+/// Everything may be asked. Production needs two of the board, and the sandbox needs one.
+const BOARD: &str = r#"
+@id("may-ask") permit (principal, action in Action::"http", resource);
+@id("production-needs-two")
+@approval("change-board") @quorum("2") @why("production changes only under change management")
+forbid (principal, action in Action::"mutate", resource in Env::"production") unless { context.approvals.contains("change-board") };
+@id("sandbox-needs-one")
+@approval("change-board")
+forbid (principal, action in Action::"mutate", resource in Env::"sandbox") unless { context.approvals.contains("change-board") };
+"#;
+
+/// A server, and an agent that sends one body to it under policies. `alice`, `bob` and the user of this process are of the board.
+struct Scene {
+    program: Program,
+    server: Server,
+}
+
+impl Scene {
+    async fn new(policy: &str) -> Self {
+        let server = Server::answering(|_, _| vec![Step::Say(response(200, b"done"))]).await;
+        let program = Program::new("");
+        let scene = Self { program, server };
+        for person in ["alice", "bob", "mallory"] {
+            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(scene.key(person)).status().unwrap();
+            assert!(made.success());
+        }
+        std::fs::create_dir(scene.here().join("policy")).unwrap();
+        scene.policies(policy);
+        scene.configure(&["alice", "bob"]);
+        scene
+    }
+
+    fn here(&self) -> PathBuf {
+        self.program.folder().join("here")
+    }
+
+    fn key(&self, person: &str) -> PathBuf {
+        self.program.folder().join(person)
+    }
+
+    fn policies(&self, text: &str) {
+        std::fs::write(self.here().join("policy/board.cedar"), text).unwrap();
+    }
+
+    /// Writes a configuration in which these people have keys, and trusts it.
+    fn configure(&self, people: &[&str]) {
+        let (guest, port) = (tests::guests::guest("post").display().to_string(), self.server.port());
+        let own = run::own_principal().name.unwrap().to_string();
+        let mut text = format!(
+            "[policy]\nfiles = [\"policy/*.cedar\"]\n\n[people.own]\ngroups = [\"change-board\"]\nuser = {own:?}\n\n[environments.sandbox]\nmatch = \
+             [{{ host = \"127.0.0.1\", paths = [\"/sandbox/**\"] }}]\n\n[agents.post]\ncomponent = {guest:?}\n\n[[agents.post.http]]\nhost = \
+             \"127.0.0.1\"\nport = {port}\nscheme = \"http\"\nmethods = [\"GET\", \"POST\", \"PUT\"]\npaths = [\"/**\"]\n"
+        );
+        for person in people {
+            let key = std::fs::read_to_string(self.key(person).with_extension("pub")).unwrap();
+            text.push_str(&format!("\n[people.{person}]\ngroups = [\"change-board\"]\nkeys = [{:?}]\n", key.trim()));
+        }
+        std::fs::write(self.program.config(), text).unwrap();
+        self.ends(&["trust"], 0);
+    }
+
+    /// Runs the program, which must end with this code. Returns what it printed on both streams.
+    fn ends(&self, args: &[&str], code: i32) -> String {
+        let output = self.program.run(args);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        said
+    }
+
+    /// Starts the agent, which is held back. Returns the approval.
+    fn asks(&self, path: &str) -> Value {
+        self.ends(&["run", "post", "--", &self.server.url(path), "the body"], 7);
+        let all = self.approvals();
+        all.as_array().unwrap().last().cloned().unwrap()
+    }
+
+    fn approvals(&self) -> Value {
+        let output = self.program.run(&["approvals", "ls", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Votes with the key of a person. Returns the exit code, and what was printed.
+    fn votes(&self, word: &str, approval: &Value, person: &str) -> (i32, String) {
+        let (id, key) = (approval["approval"].as_str().unwrap(), self.key(person).display().to_string());
+        let output = self.program.run(&["approvals", word, id, "--as", person, "--key", &key, "--digest", digits(approval)]);
+        (output.status.code().unwrap(), said(&output))
+    }
+
+    fn run_of(&self, approval: &Value) -> RunId {
+        approval["run"].as_str().unwrap().parse().unwrap()
+    }
+
+    fn kinds(&self, approval: &Value) -> Vec<RecordKind> {
+        self.records(approval).iter().map(Record::kind).collect()
+    }
+
+    fn records(&self, approval: &Value) -> Vec<Record> {
+        records(&self.program.place().home, self.run_of(approval))
+    }
+
+    /// The code of the reason for which the only act was refused.
+    fn refused(&self, approval: &Value) -> String {
+        let refused = self.records(approval).into_iter().find_map(|record| match record {
+            Record::Refused(refused) => Some(refused.reason.to_string()),
+            _ => None,
+        });
+        refused.unwrap_or_default()
+    }
+
+    /// Waits for the end of the run, and checks the whole record.
+    fn waits(&self, approval: &Value) -> String {
+        let said = self.ends(&["wait", &self.run_of(approval).to_string()], 0);
+        self.ends(&["audit", "verify"], 0);
+        self.ends(&["replay", &self.run_of(approval).to_string()], 0);
+        said
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn digits(approval: &Value) -> &str {
+    &approval["digest"].as_str().unwrap()["sha256:".len()..][..12]
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_act_waits_for_two_signed_votes_and_happens_once() {
@@ -82,6 +210,11 @@ async fn nobody_votes_while_the_policies_are_not_there() {
     assert!(code == 2 && said.contains("those of now can't be used"), "{code} {said}");
     std::fs::rename(&hidden, scene.here().join("policy")).unwrap();
     assert_eq!(scene.votes("approve", &approval, "alice").0, 0, "the control");
+}
+
+fn end(mut child: std::process::Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

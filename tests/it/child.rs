@@ -67,7 +67,7 @@ fn plays_its_part() {
 
 /// An order as a file. Orders have no serialized form in the program: only these tests pass one to another process.
 fn to_bytes(order: &RunOrder) -> Vec<u8> {
-    let RunOrder { agent, args, config, durable, grants, input, input_schema, is_agent, limits, network, policies, rollback: _ } = order;
+    let RunOrder { agent, args, config, durable, grants, input, input_schema, is_agent, limits, network, policies } = order;
     assert!(*network == run::NetworkOrder::default() && policies.is_none(), "no test needs them");
     let document = serde_json::json!({
         "agent": agent, "args": args, "config": config, "durable": durable, "grants": grants, "input": input, "input_schema": input_schema,
@@ -91,7 +91,6 @@ fn read(file: &Path) -> RunOrder {
         limits: serde_json::from_value(part("limits")).unwrap(),
         network: run::NetworkOrder::default(),
         policies: None,
-        rollback: None,
     }
 }
 

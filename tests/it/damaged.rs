@@ -174,12 +174,8 @@ fn a_damaged_header_a_lost_end_and_a_lost_segment_are_set_aside_too() {
 fn a_report_for_programs_says_what_was_not_searched() {
     let tree = tempfile::tempdir().unwrap();
     fs::write(tree.path().join("here"), "x").unwrap();
-    let mount = vocabulary::FilesGrant {
-        guest: "/src".to_owned(),
-        host: tree.path().canonicalize().unwrap(),
-        mode: vocabulary::FilesMode::Read,
-        quota: None,
-    };
+    let mount =
+        vocabulary::FilesGrant { guest: "/src".to_owned(), host: tree.path().canonicalize().unwrap(), mode: vocabulary::FilesMode::Read };
     let grants = Grants { files: vec![mount], ..Grants::default() };
     let program = Program::new(&config("escapes-mount", &guest("escapes_mount"), &grants));
     let invocation = |paths: &[&str]| -> Value {

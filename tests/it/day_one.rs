@@ -24,10 +24,7 @@ fn document(output: &Output) -> Value {
 }
 
 fn files(host: &Path) -> Grants {
-    Grants {
-        files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None }],
-        ..Grants::default()
-    }
+    Grants { files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read }], ..Grants::default() }
 }
 
 #[test]

@@ -10,7 +10,6 @@ const ENDS: &str = "The run ends: `limit`, exit 5.";
 /// What happens to a run that reaches a limit.
 fn when_hit(limit: &str) -> &'static str {
     match limit {
-        "approvals-per-hour" => "The act is refused as `over-limit`; nobody is asked about it, and the agent continues.",
         "compile-memory" => "The component is not compiled and the run is not started: exit 1.",
         "concurrent" => "The request is refused as `over-limit`; the guest gets `connection-limit-reached` and continues.",
         "files-open" => "The guest gets `quota` and continues.",

@@ -40,7 +40,7 @@ impl Tree {
         for (to, link) in [("kernel/version", "version"), ("kernel/self/root", "root"), ("memory", "tmp"), ("plain/file", "near")] {
             symlink(to, at(link)).unwrap();
         }
-        let mount = FilesGrant { guest: "/src".to_owned(), host: tree.path().canonicalize().unwrap(), mode: FilesMode::Read, quota: None };
+        let mount = FilesGrant { guest: "/src".to_owned(), host: tree.path().canonicalize().unwrap(), mode: FilesMode::Read };
         let grants = Grants { files: vec![mount], ..Grants::default() };
         Self { program: Program::new(&config("escapes-mount", &guest("escapes_mount"), &grants)), tree }
     }

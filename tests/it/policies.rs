@@ -25,8 +25,7 @@ fn guide() -> Program {
     let here = program.folder().join("here");
     std::fs::create_dir_all(here.join("policy/tests")).unwrap();
     std::fs::write(here.join("policy/a.cedar"), blocks("cedar").join("\n")).unwrap();
-    let cases = toml.iter().find(|block| block.contains("[[case]]")).unwrap();
-    std::fs::write(here.join("policy/tests/a.toml"), cases).unwrap();
+    std::fs::write(here.join("policy/tests/a.toml"), &toml[1]).unwrap();
     program
 }
 
@@ -34,7 +33,7 @@ fn guide() -> Program {
 fn the_examples_of_the_guide_are_read_and_their_cases_pass() {
     let program = guide();
     let said = ends(&program, &["policy", "check"], 0);
-    assert!(said.contains("6 policies without a fault, and 2 people who may vote"), "{said}");
+    assert!(said.contains("5 policies without a fault, and 2 people who may vote"), "{said}");
     // The body of the first case is also what another policy of the guide forbids, so it is left out of this set.
     let here = program.folder().join("here");
     std::fs::write(here.join("policy/a.cedar"), &blocks("cedar")[0]).unwrap();
@@ -44,33 +43,6 @@ fn the_examples_of_the_guide_are_read_and_their_cases_pass() {
     std::fs::write(here.join("policy/tests/a.toml"), cases.replace("expect = \"permit\"", "expect = \"refuse\"")).unwrap();
     let said = ends(&program, &["policy", "test"], 2);
     assert!(said.contains("FAILED  and is permitted") && said.contains("1 of 2 cases failed"), "{said}");
-}
-
-#[test]
-fn what_the_guide_says_of_grants_and_engagements_is_read() {
-    let program = guide();
-    let agent = "\n[agents.tickets]\ncomponent = \"agents/tickets\"\n".to_owned();
-    let more = blocks("toml").into_iter().filter(|block| block.contains("[[agents.tickets.http]]") || block.contains("[engagements.q4]"));
-    let text = std::fs::read_to_string(program.config()).unwrap() + &agent + &more.collect::<Vec<_>>().join("\n");
-    assert!(text.contains("tier = \"staged\"") && text.contains("reads = ["), "{text}");
-    std::fs::write(program.config(), &text).unwrap();
-    ends(&program, &["policy", "check"], 0);
-    // The control: one more than there are people.
-    std::fs::write(program.config(), text.replace("quorum = 2 ", "quorum = 3 ")).unwrap();
-    let said = ends(&program, &["policy", "check"], 2);
-    assert!(said.contains("engagements.q4.quorum: asks for more people than are in the group"), "{said}");
-}
-
-#[test]
-fn the_notices_of_the_guide_are_read() {
-    let program = guide();
-    let config = std::fs::read_to_string(program.config()).unwrap();
-    let notices = blocks("toml").into_iter().find(|block| block.contains("[notify.ops]")).unwrap();
-    std::fs::write(program.config(), format!("{config}\n{notices}")).unwrap();
-    ends(&program, &["policy", "check"], 0);
-    std::fs::write(program.config(), format!("{config}\n{}", notices.replace("hooks.slack.com\"]", "other.example.com\"]"))).unwrap();
-    let said = ends(&program, &["policy", "check"], 2);
-    assert!(said.contains("notify.chat.credential: may not be sent to this `url`"), "the control: {said}");
 }
 
 #[test]

@@ -46,8 +46,8 @@ pub(crate) fn assert_nowhere(where_: &str, bytes: &[u8], values: &[&str]) {
     }
 }
 
-/// Checks that no value is in any file of these folders.
-pub(crate) fn assert_in_no_file(place: &run::HomePlace, values: &[&str]) {
+/// Checks that no value is in any file of these folders, nor in the opened payloads beside the record of a run.
+pub(crate) fn assert_nowhere_in(place: &run::HomePlace, run: RunId, values: &[&str]) {
     let mut folders = vec![place.home.clone(), place.state.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
@@ -60,11 +60,6 @@ pub(crate) fn assert_in_no_file(place: &run::HomePlace, values: &[&str]) {
             }
         }
     }
-}
-
-/// Checks that no value is in any file of these folders, nor in the opened payloads beside the record of a run.
-pub(crate) fn assert_nowhere_in(place: &run::HomePlace, run: RunId, values: &[&str]) {
-    assert_in_no_file(place, values);
     let reader = journal::Reader::open(&place.home).unwrap();
     let mut leaves = 0;
     for leaf in gate::leaves(&reader, run) {

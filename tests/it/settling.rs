@@ -205,7 +205,7 @@ async fn a_run_that_can_not_go_on_is_closed_with_the_reason_and_no_word_is_lost(
         let mount = tempfile::tempdir().unwrap();
         let mount = mount.path().join("src");
         std::fs::create_dir(&mount).unwrap();
-        let files = FilesGrant { guest: "/src".to_owned(), host: mount.clone(), mode: FilesMode::Read, quota: None };
+        let files = FilesGrant { guest: "/src".to_owned(), host: mount.clone(), mode: FilesMode::Read };
         let server = Server::answering(|_, _| vec![Step::Hang]).await;
         let url = server.url("");
         let cut = CutOff::new("two_posts", server, |order| order.grants.files.push(files), "", &[&url], 2).await;

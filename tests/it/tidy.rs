@@ -13,7 +13,6 @@ const ROOMS: &[&str] = &[
     "key",
     "journal",
     "policy",
-    "stage",
     "package",
     "permit",
     "effects",
@@ -34,8 +33,6 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("key", &["vocabulary", "home"]),
     ("journal", &["vocabulary", "home", "key"]),
     ("policy", &["vocabulary"]),
-    // SECURITY: a commit can't name what decides about it.
-    ("stage", &["vocabulary", "home"]),
     ("package", &["vocabulary", "home", "policy"]),
     ("permit", &["vocabulary"]),
     // Has the type of a permit, and does not re-export its constructor.
@@ -44,7 +41,7 @@ const NO_MORE_THAN: &[(&str, &[&str])] = &[
     ("vault", &["vocabulary", "home", "key"]),
     ("net", &["vocabulary", "policy"]),
     // SECURITY: the broker can't name the record or the code that decides, and can't make a permit.
-    ("broker", &["vocabulary", "policy", "stage", "effects", "vault", "net"]),
+    ("broker", &["vocabulary", "policy", "effects", "vault", "net"]),
     ("sandbox", &["vocabulary", "home"]),
     ("service", &["vocabulary", "home", "journal", "package", "run", "sandbox"]),
 ];
@@ -61,7 +58,6 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("landlock", &["sandbox"]),
     ("linux-keyutils", &["key"]),
     ("rustls", &["net"]),
-    ("similar", &["stage"]),
     ("seccompiler", &["sandbox"]),
     // SECURITY: only the gate makes permits. `effects` re-exports only the type.
     ("permit", &["effects", "gate"]),
@@ -187,11 +183,8 @@ fn only_the_gate_makes_permits() {
         }
     }
     makers.sort();
-    // One for acts, one for the host's own requests, one for looks, one for notices.
-    assert_eq!(
-        makers,
-        ["host/gate/src/ask.rs", "host/gate/src/host_request.rs", "host/gate/src/live/observer.rs", "host/gate/src/notice.rs"]
-    );
+    // One for acts, one for the host's own requests, one for looks.
+    assert_eq!(makers, ["host/gate/src/ask.rs", "host/gate/src/host_request.rs", "host/gate/src/live/observer.rs"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn write(root: &Path, path: &str, content: impl AsRef<[u8]>) {
 
 /// The program, with `leak-scan` and one folder that it may read.
 fn scanning(root: &Path) -> Program {
-    let files = vec![FilesGrant { guest: "/src".to_owned(), host: root.to_owned(), mode: FilesMode::Read, quota: None }];
+    let files = vec![FilesGrant { guest: "/src".to_owned(), host: root.to_owned(), mode: FilesMode::Read }];
     Program::new(&config("leak-scan", &agent("leak-scan"), &Grants { files, ..Grants::default() }))
 }
 

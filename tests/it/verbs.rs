@@ -41,10 +41,7 @@ fn says(text: &str, each: &[&str]) {
 }
 
 fn files(host: &Path) -> Grants {
-    Grants {
-        files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None }],
-        ..Grants::default()
-    }
+    Grants { files: vec![FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read }], ..Grants::default() }
 }
 
 /// A program whose one agent reads files, and a folder for it to read.

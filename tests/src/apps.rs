@@ -94,8 +94,7 @@ impl App {
         Self::started(command, folder, listener, port)
     }
 
-    /// Starts a server on a socket that is its standard input.
-    pub(crate) fn started(mut command: Command, folder: TempDir, listener: TcpListener, port: u16) -> Self {
+    fn started(mut command: Command, folder: TempDir, listener: TcpListener, port: u16) -> Self {
         let errors = File::create(folder.path().join("stderr")).expect("a file");
         // The socket is bound here and passed on. So no other process can take the port, and connections are accepted from this moment on.
         command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()).stderr(errors);
@@ -106,11 +105,6 @@ impl App {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// The folder with its files.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// `http://127.0.0.1:PORT` and the path.
@@ -164,8 +158,7 @@ impl Drop for App {
     }
 }
 
-/// A folder, and a socket that listens.
-pub(crate) fn place() -> (TempDir, TcpListener, u16) {
+fn place() -> (TempDir, TcpListener, u16) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir_all(folder.path().join("root")).expect("a folder for files");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -291,22 +284,9 @@ pub fn python() -> Option<PathBuf> {
         .cloned()
 }
 
-/// Packages that are installed in one go.
-pub(crate) struct Installs<'a> {
-    /// The packages, with versions and digests.
-    pub(crate) list: &'a str,
-    /// Further options of pip.
-    pub(crate) options: &'a [&'a str],
-}
-
 /// Python with the packages that a list pins, in a separate virtual environment under the target folder, so nothing of the machine changes.
 /// The error says why it could not be made.
-pub(crate) fn python_with(name: &str, list: &str) -> Result<PathBuf, String> {
-    python_of(Path::new("python3"), name, &[Installs { list, options: &["--only-binary=:all:"] }])
-}
-
-/// As [`python_with`], of this Python, in several steps.
-pub(crate) fn python_of(of: &Path, name: &str, steps: &[Installs<'_>]) -> Result<PathBuf, String> {
+pub(crate) fn python_with(name: &str, list_of_it: &str) -> Result<PathBuf, String> {
     let folder = target().join(name);
     fs::create_dir_all(&folder).expect("the target folder can be made");
     // BOUND: one process at a time; the lock is released when it is dropped.
@@ -314,8 +294,7 @@ pub(crate) fn python_of(of: &Path, name: &str, steps: &[Installs<'_>]) -> Result
     lock.lock().expect("the lock can be had");
     let (venv, list) = (folder.join("venv"), folder.join("requirements.txt"));
     let (python, stamp) = (venv.join("bin/python"), venv.join("installed"));
-    let whole: String = steps.iter().map(|step| step.list).collect();
-    if python.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == whole) {
+    if python.is_file() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == list_of_it) {
         return Ok(python);
     }
     if !may_install() {
@@ -323,13 +302,11 @@ pub(crate) fn python_of(of: &Path, name: &str, steps: &[Installs<'_>]) -> Result
     }
     let _ = fs::remove_dir_all(&venv);
     let written = |err: std::io::Error, path: &Path| format!("`{}` could not be written: {err}", path.display());
-    went_well("venv", Command::new(of).args(["-m", "venv"]).arg(&venv).output())?;
-    for step in steps {
-        fs::write(&list, step.list).map_err(|err| written(err, &list))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"];
-        went_well("pip", Command::new(&python).args(pip).args(step.options).arg("-r").arg(&list).output())?;
-    }
-    fs::write(&stamp, whole).map_err(|err| written(err, &stamp))?;
+    fs::write(&list, list_of_it).map_err(|err| written(err, &list))?;
+    went_well("venv", Command::new("python3").args(["-m", "venv"]).arg(&venv).output())?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r"];
+    went_well("pip", Command::new(&python).args(pip).arg(&list).output())?;
+    fs::write(&stamp, list_of_it).map_err(|err| written(err, &stamp))?;
     Ok(python)
 }
 

@@ -201,7 +201,6 @@ impl TestHost {
             limits: Limits { memory_bytes: 128 << 20, ..Limits::default() },
             network: NetworkOrder::default(),
             policies: None,
-            rollback: None,
         }
     }
 
@@ -257,7 +256,7 @@ pub async fn report(mut running: Running) -> RunReport {
 
 /// Grants a folder of the host for reading.
 pub fn mount(order: &mut RunOrder, guest: &str, host: &Path) {
-    order.grants.files.push(FilesGrant { guest: guest.to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None });
+    order.grants.files.push(FilesGrant { guest: guest.to_owned(), host: host.to_owned(), mode: FilesMode::Read });
 }
 
 /// Grants requests to a loopback port, with the values of a configuration: `methods = ["GET"], paths = ["/**"]`.

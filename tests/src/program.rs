@@ -167,7 +167,7 @@ pub fn config(name: &str, component: &Path, grants: &Grants) -> String {
     for http in &grants.http {
         let methods: Vec<_> = http.methods.iter().map(vocabulary::Method::as_str).collect();
         let paths: Vec<_> = http.paths.iter().map(ToString::to_string).collect();
-        let (host, port, scheme) = (http.host.to_string(), http.ports().first().map_or(0, |range| range.first), http.scheme.as_str());
+        let (host, port, scheme) = (http.host.to_string(), http.port(), http.scheme.as_str());
         let _ = write!(
             text,
             "\n[[agents.{name}.http]]\nhost = {host:?}\nport = {port}\nscheme = {scheme:?}\nmethods = {methods:?}\npaths = {paths:?}\n"

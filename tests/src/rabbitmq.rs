@@ -95,15 +95,6 @@ impl RabbitMq {
         self.ask(&format!("PUT /api/users/{name}"), under, body)
     }
 
-    /// Makes or changes something else of it: a virtual host, a permission.
-    ///
-    /// # Panics
-    /// If no answer comes.
-    #[must_use]
-    pub fn put(&self, path: &str, body: &str, under: (&str, &str)) -> Said {
-        self.ask(&format!("PUT {path}"), under, body)
-    }
-
     fn ask(&self, what: &str, (user, password): (&str, &str), body: &str) -> Said {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.management)).expect("it listens");
         let secret = STANDARD.encode(format!("{user}:{password}"));

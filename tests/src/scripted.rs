@@ -223,10 +223,6 @@ impl Door for Scripted {
         self.step(Step::Refused(format!("{} {}", ask.function, ask.what)))
     }
 
-    fn undo(&mut self, _: vocabulary::UndoAsk) -> Result<Result<u64, vocabulary::UndoFault>, Stop> {
-        Ok(Err(vocabulary::UndoFault::NotGranted))
-    }
-
     fn read_on(&mut self, _op: OpId) {}
 
     fn abandon(&mut self, op: OpId) -> Result<(), Stop> {

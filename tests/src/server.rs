@@ -68,8 +68,6 @@ pub struct Counts {
     pub heard: usize,
     /// Steps that were taken.
     pub steps: usize,
-    /// Connections that the client has closed, or that a step has.
-    pub closed: usize,
     /// Answers whose steps were all taken.
     pub answered: usize,
 }
@@ -163,7 +161,7 @@ pub fn chunk(bytes: &[u8]) -> Vec<u8> {
 async fn speak(mut stream: TcpStream, seen: Arc<Seen>, answer: Arc<Answer>) {
     let _ = stream.set_nodelay(true);
     let mut rest = Vec::new();
-    'open: while let Some(heard) = hear(&mut stream, &mut rest).await {
+    while let Some(heard) = hear(&mut stream, &mut rest).await {
         let steps = {
             let mut all = seen.heard();
             let steps = answer(all.len(), &heard);
@@ -173,13 +171,12 @@ async fn speak(mut stream: TcpStream, seen: Arc<Seen>, answer: Arc<Answer>) {
         seen.count(|counts| counts.heard += 1);
         for step in steps {
             if !take(&mut stream, step).await {
-                break 'open;
+                return;
             }
             seen.count(|counts| counts.steps += 1);
         }
         seen.count(|counts| counts.answered += 1);
     }
-    seen.count(|counts| counts.closed += 1);
 }
 
 /// Takes one step; returns whether the connection is still open.

@@ -212,7 +212,7 @@ impl<'a> Asker<'a> {
 
     fn count(&mut self, err: Option<&Error>) {
         match err {
-            Some(Error::Refused | Error::RefusedWith { .. } | Error::Malformed { .. }) => self.refused += 1,
+            Some(Error::Refused | Error::Malformed { .. }) => self.refused += 1,
             Some(_) | None => self.asked += 1,
         }
     }

@@ -75,7 +75,7 @@ impl Why {
 
     pub(crate) const fn of(err: &Error) -> Self {
         match err {
-            Error::Refused | Error::RefusedWith { .. } | Error::Malformed { .. } => Self::Refused,
+            Error::Refused | Error::Malformed { .. } => Self::Refused,
             Error::Timeout { .. } => Self::TimedOut,
             Error::Connection { .. } => Self::Unreachable,
             Error::TooLarge { .. } => Self::TooLarge,

@@ -58,8 +58,6 @@ impl HttpEffect {
     pub(crate) async fn run(self, permit: Permit<Asked>) {
         let told = match permit.ask() {
             Asked::Http(_) => self.http(permit).await,
-            // A commit is another effect.
-            Asked::Files(_) => Err(vocabulary::FilesFault::Denied.into()),
             Asked::Credential(_) => rotate::done(self.run_credentials.values(), permit, &self.steps).await,
         };
         if let Err(failure) = told {

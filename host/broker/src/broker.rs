@@ -9,17 +9,15 @@ use effects::{Effect, EffectProgress, Effects, HostWant, Observation, OpenFiles,
 use net::{Network, Pool};
 use tokio::runtime::Handle;
 use vault::Vault;
-use vocabulary::{Act as Asked, Claim, Clock, CommitAsk, Fault, FileAsk, Outcome, RunSpec, SafeText, Stop};
+use vocabulary::{Act as Asked, Claim, Clock, Fault, FileAsk, Outcome, RunSpec, SafeText, Stop};
 
 use crate::act::HttpEffect;
-use crate::commit;
 use crate::context::RunContext;
 use crate::files::Files;
 use crate::finishing::Finishing;
 use crate::host_request::HostLine;
 use crate::mounts::Mounts;
 use crate::run_credentials::RunCredentials;
-use crate::staged::Stages;
 use crate::steps::Stepping;
 use crate::wants::{self, WantQueue};
 
@@ -31,8 +29,6 @@ pub struct BrokerParts {
     pub seed: [u8; 32],
     /// The mounts, opened from the run's grants.
     pub mounts: Mounts,
-    /// The views of those mounts that the guest may change.
-    pub stages: Stages,
     /// The clock of the host.
     pub clock: Arc<dyn Clock>,
     /// The network, for the agent's connections and for the host's own. `None` if no grant needs it.
@@ -45,7 +41,7 @@ pub struct BrokerParts {
 
 /// The effects of one run.
 pub struct Broker {
-    files: Arc<Mutex<Files>>,
+    files: Mutex<Files>,
     acts: Option<ActParts>,
 }
 
@@ -58,18 +54,18 @@ struct ActParts {
 impl Broker {
     /// The effects of a run that is opened or resumed.
     pub fn new(parts: BrokerParts) -> Self {
-        let BrokerParts { spec, seed, mounts, stages, clock, network, vault, runtime } = parts;
+        let BrokerParts { spec, seed, mounts, clock, network, vault, runtime } = parts;
         let (wants, line) = wants::line();
         let own = HostLine { pool: network.as_ref().map(Network::pool), wants };
         let pool = network.as_ref().map(Network::pool);
         let context = Arc::new(RunContext::new(vault, Arc::clone(&spec), clock, own, Finishing::new(runtime)));
         let acts = ActParts { run_credentials: Arc::new(RunCredentials::new(context)), pool, line };
-        Self { files: Arc::new(Mutex::new(Files::new(spec, (mounts, stages), &seed))), acts: Some(acts) }
+        Self { files: Mutex::new(Files::new(spec, mounts, &seed)), acts: Some(acts) }
     }
 
     /// The effects of an audit, which only observes mounts.
     pub fn for_audit(spec: Arc<RunSpec>, seed: &[u8; 32], mounts: Mounts) -> Self {
-        Self { files: Arc::new(Mutex::new(Files::new(spec, (mounts, Stages::default()), seed))), acts: None }
+        Self { files: Mutex::new(Files::new(spec, mounts, seed)), acts: None }
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, Files> {
@@ -83,24 +79,12 @@ impl Effects for Broker {
             let denied = Fault::denied(permit.ask().kind());
             return Box::new(Stepping::new(async move |steps, _| steps.tell(EffectProgress::Failed(Box::new(denied.into()))).await));
         };
-        if let Asked::Files(_) = permit.ask() {
-            let (files, context) = (Arc::clone(&self.files), Arc::clone(run_credentials.context()));
-            return Box::new(Stepping::new(|steps, _| commit::run(permit, files, (context, steps))));
-        }
         let (run_credentials, pool) = (Arc::clone(run_credentials), pool.clone());
         Box::new(Stepping::new(|steps, trail| HttpEffect { run_credentials, pool, steps, trail }.run(permit)))
     }
 
     fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
         self.files().observe(permit)
-    }
-
-    fn commits(&self) -> Result<Vec<CommitAsk>, SafeText> {
-        self.files().commits().map_err(|(guest, err)| SafeText::new(&format!("{guest}: {err}"), 1024))
-    }
-
-    fn is_committed(&self, mount: usize) -> bool {
-        self.files().is_committed(mount)
     }
 
     fn reopen(&self, open: OpenFiles) {

@@ -7,29 +7,20 @@ use std::sync::Arc;
 
 use cap_std::fs::{Dir, Metadata, MetadataExt as _};
 use effects::{Observation, OpenFiles, Permit};
-use vocabulary::{
-    Change, CommitAsk, DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesAnswer, FilesGrant, Reason,
-    RunSpec, Stop,
-};
+use vocabulary::{DirEntry, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, FileStat, FilesGrant, Reason, RunSpec, Stop};
 
 use crate::beneath::{self, PathEnd};
 use crate::mounts::Mounts;
 use crate::not_observed::NotObserved;
 use crate::pread::read_at;
-use crate::staged::{StagedAnswer, StagedThing, Stages, other_folder};
 
 /// BOUND: bytes of one read, whatever was asked for.
 const READ_BYTES_MAX: u32 = 64 << 10;
 
 /// An open file or directory.
 enum Thing {
-    File {
-        file: std::fs::File,
-        size: u64,
-    },
+    File { file: std::fs::File, size: u64 },
     Dir(Arc<Dir>),
-    /// Of a mount that the guest may change.
-    Staged(StagedThing),
 }
 
 struct Open {
@@ -50,16 +41,14 @@ pub(crate) struct Files {
     before: BTreeMap<u64, FileOpen>,
     /// Those among them that are closed, and are only needed to open others.
     closed: BTreeSet<u64>,
-    /// The mounts that the guest may change.
-    stages: Stages,
 }
 
 impl Files {
-    pub(crate) fn new(spec: Arc<RunSpec>, (mounts, stages): (Mounts, Stages), seed: &[u8; 32]) -> Self {
+    pub(crate) fn new(spec: Arc<RunSpec>, mounts: Mounts, seed: &[u8; 32]) -> Self {
         let next = mounts.len() as u64 + 1;
         let identity = blake3::derive_key("bailiwick file identity 1", seed);
         let open = BTreeMap::new();
-        Self { spec, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new(), stages }
+        Self { spec, identity, open, mounts, next, before: BTreeMap::new(), closed: BTreeSet::new() }
     }
 
     /// Continues a run that was cut off.
@@ -75,9 +64,6 @@ impl Files {
     /// A limit that ends the run.
     pub(crate) fn observe(&mut self, permit: Permit<FileAsk>) -> Result<Observation, Stop> {
         let (ask, _) = permit.into_ask();
-        if let Some(mount) = self.mount_of(ask.on()).filter(|mount| self.stages.has(*mount)) {
-            return self.observe_staged(mount, &ask);
-        }
         if let FileAsk::List { dir } = ask {
             return self.list(dir);
         }
@@ -116,83 +102,11 @@ impl Files {
                 let mount = usize::try_from(file.0).is_ok_and(|file| (1..=self.mounts.len()).contains(&file));
                 if known || mount { Ok(FileAnswer::Closed) } else { Err(FileFault::Invalid.into()) }
             }
-            // SECURITY: nothing is changed in a mount that is only read, whatever was permitted.
+            // SECURITY: nothing in this version changes a file, whatever was permitted.
             FileAsk::Change { .. } => Err(NotObserved::Refused(Reason::WriteNotGranted)),
             // This case was handled before.
             FileAsk::List { .. } => Err(FileFault::Invalid.into()),
         }
-    }
-
-    /// Answers an ask of a mount that the guest may change.
-    fn observe_staged(&mut self, mount: usize, ask: &FileAsk) -> Result<Observation, Stop> {
-        let Some(thing) = self.staged(mount, ask.on()) else { return Ok(FileFault::Invalid.into()) };
-        let opens = matches!(ask, FileAsk::Open(_) | FileAsk::Change { what: Change::OpenAt(_), .. });
-        if opens && self.count_open() as u64 >= self.spec.limits.files_open {
-            return Ok(FileFault::TooManyOpen.into());
-        }
-        if let FileAsk::Close { file } = ask {
-            if self.open.remove(&file.0).is_some() {
-                self.stages.close(mount, thing);
-            }
-            return Ok(FileAnswer::Closed.into());
-        }
-        let other = other_folder(ask).and_then(|other| self.staged(mount, other));
-        Ok(match self.stages.observe(mount, ask, (thing, other))? {
-            Ok(StagedAnswer::Opened { node, kind, write, path }) => {
-                self.opened_staged(mount, (StagedThing { node, write }, kind), (ask, path))
-            }
-            Ok(StagedAnswer::Stat(seen)) => FileAnswer::Stat(self.stat_of_seen(&seen)).into(),
-            Ok(StagedAnswer::Other(answer)) => answer.into(),
-            Err(NotObserved::Refused(reason)) => reason.into(),
-            Err(NotObserved::Fault(fault)) => fault.into(),
-        })
-    }
-
-    fn opened_staged(
-        &mut self,
-        mount: usize,
-        (thing, kind): (StagedThing, FileKind),
-        (ask, path): (&FileAsk, Option<String>),
-    ) -> Observation {
-        let asked = match ask {
-            FileAsk::Open(open) => open.path.as_str(),
-            FileAsk::Change { path: Some(path), .. } => path.as_str(),
-            _ => "",
-        };
-        let said = joined(self.said(ask.on()), asked);
-        let guest = self.spec.grants.files.get(mount).map(|grant| grant.guest.clone());
-        let real = path.and_then(|path| joined(guest, &path)).filter(|real| said.as_ref() != Some(real));
-        let file = FileId(self.next);
-        self.next += 1;
-        self.open.insert(file.0, Open { mount, thing: Thing::Staged(thing), said });
-        FileAnswer::Opened { file, kind, real }.into()
-    }
-
-    /// What has this number in a mount that the guest may change.
-    fn staged(&self, mount: usize, file: FileId) -> Option<StagedThing> {
-        match self.open.get(&file.0) {
-            Some(Open { thing: Thing::Staged(thing), mount: of, .. }) if *of == mount => Some(*thing),
-            Some(_) => None,
-            None => (self.mount_of(file) == Some(mount)).then_some(StagedThing { node: stage::Overlay::ROOT, write: false }),
-        }
-    }
-
-    fn stat_of_seen(&self, seen: &stage::Seen) -> FileStat {
-        let (seconds, ns) = seen.modified;
-        FileStat { identity: self.identity_of(seen.identity), kind: seen.kind, modified_ns: nanoseconds(seconds, ns), size: seen.size }
-    }
-
-    /// See [`effects::Effects::commits`].
-    pub(crate) fn commits(&mut self) -> Result<Vec<CommitAsk>, (String, stage::CommitError)> {
-        self.stages.commits(&self.spec)
-    }
-
-    pub(crate) fn is_committed(&self, mount: usize) -> bool {
-        self.stages.is_committed(mount)
-    }
-
-    pub(crate) fn commit(&mut self, ask: &CommitAsk) -> Result<FilesAnswer, stage::CommitError> {
-        self.stages.commit(ask)
     }
 
     fn mount_of(&self, file: FileId) -> Option<usize> {
@@ -214,7 +128,7 @@ impl Files {
         let mount = self.mount_of(dir).ok_or(FileFault::Invalid)?;
         match self.open.get(&dir.0) {
             Some(Open { thing: Thing::Dir(dir), .. }) => Ok((mount, Arc::clone(dir))),
-            Some(Open { thing: Thing::File { .. } | Thing::Staged(_), .. }) => Err(FileFault::NotDirectory.into()),
+            Some(Open { thing: Thing::File { .. }, .. }) => Err(FileFault::NotDirectory.into()),
             None => self.mounts.get(mount).map(|dir| (mount, Arc::clone(dir))).ok_or(NotObserved::Fault(FileFault::Invalid)),
         }
     }
@@ -254,7 +168,7 @@ impl Files {
         }
         let mut parent = match self.open.get(&next) {
             Some(Open { thing: Thing::Dir(dir), mount, .. }) => Some((*mount, Arc::clone(dir))),
-            Some(Open { thing: Thing::File { .. } | Thing::Staged(_), .. }) => return Err(FileFault::NotDirectory.into()),
+            Some(Open { thing: Thing::File { .. }, .. }) => return Err(FileFault::NotDirectory.into()),
             None => self.mount_of(FileId(next)).and_then(|mount| Some((mount, Arc::clone(self.mounts.get(mount)?)))),
         };
         let mut said = self.said(FileId(next));
@@ -278,7 +192,7 @@ impl Files {
             Some(Open { thing: Thing::File { file, size }, .. }) => {
                 Ok(FileAnswer::Bytes(read_at(file, offset, len.min(READ_BYTES_MAX), *size)?))
             }
-            Some(Open { thing: Thing::Dir(_) | Thing::Staged(_), .. }) => Err(FileFault::IsDirectory.into()),
+            Some(Open { thing: Thing::Dir(_), .. }) => Err(FileFault::IsDirectory.into()),
             None if self.mount_of(file).is_some() => Err(FileFault::IsDirectory.into()),
             None => Err(FileFault::Invalid.into()),
         }
@@ -289,7 +203,6 @@ impl Files {
         let meta = match self.open.get(&file.0) {
             Some(Open { thing: Thing::File { file, .. }, .. }) => Metadata::from_file(file)?,
             Some(Open { thing: Thing::Dir(dir), .. }) => dir.dir_metadata()?,
-            Some(Open { thing: Thing::Staged(_), .. }) => return Err(FileFault::Invalid.into()),
             None => match self.mount_of(file).and_then(|mount| self.mounts.get(mount)) {
                 Some(dir) => dir.dir_metadata()?,
                 None => return Err(FileFault::Invalid.into()),
@@ -300,24 +213,19 @@ impl Files {
 
     fn stat_of(&self, meta: &Metadata) -> FileStat {
         let kind = kind_of(meta);
-        FileStat {
-            identity: self.identity_of((meta.dev(), meta.ino())),
-            kind,
-            modified_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
-            size: if kind == FileKind::Directory { 0 } else { meta.len() },
-        }
-    }
-
-    /// SECURITY: keyed, so that it reveals nothing about the host's disk.
-    fn identity_of(&self, (device, inode): (u64, u64)) -> [u64; 2] {
         let mut hasher = blake3::Hasher::new_keyed(&self.identity);
-        hasher.update(&device.to_le_bytes());
-        hasher.update(&inode.to_le_bytes());
+        hasher.update(&meta.dev().to_le_bytes());
+        hasher.update(&meta.ino().to_le_bytes());
         let mut halves = [[0u8; 8]; 2];
         for (to, from) in halves.iter_mut().flatten().zip(hasher.finalize().as_bytes()) {
             *to = *from;
         }
-        halves.map(u64::from_le_bytes)
+        FileStat {
+            identity: halves.map(u64::from_le_bytes),
+            kind,
+            modified_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+            size: if kind == FileKind::Directory { 0 } else { meta.len() },
+        }
     }
 
     fn list(&mut self, dir: FileId) -> Result<Observation, Stop> {
@@ -368,7 +276,6 @@ fn real_path(grant: &FilesGrant, thing: &Thing) -> Option<String> {
     let fd = match thing {
         Thing::File { file, .. } => file.as_raw_fd(),
         Thing::Dir(dir) => dir.as_raw_fd(),
-        Thing::Staged(_) => return None,
     };
     let real = rustix::fs::readlink(format!("/proc/self/fd/{fd}"), Vec::new()).ok()?.into_string().ok()?;
     let beneath = Path::new(&real).strip_prefix(&grant.host).ok()?;

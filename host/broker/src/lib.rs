@@ -10,21 +10,18 @@
 mod act;
 mod beneath;
 mod broker;
-mod commit;
 mod context;
 mod files;
 mod finishing;
 mod host_request;
 mod mounts;
 mod not_observed;
-mod notice;
 mod pread;
 mod remote;
 mod response_redactor;
 mod rotate;
 mod run_credentials;
 mod searched_values;
-mod staged;
 mod starred;
 mod steps;
 mod tokens;
@@ -36,5 +33,3 @@ mod tests;
 
 pub use broker::{Broker, BrokerParts};
 pub use mounts::{MountError, MountFault, Mounts};
-pub use notice::{NoticeMeans, NoticeOutcome, Parcel, tell};
-pub use staged::Stages;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use vocabulary::{FilesMode, Grants};
+use vocabulary::Grants;
 
 /// File systems that are views of the system itself and contain no ordinary files (linux/magic.h).
 const PSEUDO: &[u64] = &[
@@ -44,8 +44,7 @@ const PSEUDO: &[u64] = &[
 /// The open folders, in the order of the grants. Clones are cheap: runs of one agent share the folders.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
-    /// `None` for a folder of the agent's own, which is elsewhere.
-    dirs: Arc<[Option<Arc<Dir>>]>,
+    dirs: Arc<[Arc<Dir>]>,
 }
 
 /// A folder that was granted but can't be opened.
@@ -83,11 +82,8 @@ impl Mounts {
     /// The first folder that can't be opened, or is not a folder.
     pub fn open(grants: &Grants) -> Result<Self, MountError> {
         let open = |grant: &vocabulary::FilesGrant| {
-            if grant.mode == FilesMode::State {
-                return Ok(None);
-            }
             let dir = open_dir(&grant.host).map_err(|cause| MountError { guest: grant.guest.clone(), host: grant.host.clone(), cause })?;
-            Ok(Some(Arc::new(dir)))
+            Ok(Arc::new(dir))
         };
         let dirs = grants.files.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { dirs })
@@ -98,7 +94,7 @@ impl Mounts {
     }
 
     pub(crate) fn get(&self, mount: usize) -> Option<&Arc<Dir>> {
-        self.dirs.get(mount)?.as_ref()
+        self.dirs.get(mount)
     }
 }
 

@@ -8,7 +8,6 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
     let words = |text: &str| vec![text.to_owned()];
     match reason {
         Reason::NothingGranted if ask.capability == Capability::Files => words("a mount of a folder, with `mode = \"read\"`"),
-        Reason::NothingGranted if ask.capability == Capability::Undo => words("`undo = true` in the table of the agent"),
         Reason::NothingGranted
         | Reason::HostNotGranted
         | Reason::SchemeNotGranted
@@ -17,8 +16,6 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         | Reason::PathNotGranted => {
             ask.resource.http().map_or_else(|| words("a grant for this capability, if there is such a grant"), http)
         }
-        Reason::QueryNotGranted(_) => words("the parameter in the `query` of the grant: under `may`, or under `must`"),
-        Reason::BodyNotGranted(_) => words("the field in the `body` of the grant: under `may`, or under `must`"),
         Reason::GrantExpired => words("a later day in the `until` of the grant"),
         Reason::HeaderNotYours(name) => words(&format!("nothing: only the host sets `{name}`")),
         Reason::HeaderNotGranted(name) => words(&format!("`headers = [\"{name}\"]` in the grant, if the agent may send this header")),
@@ -55,10 +52,9 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::KeyNotPinned => words("the key in the `pins` of the grant, if it is the server's"),
         Reason::LeavesMount => words("a mount of the folder that the path leads to, if the agent may see that"),
         Reason::NotRegular => words("nothing: only regular files and directories are opened"),
-        Reason::WriteNotGranted => words("a mount with `mode = \"stage\"`: changes are put into the folder at the end of the run"),
+        Reason::WriteNotGranted => words("nothing in this version: mounts are read-only"),
         Reason::OverLimit(Bound::Limit(limit)) => words(&format!("a higher `{limit}` in the agent's `limits`")),
         Reason::OverLimit(Bound::RequestBytes(rule)) => words(&format!("a higher `request-bytes` in {rule} of the agent")),
-        Reason::OverLimit(Bound::Undos) => words("nothing: a run may register 256 undos, of 64 KiB each and 4 MiB in all"),
         Reason::OverLimit(Bound::Rate(of)) => words(&format!("a higher `rate` of {of}, or a later time")),
         Reason::OverLimit(Bound::Uses(credential)) => words(&format!("more `uses` of the credential `{credential}`")),
         Reason::OverLimit(Bound::Addresses) => words("nothing: no name may have this many addresses"),
@@ -68,8 +64,6 @@ pub(crate) fn what_would_allow(ask: &AskedFor, reason: &Reason) -> Vec<String> {
         Reason::PolicyForbids(_) => words("a change of the policies that it names, which are part of the configuration"),
         Reason::PolicyPermitsNothing => words("a `permit` policy that covers this act, besides the grant"),
         Reason::PolicyFails(_) => words("a policy that can be evaluated for this act: `bailiwick policy check` finds most faults"),
-        Reason::AgentStopped(_) => words("`bailiwick enable`, if the agent may run again"),
-        Reason::DryRun(_) => words("the same run without `--dry-run`"),
         Reason::NotServed => words("nothing in this version"),
     }
 }

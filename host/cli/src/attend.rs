@@ -410,11 +410,7 @@ fn worst(codes: impl Iterator<Item = u8> + Clone) -> u8 {
 
 fn number(report: &RunReport, showing: &Showing) -> u8 {
     let was_refused = !report.evidence.touched.refused.is_empty();
-    let code = if report.evidence.dry_run {
-        report::Decided::of(&report.evidence.touched).exit(&report.outcome)
-    } else {
-        exit::of_outcome(&report.outcome, was_refused, showing.strictness)
-    };
+    let code = exit::of_outcome(&report.outcome, was_refused, showing.strictness);
     // A finding that the report has no room for may have any severity.
     let found = |least| report.claims.findings_more > 0 || report.claims.findings.iter().any(|finding| finding.severity >= least);
     if code == exit::DONE && showing.fail_on.is_some_and(found) { exit::FINDINGS } else { code }

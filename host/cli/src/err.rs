@@ -8,17 +8,15 @@ use service::{NotMade, ServiceError};
 use vocabulary::RunId;
 
 use crate::out::{self, OutError};
+use crate::signals::{SignalError, WaitError};
 use crate::words::{safe, wrapped};
 
 pub(crate) mod advice;
 mod exits;
 mod keys;
-mod signals;
-mod stop;
 mod vote;
 
 pub(crate) use keys::KeysError;
-pub(crate) use stop::StopError;
 pub(crate) use vote::{PolicyError, VoteError};
 
 /// Why a verb could not do its work.
@@ -159,8 +157,6 @@ pub(crate) enum CliError {
     PruneDamaged,
     #[error("say why the run is to be kept: `--reason TEXT`")]
     HoldWhy,
-    #[error(transparent)]
-    Stop(#[from] StopError),
     #[error("run `{0}` is not on hold")]
     NotHeld(RunId),
     #[error(transparent)]
@@ -252,6 +248,25 @@ impl From<OutError> for CliError {
             OutError::Write(err) => Self::Write(err),
             OutError::NotAFile(path) => Self::NotAFile(path),
             OutError::File { path, cause } => Self::file("write", &path)(cause),
+        }
+    }
+}
+
+impl From<SignalError> for CliError {
+    fn from(err: SignalError) -> Self {
+        match err {
+            SignalError::Listen(err) | SignalError::Thread(err) => Self::Runtime(err),
+            SignalError::Ended { means } => Self::EndedWaiting { means },
+            SignalError::Undone { means } => Self::Undone { means },
+        }
+    }
+}
+
+impl<E: Into<Self>> From<WaitError<E>> for CliError {
+    fn from(err: WaitError<E>) -> Self {
+        match err {
+            WaitError::Ended { means } => Self::EndedWaiting { means },
+            WaitError::Failed(err) => err.into(),
         }
     }
 }

@@ -17,13 +17,8 @@ pub(crate) fn not_resumed(run: RunId, why: &str) {
 pub(crate) async fn leave(mut host: HostHandle, signals: &mut Signals) -> Result<(), CliError> {
     // Runs that wait for nothing any more are resumed by whichever command holds the home, after its own work.
     host.wake_runs(not_resumed);
-    // The next process that holds the home tells people again where that failed.
-    let ready = async {
-        host.woken().await;
-        host.told().await;
-    };
     tokio::select! {
-        () = ready => {}
+        () = host.woken() => {}
         _ = signals.next() => {}
     }
     let local = match &host {

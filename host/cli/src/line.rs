@@ -40,8 +40,7 @@ fn record(record: &Record) -> String {
     match record {
         Record::RunOpened(opened) => {
             let agent = &opened.agent;
-            let rolls_back = opened.rolls_back.map_or_else(String::new, |run| format!(", rolls back {run}"));
-            format!("{} {} {} by {}{rolls_back}", agent.name, agent.version, digest(&agent.digest), opened.by)
+            format!("{} {} {} by {}", agent.name, agent.version, digest(&agent.digest), opened.by)
         }
         Record::RunSuspended(suspended) => waits(&suspended.waits_for),
         Record::RunResumed(resumed) => {
@@ -64,10 +63,7 @@ fn record(record: &Record) -> String {
             let again = if asked.again { " again" } else { "" };
             let with = asked.bounds.credential.as_ref().map_or_else(String::new, |name| format!(", with {}", safe(name)));
             let approved = if asked.approval.is_some() { ", approved" } else { "" };
-            let undo = asked.bounds.undo.map_or_else(String::new, |id| format!(", undo {id}"));
-            let undoes = asked.undoes.map_or_else(String::new, |id| format!(", carries out undo {id}"));
-            let rule = safe(&asked.bounds.rule.to_string());
-            format!("op {}{again} {} ({rule}{with}{approved}{undo}{undoes})", asked.op, asked.ask.resource)
+            format!("op {}{again} {} ({}{with}{approved})", asked.op, asked.ask.resource, safe(&asked.bounds.rule.to_string()))
         }
         Record::ApprovalAsked(asked) => {
             let needs: Vec<String> = asked.needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
@@ -86,13 +82,6 @@ fn record(record: &Record) -> String {
         Record::ApprovalClosed(closed) => {
             let by = closed.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
             format!("op {} the approval is {}{by}", closed.op, closed.end)
-        }
-        Record::UndoRegistered(undo) => format!("undo {} {} takes back {}", undo.id, undo.ask.resource, undo.covers),
-        Record::UndoDischarged(undo) => format!("undo {} is withdrawn", undo.id),
-        Record::UndoDone(done) => {
-            let status = done.status.map_or_else(String::new, |status| format!(": {status}"));
-            let by = done.by.as_ref().map_or_else(String::new, |by| format!(", says {by}"));
-            format!("undo {} of run {} is {}{status}{by}", done.id, done.of, done.end.as_str())
         }
         Record::Refused(refused) => {
             let times = if refused.alike > 1 { format!(" (×{})", count(refused.alike)) } else { String::new() };
@@ -191,15 +180,7 @@ fn record(record: &Record) -> String {
             format!("what {} runs had sealed is forgotten, by {}: recorded before {}", count(it.runs), it.by, utc(it.before_ms))
         }
         Record::HoldSet(it) => format!("run {} is on hold, by {}: {}", it.held, it.by, it.reason),
-        Record::NoticeAsked(it) => format!("telling {} about {}-{}, attempt {}: {}", it.channel, it.of, it.op, it.attempt, it.resource),
-        Record::NoticeEnded(it) => {
-            let status = it.status.map_or_else(String::new, |status| format!(", {status}"));
-            let detail = if it.detail.is_empty() { String::new() } else { format!(": {}", it.detail) };
-            format!("telling {} about {}-{}, attempt {}: {}{status}{detail}", it.channel, it.of, it.op, it.attempt, it.end.as_str())
-        }
         Record::HoldLifted(it) => format!("run {} is no longer on hold, by {}", it.held, it.by),
-        Record::AgentsStopped(it) => format!("{} is stopped, by {}: nothing of it runs until it is enabled", it.what, it.by),
-        Record::AgentsEnabled(it) => format!("{} may run again, by {}", it.what, it.by),
         Record::Recovered(recovered) => format!("{} of a batch that was never acknowledged were cut", bytes(recovered.bytes)),
     }
 }
@@ -283,8 +264,7 @@ fn objects(objects: &[vocabulary::record::Object]) -> String {
         _ => {
             let of = |what: Touch| objects.iter().filter(|one| one.what == what).count() as u64;
             let read: u64 = objects.iter().filter(|one| one.what == Touch::File).map(|one| one.amount).sum();
-            let counts =
-                [(of(Touch::Change), "changed"), (of(Touch::File), "read"), (of(Touch::Listing), "listed"), (of(Touch::Look), "looked at")];
+            let counts = [(of(Touch::File), "read"), (of(Touch::Listing), "listed"), (of(Touch::Look), "looked at")];
             let counts = counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{} {word}", count(*number)));
             format!("{}, {}", counts.collect::<Vec<_>>().join(", "), bytes(read))
         }
@@ -293,7 +273,6 @@ fn objects(objects: &[vocabulary::record::Object]) -> String {
 
 pub(crate) fn touch(touch: Touch) -> &'static str {
     match touch {
-        Touch::Change => "change",
         Touch::File => "file",
         Touch::Listing => "listing",
         Touch::Look => "look",

@@ -20,7 +20,6 @@ mod log;
 mod logging;
 mod out;
 mod outcome;
-mod past;
 mod place;
 mod report;
 mod sarif;

@@ -7,7 +7,6 @@ pub(crate) fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Done => "DONE",
         Outcome::Failed { .. } => "FAILED",
-        Outcome::NotCommitted { .. } => "NOT COMMITTED",
         Outcome::Trapped { .. } => "TRAPPED",
         Outcome::Limit { .. } => "LIMIT REACHED",
         Outcome::Stopped(_) => "STOPPED",
@@ -23,7 +22,6 @@ pub(crate) fn words(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Done => None,
         Outcome::Failed { code, message } => Some(format!("the agent says: {code}: {message}")),
-        Outcome::NotCommitted { message } => Some(message.to_string()),
         Outcome::Trapped { message } => Some(format!("trap: {message}")),
         Outcome::Limit { limit } => Some(format!("the limit `{limit}` was reached")),
         Outcome::Stopped(stopping) => Some(format!("stopped by {stopping}")),

@@ -9,12 +9,7 @@ use vocabulary::record::Touch;
 use vocabulary::{Finding, Outcome, SafeText};
 
 use crate::words::{bytes, clock_changed, count, digest, function, many, safe, seconds, severity, short_hex};
-use crate::{out, outcome, past};
-
-mod dry_run;
-pub(crate) use dry_run::Decided;
-
-mod control;
+use crate::{out, outcome};
 
 /// BOUND: findings that are listed one by one.
 const FINDINGS_MAX: usize = 50;
@@ -64,9 +59,7 @@ fn begins(agent: &str) -> String {
 fn joint(reports: &[RunReport]) -> Option<Evidence> {
     let mut touched = Touched::default();
     reports.iter().for_each(|report| touched.join(&report.evidence.touched));
-    let approvals = reports.iter().flat_map(|report| report.evidence.approvals.clone()).collect();
-    let approvals_more = reports.iter().map(|report| report.evidence.approvals_more).sum();
-    Some(Evidence { touched, approvals, approvals_more, ..reports.first()?.evidence.clone() })
+    Some(Evidence { touched, ..reports.first()?.evidence.clone() })
 }
 
 /// The document of `run --json --shard`.
@@ -80,11 +73,6 @@ pub(crate) fn documents(reports: &[RunReport]) -> Value {
 /// The document of `run --json`: leases and refusals are beside what was touched, and lists of what no agent can touch yet are empty.
 fn document(report: &RunReport) -> Value {
     let mut document = json!(report);
-    if report.evidence.dry_run
-        && let Some(document) = document.as_object_mut()
-    {
-        document.insert("dry_run".to_owned(), json!(Decided::of(&report.evidence.touched)));
-    }
     if let Some(evidence) = document.get_mut("evidence").and_then(Value::as_object_mut) {
         let touched = evidence.get_mut("touched").and_then(Value::as_object_mut);
         let beside = touched.map(|touched| {
@@ -175,21 +163,29 @@ fn more(all: usize, shown: usize) -> Option<String> {
 fn evidence(evidence: &Evidence) -> Vec<String> {
     let mut lines = files(evidence);
     lines.extend(network(evidence));
-    lines.extend(control::credentials(evidence));
-    if evidence.dry_run {
-        lines.push(format!("  {:<12} {}", "dry run", dry_run::words(&evidence.touched)));
-    }
+    let leases: Vec<String> = leases(evidence);
+    let named = if leases.is_empty() { "none".to_owned() } else { leases.join(", ") };
+    lines.push(format!("  {:<12} {named}", "credentials"));
     lines.extend(refusals(evidence));
-    lines.extend(approvals(evidence));
     lines
 }
 
-/// What people decided. A run about which nobody was asked has no such line.
-fn approvals(evidence: &Evidence) -> Vec<String> {
-    let all = &evidence.approvals;
-    let mut lines: Vec<String> = all.iter().take(LINES_MAX).flat_map(past::lines).map(|line| format!("  {line}")).collect();
-    lines.extend(more(rows_and_more(all.len(), evidence.approvals_more), LINES_MAX));
-    lines
+/// Each credential, with how often it was sent, and how often it was asked for but not sent. Each shard has its own lease.
+fn leases(evidence: &Evidence) -> Vec<String> {
+    let mut by_name: BTreeMap<&str, (u64, u64, bool)> = BTreeMap::new();
+    for lease in &evidence.touched.leases {
+        let (sent, refused, revoked) = by_name.entry(lease.credential.as_str()).or_default();
+        *sent += lease.sent;
+        *refused += lease.refused;
+        *revoked |= lease.revoked;
+    }
+    let one = |(name, (sent, refused, revoked)): (&str, (u64, u64, bool))| {
+        let refused = if refused > 0 { format!(", {} refused", count(refused)) } else { String::new() };
+        let revoked = if revoked { ", revoked" } else { "" };
+        let sent = if sent > 0 { format!(" ×{}", count(sent)) } else { ", never sent".to_owned() };
+        format!("{}{sent}{refused}{revoked}", safe(name))
+    };
+    by_name.into_iter().map(one).collect()
 }
 
 fn record(report: &RunReport) -> Vec<String> {
@@ -217,11 +213,10 @@ fn files(evidence: &Evidence) -> Vec<String> {
         let label = if at == 0 { "files" } else { "" };
         let mount = SafeText::new(mount, 4096);
         lines.push(format!(
-            "  {label:<12} {mount}  {} read, {}, {} listed, {} written",
+            "  {label:<12} {mount}  {} read, {}, {} listed, 0 written",
             count(sum.files),
             bytes(sum.bytes),
-            count(sum.listings),
-            count(sum.changed)
+            count(sum.listings)
         ));
         if sum.untold > 0 {
             let names = many(sum.untold, "name is", "names are");
@@ -237,7 +232,6 @@ fn files(evidence: &Evidence) -> Vec<String> {
 struct Sum {
     files: u64,
     bytes: u64,
-    changed: u64,
     listings: u64,
     untold: u64,
 }
@@ -255,7 +249,6 @@ impl Sum {
                     sum.listings += 1;
                     sum.untold += file.untold;
                 }
-                Touch::Change => sum.changed += 1,
                 Touch::Look => {}
             }
         }

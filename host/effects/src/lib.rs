@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use vocabulary::{Act, Claim, CommitAsk, FileAnswer, FileAsk, FileFault, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
+use vocabulary::{Act, Claim, FileAnswer, FileAsk, FileFault, FileId, FileOpen, Outcome, Reason, SafeText, Stop};
 
 pub use host_request::{ChangeNoted, HostAsk, HostEnd, HostRequest, HostWant, VaultChange};
 pub use permit::Permit;
@@ -35,20 +35,6 @@ pub trait Effects: Send + Sync {
     /// # Errors
     /// A limit was reached that ends the run.
     fn observe(&self, permit: Permit<FileAsk>) -> Result<Observation, Stop>;
-
-    /// What the run has changed beneath its mounts, and has not put into their folders yet: one commit for each mount, in their order.
-    ///
-    /// # Errors
-    /// Why the changes can't be put into the folder of a mount, in words.
-    fn commits(&self) -> Result<Vec<CommitAsk>, SafeText> {
-        Ok(Vec::new())
-    }
-
-    /// Whether the changes of a mount were put into its folder before, by a process that ended before it could record this. Then the run's
-    /// view of the mount is not made again.
-    fn is_committed(&self, _mount: usize) -> bool {
-        false
-    }
 
     /// Takes over the files that a run had open when it was cut off. Each is opened again when the run uses it.
     fn reopen(&self, open: OpenFiles);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use vocabulary::record::{MetIn, Tls};
-use vocabulary::{Answer, CredentialFault, Fault, FilesFault, Header, HttpFault, HttpHead, Reason, SafeText};
+use vocabulary::{Answer, CredentialFault, Fault, Header, HttpFault, HttpHead, Reason, SafeText};
 
 /// One step of an act. Each is returned before the next one happens: the effect continues only when it is polled again.
 #[derive(Debug)]
@@ -73,12 +73,6 @@ impl From<Fault> for Failure {
 
 impl From<HttpFault> for Failure {
     fn from(fault: HttpFault) -> Self {
-        Fault::from(fault).into()
-    }
-}
-
-impl From<FilesFault> for Failure {
-    fn from(fault: FilesFault) -> Self {
         Fault::from(fault).into()
     }
 }

@@ -2,7 +2,7 @@
 
 use effects::Permit;
 use permit::PermitParts;
-use vocabulary::{Act, ActKind, Fault, OpId, SafeText, Stop};
+use vocabulary::{Act, ActKind, Fault, OpId, Stop};
 
 use crate::log::Durable;
 use crate::run::{Judged, RunGate};
@@ -26,8 +26,6 @@ pub(crate) enum Judgement {
         op: OpId,
         /// The refusal in the guest's terms.
         fault: Fault,
-        /// What the guest is told beside it.
-        hint: Option<SafeText>,
     },
 }
 
@@ -73,7 +71,7 @@ impl RunGate {
                 Judgement::Permitted(Box::new(PendingIntent { durable: Some(durable), gate: self.clone(), op, kind, terms: Some(*terms) }))
             }
             Judged::Held { op, act } => Judgement::Held { op, act },
-            Judged::Refused { op, fault, hint } => Judgement::Refused { op, fault, hint },
+            Judged::Refused { op, fault } => Judgement::Refused { op, fault },
         }
     }
 }

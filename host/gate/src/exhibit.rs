@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use journal::{Position, ReadError, Reader};
 use vocabulary::record::{Delivered, MetIn, Record};
-use vocabulary::{Answer, CommitAsk, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
+use vocabulary::{Answer, GuestEvent, Header, HttpAsk, HttpHead, Reason, RunId};
 
 use crate::err::LoadError;
 use crate::payload_codec::{Cursor, take_event};
@@ -121,14 +121,6 @@ pub fn request(reader: &Reader, asked: &journal::StoredRecord) -> Result<HttpAsk
     HttpAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a request".to_owned()))
 }
 
-/// The commit that was asked for in this record, with all of its changes.
-///
-/// # Errors
-/// Why it can't be shown.
-pub fn commit(reader: &Reader, asked: &journal::StoredRecord) -> Result<CommitAsk, Missing> {
-    CommitAsk::from_canonical_bytes(&sealed(reader, asked)?).ok_or_else(|| Missing::Damaged("it is not a commit".to_owned()))
-}
-
 /// The answers to a run's acts, by operation. The run begins at `from`.
 ///
 /// # Errors
@@ -176,7 +168,7 @@ fn take(all: &mut BTreeMap<u64, Given>, delivered: &Delivered, content: Result<V
                 given.answer = Some(answer);
                 given.is_whole = true;
             }
-            Some(GuestEvent::Failed(_) | GuestEvent::Refused { .. } | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}
+            Some(GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock) => {}
             None => given.is_cut |= missing.is_none(),
         }
     }

@@ -152,7 +152,7 @@ impl Gate {
     ) -> RunGate {
         let inner = Mutex::new(Inner::new(&header));
         let (book, clock) = (Arc::clone(&self.book), Arc::clone(&self.clock));
-        let (placeholders, plan) = (header.placeholders(), header.plan());
+        let placeholders = header.placeholders();
         let policies = Mutex::new(policies.map(|of| Arc::new(OwnPolicies::of(&header, of))));
         let (began_ns, rebuilt, ended) = (AtomicU64::new(clock.mono_ns()), watch::Sender::new(false), watch::Sender::default());
         let span = tracing::info_span!("run", run = %header.run, agent = %header.spec.agent.name);
@@ -167,7 +167,6 @@ impl Gate {
             keyed,
             header,
             placeholders,
-            plan,
             policies,
             stars: OnceLock::new(),
             watcher,

@@ -5,31 +5,23 @@
 
 mod act;
 mod approval;
-mod cards;
 mod clocks;
 mod fault;
 mod gaps;
 mod known;
-mod notice;
-mod open_run;
 mod put_back;
-mod stopped;
 mod suspension;
-mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{ClockChanged, DeliveredEvent, Happened, Record};
-use vocabulary::{Digest, Outcome, Principal, RunId, SafeText};
+use vocabulary::record::{ClockChanged, DeliveredEvent, Record};
+use vocabulary::{Digest, Outcome, Principal, RunId, SafeText, UnknownAct};
 
 pub use act::{OpenAct, Stage, Stated};
 pub use approval::{ApprovalState, NotedVote, OpenApproval, UsedApproval};
 pub use fault::{OrderFault, OrderFaultKind};
 pub use gaps::{Gap, GapKind};
-pub use notice::Notice;
-pub use stopped::StoppedThing;
-pub use undo::{OpenUndo, Rollback};
 
 use crate::clock::ClockMark;
 use crate::spent::Spent;
@@ -53,15 +45,6 @@ pub struct Ledger {
     #[serde(default)]
     latest_at: u64,
     open: BTreeMap<RunId, OpenRun>,
-    #[serde(default)]
-    cards: cards::Cards,
-    /// What people have stopped, and not enabled since.
-    #[serde(default)]
-    stopped: Vec<StoppedThing>,
-    /// What became of the undos of runs that were rolled back, by the run. It stays when both runs have ended, so that no undo is carried out
-    /// twice.
-    #[serde(default)]
-    rollbacks: BTreeMap<RunId, Rollback>,
 }
 
 /// Totals over a whole log.
@@ -92,9 +75,6 @@ pub struct OpenRun {
     pub at: u64,
     /// Who started it.
     pub by: Principal,
-    /// The digest of its component; `None` in a snapshot of an older version.
-    #[serde(default)]
-    pub digest: Option<Digest>,
     /// Whether it can be resumed after a crash.
     pub durable: bool,
     /// Index in the log of its first record.
@@ -147,21 +127,6 @@ pub struct OpenRun {
     /// Credentials that the run rotated, and whose old value it proved to be refused.
     #[serde(default)]
     pub proved: BTreeSet<String>,
-    /// The run whose acts this one takes back, if it is a rollback.
-    #[serde(default)]
-    pub rolls_back: Option<RunId>,
-    /// In a rollback: the undos that its acts carry out, by operation.
-    #[serde(default)]
-    undoing: BTreeMap<u64, u64>,
-    /// The undos that were registered and not withdrawn, by number.
-    #[serde(default)]
-    pub undos: BTreeMap<u64, OpenUndo>,
-    /// The largest number of an undo so far.
-    #[serde(default)]
-    pub undo_last: u64,
-    /// The bytes of all undos that were registered.
-    #[serde(default)]
-    pub undo_bytes: u64,
 }
 
 impl Ledger {
@@ -237,7 +202,6 @@ impl Ledger {
         self.note_clock(record);
         self.note_latest(record);
         self.note_gap(record);
-        self.note_rollback(run, record);
         let fault = |what| Err(OrderFault { run, seq, what });
         match record {
             Record::ConfigTrusted(_)
@@ -253,23 +217,43 @@ impl Ledger {
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
             | Record::Recovered(_) => return Ok(()),
-            Record::AgentsStopped(_) | Record::AgentsEnabled(_) => {
-                self.note_stopped(record);
-                return Ok(());
-            }
             Record::RollbackAccepted(_) | Record::Restored(_) | Record::RunReleased(_) => {
                 self.put_back(record);
-                return Ok(());
-            }
-            Record::NoticeAsked(_) | Record::NoticeEnded(_) => {
-                self.note_notice(record);
                 return Ok(());
             }
             // A change by a person belongs to the log itself, and a change by an agent belongs to its run.
             Record::CredentialChanged(_) if !self.open.contains_key(&run) => return Ok(()),
             Record::RunOpened(opened) => {
                 self.totals.opened += 1;
-                let mut open = OpenRun::new(opened, self.next - 1, seq);
+                let mut open = OpenRun {
+                    agent: opened.agent.name.clone(),
+                    answered: 0,
+                    asked: 0,
+                    at: opened.at,
+                    by: opened.by.clone(),
+                    durable: opened.durable,
+                    index: self.next - 1,
+                    kept: true,
+                    last_seq: seq,
+                    met: BTreeMap::new(),
+                    own: BTreeSet::new(),
+                    own_last: 0,
+                    pending: BTreeMap::new(),
+                    refused: 0,
+                    refused_later: 0,
+                    restored: false,
+                    sent: 0,
+                    spent: Spent::default(),
+                    last_op: 0,
+                    suspended: None,
+                    unattended: false,
+                    resumed: 0,
+                    revoked: BTreeSet::new(),
+                    approvals: BTreeMap::new(),
+                    used: BTreeMap::new(),
+                    rejected: BTreeSet::new(),
+                    proved: BTreeSet::new(),
+                };
                 open.spent.take(record);
                 let twice = self.open.insert(run, open).is_some() || opened.run != run;
                 return if twice { fault(OrderFaultKind::OpenedTwice) } else { Ok(()) };
@@ -282,12 +266,6 @@ impl Ledger {
         }
         open.last_seq = seq;
         open.spent.take(record);
-        // An act that is only decided again, because the policies have changed, was not asked again by the agent.
-        if let Record::ApprovalAsked(asked) = record
-            && asked.op > open.last_op
-        {
-            self.cards.note(&open.agent, ClockMark { at: asked.at, uptime: asked.uptime.clone() });
-        }
         match open.step(record, &mut self.totals) {
             Ok(Goes::On) => Ok(()),
             Ok(Goes::Ends) => {
@@ -301,6 +279,19 @@ impl Ledger {
                 fault(what)
             }
         }
+    }
+}
+
+impl OpenRun {
+    /// Acts for which something left the host, or may have.
+    pub fn sent(&self) -> u64 {
+        self.sent + self.pending.values().map(|act| u64::from(act.may_have_been_sent())).sum::<u64>()
+    }
+
+    /// For a run that is not running: the acts that a person must settle.
+    pub fn unsettled(&self) -> Vec<UnknownAct> {
+        let unsettled = self.pending.iter().filter(|(_, pending)| pending.is_unsettled());
+        unsettled.map(|(op, pending)| UnknownAct { op: *op, what: pending.ask.resource.line() }).collect()
     }
 }
 
@@ -319,7 +310,6 @@ impl OpenRun {
                 self.asked += 1;
                 let was_held = self.approvals.contains_key(&asked.op);
                 let approval = self.use_approval(asked)?;
-                self.use_undo(asked)?;
                 if !asked.again && !was_held && asked.op <= self.last_op {
                     return Err(OrderFaultKind::AskedTwice);
                 }
@@ -356,7 +346,6 @@ impl OpenRun {
             Record::ActSettled(word) => match self.pending.get_mut(&word.op) {
                 Some(pending) if pending.stage == Stage::Unknown => {
                     pending.word = Some(Stated { at: word.at, by: word.by.clone(), did: word.did });
-                    self.act_happened(word.op, if word.did { Happened::Yes } else { Happened::No });
                 }
                 _ => return Err(OrderFaultKind::NoIntent),
             },
@@ -383,9 +372,7 @@ impl OpenRun {
             Record::Delivered(delivered) => {
                 self.kept &= delivered.payload.is_some() || !delivered.releases.iter().any(|one| one.event.has_content());
                 // An agent that learned that an outcome is unknown has continued with that.
-                for one in
-                    delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed(_) | DeliveredEvent::Refused(_)))
-                {
+                for one in delivered.releases.iter().filter(|one| matches!(one.event, DeliveredEvent::Failed { .. })) {
                     if self.pending.get(&one.op).is_some_and(|pending| pending.stage == Stage::Unknown) {
                         self.end(one.op);
                     }
@@ -417,9 +404,6 @@ impl OpenRun {
                     self.proved.remove(probed.credential.as_str());
                 }
             }
-            Record::UndoRegistered(undo) => self.undo_registered(undo)?,
-            Record::UndoDischarged(undo) => self.undo_discharged(undo)?,
-            Record::UndoDone(done) => self.undo_done(done)?,
             Record::Said(_) | Record::LeaseIssued(_) | Record::CredentialChanged(_) => {}
             Record::RunOpened(_)
             | Record::ConfigTrusted(_)
@@ -437,10 +421,6 @@ impl OpenRun {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
-            | Record::NoticeAsked(_)
-            | Record::NoticeEnded(_)
-            | Record::AgentsStopped(_)
-            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {}
         }
         Ok(Goes::On)

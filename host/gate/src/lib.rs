@@ -24,9 +24,7 @@ mod ledger;
 mod live;
 mod log;
 mod named;
-mod notice;
 mod observed;
-mod past_approvals;
 mod payload_codec;
 mod prune;
 mod recorded;
@@ -53,19 +51,17 @@ pub use alike::ALIKE_MAX;
 pub use book::BookSnapshot;
 pub use clock::{ClockMark, SystemClock};
 pub use err::{LoadError, RecordBroken};
-pub use exhibit::{Given, Missing, commit, given, request, sealed};
+pub use exhibit::{Given, Missing, given, request, sealed};
 pub use gate::{Gate, Resuming};
 pub use index::{OpenedIndex, Part, catch_up, stretches_with};
 pub use keyed::Keyed;
 pub use lease::{Lease, lease_id};
 pub use ledger::{
-    ApprovalState, Gap, GapKind, Ledger, NotedVote, Notice, OpenAct, OpenApproval, OpenRun, OpenUndo, OrderFault, OrderFaultKind, Rollback,
-    Stage, Stated, StoppedThing, Totals, UsedApproval,
+    ApprovalState, Gap, GapKind, Ledger, NotedVote, OpenAct, OpenApproval, OpenRun, OrderFault, OrderFaultKind, Stage, Stated, Totals,
+    UsedApproval,
 };
 pub use live::{CREDIT, ChangeNote, Live, LiveHandle, LiveParts, Notes};
 pub use log::{Durable, Log, LogEntry, LoggedBatch};
-pub use notice::{ATTEMPTS_MAX, NoticeAsk, NoticeDone};
-pub use past_approvals::{PastApproval, PastApprovals, PastState, PastStep, PastVote};
 pub use prune::{Course, Keeper, PruneVerdict, Rules, Stretch};
 pub use recorded::{Recorded, RunRecord, leaves};
 pub use replay_cursor::Mode;

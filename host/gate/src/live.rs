@@ -20,10 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use tracing::Instrument as _;
-use vocabulary::{
-    Act, Claim, Clock, ClosedAsk, CommitAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, SafeText, Stop, Timeline,
-    UndoAsk, UndoFault,
-};
+use vocabulary::{Act, Claim, Clock, ClosedAsk, Door, FileAnswer, FileAsk, GuestEvent, OpId, Outcome, Release, Stop, Timeline};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::resume_plan::ResumePlan;
@@ -161,14 +158,6 @@ impl Live {
         if let Some(acts) = &self.acts {
             acts.effects.redact_end(outcome, output);
         }
-    }
-
-    /// What the run has changed beneath its mounts. See [`Effects::commits`].
-    ///
-    /// # Errors
-    /// Why it can't be put into the folder of a mount.
-    pub fn commits(&self) -> Result<Vec<CommitAsk>, SafeText> {
-        self.acts.as_ref().map_or_else(|| Ok(Vec::new()), |acts| acts.effects.commits())
     }
 
     /// The run's gate; `None` in an audit.
@@ -316,8 +305,8 @@ impl Door for Live {
                 self.hold(op, *act);
                 Ok(op)
             }
-            Judgement::Refused { op, fault, hint } => {
-                self.tell(op, GuestEvent::refused(fault, hint));
+            Judgement::Refused { op, fault } => {
+                self.tell(op, GuestEvent::Failed(fault));
                 Ok(op)
             }
         }
@@ -333,10 +322,6 @@ impl Door for Live {
 
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop> {
         self.acts()?.gate.refuse(ask)
-    }
-
-    fn undo(&mut self, ask: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
-        self.acts()?.gate.undo(ask)
     }
 
     fn read_on(&mut self, op: OpId) {
@@ -430,7 +415,7 @@ impl LiveWorld for Live {
         self.observer.reopen(&mut at);
         for plan in self.acts()?.gate.clone().resume_at(&mut at)? {
             match plan {
-                ResumePlan::Tell(op, event) => self.tell(op, event),
+                ResumePlan::Tell(op, fault) => self.tell(op, GuestEvent::Failed(fault)),
                 ResumePlan::Again(pending, seen) => self.start(*pending, Some(*seen))?,
                 ResumePlan::Hold(op, act) => self.hold(op, *act),
             }
@@ -440,9 +425,5 @@ impl LiveWorld for Live {
 
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {
         self.observer.observe(ask)
-    }
-
-    fn repeat(&mut self, ask: &FileAsk, recorded: &Observation) -> Result<Option<Observation>, Stop> {
-        self.observer.repeat(ask, recorded)
     }
 }

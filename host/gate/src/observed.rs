@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 use vocabulary::record::{AskedFor, Object, Touch};
-use vocabulary::{Ask, AskedPath, Change, Digest, FileAnswer, FileAsk, FileKind, Grants, Resource, SafeText};
+use vocabulary::{Ask, Digest, FileAnswer, FileAsk, FileKind, Grants, Resource, SafeText};
 
 use crate::named::asked_for;
 
@@ -82,7 +82,7 @@ fn said(ask: &FileAsk) -> Option<&str> {
     match ask {
         FileAsk::Open(open) => Some(open.path.as_str()),
         FileAsk::StatAt { path, .. } | FileAsk::ReadLink { path, .. } => Some(path.as_str()),
-        FileAsk::Change { path, .. } => path.as_ref().map(AskedPath::as_str),
+        FileAsk::Change { path, .. } => path.as_ref().map(|path| path.as_str()),
         FileAsk::Read { .. } | FileAsk::Stat { .. } | FileAsk::Close { .. } | FileAsk::List { .. } => None,
     }
 }
@@ -113,7 +113,7 @@ impl Aggregate {
             FileAsk::Read { file, .. } | FileAsk::Stat { file } | FileAsk::Close { file } | FileAsk::List { dir: file } => {
                 self.joined(file.0, "")
             }
-            FileAsk::Change { file, path, .. } => self.joined(file.0, path.as_ref().map_or("", AskedPath::as_str)),
+            FileAsk::Change { file, path, .. } => self.joined(file.0, path.as_ref().map_or("", |path| path.as_str())),
         }
     }
 
@@ -186,31 +186,11 @@ impl Aggregate {
             (FileAsk::Close { file }, _) => {
                 self.open.remove(&file.0);
             }
-            (FileAsk::Change { what, .. }, answer) if !matches!(answer, FileAnswer::Fault(_)) => self.note_change(ask, what, answer),
             // A look that failed counts too, because it shows whether something exists.
             _ => {
                 let path = self.path_of(ask);
                 self.touch((path, None, Touch::Look)).times += 1;
             }
-        }
-    }
-
-    /// Notes a change that was made. The digest is over all changes of the object, with what was written.
-    fn note_change(&mut self, ask: &FileAsk, what: &Change, answer: &FileAnswer) {
-        let path = self.path_of(ask);
-        let real = self.open.get(&ask.on().0).filter(|_| said(ask).is_none()).and_then(|open| open.real.clone());
-        let seen = self.touch((path.clone(), real, Touch::Change));
-        seen.times += 1;
-        if let Change::Write { bytes, .. } = what {
-            seen.amount += bytes.len() as u64;
-        }
-        let hash = seen.listing.get_or_insert_default();
-        hash.update(ask.function().as_str().as_bytes());
-        let parameters = ask.resource();
-        hash.update((parameters.len() as u64).to_be_bytes());
-        hash.update(parameters.as_bytes());
-        if let FileAnswer::Opened { file, real, .. } = answer {
-            self.open.insert(file.0, Open { path, real: real.clone().map(bounded), size: None });
         }
     }
 

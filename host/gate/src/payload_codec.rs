@@ -1,8 +1,7 @@
 //! The payload codec: how requests, answers and looks are written as bytes beside a record, so that a rebuild can show them again.
 //!
-//! A `delivered` payload has, for each head, chunk, end, answer and refusal with words among its releases and in their order: a chunk's length and bytes; a
-//! head's status and fields; an end's fields; an answer in one piece, as JSON; the words of a
-//! refusal, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
+//! A `delivered` payload has, for each head, chunk, end and answer among its releases and in their order: a chunk's length and bytes; a
+//! head's status and fields; an end's fields; an answer in one piece, as JSON. An `observed` payload has, for each look at a mount in order: eight bytes that tell the
 //! ask from others, the answer, and the reason where it was refused. Integers are little-endian.
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ pub(crate) fn in_pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// Whether an event has bytes that are kept.
 pub(crate) fn has_content(event: &GuestEvent) -> bool {
-    matches!(event, GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Refused { .. })
+    matches!(event, GuestEvent::Head(_) | GuestEvent::Chunk(_) | GuestEvent::End(_) | GuestEvent::Answer(_))
 }
 
 /// Appends an event's content.
@@ -34,7 +33,6 @@ pub(crate) fn put_event(to: &mut Vec<u8>, event: &GuestEvent) {
         GuestEvent::Chunk(bytes) => put_bytes(to, bytes),
         GuestEvent::End(trailers) => put_headers(to, trailers),
         GuestEvent::Answer(answer) => put_bytes(to, &vocabulary::canon::to_vec(answer)),
-        GuestEvent::Refused { hint, .. } => put_bytes(to, &vocabulary::canon::to_vec(hint)),
         GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
     }
 }
@@ -50,7 +48,6 @@ pub(crate) fn take_event(from: &mut Cursor, one: &DeliveredOne) -> Option<GuestE
         DeliveredEvent::End => GuestEvent::End(from.headers()?),
         DeliveredEvent::Answer => GuestEvent::Answer(serde_json::from_slice(&from.bytes()?).ok()?),
         DeliveredEvent::Failed(fault) => GuestEvent::Failed(fault),
-        DeliveredEvent::Refused(fault) => GuestEvent::Refused { fault, hint: serde_json::from_slice(&from.bytes()?).ok()? },
         DeliveredEvent::Timer(deadline_ns) => GuestEvent::Timer { deadline_ns },
         DeliveredEvent::Clock => GuestEvent::Clock,
     })
@@ -77,7 +74,6 @@ enum Small<'a> {
     List(std::borrow::Cow<'a, [DirEntry]>, u64),
     Link(std::borrow::Cow<'a, str>),
     Closed,
-    Changed,
     Fault(FileFault, Option<Reason>),
 }
 
@@ -98,7 +94,6 @@ pub(crate) fn put_observation(to: &mut Vec<u8>, ask: &FileAsk, observation: &Obs
         FileAnswer::List { entries, unreadable } => Small::List(entries.into(), *unreadable),
         FileAnswer::Link(target) => Small::Link(target.into()),
         FileAnswer::Closed => Small::Closed,
-        FileAnswer::Changed => Small::Changed,
         FileAnswer::Fault(fault) => Small::Fault(*fault, observation.refused.clone()),
     };
     to.push(SMALL);
@@ -116,7 +111,6 @@ pub(crate) fn take_observation(from: &mut Cursor) -> Option<([u8; 8], Observatio
             Small::List(entries, unreadable) => FileAnswer::List { entries: entries.into_owned(), unreadable }.into(),
             Small::Link(target) => FileAnswer::Link(target.into_owned()).into(),
             Small::Closed => FileAnswer::Closed.into(),
-            Small::Changed => FileAnswer::Changed.into(),
             Small::Fault(fault, refused) => Observation { answer: FileAnswer::Fault(fault), refused },
         },
         _ => return None,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use journal::{ReadError, Reader, log_run};
 use serde::Deserialize;
 use vocabulary::record::Record;
-use vocabulary::{RunId, SafeText, Stoppable};
+use vocabulary::{RunId, SafeText};
 
 /// The rules for removing the beginning of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +53,6 @@ pub enum Keeper {
     Held(RunId, SafeText),
     /// The acceptance of an agent that is still in force: the name of the agent and the configuration.
     Accepted(SafeText, SafeText),
-    /// Something that a person has stopped and nobody has enabled since.
-    Stopped(Stoppable),
     /// The segment to which the log is being written.
     Growing,
 }
@@ -78,8 +76,6 @@ pub struct Course {
     holds: BTreeMap<RunId, SafeText>,
     /// The segment in which each agent was accepted, by configuration and agent.
     accepted: BTreeMap<(SafeText, SafeText), u32>,
-    /// The segment in which each thing was stopped that is not enabled again.
-    stopped: BTreeMap<Stoppable, u32>,
 }
 
 /// The time that most kinds of record have.
@@ -134,8 +130,6 @@ impl Course {
             Ok(Record::HoldLifted(lifted)) => drop(self.holds.remove(&lifted.held)),
             Ok(Record::AgentAccepted(accepted)) => drop(self.accepted.insert((accepted.path, accepted.agent), segment)),
             Ok(Record::AgentUnaccepted(gone)) => drop(self.accepted.remove(&(gone.path, gone.agent))),
-            Ok(Record::AgentsStopped(stopped)) => drop(self.stopped.entry(stopped.what).or_insert(segment)),
-            Ok(Record::AgentsEnabled(enabled)) => drop(self.stopped.remove(&enabled.what)),
             Ok(_) | Err(_) => {}
         }
         said
@@ -186,9 +180,7 @@ impl Course {
         let held = self.holds.iter().filter_map(|(run, why)| Some((self.runs.get(run)?.segment, Keeper::Held(*run, why.clone()))));
         let accepted = self.accepted.iter().filter(|_| !rules.drops_accepted);
         let accepted = accepted.map(|((path, agent), segment)| (*segment, Keeper::Accepted(agent.clone(), path.clone())));
-        // SECURITY: without this record an agent that somebody has stopped could start again.
-        let stopped = self.stopped.iter().map(|(what, segment)| (*segment, Keeper::Stopped(what.clone())));
-        let first = open.chain(held).chain(accepted).chain(stopped).min_by_key(|(segment, _)| *segment);
+        let first = open.chain(held).chain(accepted).min_by_key(|(segment, _)| *segment);
         first.filter(|(segment, _)| *segment < growing).unwrap_or((growing, Keeper::Growing))
     }
 }
@@ -245,9 +237,6 @@ mod tests {
         let mut accepted = course(5);
         accepted.accepted.insert((SafeText::new("bailiwick.toml", 64), SafeText::new("hello", 64)), 2);
         assert_eq!(gone(&accepted, &rules), [1]);
-        assert_eq!(gone(&accepted, &Rules { drops_accepted: true, ..rules.clone() }), [1, 2, 3, 4]);
-        let mut stopped = course(5);
-        stopped.stopped.insert(Stoppable::All, 3);
-        assert_eq!(gone(&stopped, &Rules { drops_accepted: true, ..rules }), [1, 2], "what is stopped stays stopped");
+        assert_eq!(gone(&accepted, &Rules { drops_accepted: true, ..rules }), [1, 2, 3, 4]);
     }
 }

@@ -42,8 +42,6 @@ pub(crate) struct RecordedAsk {
     pub(crate) keyed: Option<KeyedAct>,
     /// Why it was refused, if it was.
     pub(crate) reason: Option<Reason>,
-    /// The number of the undo, if one was registered or withdrawn.
-    pub(crate) undo: Option<u64>,
     /// How many releases were recorded before it.
     pub(crate) delivered: usize,
     /// How many objects were recorded before it.
@@ -176,7 +174,7 @@ impl Recorded {
     /// only its beginning can be compared.
     pub fn came_to_its_end(&self) -> bool {
         self.closed.as_ref().is_some_and(|closed| match closed.outcome {
-            Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. } => true,
+            Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. } => true,
             Outcome::Limit { .. }
             | Outcome::Stopped(_)
             | Outcome::Unsettled { .. }
@@ -248,7 +246,7 @@ impl Recorded {
                 let keyed = asked.bounds.idempotency.map(|header| KeyedAct { header, at: asked.at });
                 if asked.op > self.last_op {
                     let (op, ask, params, repeat) = (asked.op, asked.ask, asked.params, asked.repeat);
-                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed, reason: None, undo: None, delivered: 0, objects: 0 });
+                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed, reason: None, delivered: 0, objects: 0 });
                 } else if let (false, Some(held)) = (asked.again, self.asks.iter_mut().rev().find(|ask| ask.op == asked.op)) {
                     // It was held back until people had approved it.
                     (held.repeat, held.keyed) = (asked.repeat, keyed);
@@ -259,15 +257,10 @@ impl Recorded {
                 self.known.insert(held.op, RecordedEnd::Held);
                 if held.op > self.last_op {
                     let (op, ask, params, repeat) = (held.op, held.ask, held.params, Repeat::Safe);
-                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed: None, reason: None, undo: None, delivered: 0, objects: 0 });
+                    self.ask(RecordedAsk { seq, op, ask, params, repeat, keyed: None, reason: None, delivered: 0, objects: 0 });
                 }
             }
             Record::Refused(refused) => self.refused(seq, refused),
-            Record::UndoRegistered(undo) => {
-                self.requests_bytes += payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
-                self.undo(seq, (undo.id, undo.ask, undo.params));
-            }
-            Record::UndoDischarged(undo) => self.undo(seq, (undo.id, undo.ask, undo.params)),
             Record::Answered(answered) => {
                 self.known.insert(answered.op, RecordedEnd::Answered(answered.class(), answered.fault()));
             }
@@ -290,7 +283,6 @@ impl Recorded {
             | Record::RunSuspended(_)
             | Record::ApprovalVoted(_)
             | Record::ApprovalClosed(_)
-            | Record::UndoDone(_)
             | Record::LeaseProbed(_)
             | Record::HostAsked(_)
             | Record::HostAnswered(_)
@@ -312,10 +304,6 @@ impl Recorded {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
-            | Record::NoticeAsked(_)
-            | Record::NoticeEnded(_)
-            | Record::AgentsStopped(_)
-            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {
                 return Err(LoadError::Order { seq });
             }
@@ -326,11 +314,6 @@ impl Recorded {
     fn ask(&mut self, ask: RecordedAsk) {
         self.last_op = self.last_op.max(ask.op);
         self.asks.push(RecordedAsk { delivered: self.delivered.len(), objects: self.objects.len(), ..ask });
-    }
-
-    fn undo(&mut self, seq: u64, (id, ask, params): (u64, AskedFor, Digest)) {
-        let (repeat, undo) = (Repeat::Safe, Some(id));
-        self.ask(RecordedAsk { seq, op: 0, ask, params, repeat, keyed: None, reason: None, undo, delivered: 0, objects: 0 });
     }
 
     fn refused(&mut self, seq: u64, refused: Refused) {
@@ -352,7 +335,6 @@ impl Recorded {
                 repeat: Repeat::Safe,
                 keyed: None,
                 reason: Some(reason),
-                undo: None,
                 delivered: 0,
                 objects: 0,
             });

@@ -5,14 +5,11 @@
 mod end;
 mod seen;
 mod stars;
-mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use vocabulary::record::Object;
-use vocabulary::{
-    Act, Ask, ClosedAsk, CommitAsk, Divergence, FileAsk, FileOpen, FilesMode, Function, GuestEvent, OpId, Reason, Release, Stop,
-};
+use vocabulary::{Act, Ask, ClosedAsk, Divergence, FileOpen, GuestEvent, OpId, Reason, Release, Stop};
 
 use crate::alike::{Alike, Several, Write};
 use crate::observed::Aggregate;
@@ -153,15 +150,6 @@ impl ReplayCursor {
         Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt: rebuilt.into() }))
     }
 
-    /// The folder of a mount is another one than it was when the run looked at it.
-    pub(crate) fn has_changed(&self, ask: &FileAsk) -> Stop {
-        let path = self.sum.path_of(ask);
-        let recorded = format!("`{}` of `{path}`", ask.function());
-        let rebuilt = format!("the folder was changed meanwhile: `{path}` is not as the run saw it");
-        let seq = self.at.look.checked_sub(1).and_then(|look| self.recorded.observations.get(look)).map_or(0, |(seq, ..)| *seq);
-        Stop::Diverged(Box::new(Divergence { seq, recorded, rebuilt }))
-    }
-
     /// The guest continues although the record has no more.
     fn end<T>(&self, rebuilt: impl FnOnce() -> String) -> Result<CursorStep<T>, Stop> {
         if !self.drained() || (self.mode == Mode::Audit && self.recorded.came_to_its_end()) {
@@ -251,22 +239,6 @@ impl ReplayCursor {
         Ok(CursorStep::Served(op))
     }
 
-    /// Takes the next ask on the record as made, if it is a commit.
-    pub(crate) fn commit(&mut self) -> Result<Option<OpId>, Stop> {
-        let Some(next) = self.next_ask().filter(|next| next.ask.function == Function::FilesCommit).cloned() else { return Ok(None) };
-        self.close_sums()?;
-        let op = OpId(self.next_op);
-        if (next.delivered, next.objects, next.op) != (self.at.delivered, self.at.object, op.0) {
-            return Err(self.diverged(format!("`{}`", next.ask.resource)));
-        }
-        self.at.ask += 1;
-        self.next_op += 1;
-        let guest = next.ask.resource.to_string();
-        let ask = CommitAsk { changes: Vec::new(), guest, mode: FilesMode::Stage, mount: 0, text: String::new(), versions: None };
-        self.ops.insert(op.0, CursorOp { ask: Act::Files(ask), seen: SeenAnswer::default(), abandoned: false });
-        Ok(Some(op))
-    }
-
     /// Counts a refusal. Its time does not matter here: it is already on the record, or is written when the run is resumed.
     fn count(&mut self, ask: &Ask, reason: &Reason) {
         match self.alike.note(ask, &self.sum.named(ask), reason, self.now_ms()) {
@@ -344,7 +316,6 @@ fn released(release: &Release) -> String {
         GuestEvent::End(_) => "the end of a body",
         GuestEvent::Answer(_) => "an answer",
         GuestEvent::Failed(_) => "a failure",
-        GuestEvent::Refused { .. } => "a refusal with words",
         GuestEvent::Timer { .. } => "a timer",
         GuestEvent::Clock => "a jump of the clock",
     };

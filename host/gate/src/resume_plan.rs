@@ -1,7 +1,7 @@
 //! The resume plan of a run that was cut off: what must still be recorded, and what becomes of each act that was under way.
 
 use vocabulary::record::AnswerClass;
-use vocabulary::{Act, Fault, GuestEvent, OpId, Repeat, Stop};
+use vocabulary::{Act, Fault, OpId, Repeat, Stop};
 
 use crate::ask::{Judgement, PendingIntent};
 use crate::ledger::Stage;
@@ -12,8 +12,8 @@ use crate::settling::Settling;
 /// How an act under way at the end of the record continues.
 #[derive(Debug)]
 pub(crate) enum ResumePlan {
-    /// The guest gets this event, which is the last of its act.
-    Tell(OpId, GuestEvent),
+    /// The guest gets this fault.
+    Tell(OpId, Fault),
     /// The act is sent again. The new answer must begin with what the guest has seen.
     Again(Box<PendingIntent>, Box<SeenAnswer>),
     /// The act is held back until people have decided.
@@ -78,12 +78,12 @@ impl RunGate {
                     if matches!(act.known, RecordedEnd::Answered(class, _) if class.has_answer()) {
                         self.resumed(&act, Stage::Answered);
                     }
-                    plan.push(ResumePlan::Tell(act.op, GuestEvent::Failed(fault)));
+                    plan.push(ResumePlan::Tell(act.op, fault));
                 }
                 ResumeChoice::Lost(fault) => {
                     self.resumed(&act, Stage::Asked);
                     self.settle(act.op, Settling::Unknown(Some(fault)))?;
-                    plan.push(ResumePlan::Tell(act.op, GuestEvent::Failed(fault)));
+                    plan.push(ResumePlan::Tell(act.op, fault));
                 }
                 ResumeChoice::Again => plan.push(self.again(act)?),
                 ResumeChoice::Held => plan.push(self.held(act)?),
@@ -123,7 +123,7 @@ impl RunGate {
             match owed {
                 Owed::Objects(objects) => held.write_objects(objects)?,
                 Owed::Several(several) => held.write_several(several)?,
-                Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, reason.into(), Moment::Guest)?,
+                Owed::Refusal(ask, reason) => held.refused(OpId(0), &ask, (reason, None), Moment::Guest)?,
             }
         }
         Ok(())
@@ -143,7 +143,7 @@ impl RunGate {
         match self.ask_held(op, ask.clone())? {
             None | Some(Judgement::Held { .. }) => Ok(ResumePlan::Hold(op, Box::new(ask))),
             Some(Judgement::Permitted(pending)) => Ok(ResumePlan::Again(pending, Box::new(seen))),
-            Some(Judgement::Refused { op, fault, hint }) => Ok(ResumePlan::Tell(op, GuestEvent::refused(fault, hint))),
+            Some(Judgement::Refused { op, fault }) => Ok(ResumePlan::Tell(op, fault)),
         }
     }
 
@@ -153,10 +153,10 @@ impl RunGate {
         match self.ask_again(op, ask)? {
             Judgement::Permitted(pending) => Ok(ResumePlan::Again(pending, Box::new(seen))),
             // What is repeated is never held back: it was approved, or it is refused.
-            Judgement::Held { op, .. } => Ok(ResumePlan::Tell(op, GuestEvent::Failed(lost))),
+            Judgement::Held { op, .. } => Ok(ResumePlan::Tell(op, lost)),
             // A grant has expired meanwhile.
-            Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, GuestEvent::Failed(lost))),
-            Judgement::Refused { op, fault, hint } => Ok(ResumePlan::Tell(op, GuestEvent::refused(fault, hint))),
+            Judgement::Refused { op, .. } if seen.status.is_some() => Ok(ResumePlan::Tell(op, lost)),
+            Judgement::Refused { op, fault } => Ok(ResumePlan::Tell(op, fault)),
         }
     }
 

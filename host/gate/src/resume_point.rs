@@ -25,12 +25,6 @@ pub trait LiveWorld: Door + Timeline {
     /// # Errors
     /// Only what ends the run.
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop>;
-
-    /// Repeats an ask that the record has answered, if it is of a mount that the guest may change. `None` if it is not.
-    ///
-    /// # Errors
-    /// Only what ends the run.
-    fn repeat(&mut self, ask: &FileAsk, recorded: &Observation) -> Result<Option<Observation>, Stop>;
 }
 
 /// The state of a run where its record ends.

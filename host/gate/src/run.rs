@@ -9,7 +9,6 @@ mod judge;
 mod leases;
 mod state;
 mod suspension;
-mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
@@ -19,9 +18,7 @@ use std::task::{Context, Poll};
 use effects::{Observation, Trail};
 use tokio::sync::watch;
 use vocabulary::record::Record;
-use vocabulary::{
-    Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UndoPlan, UnknownAct,
-};
+use vocabulary::{Act, Ask, Claim, Clock, ClosedAsk, Decision, FileAsk, OpId, Outcome, Reason, Release, SafeText, Stop, UnknownAct};
 
 use crate::alike::Alike;
 use crate::book::Book;
@@ -69,8 +66,6 @@ pub(crate) struct RunShared {
     pub(crate) keyed: Keyed,
     pub(crate) header: RunHeader,
     pub(crate) placeholders: Vec<policy::Placeholder>,
-    /// What the run does, if it is a rollback.
-    pub(crate) plan: Option<UndoPlan>,
     /// The policies behind the grants; `None` if the grants alone decide.
     pub(crate) policies: Mutex<Option<Arc<OwnPolicies>>>,
     pub(crate) stars: OnceLock<Stars>,
@@ -236,9 +231,9 @@ impl RunGate {
         let ask = Ask::Closed(ask);
         let facts = held.facts();
         match policy::decide(&self.0.header.spec.grants, &facts, &ask) {
-            Decision::Refuse(reason) => held.refused(OpId(0), &ask, reason.into(), Moment::Guest)?,
+            Decision::Refuse(reason) => held.refused(OpId(0), &ask, (reason, None), Moment::Guest)?,
             // SECURITY: no decision may permit an ask that is closed to everybody.
-            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, Reason::NotServed.into(), Moment::Guest)?,
+            Decision::Permit(_) | Decision::Hold(_) => held.refused(OpId(0), &ask, (Reason::NotServed, None), Moment::Guest)?,
         }
         drop(held);
         self.catch_up()

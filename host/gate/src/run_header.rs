@@ -6,7 +6,7 @@ use std::sync::Arc;
 use policy::{PLACEHOLDER_FRONT, Placeholder};
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Record, RunOpened, Uptime, VERSION};
-use vocabulary::{Digest, Grants, Principal, RunId, RunSpec, UndoPlan, canon};
+use vocabulary::{Digest, Grants, Principal, RunId, RunSpec, canon};
 
 use crate::err::LoadError;
 use crate::keyed::Keyed;
@@ -26,8 +26,6 @@ pub struct RunHeader {
     pub opened_unix_ns: u64,
     /// The run that started this one, if a run did.
     pub parent: Option<RunId>,
-    /// The run whose acts this one takes back, if it is a rollback. Then `input` is its [`vocabulary::UndoPlan`].
-    pub rolls_back: Option<RunId>,
     /// The id of the run.
     pub run: RunId,
     /// The seed from which all its randomness is made.
@@ -58,11 +56,6 @@ impl RunHeader {
             format!("{PLACEHOLDER_FRONT}{own}{}", hex(&Digest::of(own.as_bytes()), 4))
         };
         names.into_iter().map(|name| Placeholder { credential: name.clone(), text: text(name) }).collect()
-    }
-
-    /// What the run does, if it is a rollback.
-    pub fn plan(&self) -> Option<UndoPlan> {
-        self.rolls_back.and_then(|of| UndoPlan::parse(&self.input).filter(|plan| plan.of == of))
     }
 
     /// The payloads of `run-opened`.
@@ -111,7 +104,6 @@ impl RunHeader {
             input: String::from_utf8(input.concat()).ok()?,
             opened_unix_ns: kept.opened_unix_ns.parse().ok()?,
             parent: record.parent,
-            rolls_back: record.rolls_back,
             run: record.run,
             seed: *kept.seed.as_bytes(),
             spec: Arc::new(spec),
@@ -129,7 +121,6 @@ impl RunHeader {
             by: self.by.clone(),
             config: spec.config,
             durable: spec.durable,
-            dry_run: spec.grants.dry_run,
             engine: spec.engine.clone(),
             grants: keyed.digest(&canon::to_vec(&spec.grants)),
             input: keyed.digest(self.input.as_bytes()),
@@ -137,7 +128,6 @@ impl RunHeader {
             limits: spec.limits.clone(),
             parent: self.parent,
             policy: spec.grants.policy.as_ref().map(vocabulary::PolicyRules::digest),
-            rolls_back: self.rolls_back,
             run: self.run,
             seed: keyed.digest(&self.seed),
             uptime,

@@ -3,10 +3,7 @@
 //! This never depends on the machine's clock, which may be set at any moment: records say for how long the run had been active.
 
 use serde::{Deserialize, Serialize};
-use vocabulary::record::{
-    Answered, ApprovalAsked, Asked, Record, Refused, RunClosed, RunOpened, RunResumed, RunSuspended, UndoDischarged, UndoRegistered,
-    WaitsFor,
-};
+use vocabulary::record::{Answered, ApprovalAsked, Asked, Record, Refused, RunClosed, RunOpened, RunResumed, RunSuspended, WaitsFor};
 
 /// How long one run was active, folded from its records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +36,6 @@ impl Spent {
             | Record::Asked(Asked { at, spent_ms, .. })
             | Record::ApprovalAsked(ApprovalAsked { at, spent_ms, .. })
             | Record::Refused(Refused { at, spent_ms, .. })
-            | Record::UndoRegistered(UndoRegistered { at, spent_ms, .. })
-            | Record::UndoDischarged(UndoDischarged { at, spent_ms, .. })
             | Record::Answered(Answered { at, spent_ms, .. })
             | Record::RunClosed(RunClosed { at, active_ms: spent_ms, .. }) => (*spent_ms, *at),
             // The run's own clock continues from process to process.

@@ -3,20 +3,15 @@
 use vocabulary::record::Record;
 use vocabulary::{Claim, Finding, RunId};
 
-use crate::past_approvals::PastApprovals;
 use crate::touched::Touched;
 
 /// BOUND: bytes that a run's sum holds in memory for what it touched, and for what it found. The record has everything.
 const TOUCHED_BYTES_MAX: usize = 16 << 20;
 const FINDINGS_BYTES_MAX: usize = 16 << 20;
-/// BOUND: approvals that a run's sum holds in memory.
-const APPROVALS_MAX: usize = 1000;
 
 /// The sum over one run's records.
 #[derive(Clone, Debug)]
 pub struct Sum {
-    /// The acts that people were asked about.
-    pub approvals: PastApprovals,
     /// How many records the run has.
     pub entries: u64,
     /// The findings that the agent reported, as far as there is room.
@@ -37,7 +32,6 @@ pub struct Sum {
 impl Default for Sum {
     fn default() -> Self {
         Self {
-            approvals: PastApprovals::bounded(APPROVALS_MAX),
             entries: 0,
             findings: Vec::new(),
             findings_more: 0,
@@ -59,7 +53,6 @@ impl Sum {
         self.last = index;
         self.entries += 1;
         self.touched.take(run, seq, record);
-        self.approvals.take(run, record);
         if let Record::RunResumed(resumed) = record {
             self.waited_ms = self.waited_ms.saturating_add(resumed.waited_ms);
         }
@@ -129,7 +122,6 @@ mod tests {
             policy: None,
             reason: Reason::NotServed,
             spent_ms: 0,
-            told: None,
             v: VERSION,
         }
         .into()

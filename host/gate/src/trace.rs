@@ -52,7 +52,6 @@ pub(crate) fn delivered_one(release: &Release, empty: u64) -> DeliveredOne {
         GuestEvent::End(_) => DeliveredEvent::End,
         GuestEvent::Answer(_) => DeliveredEvent::Answer,
         GuestEvent::Failed(fault) => DeliveredEvent::Failed(*fault),
-        GuestEvent::Refused { fault, .. } => DeliveredEvent::Refused(*fault),
         GuestEvent::Timer { deadline_ns } => DeliveredEvent::Timer(*deadline_ns),
         GuestEvent::Clock => DeliveredEvent::Clock,
     };
@@ -67,7 +66,6 @@ pub(crate) fn content_bytes(event: &GuestEvent) -> usize {
         GuestEvent::Chunk(bytes) => bytes.len() + 4,
         GuestEvent::End(trailers) => fields(trailers),
         GuestEvent::Answer(answer) => vocabulary::canon::to_vec(answer).len() + 4,
-        GuestEvent::Refused { hint, .. } => vocabulary::canon::to_vec(hint).len() + 4,
         GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => 0,
     }
 }

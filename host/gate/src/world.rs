@@ -2,9 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use vocabulary::{
-    Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline, UndoAsk, UndoFault,
-};
+use vocabulary::{Act, Claim, ClosedAsk, Divergence, Door, FileAnswer, FileAsk, Limits, OpId, Outcome, Release, Stop, Timeline};
 
 use crate::err::LoadError;
 use crate::recorded::Recorded;
@@ -57,11 +55,6 @@ impl<L: LiveWorld> RunWorld<L> {
             return Err(LoadError::Closed(recorded.header().run));
         }
         let can_go_on = recorded.observations_are_kept() && recorded.header().spec.durable;
-        // What was changed beneath a mount is not there any more, or is there already. So it can't be looked at again.
-        let is_written = recorded.header().spec.grants.files.iter().any(|mount| mount.mode.is_written());
-        if is_written && !recorded.observations_are_kept() {
-            return Err(LoadError::NotKept);
-        }
         if !recorded.answers_are_kept() || (mode == Mode::Resume && !can_go_on) {
             return Err(LoadError::NotKept);
         }
@@ -83,19 +76,6 @@ impl<L: LiveWorld> RunWorld<L> {
     /// Whether the record has ended, so that the live world answers.
     pub fn is_live(&self) -> bool {
         self.cursor.is_none()
-    }
-
-    /// In an audit: the next commit on the record, which counts as asked again. `None` if there is none.
-    ///
-    /// What was committed is not compared: the folder is another one by now. What the guest wrote was compared when it wrote it.
-    ///
-    /// # Errors
-    /// [`Stop::Diverged`] if something else comes before it on the record.
-    pub fn recorded_commit(&mut self) -> Result<Option<OpId>, Stop> {
-        match &mut self.cursor {
-            Some(cursor) if cursor.mode == Mode::Audit => cursor.commit(),
-            Some(_) | None => Ok(None),
-        }
     }
 
     /// To be called when the guest has ended. In a resumed run, the live world takes over, so that the run can be closed.
@@ -177,16 +157,7 @@ impl<L: LiveWorld> Door for RunWorld<L> {
     fn observe(&mut self, ask: FileAsk) -> Result<FileAnswer, Stop> {
         if let Some(cursor) = &mut self.cursor {
             match cursor.observe(&ask)? {
-                CursorStep::Served(observation) => {
-                    // An audit changes nothing, and needs no view of a mount: everything that it needs is on the record.
-                    if cursor.mode == Mode::Resume
-                        && let Some(now) = self.live.repeat(&ask, &observation)?
-                        && now != observation
-                    {
-                        return Err(cursor.has_changed(&ask));
-                    }
-                    return Ok(observation.answer);
-                }
+                CursorStep::Served(observation) => return Ok(observation.answer),
                 CursorStep::Observe => {
                     let observation = self.live.observe_unrecorded(&ask)?;
                     cursor.note_observation(&ask, &observation)?;
@@ -207,17 +178,6 @@ impl<L: LiveWorld> Door for RunWorld<L> {
             }
         }
         self.live.refuse(ask)
-    }
-
-    fn undo(&mut self, ask: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
-        self.budget.ask()?;
-        if let Some(cursor) = &mut self.cursor {
-            match cursor.undo(&ask)? {
-                CursorStep::Served(answer) => return Ok(answer),
-                CursorStep::Observe | CursorStep::End => self.go_live(false)?,
-            }
-        }
-        self.live.undo(ask)
     }
 
     fn read_on(&mut self, op: OpId) {

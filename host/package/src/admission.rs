@@ -84,12 +84,12 @@ pub fn served(imports: &[Import]) -> Result<(), Vec<Refused>> {
 pub fn effective(manifest: Option<&Manifest>, imports: &[Import], grants: &Grants) -> Result<Effective, Vec<Refused>> {
     let mut refused: Vec<Refused> = imports.iter().filter_map(unserved).collect();
     let narrowed = narrow(manifest, grants);
-    // Toolchains import WASI without using it, but not these interfaces. So the agent is refused now instead of failing in the middle of a run.
-    for (capability, is_granted) in [(Capability::Credentials, !narrowed.may.is_empty()), (Capability::Undo, narrowed.undo)] {
-        let is_imported = |import: &Import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(capability));
-        if !is_granted && imports.iter().any(is_imported) {
-            refused.push(Refused::ImportNotGranted(capability));
-        }
+    let imports_credentials =
+        imports.iter().any(|import| import.interface.as_ref().is_some_and(|name| name.capability() == Some(Capability::Credentials)));
+    // Toolchains import WASI without using it, but not this interface. So the agent is refused now instead of failing in the middle of a
+    // run.
+    if imports_credentials && narrowed.may.is_empty() {
+        refused.push(Refused::ImportNotGranted(Capability::Credentials));
     }
     for declared in manifest.iter().flat_map(|manifest| &manifest.declares) {
         if !is_granted(declared.capability, grants) {
@@ -150,7 +150,6 @@ fn narrow(manifest: Option<&Manifest>, grants: &Grants) -> Grants {
     if declared(manifest, Capability::Credentials).is_none() {
         narrowed.may.clear();
     }
-    narrowed.undo &= declared(manifest, Capability::Undo).is_some();
     let is_sent = |narrowed: &Grants, name: &str| narrowed.http.iter().any(|grant| grant.credential.as_deref() == Some(name));
     let (http, may) = (narrowed.clone(), narrowed.may.clone());
     narrowed.credentials.retain(|binding| is_sent(&http, &binding.name) || may.contains_key(&binding.name));
@@ -164,7 +163,6 @@ fn is_granted(capability: Capability, grants: &Grants) -> bool {
         Capability::Files => !grants.files.is_empty(),
         Capability::Credentials => !grants.may.is_empty(),
         Capability::Http => !grants.http.is_empty(),
-        Capability::Undo => grants.undo,
         // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => false,
     }
@@ -176,29 +174,23 @@ pub fn lines(capability: Capability, grants: &Grants) -> Vec<String> {
         Capability::Files => grants.files.iter().map(files_line).collect(),
         Capability::Credentials => credential::may_lines(grants).collect(),
         Capability::Http => grants.http.iter().map(http_line).chain(credential::lines(grants)).collect(),
-        Capability::Undo => grants.undo.then(|| "may register requests that take its acts back".to_owned()).into_iter().collect(),
         // These capabilities can't be granted.
         Capability::Names | Capability::Sockets => Vec::new(),
     }
 }
 
 fn files_line(grant: &vocabulary::FilesGrant) -> String {
-    let (host, guest) = (SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096));
-    let quota = grant.quota.map_or_else(String::new, |bytes| format!(", {bytes} bytes at most"));
-    match grant.mode {
-        vocabulary::FilesMode::Read => format!("read {host} as {guest}"),
-        vocabulary::FilesMode::Stage => format!("read and change {host} as {guest}{quota}"),
-        vocabulary::FilesMode::State => format!("keep a folder of its own between its runs as {guest}{quota}"),
-    }
+    let verb = match grant.mode {
+        vocabulary::FilesMode::Read => "read",
+    };
+    format!("{verb} {} as {}", SafeText::new(&grant.host.to_string_lossy(), 4096), SafeText::new(&grant.guest, 4096))
 }
 
 fn http_line(grant: &vocabulary::HttpGrant) -> String {
     let list = |texts: Vec<String>| texts.join(", ");
     let methods = list(grant.methods.iter().map(ToString::to_string).collect());
     let paths = list(grant.paths.iter().map(ToString::to_string).collect());
-    let ports = grant.ports();
-    let ports = list(ports.iter().map(ToString::to_string).collect());
-    let mut line = format!("{methods} {}://{}:{ports} {paths}", grant.scheme.as_str(), grant.host);
+    let mut line = format!("{methods} {}://{}:{} {paths}", grant.scheme.as_str(), grant.host, grant.port());
     if !grant.addresses.is_empty() {
         let addresses = list(grant.addresses.iter().map(ToString::to_string).collect());
         line.push_str(&format!(", also at {addresses}"));
@@ -209,17 +201,7 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
     if let Some(credential) = &grant.credential {
         line.push_str(&format!(", with the credential {}", SafeText::new(credential, 64)));
     }
-    let vocabulary::HttpBounds { body, idempotency, pins, ports: _, query, rate, reads, request_bytes, response_bytes } = &grant.within;
-    for (rules, of) in [(query, "query"), (body, "body")] {
-        line.push_str(&rules.as_ref().map_or_else(String::new, |rules| format!(", with {}", rules_of(rules, of))));
-    }
-    for vocabulary::ReadRule { body, method, path, query } in reads {
-        line.push_str(&format!(", where {method} {path}"));
-        for (rules, of) in [(query, "query"), (body, "body")] {
-            line.push_str(&rules.as_ref().map_or_else(String::new, |rules| format!(" with {}", rules_of(rules, of))));
-        }
-        line.push_str(" only reads");
-    }
+    let vocabulary::HttpBounds { idempotency, pins, rate, request_bytes, response_bytes } = &grant.within;
     if let Some(header) = idempotency {
         line.push_str(&format!(", repeated with the same key in {}", SafeText::new(header, 64)));
     }
@@ -236,18 +218,6 @@ fn http_line(grant: &vocabulary::HttpGrant) -> String {
         line.push_str(&format!(", until {until}"));
     }
     line
-}
-
-/// The parameters of a query or the fields of a body, in words.
-fn rules_of(rules: &vocabulary::FieldRules, of: &str) -> SafeText {
-    let field = |(name, values): (&String, &Vec<vocabulary::FieldValue>)| {
-        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        format!("{name:?} = {}", values.join(" or "))
-    };
-    let must = rules.must.iter().map(|rule| format!("{}!", field(rule)));
-    let named: Vec<String> = must.chain(rules.may.iter().map(field)).collect();
-    let named = if named.is_empty() { "nothing".to_owned() } else { named.join(", ") };
-    SafeText::new(&format!("{named} in its {of}"), 65_536)
 }
 
 mod credential;

@@ -245,23 +245,6 @@ impl<'t> ConfigValue<'t> {
             .ok_or_else(|| self.wrong(ConfigFault::Impossible("must be a whole number from 1")))
     }
 
-    /// Whether it is a whole number.
-    pub(crate) fn is_number(&self) -> bool {
-        self.value.is_integer()
-    }
-
-    /// A whole number, which may be negative.
-    pub(crate) fn integer(&self) -> Result<i64, WrongError> {
-        let number = self.value.as_integer().ok_or_else(|| self.kind("a number"))?;
-        let out_of_range = || self.wrong(ConfigFault::Impossible("is too large a number"));
-        i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| out_of_range())
-    }
-
-    /// A text of at most `max` bytes, which may be empty.
-    pub(crate) fn text_or_empty(&self, max: usize) -> Result<&'t str, WrongError> {
-        if self.value.as_str() == Some("") { Ok("") } else { self.text(max) }
-    }
-
     /// A number or a text, as text.
     pub(crate) fn scalar(&self) -> Result<String, WrongError> {
         match self.value {

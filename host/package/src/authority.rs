@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limit, NoticeChannel, Until};
+use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limit, Until};
 
 use crate::config::{ComponentSource, ConfigError, NetworkSection, Resolved, ResolvedAgent, Root};
 
@@ -137,9 +137,6 @@ pub struct Whole {
     pub environments: Vec<Environment>,
     /// The network of every agent.
     pub network: Reach,
-    /// Where people are told that an act waits for them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notify: Vec<NoticeChannel>,
 }
 
 impl Whole {
@@ -151,8 +148,7 @@ impl Whole {
         // Each field is named, so that a new field can't be forgotten here. `file` and `digest` identify the file, and say nothing about
         // what it allows.
         // The policies are part of what each agent is granted.
-        let Resolved { file, digest: _, agents, credentials, engagements, environments, network, notify, policy: _, machine_paths } =
-            resolved;
+        let Resolved { file, digest: _, agents, credentials, engagements, environments, network, policy: _, machine_paths } = resolved;
         let short = Shortening::new(file, machine_paths);
         let engagements: Vec<Engagement> = engagements.values().cloned().collect();
         let network = Reach::of(network, &short)?;
@@ -163,7 +159,7 @@ impl Whole {
         let others = credentials.values().filter(|binding| !is_granted(&binding.name)).cloned().collect();
         let mut rest = Grants { credentials: others, ..Grants::default() };
         short.grants(&mut rest)?;
-        Ok(Self { credentials: rest.credentials, engagements, environments: environments.clone(), network, notify: notify.clone(), agents })
+        Ok(Self { credentials: rest.credentials, engagements, environments: environments.clone(), network, agents })
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use std::net::SocketAddr;
-use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limits, NoticeChannel, SafeText, Until};
+use vocabulary::{Binding, Digest, Engagement, Environment, Grants, Limits, SafeText, Until};
 
 use crate::authored::{Table, Text, WrongError};
 use crate::file::{self, FileError};
@@ -20,11 +20,9 @@ mod credential;
 mod http;
 mod mount;
 mod network;
-mod notify;
 mod placement;
 mod policy;
 mod real;
-mod request_rules;
 mod scope;
 mod set;
 mod source;
@@ -39,6 +37,9 @@ pub const FILE_NAME: &str = "bailiwick.toml";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// BOUND: agents in one file.
 const AGENTS_MAX: usize = 1000;
+
+/// Keys of later versions at the outermost level, each with the feature that it arrives with.
+const LATER: &[(&str, &str)] = &[("notify", "notifications")];
 
 /// A configuration file as it was written: its bytes, not yet interpreted.
 #[derive(Clone, Debug)]
@@ -69,8 +70,6 @@ pub struct Resolved {
     pub environments: Vec<Environment>,
     /// The name servers, and the roots that TLS trusts.
     pub network: NetworkSection,
-    /// Where people are told that an act waits for them.
-    pub notify: Vec<NoticeChannel>,
     /// The policies behind the grants; `None` if the grants alone decide.
     pub policy: Option<PolicySection>,
     /// Places that belong to this machine: they stay where they are if the file is moved. See [`crate::authority`].
@@ -231,12 +230,10 @@ impl Authored {
         let text = Text::new(&self.shown, &self.text);
         let parsed = text.parse()?;
         let root = Table::root(text, &parsed);
-        root.only(&["agents", "credentials", "engagements", "environments", "network", "notify", "people", "policy", "vault"], &[])?;
+        root.only(&["agents", "credentials", "engagements", "environments", "network", "people", "policy", "vault"], LATER)?;
+        let policy = policy::resolve(&root, &place)?;
         let environments = root.get("environments").map_or(Ok(Vec::new()), |value| scope::environments(&value))?;
-        let people = root.get("people").map_or(Ok(BTreeMap::new()), |value| policy::people(&value))?;
-        let engagements = root.get("engagements").map_or(Ok(BTreeMap::new()), |value| scope::engagements(&value, &people))?;
-        let are_asked = engagements.values().any(|engagement| engagement.approval.is_some());
-        let policy = policy::resolve(&root, &place, people, are_asked)?;
+        let engagements = root.get("engagements").map_or(Ok(BTreeMap::new()), |value| scope::engagements(&value))?;
         let vault = root.get("vault").map(|value| source::vault(&value, &place)).transpose()?;
         let known = scope::KnownEnvironments { environments: &environments, vault: vault.as_ref() };
         let credentials = root.get("credentials").map_or(Ok(BTreeMap::new()), |value| credential::resolve(&value, &place, &known))?;
@@ -248,7 +245,6 @@ impl Authored {
             }
         }
         let network = root.get("network").map_or(Ok(NetworkSection::default()), |value| network::resolve(&value, &place))?;
-        let notify = root.get("notify").map_or(Ok(Vec::new()), |value| notify::resolve(&value, &credentials, policy.is_some()))?;
         let machine_paths = place.machine_paths.into_inner();
         Ok(Resolved {
             file: self.file.clone(),
@@ -258,7 +254,6 @@ impl Authored {
             engagements,
             environments,
             network,
-            notify,
             policy,
             machine_paths,
         })

@@ -56,9 +56,6 @@ const WASI: &[(&str, &[&str])] = &[
     ("wasi:sockets", &["instance-network", "ip-name-lookup", "network", "tcp", "tcp-create-socket", "udp", "udp-create-socket"]),
 ];
 
-/// Our interfaces that need a grant.
-const GRANTED: &[&str] = &["credentials", "undo"];
-
 /// Our interfaces that carry claims. They need no grant.
 const CLAIMS: &[&str] = &["findings", "progress", "types"];
 
@@ -97,7 +94,7 @@ impl InterfaceName {
         if self.package == "bailiwick:agent" {
             return match LATER.iter().find(|(later, _)| *later == name) {
                 Some((_, with)) => Service::Later(with),
-                None if !CLAIMS.contains(&name) && !GRANTED.contains(&name) => Service::Unknown,
+                None if !CLAIMS.contains(&name) && name != "credentials" => Service::Unknown,
                 None if self.is_agent_0_1() => Service::Served,
                 None => Service::OtherVersion,
             };
@@ -114,7 +111,6 @@ impl InterfaceName {
     pub fn capability(&self) -> Option<Capability> {
         match (self.package.as_str(), self.interface.as_str()) {
             ("bailiwick:agent", "credentials") => Some(Capability::Credentials),
-            ("bailiwick:agent", "undo") => Some(Capability::Undo),
             ("wasi:filesystem", _) => Some(Capability::Files),
             ("wasi:http", "outgoing-handler") => Some(Capability::Http),
             _ => None,

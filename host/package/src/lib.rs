@@ -39,8 +39,6 @@ pub use trust::{TrustError, TrustStatement, Trusted, Untrusted};
 
 pub use policy::schema_text;
 
-pub use policy::set_digest as policy_set_digest;
-
 /// The text of a policy, by its `@id`.
 pub fn policy_text(rules: &vocabulary::PolicyRules, id: &str) -> Option<String> {
     policy::PolicySet::load(&rules.files, &rules.people).ok()?.text(id)

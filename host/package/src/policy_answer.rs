@@ -62,12 +62,7 @@ pub struct PolicyAnswered {
 /// What this configuration would answer. `None` if it has no such agent.
 pub fn answer(resolved: &Resolved, question: &PolicyQuestion<'_>, act: &Act) -> Option<PolicyAnswered> {
     let grants = &resolved.agents.get(question.agent)?.grants;
-    let who = PolicyAgent {
-        digest: question.component,
-        engagement: grants.engagement.as_ref(),
-        name: question.agent,
-        started_by: question.started_by,
-    };
+    let who = PolicyAgent { digest: question.component, name: question.agent, started_by: question.started_by };
     let policies = grants.policy.as_ref().zip(resolved.policy.as_ref()).map(|(rules, section)| section.set.for_agent(rules, &who));
     let cache = DecisionCache::default();
     let under = policies.as_ref().map(|policies| Under { approved: question.approvals, cache: &cache, facts: question.facts, policies });

@@ -46,10 +46,6 @@ struct WrittenCase {
     #[serde(default)]
     proved: BTreeSet<String>,
     now_s: Option<u64>,
-    #[serde(default)]
-    rolls_back: bool,
-    #[serde(default)]
-    undo_registered: bool,
     expect: PolicyAnswer,
     policies: Option<BTreeSet<String>>,
 }
@@ -159,14 +155,7 @@ fn one(resolved: &Resolved, case: &WrittenCase, path: &Path) -> Result<CaseResul
     let act = act(case)?;
     let started_by = Principal::new(0, case.started_by.as_deref());
     let now_unix_s = case.now_s.unwrap_or(NOW_S);
-    let facts = PolicyFacts {
-        calls_left: u64::MAX,
-        now_unix_s,
-        proved: case.proved.clone(),
-        rolls_back: case.rolls_back,
-        undo_registered: case.undo_registered,
-        ..PolicyFacts::default()
-    };
+    let facts = PolicyFacts { calls_left: u64::MAX, now_unix_s, proved: case.proved.clone(), ..PolicyFacts::default() };
     let (approvals, component) = (&case.approvals, Digest::of(b""));
     let question = PolicyQuestion { agent: &case.agent, approvals, component, facts: &facts, started_by: &started_by };
     let answered = policy_answer::answer(resolved, &question, &act);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Instant;
 
-use policy::{Action, AskedAct, DecisionCache, Facts, PolicyAgent, PolicyFacts, PolicySet, Verdict, decide};
+use policy::{DecisionCache, Facts, PolicyAgent, PolicyFacts, PolicySet, Verdict, decide};
 use vocabulary::{
     Act, Ask, Binding, Decision, Digest, Grants, Header, HttpAsk, HttpGrant, HttpTarget, HttpTimeouts, Method, Placement, PolicyFile,
     PolicyRules, Principal, Scheme, Source,
@@ -58,13 +58,12 @@ fn policies(count: usize) -> (PolicySet, PolicyRules) {
 fn under(count: usize, http: &HttpAsk) -> (f64, f64) {
     let (set, rules) = policies(count);
     let started_by = Principal::new(1, Some("somebody"));
-    let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "a", started_by: &started_by });
+    let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "a", started_by: &started_by });
     let (grants, approved, act) = (grants(1), BTreeSet::new(), Act::Http(http.clone()));
-    let asked = AskedAct { act: &act, action: Action::HttpRead, credential: Some("key") };
     let facts = PolicyFacts { acts: 1, now_unix_s: 1_800_000_000, ..PolicyFacts::default() };
     let cache = DecisionCache::default();
-    let first = median(TIMES / 100, || policies.decide(&grants, &facts, asked, &approved));
-    let again = median(TIMES, || policies.decide_cached(&cache, (&grants, &facts), asked, &approved));
+    let first = median(TIMES / 100, || policies.decide(&grants, &facts, (&act, Some("key")), &approved));
+    let again = median(TIMES, || policies.decide_cached(&cache, (&grants, &facts), (&act, Some("key")), &approved));
     (first, again)
 }
 

@@ -1,10 +1,9 @@
 //! Whether a grant covers a request, and how close it comes.
 
-use vocabulary::{HostName, HttpGrant, ReadRule, Reason, SafeText};
+use vocabulary::{HostName, HttpGrant, HttpTarget, Method, Reason, SafeText};
 
 use crate::address;
 use crate::facts::Facts;
-use crate::request_fields::Wanted;
 
 /// SECURITY: no grant allows these hosts. So they are refused before any grant is checked, and before any name is resolved.
 pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
@@ -17,15 +16,13 @@ pub(crate) fn never_host(host: &HostName) -> Result<(), Reason> {
 }
 
 /// The first check that failed of a grant that does not cover an ask. A later variant is closer.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Miss {
     Host,
     Scheme,
     Port,
     Method,
     Path,
-    Query(SafeText),
-    Body(SafeText),
     Ended,
     /// The grant covers the request, but with another credential than the chosen one, or with none.
     Credential,
@@ -39,22 +36,19 @@ impl Miss {
             Self::Port => Reason::PortNotGranted,
             Self::Method => Reason::MethodNotGranted,
             Self::Path => Reason::PathNotGranted,
-            Self::Query(what) => Reason::QueryNotGranted(what),
-            Self::Body(what) => Reason::BodyNotGranted(what),
             Self::Ended | Self::Credential => Reason::GrantExpired,
         }
     }
 }
 
-pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, wanted: &Wanted<'_>) -> Result<(), Miss> {
-    let Wanted { method, target, .. } = wanted;
+pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, (method, target): (&Method, &HttpTarget)) -> Result<(), Miss> {
     if !grant.host.matches(&target.host) {
         return Err(Miss::Host);
     }
     if grant.scheme != target.scheme {
         return Err(Miss::Scheme);
     }
-    if !grant.has_port(target.port) {
+    if grant.port() != target.port {
         return Err(Miss::Port);
     }
     if !grant.methods.contains(method) {
@@ -63,27 +57,8 @@ pub(crate) fn covers(grant: &HttpGrant, facts: &Facts, wanted: &Wanted<'_>) -> R
     if !grant.paths.iter().any(|path| path.matches(&target.path)) {
         return Err(Miss::Path);
     }
-    if let Some(rules) = &grant.within.query {
-        wanted.query_fits(rules).map_err(Miss::Query)?;
-    }
-    if let Some(rules) = &grant.within.body {
-        wanted.body_fits(rules).map_err(Miss::Body)?;
-    }
     if grant.until.is_some_and(|until| facts.now_unix_s >= until.unix_s) {
         return Err(Miss::Ended);
     }
     Ok(())
-}
-
-/// Whether a request that the grant covers changes nothing: by its method, or because the grant says so.
-///
-/// SECURITY: what the grant does not name counts as a change.
-pub(crate) fn reads(grant: &HttpGrant, wanted: &Wanted<'_>) -> bool {
-    let fits = |rule: &ReadRule| {
-        rule.method == *wanted.method
-            && rule.path.matches(&wanted.target.path)
-            && rule.query.as_ref().is_none_or(|rules| wanted.query_fits(rules).is_ok())
-            && rule.body.as_ref().is_none_or(|rules| wanted.body_fits(rules).is_ok())
-    };
-    wanted.method.reads() || grant.within.reads.iter().any(fits)
 }

@@ -52,7 +52,7 @@ pub(crate) fn use_bounds(grants: &Grants, facts: &Facts, ask: &CredentialAsk) ->
     let (credential, rule) = (Some(ask.name.clone()), Rule::Credential(ask.name.clone()));
     let mut bounds = Bounds { until_unix_s: scope::end(grants, None, Some(&ask.name)), credential, rule, ..Bounds::default() };
     for (method, target) in binding.requests(&ask.step).ok_or_else(|| Reason::CredentialNotBound(shown()))? {
-        scope::within(grants.engagement.as_ref(), facts, &target.host)?;
+        scope::within(grants.engagement.as_ref(), facts, (&target.host, &method))?;
         never_host(&target.host)?;
         if !binding.covers(&ask.name, &method, &target) {
             return Err(Reason::CredentialNotBound(shown()));

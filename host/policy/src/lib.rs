@@ -53,7 +53,6 @@ pub mod grants;
 mod header_names;
 mod headers;
 mod meaning;
-mod request_fields;
 mod resource;
 mod scope;
 mod set;
@@ -65,8 +64,7 @@ pub use decide::{DecidedAct, Under, decide, decide_act, decide_file, still_cover
 pub use facts::Facts;
 pub use headers::{is_token as is_header_name, told as told_headers};
 pub use set::{
-    Action, AgentPolicies, AskedAct, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments,
-    schema_text, set_digest,
+    Action, AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicyFault, PolicySet, Unclear, Verdict, environments, schema_text,
 };
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use vocabulary::{Grants, Header, HostName, HttpAsk, HttpTarget, Method, Reason, 
 use crate::coverage::covers;
 use crate::facts::Facts;
 use crate::header_names::NameForm;
-use crate::request_fields::Wanted;
 
 /// The grants, the facts and the credential of a request.
 pub(crate) struct RequestView<'a> {
@@ -22,8 +21,8 @@ impl RequestView<'_> {
     fn may(&self, method: &Method, target: &HttpTarget) -> bool {
         let RequestView { grants, facts, credential } = self;
         let bound = credential.is_none_or(|name| grants.credentials.iter().any(|binding| binding.covers(name, method, target)));
-        let wanted = Wanted::resource(method, target);
-        let granted = grants.http.iter().any(|grant| grant.credential.as_deref() == *credential && covers(grant, facts, &wanted).is_ok());
+        let granted =
+            grants.http.iter().any(|grant| grant.credential.as_deref() == *credential && covers(grant, facts, (method, target)).is_ok());
         bound && granted
     }
 }

@@ -1,46 +1,24 @@
 //! Bounds on a request that do not belong to a single grant.
 
-use std::collections::BTreeSet;
-
-use vocabulary::{Engagement, Environment, Grants, HostName, HttpTarget, PRODUCTION, Reason, SafeText, Tier, Until};
+use vocabulary::{Engagement, Environment, Grants, HostName, HttpTarget, Method, PRODUCTION, Reason, SafeText, Until};
 
 use crate::facts::Facts;
 
-fn outside(what: &str) -> Result<(), Reason> {
-    Err(Reason::OutsideEngagement(SafeText::new(what, 64)))
-}
-
-/// Checks that the engagement, if there is one, goes to this host at this time.
-pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, host: &HostName) -> Result<(), Reason> {
+/// Checks that the engagement, if there is one, covers the request.
+pub(crate) fn within(engagement: Option<&Engagement>, facts: &Facts, (host, method): (&HostName, &Method)) -> Result<(), Reason> {
     let Some(engagement) = engagement else { return Ok(()) };
+    let outside = |what: &str| Err(Reason::OutsideEngagement(SafeText::new(what, 64)));
     if facts.earliest_unix_s.unwrap_or(facts.now_unix_s) < engagement.from_s {
         outside("the engagement has not begun")
     } else if facts.now_unix_s >= engagement.until_s {
         outside("the engagement has ended")
     } else if !engagement.reaches(host) {
         outside("the host is not one of its targets")
+    } else if !engagement.allows(method) {
+        outside("its tier does not allow requests that change something")
     } else {
         Ok(())
     }
-}
-
-/// Checks that the engagement, if there is one, goes as far as an act. `approved` has the groups that have approved exactly this act.
-///
-/// SECURITY: in a staged engagement, a policy of the host's own holds each act back that changes something. That it was approved is checked
-/// here once more, so that no policy set can let it pass.
-pub(crate) fn goes_as_far(engagement: Option<&Engagement>, changes: bool, approved: &BTreeSet<String>) -> Result<(), Reason> {
-    let Some(engagement) = engagement.filter(|_| changes) else { return Ok(()) };
-    match (engagement.tier, &engagement.approval) {
-        (Tier::Live, _) => Ok(()),
-        (Tier::ReadOnly, _) => outside("it is read-only, and this act may change something"),
-        (Tier::Staged, Some(need)) if approved.contains(&need.group) => Ok(()),
-        (Tier::Staged, Some(_)) => nobody("the engagement is staged, and this act was not put to its people"),
-        (Tier::Staged, None) => nobody("the engagement is staged, and names no group that may approve what changes something"),
-    }
-}
-
-fn nobody(why: &str) -> Result<(), Reason> {
-    Err(Reason::NobodyToAsk(SafeText::new(why, 300)))
 }
 
 /// The earliest end of what permits a request, in seconds since 1970.

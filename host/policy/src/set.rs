@@ -8,7 +8,6 @@
 mod action;
 mod asked;
 mod cache;
-mod changes;
 mod fault;
 mod fields;
 mod notes;
@@ -16,7 +15,6 @@ mod policy_facts;
 mod read;
 mod reads;
 mod schema;
-mod staged;
 mod types;
 mod verdict;
 
@@ -24,11 +22,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cedar_policy::{ActionConstraint, Entity, EntityUid, PolicyId, PrincipalConstraint};
-use vocabulary::{Digest, Engagement, Person, PolicyFile, PolicyRules, Principal};
+use vocabulary::{Digest, Person, PolicyFile, PolicyRules, Principal};
 
 pub use action::{Action, schema_text};
 pub(crate) use asked::starter;
-pub use asked::{AskedAct, Unclear, environments};
+pub use asked::{Unclear, environments};
 pub use cache::DecisionCache;
 pub use fault::PolicyFault;
 pub use policy_facts::PolicyFacts;
@@ -54,8 +52,6 @@ struct Checked {
 pub struct PolicyAgent<'a> {
     /// The digest of the component.
     pub digest: Digest,
-    /// The engagement of the run. If it is staged, acts that change something are held back for its people.
-    pub engagement: Option<&'a Engagement>,
     /// The name in the configuration.
     pub name: &'a str,
     /// Who started the run.
@@ -68,8 +64,6 @@ pub struct AgentPolicies {
     checked: Arc<Checked>,
     /// The digest of the set, and of what it may know of the agent.
     digest: Digest,
-    /// The host's own policy of a staged engagement.
-    staged: Option<staged::StagedPolicy>,
     principal: EntityUid,
     /// The agent, its groups, the person who started the run, and that person's groups.
     entities: Vec<Entity>,
@@ -86,11 +80,6 @@ impl PolicySet {
     pub fn load(files: &[PolicyFile], people: &BTreeMap<String, Person>) -> Result<Self, Vec<PolicyFault>> {
         let read::ReadPolicies { policies, notes, types } = read::read(files, people)?;
         Ok(Self(Arc::new(Checked { policies, notes, types })))
-    }
-
-    /// The set of a configuration that has people and no policies: everything that is granted is permitted. Only engagements ask people.
-    pub fn of_people() -> Result<Self, PolicyFault> {
-        staged::set_of_people()
     }
 
     /// The text of a policy, by its `@id`.
@@ -122,9 +111,7 @@ impl PolicySet {
             PrincipalConstraint::In(uid) => is_it(&uid),
             PrincipalConstraint::IsIn(name, uid) => types.is(&name, Type::Agent) && is_it(&uid),
         };
-        let staged = agent.engagement.and_then(staged::policy);
-        let own = staged.iter().map(|staged| &staged.policy);
-        let his: Vec<&cedar_policy::Policy> = self.0.policies.iter().filter(is_his).chain(own).collect();
+        let his: Vec<&cedar_policy::Policy> = self.0.policies.iter().filter(is_his).collect();
         let slice = |action: Action| {
             let mut slice = cedar_policy::PolicySet::new();
             for policy in his.iter().filter(|policy| concerns(&policy.action_constraint(), action)) {
@@ -135,7 +122,7 @@ impl PolicySet {
         };
         let slices: BTreeMap<Action, cedar_policy::PolicySet> = Action::ALL.iter().copied().map(slice).collect();
         let reads = slices.iter().map(|(action, slice)| (*action, Reads::of_policies(slice.policies()))).collect();
-        let digest = set_digest(rules, agent.engagement);
+        let digest = rules.digest();
         AgentPolicies {
             checked: Arc::clone(&self.0),
             digest,
@@ -143,22 +130,7 @@ impl PolicySet {
             principal,
             slices,
             reads,
-            staged,
         }
-    }
-}
-
-/// The digest of the policies that a run is subject to under an engagement.
-pub fn set_digest(rules: &PolicyRules, engagement: Option<&Engagement>) -> Digest {
-    let staged = engagement.and_then(staged::policy);
-    staged.map_or_else(|| rules.digest(), |staged| staged.digest_with(rules))
-}
-
-impl AgentPolicies {
-    /// What the annotations of a policy say.
-    fn notes(&self, id: &PolicyId) -> Option<&Notes> {
-        let own = self.staged.as_ref().filter(|staged| staged.policy.id() == id).map(|staged| &staged.notes);
-        own.or_else(|| self.checked.notes.get(id))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use vocabulary::{
-    Ask, AskedPath, Bounds, Change, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpBounds,
+    Ask, AskedPath, Bounds, ChangeKind, ClosedAsk, Decision, FileAsk, FileId, FilesGrant, FilesMode, Grants, Header, HttpAsk, HttpBounds,
     HttpGrant, HttpTarget, HttpTimeouts, Method, Reason, Rule, SafeText, Scheme,
 };
 
@@ -14,7 +14,6 @@ use crate::{Facts, decide};
 mod credential;
 mod holes;
 mod meaning;
-mod requests;
 
 const NOW: Facts = Facts { chosen: None, earliest_unix_s: None, now_unix_s: 1_800_000_000, mount: None };
 
@@ -67,7 +66,7 @@ fn ask(scheme: Scheme, authority: &str, path: &str) -> Ask {
 fn http(ask: Ask) -> HttpAsk {
     match ask {
         Ask::Http(http) => http,
-        Ask::Credential(_) | Ask::Commit(_) | Ask::File(_) | Ask::Undo(_) | Ask::Closed(_) => panic!("not an http ask"),
+        Ask::Credential(_) | Ask::File(_) | Ask::Closed(_) => panic!("not an http ask"),
     }
 }
 
@@ -288,10 +287,10 @@ fn a_grant_is_good_to_the_end_of_its_last_day() {
 
 #[test]
 fn mounts_can_be_read_and_not_changed() {
-    let files = vec![FilesGrant { guest: "/src".to_owned(), host: "/srv/src".into(), mode: FilesMode::Read, quota: None }];
+    let files = vec![FilesGrant { guest: "/src".to_owned(), host: "/srv/src".into(), mode: FilesMode::Read }];
     let grants = Grants { files, ..Grants::default() };
     let path = AskedPath::new("a");
-    let change = Ask::File(FileAsk::Change { at_ns: 0, file: FileId(1), path, what: Change::UnlinkFileAt });
+    let change = Ask::File(FileAsk::Change { function: ChangeKind::UnlinkFileAt, file: FileId(1), path });
     let read = Ask::File(FileAsk::Read { file: FileId(2), offset: 0, len: 1 });
     assert_eq!(judged(&grants, &change), "write-not-granted");
     let at = |mount| decide(&grants, &Facts { mount, ..NOW }, &read);

@@ -42,9 +42,6 @@ pub struct ApprovalView {
     pub started_by: Principal,
     /// `pending`, `approved`, or how it ended.
     pub state: SafeText,
-    /// The number of the undo that the agent has registered for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<u64>,
     /// How long an approval may be used, in seconds.
     pub use_within_s: u64,
     /// The votes so far.
@@ -93,7 +90,6 @@ impl ApprovalView {
             run,
             started_by: open.by.clone(),
             state: SafeText::new(state, 16),
-            undo: approval.bounds.undo,
             use_within_s: approval.needs.use_within_s,
             votes: approval.votes.iter().map(VoteView::of).collect(),
         }

@@ -13,7 +13,6 @@ use vocabulary::{Digest, RunId};
 use crate::err::RunError;
 use crate::place::{HomePlace, HostOptions};
 use crate::rebuild::{Rebuilt, play, prepared};
-use crate::rollback_err::RollbackError;
 
 /// The current form of a case.
 const VERSION: u32 = 1;
@@ -51,9 +50,6 @@ impl Case {
         let reader = journal::Reader::of_what_is_whole(&place.home, Some(&place.state))?;
         let leaves = gate::leaves(&reader, run).collect::<Result<Vec<_>, _>>().map_err(load)?;
         let recorded = Recorded::from_leaves(run, leaves.iter().cloned().map(Ok)).map_err(load)?;
-        if recorded.header().rolls_back.is_some() {
-            return Err(RunError::Rollback { run, why: Box::new(RollbackError::NoCase) });
-        }
         if !recorded.is_kept() || !recorded.header().spec.durable {
             return Err(load(gate::LoadError::NotKept));
         }

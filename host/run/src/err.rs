@@ -7,8 +7,6 @@ use std::sync::Arc;
 use journal::PruneError;
 use vocabulary::{ApprovalEnd, ApprovalId, RunId, UnknownAct, exit};
 
-use crate::rollback_err::RollbackError;
-
 /// An error around a run. An error inside a run is its [`vocabulary::Outcome`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -92,9 +90,6 @@ pub enum RunError {
     /// The input does not fit the agent's schema.
     #[error("the input does not fit the agent's schema: {0}")]
     InputUnfit(String),
-    /// A person has stopped the agent.
-    #[error("{} is stopped, by {}: nothing of it runs", .0.what, .0.by)]
-    Stopped(Box<gate::StoppedThing>),
     /// A grant makes no sense.
     #[error("a grant can't be used: {0}")]
     Grant(policy::grants::GrantProblem),
@@ -194,14 +189,6 @@ pub enum RunError {
     /// The run began under policies, and none are trusted now.
     #[error("run `{0}` began under policies, and its configuration has none now: a run does not lose its policies")]
     NoPolicies(RunId),
-    /// The run can't be rolled back, or not without a further word.
-    #[error("run `{run}` can't be rolled back: {why}")]
-    Rollback {
-        /// The run.
-        run: RunId,
-        /// Why not.
-        why: Box<RollbackError>,
-    },
     /// The act is not held back.
     #[error("no act is held back as `{0}`; see `bailiwick approvals ls`")]
     NotHeld(ApprovalId),
@@ -297,7 +284,6 @@ impl RunError {
             Self::Load { cause: gate::LoadError::NoRun(_) | gate::LoadError::Closed(_) | gate::LoadError::NotKept, .. } => exit::USAGE,
             Self::Load { .. } => exit::RECORD,
             Self::InputTooLarge { .. } => exit::LIMIT,
-            Self::Stopped(_) => exit::REFUSED,
             Self::Restored(_) => exit::UNSETTLED,
             Self::MarkDamaged(_) => exit::RECORD,
             Self::Unsettled { .. } | Self::SettleWhich { .. } => exit::UNSETTLED,
@@ -314,7 +300,6 @@ impl RunError {
             Self::Destination(_) | Self::NotHeld(_) | Self::NoPolicies(_) => exit::USAGE,
             Self::ApprovedAlready(_) | Self::ApprovalOver { .. } | Self::OtherAsk { .. } | Self::PoliciesChanged(_) => exit::USAGE,
             Self::Vote { .. } => exit::REFUSED,
-            Self::Rollback { why, .. } => why.exit(),
             Self::CredentialOfOthers { .. } => exit::REFUSED,
             Self::Sandbox(sandbox::SandboxError::Link { .. } | sandbox::SandboxError::NoEntryPoint | sandbox::SandboxError::Compile(_)) => {
                 exit::REFUSED
@@ -334,7 +319,6 @@ impl RunError {
                     .to_owned(),
             ),
             Self::Order(_) => Some("`bailiwick audit verify` names the place".to_owned()),
-            Self::Stopped(stopped) => Some(format!("if it may run again: `bailiwick enable {}`", stopped.what.option())),
             Self::RecordBroken { run, .. } => Some(next_step(mend, *run)),
             _ => mend.map(|mend| format!("{mend}, then run the command again")),
         }

@@ -36,7 +36,7 @@ pub enum RunEvent {
     /// An ask was refused.
     Refused {
         /// The ask.
-        ask: Box<AskedFor>,
+        ask: AskedFor,
         /// The reason for the refusal.
         reason: Reason,
     },
@@ -243,7 +243,7 @@ impl gate::Watcher for EventSender {
 
     fn on_refused(&self, ask: &AskedFor, reason: &Reason) {
         if !self.waiting.is_full() {
-            self.tell(RunEvent::Refused { ask: Box::new(ask.clone()), reason: reason.clone() });
+            self.tell(RunEvent::Refused { ask: ask.clone(), reason: reason.clone() });
         }
     }
 

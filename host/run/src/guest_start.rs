@@ -6,11 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gate::{Live, RunHeader, RunWorld};
 use sandbox::{CredentialInfo, Prepared, Start};
+use vocabulary::SafeText;
 use vocabulary::record::EngineRef;
-use vocabulary::{SafeText, UndoPlan};
-
-use crate::err::RunError;
-use crate::rollback_err::RollbackError;
 
 /// How the record names the engine and the host of runs in this process.
 pub(crate) fn engine_ref(prepared: &Prepared) -> EngineRef {
@@ -37,17 +34,6 @@ pub(crate) fn start_of(header: &RunHeader) -> Start {
     }
 }
 
-/// What a run does that has no guest, because it is a rollback.
-///
-/// # Errors
-/// Its plan is damaged.
-pub(crate) fn plan_of(header: &RunHeader) -> Result<Option<UndoPlan>, RunError> {
-    match (header.rolls_back, header.plan()) {
-        (Some(_), None) => Err(RunError::Rollback { run: header.run, why: Box::new(RollbackError::Plan) }),
-        (_, plan) => Ok(plan),
-    }
-}
-
 /// The environment variables: those that were granted, and placeholders for credentials. They are the same for every rebuild.
 fn env(header: &RunHeader) -> Vec<(String, String)> {
     let grants = &header.spec.grants;
@@ -59,19 +45,14 @@ fn env(header: &RunHeader) -> Vec<(String, String)> {
 }
 
 fn credential_info(grants: &vocabulary::Grants, binding: &vocabulary::Binding) -> CredentialInfo {
+    let is_sent = grants.http.iter().any(|grant| grant.credential.as_ref() == Some(&binding.name));
+    let may = grants.may.get(&binding.name).into_iter().flatten().map(|may| may.as_str());
     CredentialInfo {
         hosts: binding.hosts.iter().map(ToString::to_string).collect(),
         kind: binding.placement.kind(),
-        may: may(grants, &binding.name),
+        may: is_sent.then_some("send").into_iter().chain(may).collect(),
         name: binding.name.clone(),
     }
-}
-
-/// What an agent may do with a credential, in words.
-pub(crate) fn may(grants: &vocabulary::Grants, name: &str) -> Vec<&'static str> {
-    let is_sent = grants.http.iter().any(|grant| grant.credential.as_deref() == Some(name));
-    let may = grants.may.get(name).into_iter().flatten().map(|may| may.as_str());
-    is_sent.then_some("send").into_iter().chain(may).collect()
 }
 
 /// Casts the world that `sandbox` returns to its concrete type.

@@ -52,12 +52,8 @@ pub(crate) struct Inner {
     pub(crate) long_wait: Duration,
     /// Votes are counted one by one.
     pub(crate) voting: tokio::sync::Mutex<()>,
-    /// Rollbacks begin one by one, so that no two of one run are under way.
-    pub(crate) rolling: tokio::sync::Mutex<()>,
     /// Callers that put a run on hold and callers that prune wait for each other.
     pub(crate) keeping: tokio::sync::Mutex<()>,
-    /// Where the home keeps what belongs to mounts that guests may change.
-    pub(crate) stage_home: stage::StageHome,
     /// When this process took the home.
     pub(crate) began: tokio::time::Instant,
     /// The host is leaving the home while runs are active ([`LocalHost::hand_over`]).
@@ -129,11 +125,6 @@ impl LocalHost {
             drop(gate.append_log(&record)?);
         }
         let component_cache = ComponentCache::new(place, options)?;
-        let stage_home = stage::StageHome::new(&place.home);
-        for left in stage::recover(&stage_home) {
-            tracing::warn!(%left, "was cut off, and could be neither finished nor taken back");
-        }
-        gate.with_ledger(|ledger| stage_home.sweep(|run| ledger.open_run(run).is_some()));
         settle(place, &mut |record| {
             drop(gate.append_log(record)?);
             Ok(journal.durable().wait_blocking()?)
@@ -154,9 +145,7 @@ impl LocalHost {
             waits_changed: Notify::new(),
             long_wait: options.long_wait,
             voting: tokio::sync::Mutex::new(()),
-            rolling: tokio::sync::Mutex::new(()),
             keeping: tokio::sync::Mutex::new(()),
-            stage_home,
             began: crate::now::now(),
             leaving: AtomicBool::new(false),
             trusted_once: Mutex::new(HashSet::new()),

@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
 use vocabulary::record::AgentRef;
-use vocabulary::{Digest, Grants, Limits, RunId};
+use vocabulary::{Digest, Grants, Limits};
 
 use gate::RunPolicies;
 
@@ -37,20 +36,6 @@ pub struct RunOrder {
     pub network: NetworkOrder,
     /// The policies behind the grants; `None` if the grants alone decide.
     pub policies: Option<RunPolicies>,
-    /// The run that is rolled back; `None` for a run of the agent itself.
-    pub rollback: Option<RollbackOrder>,
-}
-
-/// Which run is rolled back, and what the person said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RollbackOrder {
-    /// The run.
-    pub of: RunId,
-    /// Whether it is rolled back although it did something that can't be taken back.
-    pub partial: bool,
-    /// Whether the undos with an unknown outcome were done, as the person found out.
-    pub word: Option<bool>,
 }
 
 /// What a run needs of the configuration of now when it is resumed.

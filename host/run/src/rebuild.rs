@@ -7,13 +7,11 @@ use gate::{Live, Recorded, RunWorld, SystemClock};
 use sandbox::Prepared;
 use vocabulary::{Digest, Divergence, Limits, Outcome, RunId, Stop, Stopping};
 
-use crate::commit::{is_not_committed, pass_over};
 use crate::component_cache::ComponentCache;
 use crate::err::RunError;
-use crate::guest_start::{plan_of, start_of, world_back};
+use crate::guest_start::{start_of, world_back};
 use crate::local_host::LocalHost;
 use crate::place::{HomePlace, HostOptions};
-use crate::rollback::driver;
 
 /// What is to be rebuilt.
 #[derive(Clone, Debug)]
@@ -82,36 +80,14 @@ pub(crate) async fn play(recorded: Recorded, prepared: &Prepared) -> Result<Rebu
     let broker = Arc::new(Broker::for_audit(Arc::clone(&header.spec), &header.seed, mounts));
     let world =
         RunWorld::audit(recorded, Live::for_audit(&header, broker, clock)).map_err(|cause| RunError::Load { run: header.run, cause })?;
-    let never = std::future::pending::<Stopping>();
-    let ended = match plan_of(&header)? {
-        Some(plan) => driver::drive(plan, start_of(&header), Box::new(world), never).await?,
-        None => sandbox::enter(prepared, start_of(&header), Box::new(world), never).await?,
-    };
+    let ended = sandbox::enter(prepared, start_of(&header), Box::new(world), std::future::pending::<Stopping>()).await?;
     let divergence = match ended.stop {
         Some(Stop::Diverged(divergence)) => Some(*divergence),
         _ => {
             let mut world = world_back(ended.world).ok_or_else(|| RunError::TaskLost("runs the guest"))?;
-            match audited(&mut world, ended.outcome, recorded_outcome.as_ref()).await {
-                Ok(outcome) => {
-                    let output = (!ended.output.is_empty() || outcome == Outcome::Done).then_some(&*ended.output);
-                    world.verdict(&outcome, output).err()
-                }
-                Err(divergence) => divergence.map(|divergence| *divergence),
-            }
+            let output = (!ended.output.is_empty() || ended.outcome == Outcome::Done).then_some(&*ended.output);
+            world.verdict(&ended.outcome, output).err()
         }
     };
     Ok(Rebuilt { divergence, outcome: recorded_outcome })
-}
-
-/// How a rebuilt run ended, after its commits. `Err` if the record ends before that, or has something else.
-async fn audited(world: &mut RunWorld<Live>, outcome: Outcome, recorded: Option<&Outcome>) -> Result<Outcome, Option<Box<Divergence>>> {
-    if outcome != Outcome::Done {
-        return Ok(outcome);
-    }
-    match pass_over(world).await {
-        // The host decides whether changes are taken, and not the guest.
-        Ok(()) => Ok(recorded.filter(|recorded| is_not_committed(recorded)).cloned().unwrap_or(outcome)),
-        Err(Stop::Diverged(divergence)) => Err(Some(divergence)),
-        Err(_) => Err(None),
-    }
 }

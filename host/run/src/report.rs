@@ -1,11 +1,11 @@
 //! The two halves of a report: what the agent claims, and what the record shows.
 
-use gate::{PastApproval, PastApprovals, Recorded, Sum, Touched};
+use gate::{Recorded, Sum, Touched};
 use journal::Journal;
 use sandbox::EntryPoint;
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AgentRef, ClockChanged, Record};
-use vocabulary::{Binding, Digest, Finding, Grants, Limits, Outcome, Principal, RunId, RunSpec};
+use vocabulary::{Digest, Finding, Limits, Outcome, Principal, RunId, RunSpec};
 
 use crate::err::RunError;
 
@@ -65,18 +65,10 @@ pub struct Evidence {
     pub touched: Touched,
     /// The granted mounts, as guest paths.
     pub mounts: Vec<String>,
-    /// Whether it was a dry run: acts that would change something were only decided. They are among what was refused.
-    #[serde(default)]
-    pub dry_run: bool,
     /// Whether any request was granted.
     pub http_granted: bool,
-    /// The acts that people were asked about: who voted on exactly what, when, by which means and because of which policy.
-    pub approvals: Vec<PastApproval>,
-    /// How many more of these acts there are than this report has room for. The record has them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub approvals_more: u64,
-    /// The credentials that were granted, each with what it may be used for.
-    pub credentials: Vec<Scope>,
+    /// The approvals of people. Always empty, because no rule asks for approval yet.
+    pub approvals: Vec<String>,
     /// The limits of the run, with defaults filled in.
     pub limits: Limits,
     /// The largest size of its linear memory, in bytes.
@@ -85,36 +77,6 @@ pub struct Evidence {
     pub resumable: bool,
     /// Where the run is in the record.
     pub record: RecordEvidence,
-}
-
-/// What a credential may be used for in a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
-    /// The name of the credential.
-    pub credential: String,
-    /// The only environment in which it may be used, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<String>,
-    /// The hosts to which it may be sent.
-    pub hosts: Vec<String>,
-    /// What the agent may do with it: `send`, `identify`, `rotate`.
-    pub may: Vec<String>,
-    /// The last day on which it may be used, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-}
-
-impl Scope {
-    fn all(grants: &Grants) -> Vec<Self> {
-        let of = |binding: &Binding| Self {
-            credential: binding.name.clone(),
-            environment: binding.environment.clone(),
-            hosts: binding.hosts.iter().map(ToString::to_string).collect(),
-            may: crate::guest_start::may(grants, &binding.name).into_iter().map(str::to_owned).collect(),
-            until: binding.until.map(|until| until.to_string()),
-        };
-        grants.credentials.iter().map(of).collect()
-    }
 }
 
 /// Where in the record a run is.
@@ -156,7 +118,7 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
         waited_ms: sum.waited_ms,
         evidence: Evidence::new(
             spec,
-            (sum.touched, sum.approvals, closed.peak_memory, recorded.is_kept() && spec.durable),
+            (sum.touched, closed.peak_memory, recorded.is_kept() && spec.durable),
             RecordEvidence { first: sum.first, last: sum.last, entries: sum.entries, ..RecordEvidence::now(journal) },
         ),
         claims: Claims { output, findings: sum.findings, findings_more: sum.findings_more },
@@ -164,22 +126,14 @@ pub(crate) fn of_record(journal: &Journal, recorded: &Recorded, entry: EntryPoin
 }
 
 impl Evidence {
-    /// The evidence of a run: what it touched, what people were asked about, its largest memory, whether it could have been resumed up to
-    /// its end, and its record.
-    pub(crate) fn new(
-        spec: &RunSpec,
-        (touched, approvals, peak_memory, resumable): (Touched, PastApprovals, u64, bool),
-        record: RecordEvidence,
-    ) -> Self {
+    /// The evidence of a run: what it touched, its largest memory, whether it could have been resumed up to its end, and its record.
+    pub(crate) fn new(spec: &RunSpec, (touched, peak_memory, resumable): (Touched, u64, bool), record: RecordEvidence) -> Self {
         Self {
             // If the record broke, acts stay under way on the record and are never settled.
             touched: touched.ended(),
             mounts: spec.grants.files.iter().map(|mount| mount.guest.clone()).collect(),
-            dry_run: spec.grants.dry_run,
             http_granted: !spec.grants.http.is_empty(),
-            approvals: approvals.all,
-            approvals_more: approvals.more,
-            credentials: Scope::all(&spec.grants),
+            approvals: Vec::new(),
             limits: spec.limits.clone(),
             peak_memory,
             resumable,
@@ -203,13 +157,6 @@ pub(crate) fn output_value(output: Option<Vec<u8>>, entry: EntryPoint) -> Option
         EntryPoint::Agent => Some(serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))),
         EntryPoint::Command => Some(serde_json::Value::String(text)),
     }
-}
-
-/// What the records of a run add up to, read on a thread that may block.
-pub(crate) async fn sum_on_record(journal: &Journal, run: RunId) -> Result<Sum, RunError> {
-    let (reader, size) = (journal.reader()?, journal.size());
-    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
-    read.map_err(|_| RunError::TaskLost("reads the record"))?
 }
 
 /// Reads what a run's records add up to, among the first `size` of the log: for one that was resumed, since this process has not written

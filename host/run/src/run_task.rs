@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Broker, BrokerParts, Mounts, Stages};
+use broker::{Broker, BrokerParts, Mounts};
 use gate::{BookSnapshot, Closing, Live, LiveParts, Recorded, Resuming, RunGate, RunHeader, RunWorld, Sum};
 use sandbox::{EntryPoint, Prepared, RunEnded, Start};
 use tokio::sync::oneshot;
@@ -12,17 +12,15 @@ use tracing::Instrument as _;
 use vocabulary::{Clock, Outcome, Principal, RunId, RunSpec, SafeText, Stop};
 
 use crate::change::notes;
-use crate::commit::commit;
 use crate::cut_off::Taken;
 use crate::err::RunError;
 use crate::event::RunEvent;
-use crate::guest_start::{engine_ref, plan_of, start_of, world_back};
+use crate::guest_start::{engine_ref, start_of, world_back};
 use crate::hand_over::{Left, left};
 use crate::local_host::{Attending, LiveRun, LocalHost};
 use crate::order::{NetworkOrder, RunOrder, Surroundings};
 use crate::place::held;
-use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, sum_on_record};
-use crate::rollback::{Stated, driver};
+use crate::report::{Claims, Evidence, RecordEvidence, RunReport, output_value, read_sum};
 use crate::run_channel::{Resumer, RunChannel};
 use crate::running::Running;
 
@@ -99,18 +97,9 @@ impl LocalHost {
     /// # Errors
     /// As [`LocalHost::start`].
     pub async fn open_run(&self, order: RunOrder, by: Principal) -> Result<Running, RunError> {
-        if let Some(rollback) = order.rollback.clone() {
-            return self.open_rollback(order, &rollback, by).await;
-        }
-        order.check_input()?;
-        self.open_order(order, (by, None)).await
-    }
-
-    /// Opens a run. `stated` has what a person said about undos of earlier rollbacks.
-    pub(crate) async fn open_order(&self, order: RunOrder, (by, stated): (Principal, Stated)) -> Result<Running, RunError> {
         order.check_grants()?;
+        order.check_input()?;
         self.check_destinations(&order.grants).await?;
-        self.check_enabled(&order.agent.name, &order.agent.digest)?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let prepared = self.prepare(order.agent.digest, &order.limits).await?;
         let mounts = Mounts::open(&order.grants)?;
@@ -127,19 +116,11 @@ impl LocalHost {
             limits: order.limits,
         };
         let spec = Arc::new(spec);
-        let (args, input, rolls_back) = (order.args, order.input, order.rollback.map(|rollback| rollback.of));
-        let header = RunHeader { args, by, input, opened_unix_ns, parent: None, rolls_back, run, seed, spec };
+        let header = RunHeader { args: order.args, by, input: order.input, opened_unix_ns, parent: None, run, seed, spec };
         let network = needs_network(&header.spec.grants).then(|| self.network(&order.network)).transpose()?;
         let (channel, events) = RunChannel::new();
-        let stages = Stages::open(&header.spec, &mounts, (&self.inner.stage_home, run))?;
-        // Somebody who stops its agent meanwhile waits until it has begun, and then ends it.
-        let _starting = self.take(run);
         let gate = self.inner.gate.open_run(header, order.policies.as_ref(), Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>)?;
-        self.end_if_stopped(&gate, &channel);
-        if let Some((ids, did)) = stated {
-            gate.undos_stated(&ids, did).map_err(|_| self.record_broken(Some(run)))?;
-        }
-        let live = self.live_world(&gate, (mounts, stages), network);
+        let live = self.live_world(&gate, mounts, network);
         let world = RunWorld::fresh(live, &gate.header().spec.limits);
         let gate_run = gate.header().run;
         let parts = Parts { prepared, gate, world, begun: Begun::Here, network: order.network };
@@ -198,7 +179,6 @@ impl LocalHost {
         self.check_settled(run)?;
         let recorded = self.recorded(run).await?;
         let header = recorded.header().clone();
-        self.check_enabled(&header.spec.agent.name, &header.spec.agent.digest)?;
         // Checked before anything is written, so that a run that can't be resumed is left as it is.
         if !recorded.is_kept() || !header.spec.durable {
             return Err(load(gate::LoadError::NotKept));
@@ -210,28 +190,25 @@ impl LocalHost {
         let prepared = self.prepare(header.spec.agent.digest, &header.spec.limits).await?;
         let mounts = Mounts::open(&header.spec.grants)?;
         let opened = needs_network(&header.spec.grants).then(|| self.network(&network)).transpose()?;
-        let stages = Stages::open(&header.spec, &mounts, (&self.inner.stage_home, run))?;
         let attending = self.attend().ok_or(RunError::Leaving)?;
         let begun = Begun::Before(Duration::from_millis(recorded.spent().ms()));
         let watcher = Arc::clone(&channel.sender) as Arc<dyn gate::Watcher>;
         let resuming = Resuming { policies, unattended, ..Resuming::of(&recorded, by) };
         let resumed = self.inner.gate.resume_run(header, &resuming, watcher);
         let gate = resumed.map_err(|_| self.record_broken(Some(run)))?;
-        self.end_if_stopped(&gate, &channel);
-        let live = self.live_world(&gate, (mounts, stages), opened);
+        let live = self.live_world(&gate, mounts, opened);
         let world = RunWorld::resume(recorded, live).map_err(load)?;
         Ok(self.launch(attending, Parts { prepared, gate, world, begun, network }, channel))
     }
 
     /// The live world of a run, with the broker that carries out its permits.
-    fn live_world(&self, gate: &RunGate, (mounts, stages): (Mounts, Stages), network: Option<net::Network>) -> Live {
+    fn live_world(&self, gate: &RunGate, mounts: Mounts, network: Option<net::Network>) -> Live {
         let runtime = tokio::runtime::Handle::current();
         let header = gate.header();
         let broker = Broker::new(BrokerParts {
             spec: Arc::clone(&header.spec),
             seed: header.seed,
             mounts,
-            stages,
             clock: Arc::clone(&self.inner.clock) as Arc<dyn Clock>,
             network,
             vault: self.vault(),
@@ -343,14 +320,7 @@ impl RunTask {
         let spent = if let Begun::Before(spent) = self.begun { spent } else { Duration::ZERO };
         let rebuilt = matches!(self.begun, Begun::Before(_)).then(|| self.gate.rebuilt());
         let start = Start { spent, rebuilt, ..start_of(&header) };
-        let ended = match plan_of(&header)? {
-            Some(plan) => driver::drive(plan, start, Box::new(self.world), stop).await,
-            None => sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await.map_err(RunError::from),
-        };
-        let ended = match ended {
-            Ok(ended) => Ok(commit(ended, &finishing, self.channel.stop.subscribe()).await?),
-            Err(err) => Err(err),
-        };
+        let ended = sandbox::enter(&self.prepared, start, Box::new(self.world), stop).await;
         // SECURITY: a suspended run writes nothing further, even if an order or a limit arrived before its guest had ended.
         let left = if self.gate.is_suspended() {
             Some(Left::Suspended)
@@ -376,9 +346,8 @@ impl RunTask {
         let sum = match self.begun {
             Begun::Here if closing.0.outcome != Outcome::RecordBroken => self.gate.take_sum(),
             // This process has not written all records of the run, or not all that it wrote is on the record.
-            Begun::Here | Begun::Before(_) => sum_on_record(&self.host.inner.journal, header.run).await?,
+            Begun::Here | Begun::Before(_) => sum_on_record(&self.host, header.run).await?,
         };
-        self.host.inner.stage_home.forget(header.run);
         Ok(Unloaded::Closed(Box::new(report(&self.host, &self.gate, closing, entry, sum))))
     }
 
@@ -387,7 +356,7 @@ impl RunTask {
         let RunEnded { mut outcome, output, peak_memory, active, world, .. } = ended;
         let Some(mut world) = world_back(world) else { return Err(RunError::TaskLost("runs the guest")) };
         // A run that was ended from outside or by a limit may end anywhere in its record. Only the guest's own end is compared with it.
-        let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::NotCommitted { .. } | Outcome::Trapped { .. });
+        let by_itself = matches!(outcome, Outcome::Done | Outcome::Failed { .. } | Outcome::Trapped { .. });
         if by_itself && let Err(stop) = world.ended() {
             outcome = match stop {
                 Stop::Unsettled(_) => Outcome::Unsettled { acts: Vec::new() },
@@ -419,7 +388,14 @@ impl RunTask {
 
 /// The run's id if the run has any record. Only then can it be resumed.
 async fn on_record(host: &LocalHost, run: RunId) -> Option<RunId> {
-    sum_on_record(&host.inner.journal, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
+    sum_on_record(host, run).await.ok().filter(|sum| sum.entries > 0).map(|_| run)
+}
+
+/// What the records of a run add up to.
+async fn sum_on_record(host: &LocalHost, run: RunId) -> Result<Sum, RunError> {
+    let (reader, size) = (host.inner.journal.reader()?, host.inner.journal.size());
+    let read = tokio::task::spawn_blocking(move || read_sum(&reader, run, size)).await;
+    read.map_err(|_| RunError::TaskLost("reads the record"))?
 }
 
 fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entry: EntryPoint, sum: Sum) -> RunReport {
@@ -444,6 +420,6 @@ fn report(host: &LocalHost, gate: &RunGate, closed: (Closing, gate::Tally), entr
         active_ms: closing.active_ms,
         waited_ms,
         claims: Claims { output: output_value(closing.output, entry), findings: sum.findings, findings_more: sum.findings_more },
-        evidence: Evidence::new(spec, (sum.touched, sum.approvals, closing.peak_memory, tally.resumable), record),
+        evidence: Evidence::new(spec, (sum.touched, closing.peak_memory, tally.resumable), record),
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sandbox::{Cache, Engine, EngineOptions, EntryPoint, Prepared, Start};
 use vocabulary::{
     Act, Claim, ClosedAsk, Door, Fault, FileAnswer, FileAsk, FileFault, GuestEvent, Limits, OpId, Outcome, Release, Stop, Stopping,
-    Timeline, UndoAsk, UndoFault,
+    Timeline,
 };
 
 use crate::err::RunError;
@@ -97,10 +97,6 @@ impl Door for NoWorld {
 
     fn refuse(&mut self, _: ClosedAsk) -> Result<(), Stop> {
         Ok(())
-    }
-
-    fn undo(&mut self, _: UndoAsk) -> Result<Result<u64, UndoFault>, Stop> {
-        Ok(Err(UndoFault::NotGranted))
     }
 
     fn read_on(&mut self, _: OpId) {}

@@ -24,9 +24,6 @@ pub struct Status {
     /// How many runs are suspended.
     #[serde(default)]
     pub suspended: u64,
-    /// What people have stopped, and not enabled since.
-    #[serde(default)]
-    pub stopped: Vec<gate::StoppedThing>,
     /// How the record keeps up.
     pub record: RecordStatus,
     /// How the disk of the home answers.
@@ -107,7 +104,6 @@ impl LocalHost {
             uptime_ms: u64::try_from(inner.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             runs: self.runs(),
             suspended: u64::try_from(self.waiting().len()).unwrap_or(u64::MAX),
-            stopped: self.stopped(),
             record: RecordStatus {
                 size: inner.journal.size(),
                 queued_batches: queued.batches,

@@ -45,8 +45,6 @@ pub(crate) struct Guest {
     stdout_is_output: bool,
     said_bytes: u64,
     pub(crate) findings: u64,
-    /// How often the guest has called a function about undos.
-    pub(crate) undo_calls: u64,
     pub(crate) last_words: Vec<u8>,
 }
 
@@ -78,7 +76,6 @@ impl Guest {
             stdout_is_output: command,
             said_bytes: 0,
             findings: 0,
-            undo_calls: 0,
             last_words: Vec::new(),
         }
     }

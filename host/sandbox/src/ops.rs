@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use vocabulary::{Answer, Fault, GuestEvent, Header, HttpFault, HttpHead, OpId, SafeText, Stop};
+use vocabulary::{Answer, Fault, GuestEvent, Header, HttpFault, HttpHead, OpId, Stop};
 
 use crate::holding::{Account, BytesGuard, size};
 
@@ -16,21 +16,10 @@ pub(crate) struct Op {
     /// The answer to an act that is answered in one piece, or why the act has no answer.
     pub(crate) answer: Option<Result<Answer, Fault>>,
     pub(crate) fired: bool,
-    /// What the guest is told beside a refusal.
-    pub(crate) hint: Option<SafeText>,
     /// Counts everything that was released and not taken.
     pub(crate) held: BytesGuard,
     /// Counts what is being sent.
     sent: Option<BytesGuard>,
-}
-
-impl Op {
-    fn fail(&mut self, fault: Fault) {
-        match fault {
-            Fault::Http(fault) => self.end = Some(Err(fault)),
-            Fault::Credential(_) | Fault::Files(_) => self.answer = Some(Err(fault)),
-        }
-    }
 }
 
 /// All operations that the guest still holds.
@@ -40,7 +29,7 @@ pub(crate) struct Ops(BTreeMap<OpId, Op>);
 impl Ops {
     pub(crate) fn open(&mut self, op: OpId, account: &Account) {
         let held = account.nothing();
-        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, answer: None, fired: false, hint: None, held, sent: None });
+        self.0.insert(op, Op { head: None, chunks: VecDeque::new(), end: None, answer: None, fired: false, held, sent: None });
     }
 
     /// Counts what is sent for an operation, until a part of its answer has come or the guest drops the operation.
@@ -81,12 +70,8 @@ impl Ops {
                 op.end = Some(Ok(trailers));
             }
             GuestEvent::Answer(answer) => op.answer = Some(Ok(answer)),
-            GuestEvent::Failed(fault) => op.fail(fault),
-            GuestEvent::Refused { fault, hint } => {
-                op.held.grow(hint.as_str().len())?;
-                op.hint = Some(hint);
-                op.fail(fault);
-            }
+            GuestEvent::Failed(Fault::Http(fault)) => op.end = Some(Err(fault)),
+            GuestEvent::Failed(fault @ Fault::Credential(_)) => op.answer = Some(Err(fault)),
             GuestEvent::Timer { .. } => op.fired = true,
             GuestEvent::Clock => {}
         }

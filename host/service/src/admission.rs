@@ -89,7 +89,6 @@ pub fn admit(
     configured.hold(place, trusted, name, obtained)?;
     let mut grants = obtained.admit(name, agent)?.grants;
     grants.engagement = call.engagement.as_deref().map(|name| configured.resolved.engagement(name).cloned()).transpose()?;
-    grants.dry_run = call.dry_run;
     if obtained.is_agent() && !call.args.is_empty() {
         return Err(ServiceError::ArgumentsForAgent { agent: name.to_owned() });
     }
@@ -105,7 +104,6 @@ pub fn admit(
         is_agent: obtained.is_agent(),
         limits: agent.limits.clone(),
         policies: configured.policies(agent),
-        rollback: call.rollback.clone(),
         network: if needs_network { network(configured) } else { NetworkOrder::default() },
     };
     let trust = if trusted.is_for_this_run() { TrustBasis::Once { authority: trusted.authority() } } else { TrustBasis::Listed };
@@ -114,7 +112,7 @@ pub fn admit(
 }
 
 /// The name servers and the certificates for TLS, as the trusted configuration has them.
-pub(crate) fn network(configured: &Configured) -> NetworkOrder {
+fn network(configured: &Configured) -> NetworkOrder {
     let network = &configured.resolved.network;
     NetworkOrder { resolvers: network.resolvers.clone(), roots: network.roots.iter().map(|root| root.bytes.clone()).collect() }
 }

@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use run::{
-    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, StopReport, TrustSaid, VoteOrder,
-    VoteReport,
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, Running, SettleReport, Settlement, Status, TrustSaid, VoteOrder, VoteReport,
 };
 use vocabulary::record::SealedUnder;
-use vocabulary::{ApprovalId, RunId, SafeText, Stoppable};
+use vocabulary::{ApprovalId, RunId, SafeText};
 
 use crate::admission::Admitted;
 use crate::err::ServiceError;
@@ -49,18 +48,6 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// Acts that a person has to settle first; a record that can't be written.
     fn stop(&self, run: RunId) -> HostFuture<'_, bool>;
-
-    /// Stops agents as a whole: their leases and runs are ended, and nothing of them runs until a person enables it.
-    ///
-    /// # Errors
-    /// A record that can't be written. A run that can't be ended is in the report.
-    fn stop_agents(&self, what: Stoppable) -> HostFuture<'_, StopReport>;
-
-    /// Lets agents run again that were stopped. Returns whether they were.
-    ///
-    /// # Errors
-    /// A record that can't be written.
-    fn enable_agents(&self, what: Stoppable) -> HostFuture<'_, bool>;
 
     /// Records a person's settlement of acts of a run.
     ///

@@ -9,7 +9,6 @@ use run::{HomePlace, HostOptions, LocalHost, RunError, own_principal};
 
 use crate::err::ServiceError;
 use crate::host::Host;
-use crate::notifier::Notifier;
 use crate::session::Session;
 use crate::socket::PAUSE;
 use crate::socket::client::{Client, Unreached};
@@ -39,12 +38,11 @@ impl Deref for HostHandle {
     }
 }
 
-/// Keeps the control socket open, and resumes suspended runs and tells people of acts that wait for them once [`HostHandle::wake_runs`] was called, until it is dropped.
+/// Keeps the control socket open, and resumes suspended runs once [`HostHandle::wake_runs`] was called, until it is dropped.
 pub struct HostSocket {
     #[expect(dead_code, reason = "held for its drop")]
     server: Server,
     waker: Option<Waker>,
-    notifier: Option<Notifier>,
 }
 
 /// A client of the host in another process.
@@ -64,7 +62,7 @@ impl HostHandle {
                 Ok(host) => {
                     let socket =
                         serve(&host).map_err(|cause| RunError::Home { cause: home::told(&place.home, cause), path: place.home.clone() })?;
-                    let socket = HostSocket { server: socket, waker: None, notifier: None };
+                    let socket = HostSocket { server: socket, waker: None };
                     return Ok(Self::Here(Session::new(host, own_principal()), socket));
                 }
                 Err(RunError::Held(home)) => home,
@@ -99,15 +97,6 @@ impl HostHandle {
             && socket.waker.is_none()
         {
             socket.waker = Some(Waker::begin(session.clone(), not_resumed));
-            socket.notifier = Some(Notifier::begin(session.local().clone()));
-        }
-    }
-
-    /// Returns when people were told of each act that waits for them, or could not be told now. This takes a bounded time. Before this,
-    /// [`HostHandle::wake_runs`] must have been called.
-    pub async fn told(&self) {
-        if let Self::Here(_, HostSocket { notifier: Some(notifier), .. }) = self {
-            notifier.told().await;
         }
     }
 

@@ -13,8 +13,6 @@ mod configured;
 mod err;
 mod host;
 mod host_handle;
-mod notice;
-mod notifier;
 mod policies;
 mod recording;
 mod request;

@@ -32,14 +32,6 @@ fn policies_here(place: &HomePlace, run: RunId) -> Result<Option<RunPolicies>, S
 }
 
 fn now(place: &HomePlace, opened: &RunOpened) -> Result<Option<RunPolicies>, ServiceError> {
-    let configured = trusted_now(place, opened)?;
-    let name = opened.agent.name.as_str();
-    let agent = configured.resolved.agents.get(name).ok_or_else(|| ServiceError::NotAnAgent { name: name.to_owned() })?;
-    Ok(configured.policies(agent))
-}
-
-/// The configuration that a run was started with, as it is now, if it is trusted as it is now.
-pub(crate) fn trusted_now(place: &HomePlace, opened: &RunOpened) -> Result<Configured, ServiceError> {
     let Some(config) = config_here(place, opened)? else { return Err(ServiceError::NoConfigOnRecord) };
     let authored = package::config::read(&config.path)?;
     let not_listed = |digest| ServiceError::NotListed { path: config.path.clone(), digest };
@@ -51,5 +43,10 @@ pub(crate) fn trusted_now(place: &HomePlace, opened: &RunOpened) -> Result<Confi
     let configured = Configured::of(authored, place)?;
     let is_trusted_now = trust::find(&place.home, &configured.authored, &configured.whole)?.is_some();
     let is_trusted = is_trusted_now || (is_same && was_trusted(place, &configured, opened)?);
-    if is_trusted { Ok(configured) } else { Err(not_listed(configured.authored.digest)) }
+    if !is_trusted {
+        return Err(not_listed(configured.authored.digest));
+    }
+    let name = opened.agent.name.as_str();
+    let agent = configured.resolved.agents.get(name).ok_or_else(|| ServiceError::NotAnAgent { name: name.to_owned() })?;
+    Ok(configured.policies(agent))
 }

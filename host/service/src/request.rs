@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use run::RollbackOrder;
 use serde::{Deserialize, Serialize};
 use vocabulary::{Digest, RunId};
 
@@ -52,18 +51,12 @@ pub enum TrustBasis {
 pub struct Call {
     /// Arguments of a command, without its name.
     pub args: Vec<String>,
-    /// Whether acts that change something are only decided.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub dry_run: bool,
     /// Whether the run is to be resumable although it only reads.
     pub durable: bool,
     /// The name of an engagement in the configuration, which bounds everything that the run may ask for.
     pub engagement: Option<String>,
     /// JSON for an agent, or text for the standard input of a command.
     pub input: String,
-    /// The run that is rolled back. Then the agent itself does not run, and the host computes the input.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollback: Option<RollbackOrder>,
 }
 
 /// A request to resume a run that was cut off.

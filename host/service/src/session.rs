@@ -2,10 +2,10 @@
 
 use run::{
     CredentialWord, HoldSaid, LocalHost, NetworkOrder, PruneDone, PruneOrder, Revoking, RunError, Running, SettleReport, Settlement,
-    Status, StopReport, Surroundings, TakenOver, TrustChange, TrustSaid, VoteOrder, VoteReport,
+    Status, Surroundings, TakenOver, TrustChange, TrustSaid, VoteOrder, VoteReport,
 };
 use vocabulary::record::SealedUnder;
-use vocabulary::{ApprovalId, Means, Principal, RunId, SafeText, Stoppable, Stopping};
+use vocabulary::{ApprovalId, Means, Principal, RunId, SafeText, Stopping};
 
 use crate::admission::{self, Admitted};
 use crate::err::ServiceError;
@@ -135,14 +135,6 @@ impl Host for Session {
 
     fn stop(&self, run: RunId) -> HostFuture<'_, bool> {
         Box::pin(async move { Ok(self.host.end(run, Stopping { by: self.by.clone(), means: Means::Stop }).await?) })
-    }
-
-    fn stop_agents(&self, what: Stoppable) -> HostFuture<'_, StopReport> {
-        Box::pin(async move { Ok(self.host.stop_agents(&what, &self.by).await?) })
-    }
-
-    fn enable_agents(&self, what: Stoppable) -> HostFuture<'_, bool> {
-        Box::pin(async move { Ok(self.host.enable_agents(&what, &self.by).await?) })
     }
 
     fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport> {

@@ -4,16 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::ChangeCounts;
-
 /// The answer to an act that is answered in one piece: a variant of its capability. A response to a request comes in pieces of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// To a step with a credential.
     Credential(CredentialAnswer),
-    /// Of a commit.
-    Files(FilesAnswer),
 }
 
 /// What became of a step with a credential. No value is ever in it.
@@ -68,18 +64,10 @@ pub enum NotDone {
     NoValue,
 }
 
-/// The answer to a commit: everything is in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilesAnswer {
-    /// How much was changed.
-    pub counts: ChangeCounts,
-}
-
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credential(answer) => answer.fmt(f),
-            Self::Files(FilesAnswer { counts }) => write!(f, "committed: {counts}"),
         }
     }
 }

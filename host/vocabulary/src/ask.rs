@@ -1,17 +1,16 @@
 //! What a guest can ask of the world, after parsing. A request reaches the gate only in these forms.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::commit::CommitAsk;
-use crate::fields::{front, put};
+use crate::fields::put;
 use crate::file::FileAsk;
 use crate::function::{ActKind, Capability, Function};
-use crate::http_ask::HttpAsk;
-use crate::resource::Resource;
+use crate::method::Method;
+use crate::resource::{HttpResource, Resource};
 use crate::step::{CredentialAsk, CredentialStep};
-use crate::target::HostName;
+use crate::target::{HostName, HttpTarget};
 use crate::text::SafeText;
-use crate::undo::UndoAsk;
 
 /// BOUND: bytes of an ask of a file on the record, if its path is not known.
 const FILE_BYTES_MAX: usize = 1024;
@@ -23,7 +22,7 @@ const SOURCE_BYTES_MAX: usize = 512;
 pub enum AskClass {
     /// Network, credentials, commits, approvals, other agents.
     Act,
-    /// Reading what was granted, listing it. Saying what could be done.
+    /// Reading what was granted, listing it.
     Observation,
 }
 
@@ -34,12 +33,8 @@ pub enum Ask {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
-    /// Puts what the run changed beneath a mount into its folder.
-    Commit(CommitAsk),
     /// Looks at something in a mount, or tries to change it.
     File(FileAsk),
-    /// Says how a coming act can be taken back, or withdraws that.
-    Undo(UndoAsk),
     /// Something that no grant of this version can cover. It is asked so that it is refused in one place, and recorded.
     Closed(ClosedAsk),
 }
@@ -48,8 +43,8 @@ impl Ask {
     /// Whether the ask is an act or an observation.
     pub fn class(&self) -> AskClass {
         match self {
-            Self::Http(_) | Self::Credential(_) | Self::Commit(_) => AskClass::Act,
-            Self::File(_) | Self::Undo(_) | Self::Closed(_) => AskClass::Observation,
+            Self::Http(_) | Self::Credential(_) => AskClass::Act,
+            Self::File(_) | Self::Closed(_) => AskClass::Observation,
         }
     }
 
@@ -63,9 +58,7 @@ impl Ask {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
-            Self::Commit(_) => Function::FilesCommit,
             Self::File(file) => file.function(),
-            Self::Undo(undo) => undo.function(),
             Self::Closed(closed) => closed.function,
         }
     }
@@ -74,7 +67,7 @@ impl Ask {
     pub fn host(&self) -> Option<&HostName> {
         match self {
             Self::Http(http) => Some(&http.target.host),
-            Self::Credential(_) | Self::Commit(_) | Self::File(_) | Self::Undo(_) | Self::Closed(_) => None,
+            Self::Credential(_) | Self::File(_) | Self::Closed(_) => None,
         }
     }
 
@@ -83,8 +76,6 @@ impl Ask {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
-            Self::Commit(commit) => Resource::Commit(commit.into()),
-            Self::Undo(undo) => undo.resource(),
             Self::File(file) => Resource::path(&file.resource(), FILE_BYTES_MAX),
             Self::Closed(closed) => Resource::Words(closed.what.clone()),
         }
@@ -93,12 +84,10 @@ impl Ask {
     /// Every byte of the ask in one unambiguous form (each field is preceded by its length), for the parameter digest. Two asks are the
     /// same exactly if these bytes are the same.
     pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut to = front(self.function());
+        let mut to = canonical_front(self.function());
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
-            Self::Commit(commit) => commit.canonical_into(&mut to),
-            Self::Undo(undo) => undo.canonical_into(&mut to),
             Self::File(file) => put(&mut to, file.resource().as_bytes()),
             Self::Closed(closed) => put(&mut to, closed.what.as_str().as_bytes()),
         }
@@ -113,8 +102,14 @@ pub enum Act {
     Http(HttpAsk),
     /// Does something with a credential besides sending it.
     Credential(CredentialAsk),
-    /// Puts what the run changed beneath a mount into its folder.
-    Files(CommitAsk),
+}
+
+/// The beginning of the canonical bytes of every ask.
+fn canonical_front(function: Function) -> Vec<u8> {
+    let mut to = Vec::with_capacity(256);
+    put(&mut to, function.capability().as_str().as_bytes());
+    put(&mut to, function.as_str().as_bytes());
+    to
 }
 
 impl Act {
@@ -123,7 +118,6 @@ impl Act {
         match self {
             Self::Http(_) => ActKind::Http,
             Self::Credential(_) => ActKind::Credential,
-            Self::Files(_) => ActKind::Files,
         }
     }
 
@@ -132,7 +126,6 @@ impl Act {
         match self {
             Self::Http(_) => Function::HttpHandle,
             Self::Credential(credential) => credential.step.function(),
-            Self::Files(_) => Function::FilesCommit,
         }
     }
 
@@ -141,17 +134,15 @@ impl Act {
         match self {
             Self::Http(http) => http.into(),
             Self::Credential(credential) => credential.into(),
-            Self::Files(commit) => Resource::Commit(commit.into()),
         }
     }
 
     /// As [`Ask::canonical_bytes`].
     pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut to = front(self.function());
+        let mut to = canonical_front(self.function());
         match self {
             Self::Http(http) => http.canonical_into(&mut to),
             Self::Credential(credential) => credential.canonical_into(&mut to),
-            Self::Files(commit) => commit.canonical_into(&mut to),
         }
         to
     }
@@ -161,7 +152,6 @@ impl Act {
         let line = match self {
             Self::Http(ask) => format!("{}://{}:{}", ask.target.scheme.as_str(), ask.target.host, ask.target.port),
             Self::Credential(ask) => format!("credential:{}", ask.name),
-            Self::Files(ask) => format!("files:{}", ask.guest),
         };
         SafeText::new(&line, SOURCE_BYTES_MAX)
     }
@@ -171,8 +161,6 @@ impl Act {
         let is_safe = match self {
             Self::Http(http) => http.method.is_safe(),
             Self::Credential(credential) => credential.step != CredentialStep::Set,
-            // A commit leaves a note when it is done, so repeating it changes nothing more.
-            Self::Files(_) => true,
         };
         if is_safe { Repeat::Safe } else { Repeat::OnWord }
     }
@@ -183,7 +171,6 @@ impl From<Act> for Ask {
         match act {
             Act::Http(http) => Self::Http(http),
             Act::Credential(credential) => Self::Credential(credential),
-            Act::Files(commit) => Self::Commit(commit),
         }
     }
 }
@@ -198,6 +185,99 @@ pub enum Repeat {
     OnWord,
 }
 
+/// One header field as the guest set it. The name is a token of RFC 9110 in lower case. The value has no CR, LF or NUL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The name, in lower case.
+    pub name: String,
+    /// The value, byte for byte.
+    pub value: Vec<u8>,
+}
+
+/// One complete HTTP request. The ask is made when its body is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAsk {
+    /// The method.
+    pub method: Method,
+    /// The target.
+    pub target: HttpTarget,
+    /// The header fields, in the order in which the guest set them.
+    pub headers: Vec<Header>,
+    /// The whole body. Empty if there is none.
+    pub body: Bytes,
+    /// The time-outs that the guest asked for. The broker clamps them.
+    pub timeouts: HttpTimeouts,
+}
+
+/// Time-outs in milliseconds, as the guest asked for them. `None` stands for the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpTimeouts {
+    /// The time until the connection is established.
+    pub connect_ms: Option<u64>,
+    /// The time until the first byte of the response.
+    pub first_byte_ms: Option<u64>,
+    /// The time between two pieces of the response.
+    pub between_bytes_ms: Option<u64>,
+}
+
+impl HttpAsk {
+    fn canonical_into(&self, to: &mut Vec<u8>) {
+        put(to, self.method.as_str().as_bytes());
+        put(to, self.target.scheme.as_str().as_bytes());
+        put(to, self.target.host.to_string().as_bytes());
+        put(to, &self.target.port.to_be_bytes());
+        put(to, self.target.path_and_query().as_bytes());
+        put(to, &(self.headers.len() as u64).to_be_bytes());
+        for header in &self.headers {
+            put(to, header.name.as_bytes());
+            put(to, &header.value);
+        }
+        for timeout in [self.timeouts.connect_ms, self.timeouts.first_byte_ms, self.timeouts.between_bytes_ms] {
+            put(to, timeout.map_or_else(String::new, |ms| ms.to_string()).as_bytes());
+        }
+        put(to, &self.body);
+    }
+
+    /// The request that has these canonical bytes ([`Ask::canonical_bytes`]).
+    pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        if fields.next()? != b"http" {
+            return None;
+        }
+        let _function = fields.next()?;
+        let method = Method::new(fields.text()?).ok()?;
+        let (scheme, host) = (fields.text()?, fields.text()?);
+        let port = u16::from_be_bytes(fields.next()?.try_into().ok()?);
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let target = format!("{scheme}://{host}:{port}{}", fields.text()?).parse().ok()?;
+        let count = u64::from_be_bytes(fields.next()?.try_into().ok()?);
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            headers.push(Header { name: fields.text()?.to_owned(), value: fields.next()?.to_vec() });
+        }
+        let mut timeout = || Some(fields.text()?.parse().ok());
+        let timeouts = HttpTimeouts { connect_ms: timeout()?, first_byte_ms: timeout()?, between_bytes_ms: timeout()? };
+        let body = Bytes::copy_from_slice(fields.next()?);
+        fields.0.is_empty().then_some(Self { method, target, headers, body, timeouts })
+    }
+}
+
+/// Reads fields, each of which is preceded by its length.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = self.0.split_first_chunk::<8>()?;
+        let (field, rest) = rest.split_at_checked(usize::try_from(u64::from_be_bytes(*len)).ok()?)?;
+        self.0 = rest;
+        Some(field)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.next()?).ok()
+    }
+}
+
 /// A call that nothing in this version can allow, or text that could not be parsed into an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedAsk {
@@ -207,4 +287,32 @@ pub struct ClosedAsk {
     pub what: SafeText,
     /// Whether the words were not well formed. Otherwise they ask for something that is not available.
     pub malformed: bool,
+}
+
+impl From<&HttpAsk> for Resource {
+    fn from(ask: &HttpAsk) -> Self {
+        Self::Http(HttpResource::new(&ask.method, &ask.target))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_back_from_its_canonical_bytes_and_from_no_part_of_them() {
+        for url in ["http://a.test/x?y=1", "https://[::1]:8443/", "http://127.0.0.1:80/a%20b"] {
+            let ask = HttpAsk {
+                method: Method::new("POST").unwrap(),
+                target: url.parse().unwrap(),
+                headers: vec![Header { name: "x-a".to_owned(), value: b"\xff".to_vec() }],
+                body: Bytes::from_static(b"body\0"),
+                timeouts: HttpTimeouts { connect_ms: Some(7), ..HttpTimeouts::default() },
+            };
+            let bytes = Ask::Http(ask.clone()).canonical_bytes();
+            assert_eq!(HttpAsk::from_canonical_bytes(&bytes), Some(ask), "{url}");
+            assert!((0..bytes.len()).all(|len| HttpAsk::from_canonical_bytes(&bytes[..len]).is_none()), "{url}");
+        }
+    }
 }

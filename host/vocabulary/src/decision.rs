@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{ApprovalEnd, GroupNeed, Requirement};
+use crate::approval::{ApprovalEnd, Requirement};
 use crate::ids::{Digest, OpId, RunId};
 use crate::limits::Limit;
 use crate::rule::{RateOf, Rule};
@@ -52,9 +52,6 @@ pub struct Bounds {
     pub response_bytes: Option<u64>,
     /// The rule that allowed the effect.
     pub rule: Rule,
-    /// The number of the undo that the agent has registered for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<u64>,
     /// The time by which the effect must begin, in seconds since 1970: the earliest end among the grants. `None` if no grant ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_unix_s: Option<u64>,
@@ -81,10 +78,6 @@ pub enum Reason {
     MethodNotGranted,
     /// The host is granted, for other paths.
     PathNotGranted,
-    /// The request is granted, with another query. The value says what the grant does not cover.
-    QueryNotGranted(SafeText),
-    /// The request is granted, with another body. The value says what the grant does not cover.
-    BodyNotGranted(SafeText),
     /// The grant that covers it has expired.
     GrantExpired,
     /// The guest set a header that only the host may set. The value is its name.
@@ -151,34 +144,8 @@ pub enum Reason {
     PolicyPermitsNothing,
     /// A policy could not be evaluated. The value has its id.
     PolicyFails(SafeText),
-    /// A person has stopped the agent. The value says what was stopped.
-    AgentStopped(SafeText),
-    /// This is a dry run, so the act was only decided. The value says what would have happened.
-    DryRun(WouldBe),
     /// No grant of this version can allow it.
     NotServed,
-}
-
-/// What would have happened to an act of a dry run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WouldBe {
-    /// It would have been permitted.
-    Permitted,
-    /// People would have been asked. The value has who.
-    Asked(Vec<GroupNeed>),
-}
-
-impl std::fmt::Display for WouldBe {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Permitted => f.write_str("it would be permitted"),
-            Self::Asked(needs) => {
-                let needs: Vec<String> = needs.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
-                write!(f, "it would wait for the yes of {}", needs.join(" and "))
-            }
-        }
-    }
 }
 
 /// A credential, and the problem with it.
@@ -219,8 +186,6 @@ pub enum Bound {
     Addresses,
     /// How many acts of an agent may be held back at once.
     Approvals,
-    /// How many undos a run may register, and how many bytes all of them may have.
-    Undos,
 }
 
 impl std::fmt::Display for Bound {
@@ -232,7 +197,6 @@ impl std::fmt::Display for Bound {
             Self::Uses(credential) => write!(f, "uses of {credential}"),
             Self::Addresses => f.write_str("addresses of a name"),
             Self::Approvals => f.write_str("acts of one agent that wait for people"),
-            Self::Undos => f.write_str("undos of a run"),
         }
     }
 }
@@ -247,8 +211,6 @@ impl Reason {
             Self::PortNotGranted => "port-not-granted",
             Self::MethodNotGranted => "method-not-granted",
             Self::PathNotGranted => "path-not-granted",
-            Self::QueryNotGranted(_) => "query-not-granted",
-            Self::BodyNotGranted(_) => "body-not-granted",
             Self::GrantExpired => "grant-expired",
             Self::HeaderNotYours(_) => "header-not-yours",
             Self::HeaderNotGranted(_) => "header-not-granted",
@@ -281,8 +243,6 @@ impl Reason {
             Self::PolicyForbids(_) => "policy-forbids",
             Self::PolicyPermitsNothing => "policy-permits-nothing",
             Self::PolicyFails(_) => "policy-fails",
-            Self::AgentStopped(_) => "agent-stopped",
-            Self::DryRun(_) => "dry-run",
             Self::NotServed => "not-served",
         }
     }
@@ -297,8 +257,6 @@ impl std::fmt::Display for Reason {
             Self::PortNotGranted => f.write_str("the host is granted on another port"),
             Self::MethodNotGranted => f.write_str("the host is granted for other methods"),
             Self::PathNotGranted => f.write_str("the host is granted for other paths"),
-            Self::QueryNotGranted(what) => write!(f, "the grant does not cover the query: {what}"),
-            Self::BodyNotGranted(what) => write!(f, "the grant does not cover the body: {what}"),
             Self::GrantExpired => f.write_str("the grant has ended"),
             Self::HeaderNotYours(name) => write!(f, "only the host may set the header `{name}`"),
             Self::HeaderNotGranted(name) => write!(f, "the grant does not name the header `{name}`"),
@@ -338,8 +296,6 @@ impl std::fmt::Display for Reason {
             Self::PolicyForbids(ids) => write!(f, "forbidden by the policy {}", named(ids)),
             Self::PolicyPermitsNothing => f.write_str("it is granted, and no policy permits it"),
             Self::PolicyFails(id) => write!(f, "the policy `{id}` could not be evaluated, so the act is refused"),
-            Self::AgentStopped(what) => write!(f, "a person has stopped {what}"),
-            Self::DryRun(would) => write!(f, "a dry run only decides: {would}"),
             Self::NotServed => f.write_str("not served by this host"),
         }
     }

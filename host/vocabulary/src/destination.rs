@@ -97,8 +97,10 @@ impl Destination {
     /// The destinations to which requests of one grant carry a value under a binding. Empty if the grant names another credential, or if
     /// the two have nothing in common.
     pub fn of_grant(binding: &Binding, grant: &HttpGrant) -> Vec<Self> {
-        let ports = ports_of(binding, grant);
-        let is_there = grant.credential.as_ref() == Some(&binding.name) && grant.scheme == binding.scheme;
+        let port = grant.port();
+        let is_there = grant.credential.as_ref() == Some(&binding.name)
+            && grant.scheme == binding.scheme
+            && binding.port.is_none_or(|bound| bound == port);
         let hosts: Vec<HostPattern> = binding.hosts.iter().filter_map(|host| host.both(&grant.host)).cloned().collect();
         if !is_there {
             return Vec::new();
@@ -111,15 +113,13 @@ impl Destination {
                 .flat_map(|path| binding.paths.iter().filter(|bound| bound.may_meet(path)).map(|bound| path.narrower(bound).clone()))
                 .collect()
         };
-        let at = |host: &HostPattern, port: Option<u16>, path: &PathPattern| Self {
+        let at = |host: &HostPattern, path: PathPattern| Self {
             scheme: grant.scheme,
             host: host.clone(),
-            port,
-            path: Some(path.clone()).filter(|path| path.to_string() != "/**"),
+            port: Some(port),
+            path: Some(path).filter(|path| path.to_string() != "/**"),
         };
-        let places =
-            |host: &HostPattern| -> Vec<Self> { ports.iter().flat_map(|port| paths.iter().map(|path| at(host, *port, path))).collect() };
-        hosts.iter().flat_map(places).collect()
+        hosts.iter().flat_map(|host| paths.iter().map(move |path| at(host, path.clone()))).collect()
     }
 
     fn of_target(target: &HttpTarget) -> Self {
@@ -147,18 +147,6 @@ impl Destination {
         let paths = self.path.as_ref().zip(other.path.as_ref()).is_none_or(|(one, other)| one.may_meet(other));
         self.scheme == other.scheme && self.host.overlaps(&other.host) && ports && paths
     }
-}
-
-/// BOUND: ports of one grant that are listed one by one. More of them are written as all ports.
-const PORTS_MAX: usize = 16;
-
-/// The ports to which requests of one grant carry a value under a binding. `None` stands for any port.
-fn ports_of(binding: &Binding, grant: &HttpGrant) -> Vec<Option<u16>> {
-    if let Some(bound) = binding.port {
-        return if grant.has_port(bound) { vec![Some(bound)] } else { Vec::new() };
-    }
-    let ports: Vec<Option<u16>> = grant.ports().iter().flat_map(|range| range.first..=range.last).take(PORTS_MAX + 1).map(Some).collect();
-    if ports.len() > PORTS_MAX { vec![None] } else { ports }
 }
 
 impl FromStr for Destination {

@@ -13,7 +13,6 @@ use crate::file::{FileAnswer, FileAsk};
 use crate::ids::OpId;
 use crate::limits::Limit;
 use crate::release::Release;
-use crate::undo::{UndoAsk, UndoFault};
 
 /// The way out of the sandbox.
 pub trait Door: Send {
@@ -35,13 +34,6 @@ pub trait Door: Send {
     /// # Errors
     /// Only errors that end the run.
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop>;
-
-    /// Registers the request that takes a coming act back, or withdraws one. It is judged at once, and its record is durable before the next
-    /// act. Returns its number in the run.
-    ///
-    /// # Errors
-    /// Only errors that end the run. A refusal is the inner error.
-    fn undo(&mut self, ask: UndoAsk) -> Result<Result<u64, UndoFault>, Stop>;
 
     /// The guest has read a chunk of this operation to its end, so the next one may be fetched.
     fn read_on(&mut self, op: OpId);

@@ -10,13 +10,13 @@ pub const HOST: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The agent failed.
 pub const AGENT: u8 = 3;
-/// The agent was not admitted or is stopped, or it failed after a refusal. Something was refused in a dry run.
+/// The agent was not admitted, or it failed after a refusal.
 pub const REFUSED: u8 = 4;
 /// A limit was reached.
 pub const LIMIT: u8 = 5;
 /// The record is broken or can't be written.
 pub const RECORD: u8 = 6;
-/// `run --detach`: the run is suspended and was left. `run --dry-run`: people would be asked.
+/// `run --detach`: the run is suspended and was left.
 pub const WAITING: u8 = 7;
 /// The outcome of an act is unknown and must be settled.
 pub const UNSETTLED: u8 = 8;
@@ -48,7 +48,6 @@ pub fn of_outcome(outcome: &Outcome, was_refused: bool, strictness: Strictness) 
         Outcome::Done if was_refused && strictness == Strictness::Strict => REFUSED,
         Outcome::Done => DONE,
         Outcome::Failed { .. } | Outcome::Trapped { .. } if was_refused => REFUSED,
-        Outcome::NotCommitted { .. } => REFUSED,
         Outcome::Failed { .. } | Outcome::Trapped { .. } => AGENT,
         Outcome::Limit { .. } => LIMIT,
         Outcome::Stopped(stopping) => of_means(stopping.means),

@@ -11,8 +11,6 @@ use crate::function::ActKind;
 pub enum Fault {
     /// The fault of a step with a credential.
     Credential(CredentialFault),
-    /// Of a commit.
-    Files(FilesFault),
     /// The fault of a request.
     Http(HttpFault),
 }
@@ -22,7 +20,6 @@ impl Fault {
     pub fn word(self) -> String {
         let word = match self {
             Self::Credential(fault) => serde_json::to_value(fault),
-            Self::Files(fault) => serde_json::to_value(fault),
             Self::Http(fault) => serde_json::to_value(fault),
         };
         word.ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
@@ -32,7 +29,6 @@ impl Fault {
     pub fn denied(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => CredentialFault::Denied.into(),
-            ActKind::Files => FilesFault::Denied.into(),
             ActKind::Http => HttpFault::Denied.into(),
         }
     }
@@ -41,7 +37,6 @@ impl Fault {
     pub fn over_limit(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => CredentialFault::OverLimit.into(),
-            ActKind::Files => FilesFault::Denied.into(),
             ActKind::Http => HttpFault::TooMany.into(),
         }
     }
@@ -50,7 +45,6 @@ impl Fault {
     pub fn lost(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => CredentialFault::Lost.into(),
-            ActKind::Files => FilesFault::Failed.into(),
             ActKind::Http => HttpFault::Incomplete.into(),
         }
     }
@@ -59,12 +53,6 @@ impl Fault {
 impl From<HttpFault> for Fault {
     fn from(fault: HttpFault) -> Self {
         Self::Http(fault)
-    }
-}
-
-impl From<FilesFault> for Fault {
-    fn from(fault: FilesFault) -> Self {
-        Self::Files(fault)
     }
 }
 
@@ -108,16 +96,4 @@ pub enum HttpFault {
     TooMany,
     /// The guest waits for the response to a request that it has not finished.
     Unfinished,
-}
-
-/// Why changes beneath a mount were not put into its folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FilesFault {
-    /// The commit was refused.
-    Denied,
-    /// The folder was changed meanwhile. Nothing of the commit was done.
-    Conflict,
-    /// The disk failed, or the folder can't take the changes. Nothing of the commit was done.
-    Failed,
 }

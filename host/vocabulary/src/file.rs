@@ -4,13 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::function::Function;
-use crate::ids::{Digest, FileId};
+use crate::ids::FileId;
 
 /// BOUND: longest path in a mount, in bytes (Linux's own `PATH_MAX`).
 pub const GUEST_PATH_BYTES_MAX: usize = 4096;
-
-/// BOUND: longest name of a file or folder, in bytes (Linux's own `NAME_MAX`).
-pub const NAME_BYTES_MAX: usize = 255;
 
 /// A path relative to an open directory, as the guest wrote it. It is not trusted: only the broker walks it, component by component,
 /// beneath the mount.
@@ -31,7 +28,8 @@ impl AskedPath {
 }
 
 /// An ask to look at something in a mount, or to change it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FileAsk {
     /// Opens a file or a directory for reading.
     Open(FileOpen),
@@ -75,16 +73,14 @@ pub enum FileAsk {
         /// The open file or directory.
         file: FileId,
     },
-    /// Changes something, where the mount allows it.
+    /// Any change. Nothing in this version allows one, so it is refused and recorded.
     Change {
-        /// The time of the guest's clock, in nanoseconds since 1970: the time of the change.
-        at_ns: u64,
-        /// The directory or file on which the function was called.
+        /// The function of `wasi:filesystem/types` that was called.
+        function: ChangeKind,
+        /// The directory or file on which it was called.
         file: FileId,
         /// The path beneath it, if the function takes a path.
         path: Option<AskedPath>,
-        /// What is changed.
-        what: Change,
     },
 }
 
@@ -101,107 +97,30 @@ pub struct FileOpen {
     pub path: AskedPath,
 }
 
-/// A change of a file or directory, with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+/// The functions that change a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
     /// `open-at` with write, create, truncate or exclusive flags.
-    OpenAt(ChangeOpen),
+    OpenAt,
     /// `write`, `write-via-stream`, `append-via-stream`.
-    Write {
-        /// Where; `None` for the end of the file.
-        at: Option<u64>,
-        /// What. BOUND: the sandbox asks for at most 64 KiB at a time.
-        bytes: Bytes,
-    },
+    Write,
     /// `set-size`.
-    SetSize(u64),
+    SetSize,
     /// `set-times`, `set-times-at`.
-    SetTimes {
-        /// Whether a link at the end of a path is followed.
-        follow: bool,
-        /// The time of the last change, in nanoseconds since 1970. `None` if it stays.
-        modified_ns: Option<u64>,
-    },
+    SetTimes,
     /// `create-directory-at`.
     CreateDirectoryAt,
     /// `link-at`.
-    LinkAt {
-        /// The directory of the new name.
-        to: FileId,
-        /// The new name.
-        new: AskedPath,
-    },
+    LinkAt,
     /// `symlink-at`.
-    SymlinkAt {
-        /// Where the link points, as the guest wrote it.
-        target: String,
-    },
+    SymlinkAt,
     /// `remove-directory-at`.
     RemoveDirectoryAt,
     /// `rename-at`.
-    RenameAt {
-        /// The directory of the new name.
-        to: FileId,
-        /// The new name.
-        new: AskedPath,
-    },
+    RenameAt,
     /// `unlink-file-at`.
     UnlinkFileAt,
-}
-
-/// How a file is opened that may be changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "the flags of `open-at`")]
-pub struct ChangeOpen {
-    /// It is made if it is not there.
-    pub create: bool,
-    /// It must be a directory.
-    pub directory: bool,
-    /// It must not be there.
-    pub exclusive: bool,
-    /// A link at the end of the path is followed.
-    pub follow: bool,
-    /// Its content is removed.
-    pub truncate: bool,
-    /// It may be written to.
-    pub write: bool,
-}
-
-impl Change {
-    /// The function of the interface through which the guest asked.
-    pub fn function(&self) -> Function {
-        match self {
-            Self::OpenAt(_) => Function::FileOpenAt,
-            Self::Write { .. } => Function::FileWrite,
-            Self::SetSize(_) => Function::FileSetSize,
-            Self::SetTimes { .. } => Function::FileSetTimes,
-            Self::CreateDirectoryAt => Function::FileCreateDirectoryAt,
-            Self::LinkAt { .. } => Function::FileLinkAt,
-            Self::SymlinkAt { .. } => Function::FileSymlinkAt,
-            Self::RemoveDirectoryAt => Function::FileRemoveDirectoryAt,
-            Self::RenameAt { .. } => Function::FileRenameAt,
-            Self::UnlinkFileAt => Function::FileUnlinkFileAt,
-        }
-    }
-
-    /// Its parameters on one line. Two different changes have different lines.
-    fn line(&self) -> String {
-        let moment = |ns: &Option<u64>| ns.map_or_else(|| "as-it-is".to_owned(), |ns| ns.to_string());
-        match self {
-            Self::OpenAt(ChangeOpen { create, directory, exclusive, follow, truncate, write }) => {
-                format!(" create={create} directory={directory} exclusive={exclusive} follow={follow} truncate={truncate} write={write}")
-            }
-            Self::Write { at, bytes } => {
-                let at = at.map_or_else(|| "end".to_owned(), |at| at.to_string());
-                format!(" at={at} len={} {}", bytes.len(), Digest::of(bytes))
-            }
-            Self::SetSize(size) => format!(" size={size}"),
-            Self::SetTimes { follow, modified_ns } => format!(" follow={follow} modified={}", moment(modified_ns)),
-            Self::LinkAt { to, new } | Self::RenameAt { to, new } => format!(" to={}/{}", to.0, new.as_str()),
-            Self::SymlinkAt { target } => format!(" target={target}"),
-            Self::CreateDirectoryAt | Self::RemoveDirectoryAt | Self::UnlinkFileAt => String::new(),
-        }
-    }
 }
 
 impl FileAsk {
@@ -224,7 +143,18 @@ impl FileAsk {
             Self::List { .. } => Function::FileReadDirectory,
             Self::ReadLink { .. } => Function::FileReadlinkAt,
             Self::Close { .. } => Function::FileDrop,
-            Self::Change { what, .. } => what.function(),
+            Self::Change { function, .. } => match function {
+                ChangeKind::OpenAt => Function::FileOpenAt,
+                ChangeKind::Write => Function::FileWrite,
+                ChangeKind::SetSize => Function::FileSetSize,
+                ChangeKind::SetTimes => Function::FileSetTimes,
+                ChangeKind::CreateDirectoryAt => Function::FileCreateDirectoryAt,
+                ChangeKind::LinkAt => Function::FileLinkAt,
+                ChangeKind::SymlinkAt => Function::FileSymlinkAt,
+                ChangeKind::RemoveDirectoryAt => Function::FileRemoveDirectoryAt,
+                ChangeKind::RenameAt => Function::FileRenameAt,
+                ChangeKind::UnlinkFileAt => Function::FileUnlinkFileAt,
+            },
         }
     }
 
@@ -237,9 +167,7 @@ impl FileAsk {
             Self::StatAt { dir, path, follow } => format!("{}/{} follow={follow}", dir.0, path.as_str()),
             Self::List { dir } => dir.0.to_string(),
             Self::ReadLink { dir, path } => format!("{}/{}", dir.0, path.as_str()),
-            Self::Change { at_ns: _, file, path, what } => {
-                format!("{}/{}{}", file.0, path.as_ref().map_or("", AskedPath::as_str), what.line())
-            }
+            Self::Change { function: _, file, path } => format!("{}/{}", file.0, path.as_ref().map_or("", AskedPath::as_str)),
         }
     }
 }
@@ -272,8 +200,6 @@ pub enum FileAnswer {
     Link(String),
     /// The file or directory was closed.
     Closed,
-    /// The change was made, in the run's own view of the mount.
-    Changed,
     /// The ask failed, or was refused.
     Fault(FileFault),
 }
@@ -338,14 +264,4 @@ pub enum FileFault {
     TooManyOpen,
     /// The disk failed.
     Io,
-    /// There is something at the path already.
-    Exists,
-    /// The directory is not empty.
-    NotEmpty,
-    /// The mount has no room for more bytes or more changes.
-    NoSpace,
-    /// The file was not opened for writing.
-    NotWritable,
-    /// The mount can't do this.
-    Unsupported,
 }

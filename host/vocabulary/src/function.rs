@@ -13,8 +13,6 @@ use crate::err::ParseError;
 pub enum ActKind {
     /// A step with a credential.
     Credential,
-    /// Putting changes into a folder.
-    Files,
     /// An HTTP request.
     Http,
 }
@@ -25,7 +23,7 @@ impl ActKind {
     pub const fn outlasts_its_lease(self) -> bool {
         match self {
             Self::Credential => true,
-            Self::Files | Self::Http => false,
+            Self::Http => false,
         }
     }
 
@@ -33,7 +31,7 @@ impl ActKind {
     /// credential itself, and only fails.
     pub const fn names_its_credential(self) -> bool {
         match self {
-            Self::Credential | Self::Files => false,
+            Self::Credential => false,
             Self::Http => true,
         }
     }
@@ -53,21 +51,18 @@ pub enum Capability {
     Names,
     /// Sockets that the guest opens itself. It can't be granted.
     Sockets,
-    /// Registering requests that take acts back.
-    Undo,
 }
 
 impl Capability {
     /// The capabilities that an agent can declare and an operator can grant, in the order in which they are shown.
-    pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials, Self::Undo];
+    pub const GRANTABLE: &[Self] = &[Self::Files, Self::Http, Self::Credentials];
 
     /// The kind of act that it gives access to. `None` if asks under it are not acts.
     pub const fn act(self) -> Option<ActKind> {
         match self {
             Self::Credentials => Some(ActKind::Credential),
             Self::Http => Some(ActKind::Http),
-            Self::Files => Some(ActKind::Files),
-            Self::Names | Self::Sockets | Self::Undo => None,
+            Self::Files | Self::Names | Self::Sockets => None,
         }
     }
 
@@ -79,7 +74,6 @@ impl Capability {
             Self::Http => "http",
             Self::Names => "names",
             Self::Sockets => "sockets",
-            Self::Undo => "undo",
         }
     }
 }
@@ -96,7 +90,7 @@ impl FromStr for Capability {
     /// Parses the name of a capability that can be granted.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let known = Self::GRANTABLE.iter().copied().find(|known| known.as_str() == text);
-        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http`, `credentials` or `undo`"))
+        known.ok_or_else(|| ParseError::new("a capability", text, "`files`, `http` or `credentials`"))
     }
 }
 
@@ -182,8 +176,6 @@ functions! {
     FileRenameAt Files "wasi:filesystem/types#rename-at";
     /// Removes a file.
     FileUnlinkFileAt Files "wasi:filesystem/types#unlink-file-at";
-    /// Putting what a run changed beneath a mount into its folder.
-    FilesCommit Files "files#commit";
     /// Sends a request.
     HttpHandle Http "wasi:http/outgoing-handler#handle";
     /// Finishes the body of a request.
@@ -196,10 +188,6 @@ functions! {
     TcpCreateSocket Sockets "wasi:sockets/tcp-create-socket#create-tcp-socket";
     /// Makes a UDP socket.
     UdpCreateSocket Sockets "wasi:sockets/udp-create-socket#create-udp-socket";
-    /// Registers the request that takes a coming act back.
-    UndoRegister Undo "bailiwick:agent/undo#register";
-    /// Withdraws such a request.
-    UndoDischarge Undo "bailiwick:agent/undo#discharge";
     /// Looks up the addresses of a name.
     ResolveAddresses Names "wasi:sockets/ip-name-lookup#resolve-addresses";
 }

@@ -11,7 +11,6 @@ use crate::ids::Digest;
 use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern};
 use crate::policy_rules::PolicyRules;
-use crate::request_rules::{FieldRules, PortRange, ReadRule};
 use crate::scope::{Engagement, Environment, Rate};
 use crate::target::{Scheme, https};
 use crate::until::Until;
@@ -23,9 +22,6 @@ pub struct Grants {
     /// The credentials that are sent with requests, by name. They never contain a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Binding>,
-    /// Whether this is a dry run: it reads, and each act that would change something is decided and not begun.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub dry_run: bool,
     /// The engagement, which bounds every ask of a run that was started under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engagement: Option<Engagement>,
@@ -50,9 +46,6 @@ pub struct Grants {
     /// The policies, which only narrow what is granted. `None` if the grants alone decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRules>,
-    /// Whether the agent may register requests that take its acts back.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub undo: bool,
 }
 
 /// A folder of the host, with the path at which the guest sees it.
@@ -65,9 +58,6 @@ pub struct FilesGrant {
     pub host: PathBuf,
     /// What the guest may do there.
     pub mode: FilesMode,
-    /// For a folder of the agent's own: how many bytes it may have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<u64>,
 }
 
 /// What a guest may do in a mount.
@@ -76,10 +66,6 @@ pub struct FilesGrant {
 pub enum FilesMode {
     /// Read only.
     Read,
-    /// The guest reads and writes as usual. Its changes are put into the folder at the end of the run, as one act.
-    Stage,
-    /// The same for a folder of the agent's own in the home, which is kept between its runs.
-    State,
 }
 
 /// Requests of one kind that are granted.
@@ -101,7 +87,7 @@ pub struct HttpGrant {
     pub methods: Vec<Method>,
     /// The paths. There is at least one.
     pub paths: Vec<PathPattern>,
-    /// The port. `None` stands for the default port of the scheme, unless [`HttpBounds::ports`] lists others.
+    /// The port. `None` stands for the default port of the scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// The scheme. The default is `https`.
@@ -119,9 +105,6 @@ pub struct HttpGrant {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HttpBounds {
-    /// What the body of a request must and may hold. `None` for any body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<FieldRules>,
     /// The header, in lower case, in which the server honours an idempotency key: it does the same request with the same key only once. The
     /// host sets it, and repeats a request whose outcome is unknown without asking a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,40 +113,15 @@ pub struct HttpBounds {
     /// requires.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pins: Vec<Digest>,
-    /// The ports, if there are several. Sorted. Then [`HttpGrant::port`] is `None`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<PortRange>,
-    /// What the query of a request must and may hold. `None` for any query.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query: Option<FieldRules>,
     /// How often requests may be sent, by all runs of the agent in a home together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Requests that change nothing, whatever their method says. Those with the methods GET, HEAD and OPTIONS are not listed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reads: Vec<ReadRule>,
     /// The largest request body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_bytes: Option<u64>,
     /// The largest response body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_bytes: Option<u64>,
-}
-
-impl FilesMode {
-    /// Whether the guest may change what is beneath the mount.
-    pub const fn is_written(self) -> bool {
-        matches!(self, Self::Stage | Self::State)
-    }
-
-    /// The word of the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Stage => "stage",
-            Self::State => "state",
-        }
-    }
 }
 
 impl HttpBounds {
@@ -173,20 +131,8 @@ impl HttpBounds {
 }
 
 impl HttpGrant {
-    /// The ports that the grant covers.
-    pub fn ports(&self) -> Vec<PortRange> {
-        if !self.within.ports.is_empty() {
-            return self.within.ports.clone();
-        }
-        let only = self.port.unwrap_or(self.scheme.default_port());
-        vec![PortRange { first: only, last: only }]
-    }
-
-    /// Whether the grant covers this port.
-    pub fn has_port(&self, port: u16) -> bool {
-        match self.within.ports.as_slice() {
-            [] => self.port.unwrap_or(self.scheme.default_port()) == port,
-            ports => ports.iter().any(|range| range.has(port)),
-        }
+    /// The port that the grant covers.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(self.scheme.default_port())
     }
 }

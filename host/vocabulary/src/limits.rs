@@ -36,10 +36,7 @@ pub struct LimitRow {
 macro_rules! limits {
     ($($field:ident $name:literal $limit:ident $unit:ident $default:expr, $max:expr, $reason:literal;)+) => {
         /// The limits of one run, resolved. The end of a field's name shows its unit: bytes, milliseconds or a count.
-        ///
-        /// A limit that a record of an earlier version does not have has its default.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default)]
         pub struct Limits {
             $(#[doc = $reason] pub $field: u64,)+
         }
@@ -107,7 +104,6 @@ const GIB: u64 = 1 << 30;
 limits! {
     // The order is alphabetical, because the struct is written to the record in this order.
     active_timeout_ms "active-timeout" ActiveTimeout Duration 120_000, 86_400_000, "A scan of a large tree takes minutes; a guest that hangs should not take longer. Counts while the guest computes and while it waits inside a host call; not while the run is suspended or rebuilt.";
-    approvals_per_hour "approvals-per-hour" ApprovalsPerHour Count 30, 1000, "Acts that are held back until people have approved them, newly asked within an hour by all runs of the agent; people who are asked more often do not read what they approve.";
     asks "asks" Asks Count 100_000, 10_000_000, "Each ask is a durable record that other runs wait for; nobody reads the record of a run that asks more often.";
     compile_memory_bytes "compile-memory" CompileMemory Bytes 8 * GIB, 64 * GIB, "Address space of the process that compiles the component; never more than the machine has free, nor than a component of its size can need.";
     concurrent "concurrent" Concurrent Count 16, 1024, "Requests under way at once: enough to keep a server busy, too few to flood one.";

@@ -30,11 +30,6 @@ impl Method {
     pub fn is_safe(&self) -> bool {
         matches!(self.0.as_str(), "GET" | "HEAD")
     }
-
-    /// Whether a request of this method changes nothing (RFC 9110 section 9.2.1), if its grant does not say more.
-    pub fn reads(&self) -> bool {
-        matches!(self.0.as_str(), "GET" | "HEAD" | "OPTIONS")
-    }
 }
 
 impl std::fmt::Display for Method {

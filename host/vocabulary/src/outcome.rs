@@ -36,11 +36,6 @@ pub enum Outcome {
         /// The agent's own message.
         message: SafeText,
     },
-    /// The agent returned, but what it changed beneath a mount was not put into its folder.
-    NotCommitted {
-        /// Why, in the host's words.
-        message: SafeText,
-    },
     /// The guest trapped because of a bug, or because an attempt to escape was stopped.
     Trapped {
         /// The message of the engine, and the guest's last words if it panicked.
@@ -75,7 +70,6 @@ impl Outcome {
         match self {
             Self::Done => "done",
             Self::Failed { .. } => "failed",
-            Self::NotCommitted { .. } => "not-committed",
             Self::Trapped { .. } => "trapped",
             Self::Limit { .. } => "limit",
             Self::Stopped(_) => "stopped",

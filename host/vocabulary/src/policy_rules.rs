@@ -12,7 +12,7 @@ use crate::ids::Digest;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PolicyRules {
-    /// The files, in the order of their paths. If there are none, everything that is granted is permitted, and only engagements ask people.
+    /// The files, in the order of their paths. There is at least one.
     pub files: Vec<PolicyFile>,
     /// The groups of the agent, which policies may name. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

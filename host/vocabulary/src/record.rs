@@ -14,11 +14,9 @@ use crate::decision::{Bounds, Reason};
 use crate::fault::HttpFault;
 use crate::ids::{Digest, RunId};
 use crate::limits::Limits;
-use crate::notice::NoticeEnd;
 use crate::outcome::Outcome;
 use crate::principal::{Actor, Principal};
 use crate::resource::Resource;
-use crate::stopped::Stoppable;
 use crate::text::SafeText;
 
 #[macro_use]
@@ -27,21 +25,17 @@ mod parts;
 mod settled;
 #[macro_use]
 mod by_person;
-#[macro_use]
-mod course;
 
 use form::guessed;
 pub use form::newer_form;
 use parts::is_zero;
 pub use parts::{
     AgentRef, AskedFor, BODY_BYTES_MAX, Counted, CountedName, CredentialChange, DeliveredEvent, DeliveredOne, EngineRef, HostPurpose,
-    MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, UndoEnd, Uptime, VERSION, WaitsFor,
+    MetIn, Object, RotatedKey, SealedUnder, Sent, Tls, Touch, Uptime, VERSION, WaitsFor,
 };
-pub use settled::{
-    AnswerClass, CredentialOutcome, CredentialSettled, FilesOutcome, FilesSettled, Happened, HttpOutcome, HttpSettled, Settled,
-};
+pub use settled::{AnswerClass, CredentialOutcome, CredentialSettled, HttpOutcome, HttpSettled, Settled};
 
-with_course! {
+with_words! {
     /// An act may begin. The record is durable before the act begins.
     Asked {
         /// Whether this intent repeats an earlier one of the same operation after a crash.
@@ -69,9 +63,6 @@ with_course! {
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
-        /// In a rollback: the number of the undo of the other run that this act carries out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        undoes: Option<u64>,
         /// The version of this body's form.
         v: u32,
     }
@@ -100,9 +91,6 @@ with_course! {
         /// How long the run had been active by then, in milliseconds over all its processes. It does not depend on the machine's clock.
         #[serde(default)]
         spent_ms: u64,
-        /// What the agent was told beside the plain refusal: the `@tell` of the policies, or the host's words in a dry run.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        told: Option<SafeText>,
         /// The version of this body's form.
         v: u32,
     }
@@ -191,9 +179,6 @@ with_course! {
         by: Principal,
         /// The digest of the configuration file that it was resolved from.
         config: Option<Digest>,
-        /// Whether it is a dry run: it reads, and each act that would change something is decided and not begun.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        dry_run: bool,
         /// Whether it can be resumed after a crash.
         durable: bool,
         /// The engine that runs it.
@@ -211,9 +196,6 @@ with_course! {
         /// The digest of the policy set, if there are policies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<Digest>,
-        /// The run whose acts this one takes back, if it is a rollback.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        rolls_back: Option<RunId>,
         /// The id of the run.
         run: RunId,
         /// The keyed digest of the seed.
@@ -223,6 +205,47 @@ with_course! {
         uptime: Uptime,
         /// The version of this body's form.
         v: u32,
+    }
+    /// A run that was cut off or suspended was resumed.
+    RunResumed {
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The user who resumed it.
+        by: Principal,
+        /// The kind of this record: `run-resumed`.
+        kind: RecordKind,
+        /// How long the run had been active before, in milliseconds.
+        #[serde(default)]
+        spent_ms: u64,
+        /// Whether no caller attends the run. If it is cut off, the next host resumes it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unattended: bool,
+        /// How long the machine had been up then.
+        #[serde(default)]
+        uptime: Uptime,
+        /// The version of this body's form.
+        v: u32,
+        /// For how long the run had been suspended, in milliseconds; 0 if it was cut off. The run's clock counts this time, and its active
+        /// time does not.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        waited_ms: u64,
+    }
+    /// A run waits for something that takes long. It was unloaded from memory, and nothing of it is under way.
+    RunSuspended {
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The time on the run's own clock, in milliseconds.
+        clock_ms: u64,
+        /// The kind of this record: `run-suspended`.
+        kind: RecordKind,
+        /// For how long the run had been active by then, in milliseconds over all its processes.
+        spent_ms: u64,
+        /// How long the machine had been up then.
+        uptime: Uptime,
+        /// The version of this body's form.
+        v: u32,
+        /// What the run waits for.
+        waits_for: WaitsFor,
     }
     /// A run ended.
     RunClosed {
@@ -332,6 +355,21 @@ with_course! {
         place: MetIn,
         /// How often it was found in this run so far, including this time.
         times: u64,
+        /// The version of this body's form.
+        v: u32,
+    }
+    /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
+    LeaseRevoked {
+        /// The time, in milliseconds since 1970.
+        at: u64,
+        /// The user who did this.
+        by: Principal,
+        /// The credential's name.
+        credential: SafeText,
+        /// The kind of this record: `lease-revoked`.
+        kind: RecordKind,
+        /// The run and the credential: `RUN/NAME`.
+        lease: SafeText,
         /// The version of this body's form.
         v: u32,
     }

@@ -1,10 +1,9 @@
 //! Events that are released to a guest one by one. Only these change what the guest can observe.
 
 use crate::answer::Answer;
+use crate::ask::Header;
 use crate::fault::Fault;
-use crate::http_ask::Header;
 use crate::ids::OpId;
-use crate::text::SafeText;
 use bytes::Bytes;
 
 /// One event that was released, in the order in which the run saw it.
@@ -31,13 +30,6 @@ pub enum GuestEvent {
     Answer(Answer),
     /// It was refused, or went wrong; nothing more comes.
     Failed(Fault),
-    /// It was refused, and the operator, or the host for the operator, says more about it; nothing more comes.
-    Refused {
-        /// The plain refusal of the interface.
-        fault: Fault,
-        /// The words for the agent.
-        hint: SafeText,
-    },
     /// A timer expired.
     Timer {
         /// The time for which it was set, on the run's monotonic clock.
@@ -52,18 +44,13 @@ impl GuestEvent {
     pub fn body_bytes(&self) -> u64 {
         match self {
             Self::Chunk(bytes) => bytes.len() as u64,
-            Self::Head(_) | Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Refused { .. } | Self::Timer { .. } | Self::Clock => 0,
+            Self::Head(_) | Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Timer { .. } | Self::Clock => 0,
         }
     }
 
     /// Whether nothing more follows for this operation.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Refused { .. } | Self::Timer { .. })
-    }
-
-    /// A refusal, with the words that the agent gets beside it, if there are any.
-    pub fn refused(fault: Fault, hint: Option<SafeText>) -> Self {
-        hint.map_or(Self::Failed(fault), |hint| Self::Refused { fault, hint })
+        matches!(self, Self::End(_) | Self::Answer(_) | Self::Failed(_) | Self::Timer { .. })
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commit::CommitResource;
 use crate::method::Method;
 use crate::step::{CredentialAsk, StepKind};
 use crate::target::{HttpTarget, Scheme};
@@ -20,8 +19,6 @@ const NAME_BYTES_MAX: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resource {
-    /// A commit of what a run changed beneath a mount.
-    Commit(CommitResource),
     /// A step with a credential.
     Credential(CredentialResource),
     /// A request.
@@ -111,7 +108,7 @@ impl Resource {
     pub fn http(&self) -> Option<&HttpResource> {
         match self {
             Self::Http(http) => Some(http),
-            Self::Commit(_) | Self::Credential(_) | Self::Path(_) | Self::Several | Self::Words(_) => None,
+            Self::Credential(_) | Self::Path(_) | Self::Several | Self::Words(_) => None,
         }
     }
 
@@ -123,7 +120,6 @@ impl Resource {
     /// Each text in it, in no particular order.
     pub fn texts(&self) -> impl Iterator<Item = &SafeText> {
         let texts = match self {
-            Self::Commit(CommitResource { guest, .. }) => [Some(guest), None, None, None],
             Self::Credential(CredentialResource { name, .. }) => [name.as_ref(), None, None, None],
             Self::Http(HttpResource { host, method, path, query, .. }) => [Some(host), Some(method), Some(path), query.as_ref()],
             Self::Path(text) | Self::Words(text) => [Some(text), None, None, None],
@@ -136,7 +132,6 @@ impl Resource {
     #[must_use]
     pub fn map_texts(&self, change: &impl Fn(&SafeText) -> SafeText) -> Self {
         match self {
-            Self::Commit(commit) => Self::Commit(CommitResource { guest: change(&commit.guest), ..commit.clone() }),
             Self::Credential(CredentialResource { name, step }) => {
                 Self::Credential(CredentialResource { name: name.as_ref().map(change), step: *step })
             }
@@ -177,7 +172,6 @@ const STARS: usize = 8;
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Commit(of) => of.fmt(f),
             Self::Credential(of) => of.fmt(f),
             Self::Http(http) => http.fmt(f),
             Self::Path(text) | Self::Words(text) => text.fmt(f),

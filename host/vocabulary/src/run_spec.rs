@@ -25,6 +25,6 @@ pub struct RunSpec {
 impl RunSpec {
     /// Whether runs under these grants are durable: either they allow an act, or it is `wanted`.
     pub fn durable(grants: &Grants, wanted: bool) -> bool {
-        wanted || !grants.http.is_empty() || !grants.may.is_empty() || grants.files.iter().any(|mount| mount.mode.is_written())
+        wanted || !grants.http.is_empty() || !grants.may.is_empty()
     }
 }

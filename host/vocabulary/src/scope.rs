@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::GroupNeed;
 use crate::err::ParseError;
+use crate::method::Method;
 use crate::pattern::{HostPattern, PathPattern, written_as_text};
 use crate::target::{HostName, HttpTarget};
 
@@ -51,9 +51,6 @@ impl Environment {
 pub struct Engagement {
     /// The name in the configuration.
     pub name: String,
-    /// Who must approve each act that changes something. Only in [`Tier::Staged`]; if it is `None` there, such acts are refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval: Option<GroupNeed>,
     /// The first moment, in seconds since 1970.
     pub from_s: u64,
     /// The moment at which it has ended, in seconds since 1970.
@@ -80,9 +77,9 @@ pub enum EngagementTarget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
-    /// Nothing may be changed: only acts that read are allowed.
+    /// No act may change anything.
     ReadOnly,
-    /// People approve each act that changes something. If nobody can be asked, it is refused.
+    /// An act that changes something needs a person's yes. As long as nobody can be asked, it is refused.
     Staged,
     /// Acts are allowed as granted.
     Live,
@@ -97,6 +94,14 @@ impl Engagement {
             (EngagementTarget::Net(net), HostName::V6(literal)) => net.contains(&std::net::IpAddr::V6(*literal)),
             (EngagementTarget::Net(_), HostName::Name(_)) => false,
         })
+    }
+
+    /// Whether it allows a request of this method. Methods that change nothing (RFC 9110 section 9.2.1) are always allowed.
+    pub fn allows(&self, method: &Method) -> bool {
+        match self.tier {
+            Tier::ReadOnly | Tier::Staged => matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"),
+            Tier::Live => true,
+        }
     }
 }
 

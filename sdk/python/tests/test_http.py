@@ -197,23 +197,6 @@ class OverWasi(unittest.TestCase):
             _ = got.content
         self.nothing_lives()
 
-    def test_a_refusal_with_words_is_a_refusal_and_has_them(self):
-        for text, kind, hint, dry in (
-            ("refused: ask in #board", http.Refused, "ask in #board", False),
-            ("refused: dry run: not done", http.Refused, "dry run: not done", True),
-            ("something else", http.RequestException, None, False),
-        ):
-            told = case("InternalError")
-            told.value = text
-            with self.subTest(text), self.assertRaises(kind) as caught:
-                World.answers["/x"] = told
-                _ = self.send(data=b"x").content
-            if kind is http.Refused:
-                self.assertEqual((caught.exception.hint, caught.exception.dry_run), (hint, dry))
-                self.assertEqual(caught.exception.code, "http-refused")
-            else:
-                self.assertNotIsInstance(caught.exception, http.Refused)
-
     def test_each_code_is_one_of_the_exceptions(self):
         for name, kind, code in (
             ("HttpRequestDenied", http.Refused, "http-refused"),

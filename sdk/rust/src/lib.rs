@@ -31,7 +31,7 @@
 //! ```
 //!
 //! `std::fs`, `std::time` and `std::env` work within the grant. This crate adds what WASI lacks or what Rust's standard library does
-//! not reach: [`findings`], [`progress`], [`http`], [`credentials`], [`undo`], and a logger behind the [`log`] facade. It mirrors the project's
+//! not reach: [`findings`], [`progress`], [`http`], [`credentials`], and a logger behind the [`log`] facade. It mirrors the project's
 //! `wit/` folder one to one and imports no code of the host.
 //!
 //! Everything compiles for other targets than WebAssembly as well, so a plain `cargo test` tests an agent's own logic; [`testing`]
@@ -60,7 +60,6 @@ pub mod progress;
 mod refusal;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
-pub mod undo;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod wire;

@@ -34,14 +34,6 @@ pub struct Refusal {
     pub hint: String,
 }
 
-impl Refusal {
-    /// Whether the step was only decided and not done, because this is a dry run.
-    #[must_use]
-    pub fn is_dry_run(&self) -> bool {
-        self.hint.starts_with("dry run:")
-    }
-}
-
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refused as `{}`: {}", self.code.as_str(), self.hint)

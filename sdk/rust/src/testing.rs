@@ -2,7 +2,6 @@
 
 use crate::findings::{FIELD_BYTES_MAX, FINDING_BYTES_MAX, Finding, LIST_LEN_MAX};
 use crate::http::{Error, Queue, Request, Response};
-use crate::undo::{UNDO_BYTES_MAX, Undo};
 use crate::{Failure, JsonSchema, Refusal, RefusalCode, entry};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -14,7 +13,6 @@ type Answering = Box<dyn FnMut(&Request) -> Result<Response, Error>>;
 thread_local! {
     static FINDINGS: RefCell<Vec<Finding>> = const { RefCell::new(Vec::new()) };
     static PROGRESS: RefCell<Option<Progress>> = const { RefCell::new(None) };
-    static UNDOS: RefCell<(u64, Vec<(u64, Undo)>)> = const { RefCell::new((0, Vec::new())) };
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static ANSWERING: RefCell<Option<Answering>> = const { RefCell::new(None) };
     static IN_FLIGHT_MAX: Cell<usize> = const { Cell::new(usize::MAX) };
@@ -50,12 +48,6 @@ pub fn take_log() -> Vec<String> {
     LOG.with(RefCell::take)
 }
 
-/// The undos that this thread has registered since the last call and not withdrawn, each with its number.
-#[must_use]
-pub fn take_undos() -> Vec<(u64, Undo)> {
-    UNDOS.with_borrow_mut(|(_, undos)| std::mem::take(undos))
-}
-
 /// Lets `answer` answer all requests of this thread. Without it every request is refused, as without a grant.
 pub fn answer_http(answer: impl FnMut(&Request) -> Result<Response, Error> + 'static) {
     ANSWERING.with(|slot| slot.replace(Some(Box::new(answer))));
@@ -87,36 +79,6 @@ pub(crate) fn keep_finding(finding: Finding) -> Result<(), Refusal> {
     }
     FINDINGS.with_borrow_mut(|findings| findings.push(finding));
     Ok(())
-}
-
-pub(crate) fn keep_undo(undo: Undo) -> Result<u64, Refusal> {
-    let is_safe = |method: &str| ["GET", "HEAD", "OPTIONS"].contains(&method);
-    let bytes = undo.body.len() + undo.pre_image.len() + undo.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    let refused = |code, hint: &str| Err(Refusal { code, hint: hint.to_owned() });
-    if is_safe(&undo.method) || is_safe(&undo.covers.0) {
-        return refused(RefusalCode::Malformed, "a request that changes nothing takes nothing back, and needs no undo");
-    }
-    if undo.done_at.iter().any(|status| ![404, 409, 410].contains(status)) {
-        return refused(RefusalCode::Malformed, "only the statuses 404, 409 and 410 can say that there is nothing to take back");
-    }
-    if bytes > UNDO_BYTES_MAX {
-        return refused(RefusalCode::OverLimit, "this undo is too large");
-    }
-    UNDOS.with_borrow_mut(|(last, undos)| {
-        *last += 1;
-        undos.push((*last, undo));
-        Ok(*last)
-    })
-}
-
-pub(crate) fn drop_undo(id: u64) -> Result<(), Refusal> {
-    UNDOS.with_borrow_mut(|(_, undos)| match undos.iter().position(|(kept, _)| *kept == id) {
-        Some(at) => {
-            undos.remove(at);
-            Ok(())
-        }
-        None => Err(Refusal { code: RefusalCode::Malformed, hint: "there is no such undo".to_owned() }),
-    })
 }
 
 pub(crate) fn keep_progress(done: u64, total: u64, what: &str) {

@@ -3,13 +3,13 @@
 //! This module is public only because `agent!` needs it; authors do not use it. Every conversion names each field and each case, so a
 //! change of the WIT text does not compile until it has been mirrored.
 
-use crate::{Refusal, RefusalCode, credentials, findings, undo};
+use crate::{Refusal, RefusalCode, credentials, findings};
 
 #[expect(clippy::mem_forget, reason = "generated: what the canonical ABI hands over is not dropped")]
 mod generated {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "agent-with-undo",
+        world: "agent-with-credentials",
         pub_export_macro: true,
         default_bindings_module: "bailiwick_sdk::wire",
         generate_unused_types: true,
@@ -95,16 +95,4 @@ pub(crate) fn rotation_finish(name: &str) -> Result<credentials::Rotated, Refusa
     use bailiwick::agent::credentials::{Rotated, rotation_finish};
     let mirrored = |Rotated { version, old_refused, status }| credentials::Rotated { version, old_refused, status };
     rotation_finish(name).map(mirrored).map_err(refusal)
-}
-
-pub(crate) fn register_undo(undo: undo::Undo) -> Result<u64, Refusal> {
-    use bailiwick::agent::undo::{Covered, Registration, Request, register};
-    let undo::Undo { covers, method, url, headers, body, pre_image, done_at, words } = undo;
-    let covers = Covered { method: covers.0, url: covers.1 };
-    let request = Request { method, url, headers, body };
-    register(&Registration { covers, request, pre_image, done_at, words }).map_err(refusal)
-}
-
-pub(crate) fn discharge_undo(id: u64) -> Result<(), Refusal> {
-    bailiwick::agent::undo::discharge(id).map_err(refusal)
 }

@@ -38,10 +38,8 @@ fn native() -> PathBuf {
 /// `leak-scan` over the sources of everything that cargo has fetched here.
 pub(crate) fn scan() {
     let (sources, native) = (registry(), native());
-    let grants = Grants {
-        files: vec![FilesGrant { guest: "/src".to_owned(), host: sources.clone(), mode: FilesMode::Read, quota: None }],
-        ..Grants::default()
-    };
+    let grants =
+        Grants { files: vec![FilesGrant { guest: "/src".to_owned(), host: sources.clone(), mode: FilesMode::Read }], ..Grants::default() };
     let program = Program::new(&config("leak-scan", &agent("leak-scan"), &grants));
     let once = |shards: &str| timed(&mut program.command(&[], &["run", "leak-scan", "--trust", "--shard", shards]));
     let natively = || timed(Command::new(&native).arg(&sources));

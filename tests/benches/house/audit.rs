@@ -32,7 +32,6 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
         by: vocabulary::Principal::new(1000, Some("bench")),
         config: None,
         durable: true,
-        dry_run: false,
         engine: EngineRef { host: text("h"), profile: text("p"), wasmtime: text("w") },
         grants: zero,
         input: zero,
@@ -40,7 +39,6 @@ fn opened(run: RunId, at: u64, number: u64) -> Record {
         limits: Limits::default(),
         parent: None,
         policy: None,
-        rolls_back: None,
         run,
         seed: zero,
         uptime: vocabulary::record::Uptime::default(),
@@ -93,7 +91,6 @@ fn exchange(op: u64, at: u64) -> [Record; 3] {
             policy: None,
             repeat: vocabulary::Repeat::OnWord,
             spent_ms: 0,
-            undoes: None,
             v: VERSION,
         }
         .into(),

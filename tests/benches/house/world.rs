@@ -70,9 +70,6 @@ impl Door for Still {
     fn refuse(&mut self, _: ClosedAsk) -> Result<(), Stop> {
         Ok(())
     }
-    fn undo(&mut self, _: vocabulary::UndoAsk) -> Result<Result<u64, vocabulary::UndoFault>, Stop> {
-        Ok(Err(vocabulary::UndoFault::NotGranted))
-    }
     fn read_on(&mut self, _: OpId) {}
     fn abandon(&mut self, _: OpId) -> Result<(), Stop> {
         Ok(())

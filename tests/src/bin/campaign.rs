@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use tests::fault::launch;
 use tests::fault::sweep::{Broken, Sweep};
-use tests::kills::Kills;
 use tests::{host, tools};
 
 const HELP: &str = "\
@@ -15,7 +14,6 @@ Faults of disks and machines at every place in the program.
 
   campaign faults [OPTIONS]     tears, shortens or fails the Nth call that changes a file, or kills the program there
   campaign power [OPTIONS]      makes disks as a loss of power may leave them at any point
-  campaign kills [OPTIONS]      kills ten different runs at random points: runs that wait for people, sleep, rotate, send
 
   --program FILE    the program; without this, the one of the workspace
   --folder DIR      where homes are made: on the file system to be tested
@@ -24,7 +22,6 @@ Faults of disks and machines at every place in the program.
   --verb NAME       only this verb; may be repeated
   --fault NAME      only this fault, such as tear or enospc-once; may be repeated
   --lanes N         this many rounds at once [2]
-  --case NAME       for kills: only this run; may be repeated. `--rounds` is the number of points [500]
 
 Ends with 1 when anything went wrong.";
 
@@ -39,7 +36,6 @@ fn main() -> ExitCode {
     match (first.to_str(), options) {
         (Some("faults"), Some(options)) => sweep(&options, false),
         (Some("power"), Some(options)) => sweep(&options, true),
-        (Some("kills"), Some(options)) => kills(&options),
         _ => Err(HELP.to_owned()),
     }
     .unwrap_or_else(|why| {
@@ -89,32 +85,6 @@ fn sweep(options: &[String], is_power: bool) -> Result<ExitCode, String> {
     for broken in tally.broken.iter().filter(|broken| broken.call.is_empty()) {
         println!("{}", told(broken));
     }
-    println!("{}", tally.table());
-    Ok(if tally.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn kills(options: &[String]) -> Result<ExitCode, String> {
-    let mut kills = Kills { program: PathBuf::new(), seed: 0, points: 500, cases: Vec::new(), lanes: 2 };
-    for pair in options.chunks(2) {
-        let [name, value] = pair else { return Err(HELP.to_owned()) };
-        let number = || value.parse::<usize>().map_err(|err| format!("{name} {value}: {err}"));
-        match name.as_str() {
-            "--program" => kills.program = Path::new(value).canonicalize().map_err(|err| format!("{value}: {err}"))?,
-            // Its homes are in temporary folders.
-            "--folder" => {}
-            "--seed" => kills.seed = number()? as u64,
-            "--rounds" => kills.points = number()?,
-            "--case" => kills.cases.push(value.clone()),
-            "--lanes" => kills.lanes = number()?,
-            _ => return Err(HELP.to_owned()),
-        }
-    }
-    if kills.program.as_os_str().is_empty() {
-        kills.program = host::bailiwick();
-    }
-    println!("{}, {} points, seed {}", kills.program.display(), kills.points, kills.seed);
-    let tally = kills.go(&|line| eprintln!("{line}"));
-    tally.broken.iter().for_each(|broken| println!("{broken}"));
     println!("{}", tally.table());
     Ok(if tally.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

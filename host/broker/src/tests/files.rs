@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocabulary::{AskedPath, Change, Digest, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Limits, Reason, Stop};
+use vocabulary::{AskedPath, ChangeKind, Digest, FileAnswer, FileAsk, FileFault, FileId, FileKind, FileOpen, Limits, Reason, Stop};
 
 use super::kit::{Home, done, header, live, mount};
 use crate::Mounts;
@@ -29,7 +29,7 @@ impl ObserveNow for Files {
 fn files(root: &Path, limits: Limits) -> Files {
     let header = header(mount(root), limits);
     let mounts = Mounts::open(&header.spec.grants).unwrap();
-    Files::new(header.spec, (mounts, crate::staged::Stages::default()), &[9; 32])
+    Files::new(header.spec, mounts, &[9; 32])
 }
 
 fn open_at(dir: FileId, path: &str, follow: bool, directory: bool) -> FileAsk {
@@ -217,15 +217,8 @@ fn a_directory_that_becomes_a_link_meanwhile_never_leads_out() {
 fn nothing_can_be_changed() {
     let lot = lot();
     let mut files = files(&lot.path().join("root"), Limits::default());
-    let new = AskedPath::new("b.txt").unwrap();
-    for what in [
-        Change::OpenAt(vocabulary::ChangeOpen::default()),
-        Change::Write { at: None, bytes: bytes::Bytes::new() },
-        Change::UnlinkFileAt,
-        Change::SymlinkAt { target: "x".to_owned() },
-        Change::RenameAt { to: ROOT, new },
-    ] {
-        let ask = FileAsk::Change { at_ns: 0, file: ROOT, path: AskedPath::new("a.txt"), what };
+    for function in [ChangeKind::OpenAt, ChangeKind::Write, ChangeKind::UnlinkFileAt, ChangeKind::SymlinkAt, ChangeKind::RenameAt] {
+        let ask = FileAsk::Change { function, file: ROOT, path: AskedPath::new("a.txt") };
         refused(&mut files, &ask, &Reason::WriteNotGranted);
     }
     assert_eq!(fs::read(lot.path().join("root/a.txt")).unwrap(), b"hello");

@@ -55,7 +55,7 @@ impl Home {
 }
 
 pub(super) fn mount(host: &Path) -> Grants {
-    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read, quota: None };
+    let files = FilesGrant { guest: "/src".to_owned(), host: host.to_owned(), mode: FilesMode::Read };
     Grants { files: vec![files], ..Grants::default() }
 }
 
@@ -91,7 +91,6 @@ pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
         input: "{}".to_owned(),
         opened_unix_ns: SystemClock::new().unix_ns(),
         parent: None,
-        rolls_back: None,
         run: RunId::from_parts(1, [3; 10]),
         seed: [9; 32],
         spec: Arc::new(spec),
@@ -109,7 +108,6 @@ pub(super) fn live_with(gate: &RunGate, network: Option<net::Network>, vault: va
         spec: Arc::clone(&header.spec),
         seed: header.seed,
         mounts,
-        stages: crate::staged::Stages::default(),
         clock: Arc::clone(gate.clock()),
         network,
         vault,

@@ -82,8 +82,8 @@ async fn read(world: &mut dyn vocabulary::World, op: OpId) -> Result<(u16, Vec<u
                 world.read_on(op);
             }
             GuestEvent::End(_) => return Ok((status, body)),
-            GuestEvent::Failed(Fault::Http(fault)) | GuestEvent::Refused { fault: Fault::Http(fault), .. } => return Err(fault),
-            GuestEvent::Failed(fault) | GuestEvent::Refused { fault, .. } => panic!("not of a request: {fault:?}"),
+            GuestEvent::Failed(Fault::Http(fault)) => return Err(fault),
+            GuestEvent::Failed(Fault::Credential(fault)) => panic!("not of a request: {fault:?}"),
             GuestEvent::Answer(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => panic!("not of a request"),
         }
     }

@@ -85,7 +85,6 @@ impl CliError {
             Self::Home(_) | Self::Form(_) => exit::HOST,
             Self::Backup(err) => err.exit(),
             Self::Unread(_) | Self::OfAPart(_) | Self::PruneDamaged => exit::RECORD,
-            Self::Stop(_) => exit::USAGE,
             Self::PruneWhat | Self::PruneWhere | Self::HoldWhy | Self::NotHeld(_) | Self::Settings(_) => exit::USAGE,
             Self::Keys(err) => err.exit(),
             Self::NothingToBuild { .. } | Self::Case { .. } | Self::NoCases | Self::NotACaseName(_) => exit::USAGE,

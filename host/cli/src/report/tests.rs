@@ -1,7 +1,7 @@
 //! The report as people see it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use gate::{TouchedFile, TouchedHttp, TouchedLease, TouchedLine, TouchedProbe};
+use gate::{TouchedFile, TouchedHttp, TouchedLease, TouchedLine};
 use run::{Claims, RecordEvidence};
 use vocabulary::record::AgentRef;
 use vocabulary::{Digest, Limits, Location, RunId, Severity};
@@ -38,7 +38,6 @@ fn report() -> RunReport {
         resource: vocabulary::Resource::Path(text("../etc/passwd")),
         run,
         seq: 17,
-        would: None,
     };
     let mut touched = Touched::default();
     touched.files = vec![file("/src/app.py", 18_249_000, Touch::File), file("/src", 12, Touch::Listing), file("/srcs/no", 5, Touch::File)];
@@ -59,11 +58,8 @@ fn report() -> RunReport {
         evidence: Evidence {
             touched,
             mounts: vec!["/src".to_owned()],
-            credentials: Vec::new(),
-            dry_run: false,
             http_granted: false,
             approvals: Vec::new(),
-            approvals_more: 0,
             limits: Limits::default(),
             peak_memory: 1 << 20,
             resumable: false,
@@ -175,38 +171,6 @@ fn a_path_belongs_to_the_longest_mount_that_it_lies_in() {
     assert_eq!(owner("/src/deep/a", &mounts), Some("/src/deep"));
     assert_eq!(owner("/srcs/a", &mounts), Some("/"));
     assert_eq!(owner("/src", &mounts), Some("/src"));
-}
-
-#[test]
-fn a_rotated_credential_is_told_in_full() {
-    let mut report = report();
-    let probe = TouchedProbe { refused: true, status: Some(401), version: 1 };
-    let lease = TouchedLease {
-        asked: 4,
-        credential: text("billing"),
-        lease: text("x/billing"),
-        probes: vec![probe.clone(), TouchedProbe { refused: false, status: None, version: 2 }],
-        refused: 0,
-        revoked: false,
-        sent: 3,
-    };
-    report.evidence.credentials = vec![run::Scope {
-        credential: "billing".to_owned(),
-        environment: Some("production".to_owned()),
-        hosts: vec!["rabbit.test".to_owned()],
-        may: vec!["rotate".to_owned()],
-        until: None,
-    }];
-    report.evidence.touched.add(TouchedLine::Lease(lease));
-    let told = lines(from_ref(&report), true).join("\n");
-    for line in [
-        "  credentials  billing ×3",
-        "               billing: for rabbit.test in production, used by the host ×0, lease ended with the run, version 1 refused with 401, version 2 NOT REFUSED: no answer",
-    ] {
-        assert!(told.lines().any(|told| told == line), "{line}\n{told}");
-    }
-    let document = document(&report);
-    assert_eq!(document.pointer("/evidence/credentials/0/hosts/0").and_then(Value::as_str), Some("rabbit.test"));
 }
 
 #[test]

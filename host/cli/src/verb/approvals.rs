@@ -1,22 +1,19 @@
 //! `approvals`: the acts that wait for people, and their votes.
 
 mod card;
-pub(crate) mod changes;
-mod equal;
 mod sign;
-mod stats;
-mod vote;
-mod watch;
 
-use ::run::{ApprovalView, HomePlace, clock_now, own_principal};
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use ::run::{ApprovalView, HomePlace, VoteOrder, VoteReport, clock_now, own_principal};
 use serde::Serialize;
 use service::HostHandle;
-use vocabulary::{ApprovalId, Vote, VoteStatement, exit};
+use vocabulary::{ApprovalId, Digest, SafeText, Vote, VoteStatement, exit};
 
-use self::vote::VoteArgs;
 use crate::err::{CliError, VoteError};
 use crate::signals::Signals;
-use crate::{leave, log, out, place};
+use crate::{leave, log, out, place, words};
 
 /// List the acts that wait for people, and approve or reject them
 #[derive(Debug, clap::Args)]
@@ -59,23 +56,6 @@ enum ApprovalsVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Show how much people are asked, and how they decide
-    #[command(after_help = STATS)]
-    Stats {
-        /// Only acts that people were asked about at this time or later: `2026-10-02`, `2026-10-02T14:00:00Z`, `2h`
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
-        /// Print it as one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// Follow the acts that wait for people: new ones, votes, and how each ends; until a signal
-    #[command(after_help = "Example:\n  bailiwick approvals watch --json")]
-    Watch {
-        /// Print one JSON document per line
-        #[arg(long)]
-        json: bool,
-    },
     /// Print what a person signs elsewhere, for `--signature`
     #[command(after_help = "Example:\n  bailiwick approvals statement 01K8M3 --as alice > vote.json")]
     Statement {
@@ -96,13 +76,36 @@ struct Which {
     approval: String,
 }
 
+#[derive(Debug, clap::Args)]
+struct VoteArgs {
+    #[command(flatten)]
+    which: Which,
+    /// The person who votes, as `[people]` has the name; without this, the name of your account
+    #[arg(long = "as", value_name = "PERSON")]
+    person: Option<String>,
+    /// Sign with this SSH key (`ssh-keygen`); a public key whose private half an agent has is enough
+    #[arg(long, value_name = "FILE", conflicts_with = "signature")]
+    key: Option<PathBuf>,
+    /// A signature that was made elsewhere, of what `approvals statement` prints
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// The digest that you have seen, or its first twelve digits or more; needed without a terminal
+    #[arg(long)]
+    digest: Option<String>,
+    /// Your reason; it is recorded
+    #[arg(long, value_name = "TEXT", value_parser = super::said)]
+    reason: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   bailiwick approvals ls
   bailiwick approvals show 01K8M3
   bailiwick approvals approve 01K8M3 --key ~/.ssh/id_ed25519
   bailiwick approvals reject 01K8M3 --digest 5f0c2ab19d3e --reason 'not in the change window'
-  bailiwick approvals approve 01K8M3 --equal --digest 5f0c2ab19d3e --digest 9a1b22c03d4e --key ~/.ssh/id_ed25519
   bailiwick approvals statement 01K8M3 --as alice > vote.json
   ssh-keygen -Y sign -n bailiwick-vote -f ~/.ssh/id_ed25519 vote.json
   bailiwick approvals approve 01K8M3 --as alice --signature vote.json.sig --digest 5f0c2ab19d3e
@@ -111,13 +114,8 @@ A policy with `@approval` holds an act back until people of its group have appro
 every byte of it, the agent, and the policies. Who started the run can't vote. A vote must be signed with a key that `[people]` has for the \
 person; in the environment `sandbox`, the person's own account is enough. If nobody decides in time, the act is refused.";
 
-const STATS: &str = "\
-Examples:
-  bailiwick approvals stats --since 30d
-  bailiwick approvals stats --json
-
-A vote is quick if it was given less than five seconds after people were asked: nobody reads a card in that time. The share is that of the \
-approved acts among those that people have decided about.";
+/// The least number of digits of a digest that are compared.
+const DIGITS_MIN: usize = 12;
 
 pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
     let place = place::place()?;
@@ -128,18 +126,13 @@ pub(crate) async fn run(args: Args) -> Result<u8, CliError> {
             if json {
                 out::json(&view)?
             } else {
-                card::print(&place, &equal::of(&place, &view, views(&place)?)?)?
+                card::print(&place, &view)?
             }
             Ok(exit::DONE)
         }
-        ApprovalsVerb::Approve(args) => vote::hand_in(&place, args, Vote::Approve).await,
-        ApprovalsVerb::Reject(args) => vote::hand_in(&place, args, Vote::Reject).await,
+        ApprovalsVerb::Approve(args) => vote(&place, args, Vote::Approve).await,
+        ApprovalsVerb::Reject(args) => vote(&place, args, Vote::Reject).await,
         ApprovalsVerb::Revoke { which, json } => revoke(&place, &which, json).await,
-        ApprovalsVerb::Stats { since, json } => {
-            let since_ms = since.as_deref().map(super::audit::since).transpose()?;
-            stats::run(&place, since_ms, json)
-        }
-        ApprovalsVerb::Watch { json } => watch::run(&place, json).await,
         ApprovalsVerb::Statement { which, person, reject } => {
             let (view, vote) = (find(&place, &which.approval)?, if reject { Vote::Reject } else { Vote::Approve });
             out::bytes(&VoteStatement::new(id(&view), view.digest, &person, vote).to_bytes())?;
@@ -174,50 +167,105 @@ fn find(place: &HomePlace, text: &str) -> Result<ApprovalView, CliError> {
     }
 }
 
-/// An act in the list of `--json`.
-#[derive(Serialize)]
-struct Listed<'a> {
-    /// The act that is equal to this one and was asked first, if it is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    equal_to: Option<&'a str>,
-    #[serde(flatten)]
-    view: &'a ApprovalView,
-}
-
 fn list(place: &HomePlace, json: bool) -> Result<u8, CliError> {
     let views = views(place)?;
-    let all = equal::collapse(place, views.clone())?;
     if json {
-        let first = |view: &ApprovalView| {
-            let equal = all.iter().find(|equal| equal.0.contains(view))?;
-            equal.first().map(|first| first.approval.as_str()).filter(|first| *first != view.approval)
-        };
-        // In the order in which people were asked.
-        out::json(&views.iter().map(|view| Listed { equal_to: first(view), view }).collect::<Vec<_>>())?;
+        out::json(&views)?;
         return Ok(exit::DONE);
     }
-    if all.is_empty() {
+    if views.is_empty() {
         out::words("no act waits for people");
         return Ok(exit::DONE);
     }
     let mut table = vec![["APPROVAL", "AGENT", "ASKS FOR", "IN", "NEEDS", "LEFT", "STATE"].map(str::to_owned).to_vec()];
-    for equal in &all {
-        let Some(view) = equal.first() else { continue };
+    for view in &views {
         let needs: Vec<String> = view.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
-        let times = if equal.0.len() > 1 { format!(" ({} equal acts)", equal.0.len()) } else { String::new() };
         let cells = [
             view.approval.clone(),
             view.agent.to_string(),
-            format!("{}{times}", view.asks),
+            view.asks.to_string(),
             view.environment.to_string(),
             needs.join(", "),
-            card::left(equal.0.iter().map(|view| view.left_ms).min().unwrap_or_default()),
+            card::left(view.left_ms),
             view.state.to_string(),
         ];
         table.push(cells.to_vec());
     }
     out::table(&table)?;
     Ok(exit::DONE)
+}
+
+#[derive(Serialize)]
+struct VotedDocument<'a> {
+    approval: &'a str,
+    digest: Digest,
+    person: &'a str,
+    vote: Vote,
+    #[serde(flatten)]
+    report: &'a VoteReport,
+}
+
+async fn vote(place: &HomePlace, args: VoteArgs, vote: Vote) -> Result<u8, CliError> {
+    let view = find(place, &args.which.approval)?;
+    seen(place, &args, &view, vote)?;
+    let person = match args.person {
+        Some(person) => person,
+        None => own_principal().name.map(|name| name.to_string()).ok_or(VoteError::VoteAsWhom)?,
+    };
+    let statement = VoteStatement::new(id(&view), view.digest, &person, vote).to_bytes();
+    let signature = match (&args.key, &args.signature) {
+        (Some(key), _) => Some(sign::with(key, &statement)?),
+        (None, Some(file)) => Some(sign::read(file)?),
+        (None, None) => None,
+    };
+    let (run, op, digest) = (view.run, view.op, view.digest);
+    let order = VoteOrder { run, op, digest, person: person.clone(), reason: args.reason, signature, vote };
+    let mut signals = Signals::new()?;
+    let host = signals.or(HostHandle::find(place, &place::host_options())).await?;
+    let voted = host.vote(order).await;
+    let left = leave::leave(host, &mut signals).await;
+    let report = voted?;
+    if args.json {
+        out::json(&VotedDocument { approval: &view.approval, digest, person: &person, vote, report: &report })?;
+    } else {
+        out::words(&said(&view, &person, vote, &report));
+    }
+    left?;
+    Ok(exit::DONE)
+}
+
+fn said(view: &ApprovalView, person: &str, vote: Vote, report: &VoteReport) -> String {
+    let how = if report.signed { "signed" } else { "not signed" };
+    let what = match vote {
+        Vote::Reject => "it is rejected, and the agent is told that it is refused".to_owned(),
+        Vote::Approve if report.approved => "it is approved, and the run continues".to_owned(),
+        Vote::Approve => {
+            let lacking = report.groups.iter().filter(|group| group.approved < group.quorum);
+            let list: Vec<String> = lacking.map(|group| format!("{} of {} in {}", group.approved, group.quorum, group.group)).collect();
+            format!("so far {}", list.join(", "))
+        }
+    };
+    format!("{}: the vote of {} is recorded ({how}); {what}", view.approval, words::safe(person))
+}
+
+/// Makes sure that the person has seen what is voted on: by its digest, or on this terminal.
+fn seen(place: &HomePlace, args: &VoteArgs, view: &ApprovalView, vote: Vote) -> Result<(), CliError> {
+    if let Some(given) = &args.digest {
+        let given = given.strip_prefix("sha256:").unwrap_or(given).to_ascii_lowercase();
+        let whole = view.digest.hex();
+        if given.len() < DIGITS_MIN || !whole.starts_with(&given) {
+            return Err(VoteError::OtherDigest { approval: view.approval.clone(), given }.into());
+        }
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() || !out::words_to_terminal() {
+        return Err(VoteError::VoteUnseen { approval: view.approval.clone() }.into());
+    }
+    card::print(place, view)?;
+    out::words(&format!("type `{vote}` to {vote} it, anything else to leave it"));
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(CliError::file("read", Path::new("the terminal")))?;
+    if line.trim() == vote.as_str() { Ok(()) } else { Err(VoteError::NotVoted.into()) }
 }
 
 async fn revoke(place: &HomePlace, which: &Which, json: bool) -> Result<u8, CliError> {
@@ -234,4 +282,10 @@ async fn revoke(place: &HomePlace, which: &Which, json: bool) -> Result<u8, CliE
     }
     left?;
     Ok(exit::DONE)
+}
+
+/// A short form of a digest, to compare by eye.
+pub(super) fn short(digest: &Digest) -> SafeText {
+    let whole = digest.hex();
+    SafeText::new(whole.get(..DIGITS_MIN).unwrap_or(&whole), DIGITS_MIN)
 }

@@ -9,7 +9,6 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod credentials;
 pub(crate) mod doctor;
-pub(crate) mod enable;
 pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod init;
@@ -23,7 +22,6 @@ pub(crate) mod ps;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod resume;
-pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod settle;
@@ -85,9 +83,7 @@ pub(crate) enum Verb {
     Show(show::Args),
     Logs(logs::Args),
     Stop(stop::Args),
-    Enable(enable::Args),
     Resume(resume::Args),
-    Rollback(rollback::Args),
     Wait(wait::Args),
     Serve(serve::Args),
     Replay(replay::Args),
@@ -128,9 +124,7 @@ async fn done(verb: Verb, command: fn() -> clap::Command) -> Result<u8, CliError
         Verb::Show(args) => show::run(&args),
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Stop(args) => stop::run(&args).await,
-        Verb::Enable(args) => enable::run(&args).await,
         Verb::Resume(args) => resume::run(args).await,
-        Verb::Rollback(args) => rollback::run(args).await,
         Verb::Wait(args) => wait::run(args).await,
         Verb::Serve(args) => serve::run(&args).await,
         Verb::Replay(args) => replay::run(args).await,

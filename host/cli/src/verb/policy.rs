@@ -193,8 +193,7 @@ fn explained(run: RunId, seq: u64, body: &[u8], header: Option<&gate::RunHeader>
         _ => return None,
     };
     let rules = header.and_then(|header| header.spec.grants.policy.as_ref());
-    let engagement = header.and_then(|header| header.spec.grants.engagement.as_ref());
-    let rules = rules.filter(|rules| basis.as_ref().is_some_and(|basis| basis.set == package::policy_set_digest(rules, engagement)));
+    let rules = rules.filter(|rules| basis.as_ref().is_some_and(|basis| basis.set == rules.digest()));
     let texts =
         basis.iter().flat_map(|basis| &basis.policies).filter_map(|id| rules.and_then(|rules| package::policy_text(rules, id.as_str())));
     let texts = texts.collect();

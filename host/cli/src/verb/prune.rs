@@ -254,7 +254,6 @@ fn keeper(keeper: &Keeper) -> String {
                 "{more}: it has the acceptance of agent {agent} of {path}; run `bailiwick accept {agent}` again, or use `--drop-accepted`"
             )
         }
-        Keeper::Stopped(what) => format!("{more}: {what} was stopped there and is not enabled (`bailiwick enable {}`)", what.option()),
         Keeper::Growing => format!("{more}: it is the segment that is being written"),
     }
 }

@@ -246,7 +246,6 @@ mod tests {
             by,
             config: None,
             durable: true,
-            dry_run: false,
             engine,
             grants: zero,
             input: zero,
@@ -254,7 +253,6 @@ mod tests {
             limits,
             parent: None,
             policy: None,
-            rolls_back: None,
             run,
             seed: zero,
             uptime: Uptime::default(),
@@ -286,7 +284,6 @@ mod tests {
             policy: None,
             repeat: if method == "GET" { vocabulary::Repeat::Safe } else { vocabulary::Repeat::OnWord },
             spent_ms: 0,
-            undoes: None,
             v: VERSION,
         };
         let answered = answer.map(|outcome| Answered {

@@ -143,9 +143,6 @@ impl Compared {
             | Record::ApprovalAsked(_)
             | Record::ApprovalVoted(_)
             | Record::ApprovalClosed(_)
-            | Record::UndoRegistered(_)
-            | Record::UndoDischarged(_)
-            | Record::UndoDone(_)
             | Record::ClockChanged(_)
             | Record::ActSettled(_)
             | Record::RunClosed(_)
@@ -170,10 +167,6 @@ impl Compared {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
-            | Record::NoticeAsked(_)
-            | Record::NoticeEnded(_)
-            | Record::AgentsStopped(_)
-            | Record::AgentsEnabled(_)
             | Record::Recovered(_) => {}
         }
     }

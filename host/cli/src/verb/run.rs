@@ -42,10 +42,6 @@ pub(crate) struct Args {
     /// Keep what it sees, so that it can be resumed even if it only reads
     #[arg(long)]
     durable: bool,
-    /// Let it read, and only decide what would change something: nothing of that is sent, and nobody is asked. Ends with 0 if the run got to
-    /// its end and everything would be permitted, 7 if people would be asked, 4 if something was refused
-    #[arg(long, conflicts_with_all = ["detach", "watch"])]
-    dry_run: bool,
     /// Run under this engagement of the configuration, which limits everything that the agent asks for
     #[arg(long, value_name = "NAME")]
     engagement: Option<String>,
@@ -81,7 +77,6 @@ Examples:
   bailiwick run leak-scan --input @input.json --json > report.json
   bailiwick run leak-scan --sarif found.sarif --fail-on high
   bailiwick run leak-scan --shard 4                      on four cores, with one report
-  bailiwick run nightly --dry-run                        what it would do, without doing it
   bailiwick run my-agent --watch                         while you write it
   bailiwick run nightly --durable --detach               leave it when it sleeps; `wait` shows its end
   bailiwick run wordcount --input - -- --lines < words   a command: arguments and standard input
@@ -157,9 +152,9 @@ impl Job<'_> {
 
     /// One run, or one for each shard.
     fn runs(&self, obtained: &Obtained, is_to_be_recorded: bool) -> Result<Vec<Admitted>, CliError> {
-        let Args { agent: name, args, durable, dry_run, engagement, .. } = self.args;
+        let Args { agent: name, args, durable, engagement, .. } = self.args;
         let input = input(self.args.input.as_deref(), obtained, self.agent.limits.input_bytes)?;
-        let call = Call { args: args.clone(), dry_run: *dry_run, durable: *durable, engagement: engagement.clone(), input, rollback: None };
+        let call = Call { args: args.clone(), durable: *durable, engagement: engagement.clone(), input };
         let mut run = service::admit(self.place, self.configured, self.trusted, (name, obtained), call)?;
         if !is_to_be_recorded {
             run = run.recorded();

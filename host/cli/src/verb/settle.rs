@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ::run::{Settlement, Which};
 use vocabulary::{RunId, UnknownAct};
 
-use crate::err::{CliError, StopError};
+use crate::err::CliError;
 use crate::{out, words};
 use service::HostHandle;
 
@@ -18,16 +18,9 @@ pub(crate) struct WordArgs {
     /// The operations, if there are several: `6`, `6,8`, `6-9` (`bailiwick ps` names them)
     #[arg(long, value_name = "N", requires = "settle")]
     op: Option<Ops>,
-    /// With `--settle`: all operations that wait for it
-    #[arg(long, conflicts_with = "op")]
-    pub(super) all: bool,
-}
-
-impl WordArgs {
-    /// Whether it says something about acts.
-    pub(super) fn is_said(&self) -> bool {
-        self.settle.is_some() || self.op.is_some()
-    }
+    /// Settle all operations that wait for it
+    #[arg(long, requires = "settle", conflicts_with = "op")]
+    all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -68,11 +61,6 @@ impl FromStr for Ops {
 }
 
 impl WordArgs {
-    /// Whether the acts happened, if the person says so.
-    pub(super) fn did(&self) -> Option<bool> {
-        self.settle.map(|settle| settle == Settle::Did)
-    }
-
     fn word(&self) -> Option<Settlement> {
         let acts = match (&self.op, self.all) {
             (Some(Ops(ops)), _) => Which::Ops(ops.clone()),
@@ -85,9 +73,6 @@ impl WordArgs {
 
 /// Records the statement, if there is one, and returns the acts that it settles.
 pub(super) async fn settle(host: &HostHandle, run: RunId, args: &WordArgs) -> Result<Vec<UnknownAct>, CliError> {
-    if args.all && args.settle.is_none() {
-        return Err(StopError::AllOfWhat.into());
-    }
     let Some(word) = args.word() else { return Ok(Vec::new()) };
     let did = if word.did { "did happen" } else { "did not happen" };
     let settling = host.settle(run, word).await?;

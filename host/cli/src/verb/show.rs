@@ -13,7 +13,7 @@ use crate::gaps::GapLines;
 use crate::log::{self, Shown};
 use crate::out::OutError;
 use crate::sealed::Stars;
-use crate::{line, out, past, place, words};
+use crate::{line, out, place, words};
 
 mod beside;
 
@@ -155,19 +155,10 @@ fn records(reader: &Reader, wanted: &Wanted<'_>) -> Result<u8, CliError> {
         (_, 0) => Err(CliError::NoSuchRun(wanted.run.to_string())),
         (Some(seq), last) => Err(CliError::NoSuchRecord { run: wanted.run, seq, last }),
         (None, _) => {
-            if !wanted.json {
-                approvals(reader, wanted)?;
-            }
             GapLines::of_run(reader, (wanted.run, wanted.from))?.end(wanted.json)?;
             Ok(exit::DONE)
         }
     }
-}
-
-/// What people decided, as one block for each act: the records of it may be far apart.
-fn approvals(reader: &Reader, wanted: &Wanted<'_>) -> Result<(), CliError> {
-    let all = past::of_run(reader, wanted.run, wanted.from)?;
-    all.iter().flat_map(past::lines).try_for_each(|line| out::line(&line)).map_err(CliError::from)
 }
 
 /// Changes of the machine's clock after the run began; none if only one record is wanted.

@@ -91,7 +91,7 @@ fn print(status: Option<&Status>) -> Result<(), OutError> {
 }
 
 fn lines(status: &Status) -> Vec<String> {
-    let Status { pid, version, forms, uptime_ms, runs, suspended, stopped, record, disk, machine } = status;
+    let Status { pid, version, forms, uptime_ms, runs, suspended, record, disk, machine } = status;
     let ms = |us: u64| format!("{}.{} ms", words::count(us / 1000), us % 1000 / 100);
     let of = machine.descriptors_max.map_or_else(String::new, |max| format!(" of {}", words::count(max)));
     let mut lines = vec![
@@ -109,11 +109,6 @@ fn lines(status: &Status) -> Vec<String> {
         format!("descriptors  {}{of}", words::count(machine.descriptors)),
         format!("threads      {}", words::count(machine.threads)),
     ];
-    lines.extend(
-        stopped
-            .iter()
-            .map(|stopped| format!("stopped      {}, by {}: bailiwick enable {}", stopped.what, stopped.by, stopped.what.option())),
-    );
     if disk.waiting_ms >= DISK_MAX_MS {
         lines.push(format!("fault        the disk has not answered for {}", words::seconds(disk.waiting_ms)));
     }
@@ -137,7 +132,6 @@ mod tests {
             uptime_ms: 90_000,
             runs: Vec::new(),
             suspended: 3,
-            stopped: Vec::new(),
             record: RecordStatus { size: 1, queued_batches: 2, queued_bytes: 3000, broken: broken.map(str::to_owned) },
             disk: DiskStatus { waiting_ms, batches: 5, p50_us: 450, p99_us: 3100, max_us: 12_345_678 },
             machine: MachineStatus { memory_bytes: 84_200_000, descriptors: 31, descriptors_max: Some(65_536), threads: 14 },

@@ -74,7 +74,6 @@ impl OpenRun {
             return Err(OrderFaultKind::NoIntent);
         };
         pending.sent = answered.was_sent();
-        let happened = answered.happened();
         match answered.class() {
             class if class.has_answer() => pending.stage = Stage::Answered,
             // With a fault, the guest learned of it and decides itself what to do.
@@ -84,7 +83,6 @@ impl OpenRun {
                 self.sent += u64::from(answered.may_have_been_sent());
             }
         }
-        self.act_happened(answered.op, happened);
         Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! Approvals that are not over: acts that are held back until people have decided.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, ApprovalVoted, Asked, AskedFor, Record, WaitsFor};
 use vocabulary::{ApprovalEnd, Bounds, Digest, PolicyBasis, Requirement, SafeText, Vote, VoteMeans};
 
-use super::notice::Notice;
 use super::{Ledger, OpenRun, OrderFaultKind};
 use crate::clock::ClockMark;
 
@@ -32,9 +29,6 @@ pub struct OpenApproval {
     pub environment: SafeText,
     /// Who must approve it.
     pub needs: Requirement,
-    /// What became of the notices about it, by channel.
-    #[serde(default)]
-    pub notices: BTreeMap<SafeText, Notice>,
     /// The keyed digest of the ask.
     pub params: Digest,
     /// The policies that demand it.
@@ -106,7 +100,6 @@ impl OpenApproval {
             end: None,
             environment: asked.environment.clone(),
             needs: asked.needs.clone(),
-            notices: BTreeMap::new(),
             params: asked.params,
             policy: asked.policy.clone(),
             votes: Vec::new(),
@@ -141,11 +134,6 @@ impl OpenApproval {
 }
 
 impl Ledger {
-    /// How often an agent has newly asked people within the last hour, in all of its runs.
-    pub(crate) fn asked_people(&self, agent: &SafeText, now: &ClockMark) -> u64 {
-        self.cards.in_an_hour(agent, &self.not_before(now))
-    }
-
     /// Notes the time of a record from which the times of approvals are measured.
     pub(super) fn note_latest(&mut self, record: &Record) {
         let at = match record {

@@ -32,10 +32,6 @@ pub enum OrderFaultKind {
     /// A vote or an end without its approval, or an act that begins without the approval that it needs.
     #[error("no approval precedes it")]
     NoApproval,
-    /// An undo that was not registered, is used by two acts, or is withdrawn although its act may have happened; or the end of an undo in a
-    /// run that is not its rollback.
-    #[error("there is no such undo, or it may not be used so")]
-    NoUndo,
     /// A run ends while an act is neither answered nor recorded as unknown.
     #[error("an act is still under way")]
     ClosedWhilePending,

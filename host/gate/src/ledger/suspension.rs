@@ -17,9 +17,6 @@ pub(super) fn needs_memory(record: &Record) -> bool {
             | Record::Said(_)
             | Record::HostAsked(_)
             | Record::ApprovalAsked(_)
-            | Record::UndoRegistered(_)
-            | Record::UndoDischarged(_)
-            | Record::UndoDone(_)
             | Record::RunSuspended(_)
     )
 }

@@ -71,9 +71,9 @@ impl Live {
                     self.held.acts.remove(&op);
                     self.start(*pending, None)?;
                 }
-                Some(Judgement::Refused { op, fault, hint }) => {
+                Some(Judgement::Refused { op, fault }) => {
                     self.held.acts.remove(&op);
-                    self.tell(op, GuestEvent::refused(fault, hint));
+                    self.tell(op, GuestEvent::Failed(fault));
                 }
             }
         }

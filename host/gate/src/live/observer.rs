@@ -47,23 +47,6 @@ impl Observer {
         Ok(seen)
     }
 
-    /// Repeats an ask of a mount that the guest may change, in a run that is rebuilt: the view of such a mount is made again from what the
-    /// guest did. What the record has must come out again.
-    ///
-    /// # Errors
-    /// A limit that ends the run.
-    pub(super) fn repeat(&mut self, ask: &FileAsk, recorded: &Observation) -> Result<Option<Observation>, Stop> {
-        let Some(mount) = self.mount_of(ask.on()) else { return Ok(None) };
-        let is_written = self.spec.grants.files.get(mount).is_some_and(|grant| grant.mode.is_written());
-        if !is_written || self.effects.is_committed(mount) {
-            return Ok(None);
-        }
-        if let FileAnswer::Opened { file, .. } = &recorded.answer {
-            self.effects.reopen(OpenFiles { next: file.0, ..OpenFiles::default() });
-        }
-        self.observe(ask).map(Some)
-    }
-
     fn permit(&self, ask: &FileAsk, mount: usize) -> Result<Permit<FileAsk>, Reason> {
         match policy::decide_file(&self.spec.grants, &Facts { mount: Some(mount), ..Facts::default() }, ask) {
             // A look changes nothing, so its record need not be durable first: it is noted before the guest sees the result.

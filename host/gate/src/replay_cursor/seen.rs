@@ -32,7 +32,6 @@ impl ReplayCursor {
                 }
                 self.next_file = self.next_file.max(file.0 + 1);
             }
-            (None, FileAsk::Change { .. }, FileAnswer::Opened { file, .. }) => self.next_file = self.next_file.max(file.0 + 1),
             (None, FileAsk::Close { file }, _) => self.closes(file.0),
             (None, ..) => {}
         }
@@ -156,9 +155,7 @@ impl ReplayCursor {
                 op.seen.hash.update(bytes);
                 true
             }
-            (GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_) | GuestEvent::Refused { .. }, Some(_)) => {
-                self.ops.remove(&op).is_some()
-            }
+            (GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_), Some(_)) => self.ops.remove(&op).is_some(),
             (_, None) => false,
         };
         if !known {

@@ -10,8 +10,8 @@ use policy::vote::{self, CastVote};
 use policy::{AgentPolicies, DecisionCache, PolicyAgent, PolicyFacts, PolicySet};
 use vocabulary::record::{ApprovalAsked, ApprovalClosed, Record, RecordKind, Refused, VERSION};
 use vocabulary::{
-    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, Limit, OpId, PolicyBasis, PolicyRules, Reason,
-    Requirement, SafeText, Stop, WouldBe,
+    Act, ApprovalEnd, ApprovalSubject, Ask, Bound, Bounds, Digest, Hold, HttpAsk, OpId, PolicyBasis, PolicyRules, Reason, Requirement,
+    SafeText, Stop,
 };
 
 use super::held::{Attempt, with_payloads};
@@ -45,9 +45,7 @@ pub(crate) struct OwnPolicies {
 
 impl OwnPolicies {
     pub(crate) fn of(header: &RunHeader, of: &RunPolicies) -> Self {
-        let (spec, started_by) = (&header.spec, &header.by);
-        let engagement = spec.grants.engagement.as_ref();
-        let agent = PolicyAgent { digest: spec.agent.digest, engagement, name: spec.agent.name.as_str(), started_by };
+        let agent = PolicyAgent { digest: header.spec.agent.digest, name: header.spec.agent.name.as_str(), started_by: &header.by };
         Self { cache: DecisionCache::default(), policies: of.set.for_agent(&of.rules, &agent), rules: Arc::clone(&of.rules) }
     }
 }
@@ -139,7 +137,7 @@ impl RunGate {
 
 impl LockedRun<'_> {
     /// What policies may know at this moment.
-    pub(super) fn policy_facts(&self, now_unix_s: u64, undo_registered: bool) -> PolicyFacts {
+    pub(super) fn policy_facts(&self, now_unix_s: u64) -> PolicyFacts {
         let shared = self.shared();
         let (acts, proved) = {
             let ledger = shared.book.ledger();
@@ -150,9 +148,7 @@ impl LockedRun<'_> {
             calls_left: shared.header.spec.limits.asks.saturating_sub(self.inner.next_op.saturating_sub(1)),
             now_unix_s,
             proved,
-            rolls_back: shared.header.rolls_back.is_some(),
             run: Some(self.run()),
-            undo_registered,
         }
     }
 
@@ -192,17 +188,12 @@ impl LockedRun<'_> {
     /// Decides about an act for which people have met this requirement.
     ///
     /// SECURITY: what has to be met is what is demanded now. It may be more than what people were asked for: facts change.
-    pub(super) fn approved_verdict(
-        &self,
-        (op, act): (OpId, &Act),
-        attempt: Attempt,
-        (needs, digest): (&Requirement, Digest),
-    ) -> (Verdict, With) {
+    pub(super) fn approved_verdict(&self, act: &Act, attempt: Attempt, (needs, digest): (&Requirement, Digest)) -> (Verdict, With) {
         let none = With::default();
-        match self.verdict((op, act), attempt, &none) {
+        match self.verdict(act, attempt, &none) {
             Verdict::Held(hold, _) if hold.needs.groups == needs.groups => {
                 let with = With { groups: needs.groups.iter().map(|need| need.group.clone()).collect(), digest: Some(digest) };
-                (self.verdict((op, act), attempt, &with), with)
+                (self.verdict(act, attempt, &with), with)
             }
             other => (other, none),
         }
@@ -217,12 +208,6 @@ impl LockedRun<'_> {
         let agent = &self.shared().header.spec.agent.name;
         let ledger = self.shared().book.ledger();
         ledger.open_runs().filter(|(_, open)| open.agent == *agent).map(|(_, open)| open.held_back()).sum()
-    }
-
-    /// How often this agent has newly asked people within the last hour, in all of its runs.
-    fn asked_people(&self) -> u64 {
-        let now = ClockMark::of(&*self.shared().clock);
-        self.shared().book.ledger().asked_people(&self.shared().header.spec.agent.name, &now)
     }
 
     /// The digest of what is to be approved.
@@ -253,12 +238,8 @@ impl LockedRun<'_> {
         let Hold { bounds, needs } = hold;
         let params = self.keyed(&act.canonical_bytes());
         let environment = self.environment(act);
-        if let Some(reason) = self.not_to_be_asked(op, params, (&environment, &needs)) {
+        if let Some(reason) = self.not_to_be_asked(params, &environment, &needs) {
             return Err(reason);
-        }
-        // A dry run asks nobody, and leaves nothing open.
-        if self.is_dry() {
-            return Err(Reason::DryRun(WouldBe::Asked(needs.groups)));
         }
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let request = self.shown_request(http, act)?;
@@ -284,14 +265,11 @@ impl LockedRun<'_> {
 
     /// The request as people see it. What can't be kept can't be shown, so nobody is asked about it.
     fn shown_request(&mut self, http: Option<&HttpAsk>, act: &Act) -> Result<Vec<Vec<u8>>, Reason> {
+        let Some(http) = http else { return Ok(Vec::new()) };
         let nobody = |why: &str| Reason::NobodyToAsk(SafeText::new(why, 300));
-        let body = match (http, act) {
-            (Some(http), _) => SafeText::from_bytes(&http.body, usize::MAX),
-            (None, Act::Files(commit)) => SafeText::new(&commit.text, usize::MAX),
-            (None, _) => return Ok(Vec::new()),
-        };
+        let body = SafeText::from_bytes(&http.body, usize::MAX);
         if self.shared().stars.get().is_some_and(|star| star(&body) != body) {
-            return Err(nobody("it holds the value of a credential"));
+            return Err(nobody("its body holds the value of a credential"));
         }
         let request = self.kept_request(true, act.canonical_bytes(), Attempt::First);
         if request.is_empty() { Err(nobody("it is too large to be kept, so nobody could see what is approved")) } else { Ok(request) }
@@ -305,7 +283,7 @@ impl LockedRun<'_> {
         self.append(vec![with_payloads(record.into(), request)]).map(drop)
     }
 
-    fn not_to_be_asked(&self, op: OpId, params: Digest, (environment, needs): (&str, &Requirement)) -> Option<Reason> {
+    fn not_to_be_asked(&self, params: Digest, environment: &str, needs: &Requirement) -> Option<Reason> {
         let shared = self.shared();
         let was_rejected = shared.book.ledger().open_run(self.run()).is_some_and(|open| open.was_rejected(params));
         if was_rejected {
@@ -323,12 +301,7 @@ impl LockedRun<'_> {
         if let Some(why) = vote::nobody_to_ask(&own.rules, &question) {
             return Some(Reason::NobodyToAsk(why));
         }
-        if self.held_of_agent() >= HELD_MAX {
-            return Some(Reason::OverLimit(Bound::Approvals));
-        }
-        // An act that was held back already is only decided again.
-        let is_over = self.approval(op).is_none() && self.asked_people() >= shared.header.spec.limits.approvals_per_hour;
-        is_over.then_some(Reason::OverLimit(Bound::Limit(Limit::ApprovalsPerHour)))
+        (self.held_of_agent() >= HELD_MAX).then_some(Reason::OverLimit(Bound::Approvals))
     }
 
     fn close_approval(&mut self, op: OpId, digest: Digest, end: ApprovalEnd) -> Result<(), Stop> {
@@ -343,7 +316,7 @@ impl LockedRun<'_> {
         }
         let now = self.shared().book.ledger().not_before(&ClockMark::of(&*self.shared().clock));
         let Some(approval) = self.approval(op) else {
-            return self.refuse_held(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
+            return self.refuse_known(op, &act, Reason::NotApproved(ApprovalEnd::Cancelled), None).map(Some);
         };
         // SECURITY: rules of now apply. If they are others than those that people were asked under, the act is decided again.
         let set = self.policies().map(|own| own.policies.digest());
@@ -356,7 +329,7 @@ impl LockedRun<'_> {
                 if approval.end.is_none() {
                     self.close_approval(op, approval.digest, end)?;
                 }
-                self.refuse_held(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
+                self.refuse_known(op, &act, Reason::NotApproved(end), Some(approval.policy)).map(Some)
             }
             ApprovalState::Approved { .. } if is_current => self.use_approval(op, act, &approval),
             ApprovalState::Pending { .. } | ApprovalState::Approved { .. } => self.decide_again(op, act, Some(approval.digest)),
@@ -372,10 +345,10 @@ impl LockedRun<'_> {
         if !self.is_met(&approval.needs, &approval.environment, &approval.cast()) {
             self.close_approval(op, approval.digest, ApprovalEnd::Revoked)?;
             let reason = Reason::NotApproved(ApprovalEnd::Revoked);
-            return self.refuse_held(op, &act, reason, Some(approval.policy.clone())).map(Some);
+            return self.refuse_known(op, &act, reason, Some(approval.policy.clone())).map(Some);
         }
         let subject = |bounds: &Bounds| self.subject(op, &act, (bounds, approval.policy.set, approval.asked.at));
-        match self.approved_verdict((op, &act), Attempt::Held, (&approval.needs, approval.digest)) {
+        match self.approved_verdict(&act, Attempt::Held, (&approval.needs, approval.digest)) {
             (Verdict::Allowed(allowed), with) if with.digest.is_some() && subject(&allowed.bounds) == approval.digest => {
                 match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
                     Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
@@ -396,7 +369,7 @@ impl LockedRun<'_> {
         (reason, basis): (Reason, Option<PolicyBasis>),
     ) -> Result<Option<Judged>, Stop> {
         self.close_approval(op, digest, ApprovalEnd::Superseded)?;
-        self.refuse_held(op, act, reason, basis).map(Some)
+        self.refuse_known(op, act, reason, basis).map(Some)
     }
 
     /// Decides an act again, as if it were asked now. `before` is the approval that is still open. Returns `None` if it is held back again.
@@ -405,30 +378,23 @@ impl LockedRun<'_> {
             self.close_approval(op, digest, ApprovalEnd::Superseded)?;
         }
         let with = With::default();
-        match self.verdict((op, &act), Attempt::Held, &with) {
+        match self.verdict(&act, Attempt::Held, &with) {
             Verdict::Allowed(allowed) => match self.take_rates(&act, Attempt::Held, &allowed.bounds) {
                 Ok(()) => self.permit(op, act, (Attempt::Held, with), *allowed).map(Some),
-                Err(reason) => self.refuse_held(op, &act, reason, allowed.policy).map(Some),
+                Err(reason) => self.refuse_known(op, &act, reason, allowed.policy).map(Some),
             },
-            Verdict::Refused(reason, basis) => self.refuse_held(op, &act, reason, basis).map(Some),
+            Verdict::Refused(reason, basis) => self.refuse_known(op, &act, reason, basis).map(Some),
             Verdict::Held(hold, basis) => match self.asking(op, &act, (*hold, basis.clone())) {
                 Ok(asking) => self.hold(asking).map(|()| None),
-                Err(reason) => self.refuse_held(op, &act, reason, Some(basis)).map(Some),
+                Err(reason) => self.refuse_known(op, &act, reason, Some(basis)).map(Some),
             },
         }
-    }
-
-    /// Refuses an act that was held back.
-    fn refuse_held(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        let refused = self.refuse_known(op, act, reason, policy)?;
-        self.undo_refused(op)?;
-        Ok(refused)
     }
 
     /// Records the refusal of an act that is on the record already: it was held back, or has an intent. It is not counted with others that
     /// are alike, because only a refusal with its number ends it.
     pub(super) fn refuse_known(&mut self, op: OpId, act: &Act, reason: Reason, policy: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, policy.as_ref()));
+        let fault = told(act.kind(), &reason);
         let http: Option<&HttpAsk> = if let Act::Http(http) = act { Some(http) } else { None };
         let ask = self.told(asked_of(act.function(), act.resource()), http);
         self.inner.tally.refused += 1;
@@ -437,9 +403,7 @@ impl LockedRun<'_> {
         self.flush(Moment::Host)?;
         let params = self.keyed(&Ask::from(act.clone()).canonical_bytes());
         let (kind, spent_ms, at) = (RecordKind::Refused, self.spent_ms(), self.now_ms());
-        let told = hint.clone();
-        let refused = Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
-        self.put(refused, Vec::new())?;
-        Ok(Judged::Refused { op, fault, hint })
+        self.put(Refused { alike: 1, ask, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION }, Vec::new())?;
+        Ok(Judged::Refused { op, fault })
     }
 }

@@ -39,7 +39,7 @@ impl LockedRun<'_> {
             }
         }
         match &observation.refused {
-            Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), reason.clone().into(), Moment::Guest)?,
+            Some(reason) => self.refused(OpId(0), &Ask::File(ask.clone()), (reason.clone(), None), Moment::Guest)?,
             None => self.inner.observed.note(ask, &observation.answer),
         }
         if self.inner.observed.is_due() { self.flush(Moment::Guest) } else { self.flush_if_due() }
@@ -71,12 +71,7 @@ impl LockedRun<'_> {
                     op.seen.bytes += chunk.len() as u64;
                     op.seen.hash.update(chunk);
                 }
-                GuestEvent::End(_)
-                | GuestEvent::Answer(_)
-                | GuestEvent::Failed(_)
-                | GuestEvent::Refused { .. }
-                | GuestEvent::Timer { .. }
-                | GuestEvent::Clock => {}
+                GuestEvent::End(_) | GuestEvent::Answer(_) | GuestEvent::Failed(_) | GuestEvent::Timer { .. } | GuestEvent::Clock => {}
             }
             if release.event.is_last() {
                 self.end_op(release.op, matches!(release.event, GuestEvent::End(_) | GuestEvent::Answer(_)))?;

@@ -25,21 +25,6 @@ pub(crate) enum Attempt {
     Again,
 }
 
-/// A refusal that is recorded.
-pub(crate) struct Refusing {
-    /// The policies that determined it, if policies did.
-    pub(super) policy: Option<PolicyBasis>,
-    pub(super) reason: Reason,
-    /// What the guest is told beside the plain refusal.
-    pub(super) told: Option<SafeText>,
-}
-
-impl From<Reason> for Refusing {
-    fn from(reason: Reason) -> Self {
-        Self { policy: None, reason, told: None }
-    }
-}
-
 impl Attempt {
     /// The guest determines when it asks for the first time. It does not determine when an ask is repeated after a crash.
     pub(super) fn moment(self) -> Moment {
@@ -124,23 +109,6 @@ impl LockedRun<'_> {
         Ok(())
     }
 
-    /// Appends several records, all of them or none.
-    fn put_all(&mut self, records: Vec<Record>) -> Result<(), Stop> {
-        let later = |record| {
-            let (record, entry) = with_payloads(record, Vec::new());
-            (record, LogEntry { later: true, ..entry })
-        };
-        let entries: Vec<_> = records.into_iter().map(later).collect();
-        if let Some(together) = &mut self.inner.together {
-            together.extend(entries);
-            return Ok(());
-        }
-        let bytes: usize = entries.iter().map(|(_, entry)| bytes_of(entry)).sum();
-        let appended = self.append(entries)?;
-        self.inner.behind.note(bytes, appended.durable);
-        Ok(())
-    }
-
     /// Appends one record whose durability the caller waits for.
     pub(crate) fn append_one(&mut self, record: impl Into<Record>) -> Result<LoggedBatch, Stop> {
         self.append(vec![with_payloads(record.into(), Vec::new())])
@@ -166,12 +134,7 @@ impl LockedRun<'_> {
         let owed = |kind| {
             matches!(
                 kind,
-                RecordKind::Answered
-                    | RecordKind::Received
-                    | RecordKind::HostAnswered
-                    | RecordKind::UndoDone
-                    | RecordKind::RunResumed
-                    | RecordKind::RunClosed
+                RecordKind::Answered | RecordKind::Received | RecordKind::HostAnswered | RecordKind::RunResumed | RecordKind::RunClosed
             )
         };
         if over && self.inner.closed.is_none() && !records.iter().any(|(record, _)| owed(record.kind())) {
@@ -181,7 +144,13 @@ impl LockedRun<'_> {
         }
     }
 
-    pub(crate) fn refused(&mut self, op: OpId, ask: &Ask, Refusing { policy, reason, told }: Refusing, moment: Moment) -> Result<(), Stop> {
+    pub(crate) fn refused(
+        &mut self,
+        op: OpId,
+        ask: &Ask,
+        (reason, policy): (Reason, Option<PolicyBasis>),
+        moment: Moment,
+    ) -> Result<(), Stop> {
         let http = if let Ask::Http(http) = ask { Some(http) } else { None };
         let named = self.told(self.inner.observed.named(ask), http);
         self.inner.tally.refused += 1;
@@ -200,8 +169,7 @@ impl LockedRun<'_> {
         self.flush(moment)?;
         let params = self.keyed(&ask.canonical_bytes());
         let (kind, spent_ms) = (RecordKind::Refused, self.spent_ms());
-        let record =
-            Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, told, v: VERSION };
+        let record = Refused { alike: 1, ask: named, at, counted: None, kind, op: op.0, params, policy, reason, spent_ms, v: VERSION };
         self.put(record, Vec::new())
     }
 
@@ -224,8 +192,8 @@ impl LockedRun<'_> {
     pub(crate) fn write_several(&mut self, several: Vec<Several>) -> Result<(), Stop> {
         let (at, params, spent_ms) = (self.now_ms(), self.keyed(b""), self.spent_ms());
         let record = |Several { alike, ask, counted, reason }: Several| -> Record {
-            let (kind, policy, told) = (RecordKind::Refused, None, None);
-            Refused { alike, ask, at, counted: Some(counted), kind, op: 0, params, policy, reason, spent_ms, told, v: VERSION }.into()
+            let (kind, policy) = (RecordKind::Refused, None);
+            Refused { alike, ask, at, counted: Some(counted), kind, op: 0, params, policy, reason, spent_ms, v: VERSION }.into()
         };
         let records: Vec<_> = several.into_iter().map(record).map(|record| with_payloads(record, Vec::new())).collect();
         match &mut self.inner.together {
@@ -268,9 +236,7 @@ impl LockedRun<'_> {
         if let Some(name) = credential.filter(|_| record.was_sent()) {
             self.lease_begins(&name)?;
         }
-        let ended = self.undo_ended(&record).map(Record::from);
-        // Both or neither: a crash between them would leave the undo unknown, although its answer is known.
-        self.put_all(std::iter::once(record.into()).chain(ended).collect()).map(|()| Settles::Now)
+        self.put(record, Vec::new()).map(|()| Settles::Now)
     }
 
     /// Ends an operation: the guest has seen its end, or never will.

@@ -7,12 +7,12 @@ use policy::{DecidedAct, Under};
 use vocabulary::record::{Asked as AskedRecord, RecordKind, VERSION};
 use vocabulary::{
     Act, ApprovalEnd, Ask, Bound, Bounds, CredentialStep, Decision, Fault, Hold, HttpAsk, Limit, OpId, PolicyBasis, RateOf, Reason, Repeat,
-    SafeText, Stop, WouldBe,
+    Stop,
 };
 
 use super::approval::With;
 use super::flush::PAYLOAD_RECORD_BYTES;
-use super::held::{Attempt, Refusing, with_payloads};
+use super::held::{Attempt, with_payloads};
 use super::{LockedRun, OpState};
 use crate::lease;
 use crate::log::Durable;
@@ -23,9 +23,6 @@ use crate::settling::told;
 
 /// BOUND: how old an idempotency key may be when its request is repeated. Servers forget keys, often after a day.
 const KEY_AGE_MAX_MS: u64 = 24 * 3600 * 1000;
-
-/// What a guest is told of an act in a dry run. The SDK knows it by its first words.
-const DRY_RUN_HINT: &str = "dry run: this act was decided and is not done";
 
 /// The decision about an act.
 pub(crate) enum Judged {
@@ -38,7 +35,7 @@ pub(crate) enum Judged {
     /// The act is held back until people have decided. It is on the record that they are asked.
     Held { op: OpId, act: Box<Act> },
     /// The act may not happen. The refusal is on the record, and the guest gets this fault.
-    Refused { op: OpId, fault: Fault, hint: Option<SafeText> },
+    Refused { op: OpId, fault: Fault },
 }
 
 /// What was decided, before any of it is recorded.
@@ -90,33 +87,19 @@ impl LockedRun<'_> {
     fn attempted(&self, op: OpId, act: &Act, attempt: Attempt) -> Result<(Verdict, With), ApprovalEnd> {
         let used = if attempt == Attempt::Again { self.used_approval(op)? } else { None };
         Ok(match used {
-            Some(used) => self.approved_verdict((op, act), attempt, (&used.needs, used.digest)),
-            None => (self.verdict((op, act), attempt, &With::default()), With::default()),
+            Some(used) => self.approved_verdict(act, attempt, (&used.needs, used.digest)),
+            None => (self.verdict(act, attempt, &With::default()), With::default()),
         })
     }
 
     fn refuse(&mut self, op: OpId, act: Act, (attempt, reason): (Attempt, Reason), basis: Option<PolicyBasis>) -> Result<Judged, Stop> {
-        // Its intent is on the record, and only a refusal with the same number ends it. An undo whose repetition is refused was sent before, or
-        // may have been: it stays unknown.
+        // Its intent is on the record, and only a refusal with the same number ends it.
         if attempt == Attempt::Again {
             return self.refuse_known(op, &act, reason, basis);
         }
-        let (fault, hint) = (told(act.kind(), &reason), self.hint(&reason, basis.as_ref()));
-        let refusing = Refusing { policy: basis, reason, told: hint.clone() };
-        self.refused(op, &Ask::from(act), refusing, attempt.moment())?;
-        self.undo_refused(op)?;
-        Ok(Judged::Refused { op, fault, hint })
-    }
-
-    /// What the guest is told beside a plain refusal: the words of the policies that determined it. A bound is told by the plain refusal.
-    pub(super) fn hint(&self, reason: &Reason, basis: Option<&PolicyBasis>) -> Option<SafeText> {
-        match reason {
-            Reason::OverLimit(_) => return None,
-            // The same words for each act, so that the agent learns nothing of what was decided.
-            Reason::DryRun(_) => return Some(SafeText::new(DRY_RUN_HINT, 200)),
-            _ => {}
-        }
-        self.policies().zip(basis).and_then(|(own, basis)| own.policies.tell(basis))
+        let fault = told(act.kind(), &reason);
+        self.refused(op, &Ask::from(act), (reason, basis), attempt.moment())?;
+        Ok(Judged::Refused { op, fault })
     }
 
     /// Records the intent of an act that may happen.
@@ -140,7 +123,6 @@ impl LockedRun<'_> {
             // A server that honours the key does the request once, however often it arrives.
             repeat: if bounds.idempotency.is_some() { Repeat::Safe } else { act.repeat() },
             spent_ms: self.spent_ms(),
-            undoes: self.step_of(op).map(|step| step.id),
             v: VERSION,
         };
         tracing::info!(
@@ -152,7 +134,7 @@ impl LockedRun<'_> {
             credential = bounds.credential.as_deref(),
             "permitted"
         );
-        let request = self.kept_request(!matches!(act, Act::Credential(_)), canonical, attempt);
+        let request = self.kept_request(http.is_some(), canonical, attempt);
         if let (Some(name), Attempt::First | Attempt::Held) = (&bounds.credential, attempt) {
             self.inner.leases.entry(name.clone()).or_default().uses += 1;
         }
@@ -164,15 +146,15 @@ impl LockedRun<'_> {
         Ok(Judged::Permitted { durable: appended.durable, terms: Box::new(terms) })
     }
 
-    /// A request as the guest asked it, or a commit with its changes, to be kept beside its intent. All requests together may have as many bytes as the answers of a run.
+    /// A request as the guest asked it, to be kept beside its intent. All requests together may have as many bytes as the answers of a run.
     /// A rebuild does not need them, so requests beyond that are left out.
     ///
     /// SECURITY: an act on a credential may contain a value that the guest has found, so no part of it is kept.
-    pub(super) fn kept_request(&mut self, is_shown: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
+    pub(super) fn kept_request(&mut self, is_http: bool, canonical: Vec<u8>, attempt: Attempt) -> Vec<Vec<u8>> {
         let inner = &mut self.inner;
         let bytes = inner.requests_bytes.saturating_add(canonical.len() as u64);
         let has_room = bytes <= self.gate.0.header.spec.limits.payload_bytes && canonical.len() <= PAYLOAD_RECORD_BYTES;
-        match (is_shown, attempt) {
+        match (is_http, attempt) {
             (true, Attempt::First | Attempt::Held) if has_room => {
                 inner.requests_bytes = bytes;
                 in_pieces(&canonical).collect()
@@ -189,47 +171,28 @@ impl LockedRun<'_> {
     }
 
     /// Decides whether an act may happen. This takes nothing from the rates: see [`Self::take_rates`].
-    pub(super) fn verdict(&self, (op, act): (OpId, &Act), attempt: Attempt, with: &With) -> Verdict {
-        if let Some(reason) = self.stopped() {
-            return Verdict::Refused(reason, None);
-        }
-        let (facts, undo) = (self.facts(), self.undo_of(op, act));
+    pub(super) fn verdict(&self, act: &Act, attempt: Attempt, with: &With) -> Verdict {
+        let facts = self.facts();
         // Without policies, nothing of this is computed.
-        let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s, undo.is_some()), own));
+        let own = self.policies().map(|own| (self.policy_facts(facts.now_unix_s), own));
         let under = own.as_ref().map(|(facts, own)| Under { approved: &with.groups, cache: &own.cache, facts, policies: &own.policies });
         let decided = policy::decide_act(&self.shared().header.spec.grants, under, (facts, &self.shared().placeholders), act);
-        let DecidedAct { decision, changes, bare, policy } = match decided {
+        let DecidedAct { decision, bare, policy } = match decided {
             Ok(decided) => decided,
             Err(reason) => return Verdict::Refused(reason, None),
         };
         match decision {
             Decision::Refuse(reason) => Verdict::Refused(reason, policy),
             Decision::Hold(hold) => match policy {
-                Some(policy) => Verdict::Held(Box::new(Hold { bounds: Bounds { undo, ..hold.bounds }, ..hold }), policy),
+                Some(policy) => Verdict::Held(Box::new(hold), policy),
                 // Only a policy holds an act back.
                 None => Verdict::Refused(Reason::NotServed, None),
             },
-            Decision::Permit(_) if changes && self.is_dry() => Verdict::Refused(Reason::DryRun(WouldBe::Permitted), policy),
             Decision::Permit(bounds) => match self.within_bounds(attempt, &bounds) {
-                Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds: Bounds { undo, ..bounds }, bare, policy })),
+                Ok(()) => Verdict::Allowed(Box::new(Allowed { bounds, bare, policy })),
                 Err(reason) => Verdict::Refused(reason, policy),
             },
         }
-    }
-
-    /// What a person has stopped, if this agent belongs to it.
-    ///
-    /// SECURITY: the run is being ended. Until it has ended, nothing further of it is permitted.
-    fn stopped(&self) -> Option<Reason> {
-        let shared = self.shared();
-        let agent = &shared.header.spec.agent;
-        let ledger = shared.book.ledger();
-        ledger.stopped_by(&agent.name, &agent.digest).map(|stopped| Reason::AgentStopped(SafeText::new(&stopped.what.to_string(), 200)))
-    }
-
-    /// Whether this is a dry run.
-    pub(super) fn is_dry(&self) -> bool {
-        self.shared().header.spec.grants.dry_run
     }
 
     /// Applies the bounds that do not belong to the ask itself: acts at once, ended leases, uses.

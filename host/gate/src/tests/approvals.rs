@@ -71,12 +71,8 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::with(Limits::default())
-    }
-
-    fn with(limits: Limits) -> Self {
         let clock = Arc::new(SetClock::default());
-        let run = driven_on(&MemoryLog::default(), Arc::clone(&clock) as Arc<dyn Clock>, held_grants(HELD), limits, []);
+        let run = driven_on(&MemoryLog::default(), Arc::clone(&clock) as Arc<dyn Clock>, held_grants(HELD), Limits::default(), []);
         Self { clock, run }
     }
 
@@ -138,7 +134,7 @@ fn again(log: &MemoryLog, clock: &Arc<SetClock>, text: &str) -> (RunWorld<crate:
 }
 
 /// Suspends a run that waits for people.
-pub(super) fn suspended() -> (MemoryLog, Arc<SetClock>) {
+fn suspended() -> (MemoryLog, Arc<SetClock>) {
     let mut scene = Scene::new();
     scene.run.live.submit(held()).unwrap();
     assert_eq!(poll(&mut scene.run.live), Poll::Ready(Err(Stop::Suspended)));
@@ -256,33 +252,12 @@ async fn an_act_that_people_rejected_is_not_asked_again_in_the_same_run() {
 
 #[tokio::test]
 async fn a_flood_of_acts_makes_a_bounded_number_of_cards() {
-    let mut scene = Scene::with(Limits { approvals_per_hour: 1000, ..Limits::default() });
+    let mut scene = Scene::new();
     for n in 0..100 {
         scene.run.live.submit(ask("POST", "a.test", &format!("/held/{n}"))).unwrap();
     }
     let asked = scene.kinds().iter().filter(|kind| *kind == "approval-asked").count();
     assert_eq!(asked, 64);
-}
-
-#[tokio::test]
-async fn an_agent_asks_people_only_so_often_in_an_hour_whatever_becomes_of_its_acts() {
-    let mut scene = Scene::with(Limits { approvals_per_hour: 3, ..Limits::default() });
-    let asked = |scene: &Scene| scene.kinds().iter().filter(|kind| *kind == "approval-asked").count();
-    for n in 0..5 {
-        let op = scene.run.live.submit(ask("POST", "a.test", &format!("/held/{n}"))).unwrap();
-        // One that is given up at once still took a person's attention.
-        let _ = scene.run.live.abandon(op);
-    }
-    assert_eq!(asked(&scene), 3);
-    assert!(scene.run.log.bodies().last().unwrap().contains("approvals-per-hour"), "{:?}", scene.run.log.bodies().last());
-    let kept = fold(&scene.run.log.leaves()).to_snapshot();
-    assert_eq!(crate::Ledger::from_snapshot(&kept).unwrap().to_snapshot(), kept, "a snapshot has it too");
-    scene.clock.pass(3599);
-    scene.run.live.submit(ask("POST", "a.test", "/held/early")).unwrap();
-    assert_eq!(asked(&scene), 3, "not yet");
-    scene.clock.pass(2);
-    scene.run.live.submit(ask("POST", "a.test", "/held/later")).unwrap();
-    assert_eq!(asked(&scene), 4, "the control");
 }
 
 #[tokio::test]

@@ -119,8 +119,6 @@ impl ChangeNote for Unnoted {
 }
 
 pub(super) struct Driven {
-    /// The gate of the home.
-    pub(super) home: Gate,
     pub(super) log: MemoryLog,
     pub(super) gate: RunGate,
     effects: Arc<Scripted>,
@@ -150,36 +148,16 @@ pub(super) fn driven_on(
     scripts: impl IntoIterator<Item = Vec<EffectProgress>>,
 ) -> Driven {
     let policies = policies_of(&grants);
-    let home = Gate::new(Arc::new(log.clone()), clock, Ledger::new());
-    let gate = home.open_run(header(grants, limits), policies.as_ref(), Arc::new(Nobody)).unwrap();
+    let gate = Gate::new(Arc::new(log.clone()), clock, Ledger::new());
+    let gate = gate.open_run(header(grants, limits), policies.as_ref(), Arc::new(Nobody)).unwrap();
     let (wants, effects) = scripted(log, scripts);
     let live = live_with(&gate, effects.clone());
-    Driven { home, log: log.clone(), gate, effects, live, wants }
+    Driven { log: log.clone(), gate, effects, live, wants }
 }
 
 /// The live world of a run that is loaded again.
 pub(super) fn live_of(log: &MemoryLog, gate: &RunGate) -> Live {
     live_with(gate, scripted(log, []).1)
-}
-
-/// The same with scripts for its effects, and what is begun in it.
-pub(super) fn live_begins(log: &MemoryLog, gate: &RunGate, scripts: impl IntoIterator<Item = Vec<EffectProgress>>) -> (Live, Begun) {
-    let effects = scripted(log, scripts).1;
-    (live_with(gate, Arc::clone(&effects)), Begun(effects))
-}
-
-/// The acts that were begun in a world.
-pub(super) struct Begun(Arc<Scripted>);
-
-impl Begun {
-    pub(super) fn ops(&self) -> Vec<OpId> {
-        self.0.permits.lock().unwrap().clone()
-    }
-}
-
-/// A request that is answered.
-pub(super) fn whole() -> Vec<EffectProgress> {
-    vec![EffectProgress::Ready, answered(), head(), EffectProgress::End(Vec::new())]
 }
 
 fn live_with(gate: &RunGate, effects: Arc<Scripted>) -> Live {
@@ -291,7 +269,7 @@ async fn nothing_is_looked_at_without_a_permit_of_its_own() {
     assert!(matches!(run.live.observe(read.clone()), Ok(FileAnswer::Bytes(_))));
     assert_eq!(run.effects.observed.lock().unwrap().len(), 2);
     // A change is refused, and a file that is not open is not looked at.
-    let change = FileAsk::Change { at_ns: 0, file, path: None, what: vocabulary::Change::SetSize(0) };
+    let change = FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
     assert_eq!(run.live.observe(change), Ok(FileAnswer::Fault(FileFault::NotPermitted)));
     for file in [0, 3, 99, u64::MAX] {
         let read = FileAsk::Read { file: FileId(file), offset: 0, len: 9 };

@@ -142,17 +142,14 @@ pub(super) fn grants() -> Grants {
         until: None,
         within: vocabulary::HttpBounds::default(),
     };
-    let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read, quota: None };
+    let files = FilesGrant { guest: "/src".to_owned(), host: "/nowhere".into(), mode: FilesMode::Read };
     Grants { files: vec![files], http: vec![http], ..Grants::default() }
 }
 
 /// The policies of these grants, as they are read.
 pub(super) fn policies_of(grants: &Grants) -> Option<RunPolicies> {
     let rules = grants.policy.clone()?;
-    let set = match rules.files.as_slice() {
-        [] => policy::PolicySet::of_people().unwrap(),
-        files => policy::PolicySet::load(files, &rules.people).unwrap(),
-    };
+    let set = policy::PolicySet::load(&rules.files, &rules.people).unwrap();
     Some(RunPolicies { rules: Arc::new(rules), set })
 }
 
@@ -172,7 +169,6 @@ pub(super) fn header(grants: Grants, limits: Limits) -> RunHeader {
         input: "{}".to_owned(),
         opened_unix_ns: 1_800_000_000_000_000_000,
         parent: None,
-        rolls_back: None,
         run: run_id(),
         seed: [9; 32],
         spec: Arc::new(spec),

@@ -109,7 +109,6 @@ fn uses_and_rates_are_bounds_and_rates_hold_for_all_runs_of_a_home() {
 fn the_rate_of_an_engagement_bounds_every_ask_under_it() {
     let engagement = Engagement {
         name: "q4".to_owned(),
-        approval: None,
         from_s: 0,
         until_s: 4_000_000_000,
         rate: Some("3/h".parse().unwrap()),

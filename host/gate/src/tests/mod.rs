@@ -2,21 +2,16 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod alike;
-mod approval_model;
 mod approvals;
-mod authority_matrix;
 mod driven;
 mod gate;
 mod guest;
 mod kit;
 mod leases;
-mod narrowed;
-mod notices;
 mod order;
 mod rebuild;
 mod repeated;
 mod suspended;
 mod touched;
-mod undo;
 mod words;
 mod world;

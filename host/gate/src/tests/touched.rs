@@ -44,7 +44,6 @@ fn asked(op: u64, resource: &str, credential: Option<&str>) -> Record {
         policy: None,
         repeat: Repeat::OnWord,
         spent_ms: 0,
-        undoes: None,
         v: VERSION,
     }
     .into()
@@ -90,7 +89,6 @@ fn refused(function: vocabulary::Function, resource: &str, resolved: Option<&str
         policy: None,
         reason,
         spent_ms: 0,
-        told: None,
         v: VERSION,
     }
     .into()

@@ -154,8 +154,8 @@ impl Door for World {
                 Ok(op)
             }
             Judgement::Held { .. } => panic!("no policy holds anything back here"),
-            Judgement::Refused { op, fault, hint } => {
-                self.coming.insert(op, VecDeque::from([GuestEvent::refused(fault, hint)]));
+            Judgement::Refused { op, fault } => {
+                self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 Ok(op)
             }
         }
@@ -169,10 +169,6 @@ impl Door for World {
 
     fn refuse(&mut self, ask: ClosedAsk) -> Result<(), Stop> {
         self.gate()?.refuse(ask)
-    }
-
-    fn undo(&mut self, ask: vocabulary::UndoAsk) -> Result<Result<u64, vocabulary::UndoFault>, Stop> {
-        self.gate()?.undo(ask)
     }
 
     fn read_on(&mut self, _op: OpId) {}
@@ -236,18 +232,14 @@ impl LiveWorld for World {
         self.paths.extend(files.into_iter().map(|(file, open)| (file.0, format!("/src/{}", open.path.as_str()))));
         for plan in self.gate()?.clone().resume_at(&mut at)? {
             match plan {
-                ResumePlan::Tell(op, event) => {
-                    self.coming.insert(op, VecDeque::from([event]));
+                ResumePlan::Tell(op, fault) => {
+                    self.coming.insert(op, VecDeque::from([GuestEvent::Failed(fault)]));
                 }
                 ResumePlan::Again(pending, seen) => self.start(*pending, &seen)?,
                 ResumePlan::Hold(..) => panic!("no policy holds anything back here"),
             }
         }
         Ok(())
-    }
-
-    fn repeat(&mut self, _: &FileAsk, _: &Observation) -> Result<Option<Observation>, Stop> {
-        Ok(None)
     }
 
     fn observe_unrecorded(&mut self, ask: &FileAsk) -> Result<Observation, Stop> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{AnswerClass, Answered, Asked, Counted, HostAnswered, HostAsked, Record, Refused, Sent};
-use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText, WouldBe};
+use vocabulary::{ActKind, Function, Reason, Resource, RunId, SafeText};
 
 use super::{TouchedAct, TouchedFile, TouchedHttp, TouchedLease, TouchedOwn, TouchedProbe, TouchedRefusal};
 use crate::lease::lease_id;
@@ -135,9 +135,6 @@ impl TouchedLines {
             | Record::ApprovalAsked(_)
             | Record::ApprovalVoted(_)
             | Record::ApprovalClosed(_)
-            | Record::UndoRegistered(_)
-            | Record::UndoDischarged(_)
-            | Record::UndoDone(_)
             | Record::ClockChanged(_)
             | Record::ConfigTrusted(_)
             | Record::ConfigUntrusted(_)
@@ -153,10 +150,6 @@ impl TouchedLines {
             | Record::PayloadsForgotten(_)
             | Record::HoldSet(_)
             | Record::HoldLifted(_)
-            | Record::NoticeAsked(_)
-            | Record::NoticeEnded(_)
-            | Record::AgentsStopped(_)
-            | Record::AgentsEnabled(_)
             | Record::Recovered(_)
             | Record::LeaseIssued(_)
             | Record::ValueMet(_)
@@ -219,7 +212,6 @@ impl TouchedLines {
                 resource: open.resource,
                 run,
                 seq,
-                would: None,
             }));
         }
     }
@@ -346,18 +338,12 @@ fn refusals(run: RunId, seq: u64, refused: &Refused, to: &mut dyn FnMut(TouchedL
             resource: resource.clone(),
             run,
             seq,
-            would: would(&refused.reason),
         })
     };
     match &refused.counted {
         None => to(one(refused.alike, &refused.ask.resolved, &refused.ask.resource)),
         Some(Counted { names, .. }) => names.iter().map(|name| one(name.times, &name.resolved, &name.resource)).for_each(to),
     }
-}
-
-/// What would have happened to an act of a dry run.
-fn would(reason: &Reason) -> Option<WouldBe> {
-    if let Reason::DryRun(would) = reason { Some(would.clone()) } else { None }
 }
 
 /// The credential that a refusal was about.

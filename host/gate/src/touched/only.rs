@@ -61,9 +61,7 @@ impl Only {
         match resource {
             Resource::Credential(CredentialResource { name: Some(name), .. }) => self.takes_credential(Some(name.as_str())),
             Resource::Credential(CredentialResource { name: None, .. }) => true,
-            Resource::Commit(_) | Resource::Http(_) | Resource::Path(_) | Resource::Several | Resource::Words(_) => {
-                self.takes_credential(None)
-            }
+            Resource::Http(_) | Resource::Path(_) | Resource::Several | Resource::Words(_) => self.takes_credential(None),
         }
     }
 
@@ -76,7 +74,6 @@ impl Only {
         if refused.function.capability() == Capability::Files {
             let said = match &refused.resource {
                 Resource::Path(path) => Some(path),
-                Resource::Commit(commit) => Some(&commit.guest),
                 Resource::Credential(_) | Resource::Http(_) | Resource::Several | Resource::Words(_) => None,
             };
             return self.takes_files() && said.into_iter().chain(&refused.resolved).any(|path| self.takes_path(path.as_str()));

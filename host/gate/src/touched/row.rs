@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vocabulary::record::{Object, Touch};
-use vocabulary::{Function, Resource, RunId, SafeText, WouldBe};
+use vocabulary::{Function, Resource, RunId, SafeText};
 
 /// BOUND: number of addresses that are listed for one resource.
 const PEERS_MAX: usize = 16;
@@ -154,9 +154,6 @@ pub struct TouchedRefusal {
     pub run: RunId,
     /// Number in the run of the first refusal that this row stands for.
     pub seq: u64,
-    /// What would have happened, if it is an act of a dry run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub would: Option<WouldBe>,
 }
 
 /// Adds new addresses, up to the bound.

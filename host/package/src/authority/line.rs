@@ -3,10 +3,7 @@
 
 use std::path::Path;
 
-use vocabulary::{
-    Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, Limit, NoticeChannel, NoticeShape, NoticeTo, Person, PolicyRules,
-    SafeText, Tier,
-};
+use vocabulary::{Digest, Engagement, Environment, EnvironmentPlace, Grants, LIMITS, Limit, Person, PolicyRules, SafeText, Tier};
 
 use super::{Authority, Code, Reach, Spelling, Whole};
 use crate::admission::lines;
@@ -47,7 +44,6 @@ impl Whole {
         }
         let mut others = Grants { credentials: self.credentials.clone(), ..Grants::default() };
         spelling.lengthen_grants(&mut others);
-        rest.extend(self.notify.iter().map(notice));
         rest.extend(lines(Capability::Credentials, &others).into_iter().map(|line| format!("granted to no agent: {line}")));
         parts.push(Part { agent: None, lines: rest });
         parts
@@ -145,30 +141,6 @@ fn limit(of: Limit, value: u64) -> String {
     format!("{of} = {}", row.map_or_else(|| value.to_string(), |row| row.show(value)))
 }
 
-/// Where people are told, and what of it leaves the host.
-fn notice(channel: &NoticeChannel) -> String {
-    let details = if channel.details { ", with the query, the headers and the body of requests" } else { "" };
-    let to = match &channel.to {
-        NoticeTo::Http { addresses, credential, shape, url } => {
-            let shape = match shape {
-                NoticeShape::CloudEvents => "CloudEvents",
-                NoticeShape::Slack => "Slack",
-                NoticeShape::Teams => "Teams",
-            };
-            let with = credential.as_ref().map_or_else(String::new, |name| format!(" with the credential {name}"));
-            let through: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let through = if through.is_empty() { String::new() } else { format!(", at private addresses {}", through.join(", ")) };
-            let query = url.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
-            let url = SafeText::new(&format!("{}://{}{}{query}", url.scheme.as_str(), url.authority(), url.path), 4096);
-            format!("POST {url} ({shape}){with}{through}")
-        }
-        NoticeTo::Mail { from, program, recipients } => {
-            format!("mail from {from} to {}, by the program {}", recipients.join(", "), SafeText::new(program, 4096))
-        }
-    };
-    format!("people are told at {} of acts that wait for them: {to}{details}", channel.name)
-}
-
 fn environment(environment: &Environment) -> String {
     let place = |place: &EnvironmentPlace| {
         let paths: String = place.paths.iter().map(|path| format!(" {path}")).collect();
@@ -186,9 +158,8 @@ fn engagement(engagement: &Engagement) -> String {
         Tier::Live => "live",
     };
     let rate = engagement.rate.map_or_else(String::new, |rate| format!(", {rate} at most"));
-    let Engagement { name, approval, from_s, until_s, .. } = engagement;
-    let asked = approval.as_ref().map_or_else(String::new, |need| format!(", with the yes of {} of {}", need.quorum, need.group));
-    format!("the engagement {name} is {tier} at {}, from {} to {}{rate}{asked}", targets.join(", "), moment(*from_s), moment(*until_s))
+    let Engagement { name, from_s, until_s, .. } = engagement;
+    format!("the engagement {name} is {tier} at {}, from {} to {}{rate}", targets.join(", "), moment(*from_s), moment(*until_s))
 }
 
 /// A time in seconds since 1970, in the form that configurations use.

@@ -110,23 +110,11 @@ impl Spelling {
 
 fn each_path(grants: &mut Grants, change: &mut dyn FnMut(&mut PathBuf) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
     // Each field is named, so that a new path can't be forgotten here.
-    let Grants {
-        credentials,
-        dry_run: _,
-        engagement: _,
-        env: _,
-        environments: _,
-        files,
-        http: _,
-        may: _,
-        placeholders: _,
-        policy,
-        undo: _,
-    } = grants;
+    let Grants { credentials, engagement: _, env: _, environments: _, files, http: _, may: _, placeholders: _, policy } = grants;
     for file in policy.iter_mut().flat_map(|rules| &mut rules.files) {
         change(&mut file.path)?;
     }
-    for FilesGrant { guest: _, host, mode: _, quota: _ } in files {
+    for FilesGrant { guest: _, host, mode: _ } in files {
         change(host)?;
     }
     for binding in credentials {

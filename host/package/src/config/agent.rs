@@ -11,7 +11,7 @@ use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 use crate::later::LATER;
 
 const KEYS: &[&str] =
-    &["component", "owner", "purpose", "groups", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials", "undo"];
+    &["component", "owner", "purpose", "groups", "expires", "limits", "uses", "env", "durable", "files", "http", "credentials"];
 
 /// BOUND: environment variables of one agent.
 const ENV_MAX: usize = 128;
@@ -58,7 +58,6 @@ pub(super) fn resolve(
     let (groups, owner) = (policy::groups(&agent, *policies)?, line("owner")?);
     let grants = Grants {
         credentials: used,
-        dry_run: false,
         engagement: None,
         env,
         environments,
@@ -67,7 +66,6 @@ pub(super) fn resolve(
         may,
         placeholders,
         policy: policies.map(|policies| policies.rules(groups, owner.clone())),
-        undo: undo(&agent)?,
     };
     Ok(ResolvedAgent {
         component: component(&agent.required("component")?, place)?,
@@ -79,16 +77,6 @@ pub(super) fn resolve(
         uses: uses(&agent)?,
         grants,
     })
-}
-
-/// `undo = true`: whether the agent may register requests that take its acts back.
-fn undo(agent: &Table<'_>) -> Result<bool, WrongError> {
-    let Some(value) = agent.get("undo") else { return Ok(false) };
-    let granted = value.bool()?;
-    if granted && agent.get("http").is_none() {
-        return Err(value.wrong(ConfigFault::Impossible("has no use without `[[agents.NAME.http]]`: an undo is a request")));
-    }
-    Ok(granted)
 }
 
 /// `[[agents.NAME.credentials]]`: what the agent may do with credentials besides sending them.
@@ -215,7 +203,6 @@ fn uses(agent: &Table<'_>) -> Result<Vec<String>, WrongError> {
     Err(item.wrong(match LATER.iter().find(|(later, _)| *later == name) {
         Some((_, with)) => ConfigFault::Later(with),
         None if name == "credentials" => ConfigFault::Impossible("is granted by `[[agents.NAME.credentials]]`"),
-        None if name == "undo" => ConfigFault::Impossible("is granted by `undo = true`"),
         None if ["types", "findings", "progress"].contains(&name) => ConfigFault::Impossible("needs no grant: leave it out"),
         None => ConfigFault::Impossible("`uses` must be empty, because no interface of this version needs a grant of its own"),
     }))

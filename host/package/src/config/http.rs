@@ -6,13 +6,11 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vocabulary::{Binding, Digest, HostName, HostPattern, HttpBounds, HttpGrant, Limit, Limits, Method, ParseError, Scheme};
 
-use super::request_rules;
 use super::set::set;
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
 
 const KEYS: &[&str] = &[
     "addresses",
-    "body",
     "credential",
     "headers",
     "host",
@@ -21,23 +19,20 @@ const KEYS: &[&str] = &[
     "paths",
     "pins",
     "port",
-    "ports",
-    "query",
     "rate",
-    "reads",
     "request-bytes",
     "response-bytes",
     "scheme",
     "until",
 ];
 
-/// BOUND: grants of one agent. Each grant is checked for each request, which takes some ten nanoseconds.
-const GRANTS_MAX: usize = 4096;
+/// BOUND: grants of one agent. Each grant is checked for each request.
+const GRANTS_MAX: usize = 256;
 /// BOUND: methods, paths or addresses of one grant.
-const LIST_MAX: usize = 256;
+const LIST_MAX: usize = 64;
 
 pub(super) fn resolve(list: &ConfigValue<'_>, credentials: &BTreeMap<String, Binding>) -> Result<Vec<HttpGrant>, WrongError> {
-    list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(32)?, credentials)).collect()
+    list.some_items(GRANTS_MAX)?.iter().map(|item| grant(&item.table(16)?, credentials)).collect()
 }
 
 fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<HttpGrant, WrongError> {
@@ -65,19 +60,15 @@ fn grant(table: &Table<'_>, credentials: &BTreeMap<String, Binding>) -> Result<H
     // later.
     match policy::grants::problems(&grant).into_iter().next() {
         Some((key, problem)) => Err(table.required(key)?.wrong(problem.into())),
-        None => request_rules::check(table, &grant).map(|()| grant),
+        None => Ok(grant),
     }
 }
 
 fn within(table: &Table<'_>) -> Result<HttpBounds, WrongError> {
     let pins = table.get("pins").map_or(Ok(Vec::new()), |list| list.some_items(LIST_MAX))?;
     Ok(HttpBounds {
-        body: table.get("body").map(|value| request_rules::fields(&value)).transpose()?,
         idempotency: table.get("idempotency").map(|value| header(&value)).transpose()?,
         pins: pins.iter().map(pin).collect::<Result<_, _>>().map(set)?,
-        ports: table.get("ports").map_or(Ok(Vec::new()), |list| request_rules::ports(&list))?,
-        query: table.get("query").map(|value| request_rules::fields(&value)).transpose()?,
-        reads: table.get("reads").map_or(Ok(Vec::new()), |list| request_rules::reads(&list))?,
         rate: table.get("rate").map(|value| value.parse()).transpose()?,
         request_bytes: table.get("request-bytes").map(|value| bytes(&value, Limit::RequestBytes)).transpose()?,
         response_bytes: table.get("response-bytes").map(|value| bytes(&value, Limit::ResponseBytes)).transpose()?,
@@ -91,7 +82,7 @@ fn pin(value: &ConfigValue<'_>) -> Result<Digest, WrongError> {
 }
 
 /// A number of bytes, written in the same way as the run's limit of that name.
-pub(super) fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
+fn bytes(value: &ConfigValue<'_>, limit: Limit) -> Result<u64, WrongError> {
     let mut limits = Limits::default();
     limits.set(limit.as_str(), &value.scalar()?).map_err(|err| value.wrong(err.into()))?;
     Ok(limits.get(limit))

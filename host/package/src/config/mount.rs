@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vocabulary::{FilesGrant, FilesMode, Limit, ParseError};
+use vocabulary::{FilesGrant, FilesMode, ParseError};
 
 use super::ConfigPlace;
 use crate::authored::{ConfigFault, ConfigValue, Table, WrongError, path_fault};
@@ -19,26 +19,14 @@ pub(super) fn resolve(list: &ConfigValue<'_>, place: &ConfigPlace<'_>, secrets: 
     let mut mounts: Vec<FilesGrant> = Vec::new();
     for item in list.some_items(MOUNTS_MAX)? {
         let table = item.table(8)?;
-        table.only(&["guest", "host", "mode", "quota"], &[])?;
+        table.only(&["guest", "host", "mode"], &[])?;
         let guest = guest(&table.required("guest")?, &mounts)?;
-        let mode = mode(&table)?;
-        let quota = table.get("quota").map(|value| quota(&value, mode)).transpose()?;
-        if mode == FilesMode::State {
-            mounts.push(FilesGrant { guest, host: own(&table, place)?, mode, quota });
-            continue;
-        }
         let written = table.required("host")?;
         let host = host(&written, place)?;
-        let overlaps =
-            |mount: &FilesGrant| mount.mode == FilesMode::Stage && (host.starts_with(&mount.host) || mount.host.starts_with(&host));
-        if mode == FilesMode::Stage && mounts.iter().any(overlaps) {
-            return Err(written
-                .wrong(ConfigFault::Impossible("is the folder of an earlier mount of mode `stage`, or one of them is inside the other")));
-        }
         if secrets.iter().any(|secret| secret.starts_with(&host)) {
             return Err(written.wrong(ConfigFault::Impossible("holds the file of a credential, which no agent may read")));
         }
-        mounts.push(FilesGrant { guest, host, mode, quota });
+        mounts.push(FilesGrant { guest, host, mode: mode(&table)? });
     }
     Ok(mounts)
 }
@@ -47,28 +35,9 @@ fn mode(table: &Table<'_>) -> Result<FilesMode, WrongError> {
     let value = table.required("mode")?;
     match value.text(16)? {
         "read" => Ok(FilesMode::Read),
-        "stage" => Ok(FilesMode::Stage),
-        "state" => Ok(FilesMode::State),
-        other => Err(value.wrong(ParseError::new("a mode", other, "`read`, `stage` or `state`").into())),
+        "stage" => Err(value.wrong(ConfigFault::Later("approvals"))),
+        other => Err(value.wrong(ParseError::new("a mode", other, "`read`").into())),
     }
-}
-
-fn quota(value: &ConfigValue<'_>, mode: FilesMode) -> Result<u64, WrongError> {
-    if !mode.is_written() {
-        return Err(value.wrong(ConfigFault::Impossible("belongs to a mount that the agent may change: `stage` or `state`")));
-    }
-    // It is written and bounded like the limit of what is kept of a run.
-    super::http::bytes(value, Limit::PayloadBytes)
-}
-
-/// The folder of the configuration: with the agent's name, it says whose the folder of the agent's own is.
-fn own(table: &Table<'_>, place: &ConfigPlace<'_>) -> Result<PathBuf, WrongError> {
-    if let Some(host) = table.get("host") {
-        return Err(host.wrong(ConfigFault::Impossible("does not belong to a mount of mode `state`: the home keeps the folder")));
-    }
-    let real = place.folder.canonicalize().unwrap_or_else(|_| place.folder.to_owned());
-    place.note(Path::new("."), &real);
-    Ok(real)
 }
 
 /// The path is absolute, normalized, and not inside an earlier mount, so that exactly one mount answers for each path.

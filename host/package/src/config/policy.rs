@@ -23,7 +23,7 @@ const LIST_MAX: usize = 64;
 /// The policies of a configuration, which all of its agents are subject to.
 #[derive(Clone, Debug)]
 pub struct PolicySection {
-    /// The files, in the order of their paths. Empty if there are only people, whom engagements ask.
+    /// The files, in the order of their paths.
     pub files: Vec<PolicyFile>,
     /// The people who may vote.
     pub people: BTreeMap<String, Person>,
@@ -40,23 +40,12 @@ impl PolicySection {
     }
 }
 
-/// Reads `[policy]`. `None` if the grants alone decide. `are_asked` says whether an engagement asks people.
-pub(super) fn resolve(
-    root: &Table<'_>,
-    place: &ConfigPlace<'_>,
-    people: BTreeMap<String, Person>,
-    are_asked: bool,
-) -> Result<Option<PolicySection>, WrongError> {
+/// Reads both tables. `None` if the file has neither.
+pub(super) fn resolve(root: &Table<'_>, place: &ConfigPlace<'_>) -> Result<Option<PolicySection>, WrongError> {
+    let people = root.get("people").map_or(Ok(BTreeMap::new()), |value| people(&value))?;
     let Some(value) = root.get("policy") else {
-        let useless = "has no effect without `[policy]` or an engagement with `approval`: nothing else asks people";
-        return match root.get("people") {
-            None => Ok(None),
-            Some(value) if !are_asked => Err(value.wrong(ConfigFault::Impossible(useless))),
-            Some(value) => {
-                let set = PolicySet::of_people().map_err(|fault| value.wrong(ConfigFault::Policies(vec![fault])))?;
-                Ok(Some(PolicySection { files: Vec::new(), people, set, tests: None }))
-            }
-        };
+        let useless = || ConfigFault::Impossible("has no effect without `[policy]`: only policies ask people");
+        return root.get("people").map_or(Ok(None), |value| Err(value.wrong(useless())));
     };
     let table = value.table(4)?;
     table.only(&["files", "tests"], &[])?;
@@ -81,7 +70,7 @@ pub(super) fn resolve(
 /// The groups of an agent, which policies may name.
 pub(super) fn groups(agent: &Table<'_>, policy: Option<&PolicySection>) -> Result<Vec<String>, WrongError> {
     let Some(value) = agent.get("groups") else { return Ok(Vec::new()) };
-    if policy.is_none_or(|policy| policy.files.is_empty()) {
+    if policy.is_none() {
         return Err(value.wrong(ConfigFault::Impossible("has no effect without `[policy]`: only policies name groups")));
     }
     names(&value)
@@ -148,7 +137,7 @@ fn read(pattern: &ConfigValue<'_>, path: &Path) -> Result<PolicyFile, WrongError
     Ok(PolicyFile { digest, path: path.to_owned(), text })
 }
 
-pub(super) fn people(value: &ConfigValue<'_>) -> Result<BTreeMap<String, Person>, WrongError> {
+fn people(value: &ConfigValue<'_>) -> Result<BTreeMap<String, Person>, WrongError> {
     let mut people = BTreeMap::new();
     let (mut keys, mut accounts) = (BTreeSet::new(), BTreeSet::new());
     for (name, value) in value.table(PEOPLE_MAX)?.entries() {

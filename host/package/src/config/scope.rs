@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use vocabulary::{
-    Engagement, EngagementTarget, Environment, EnvironmentPlace, GroupNeed, PRODUCTION, ParseError, PathPattern, Person, Rate, Tier, Until,
-    VaultServer, is_name,
+    Engagement, EngagementTarget, Environment, EnvironmentPlace, PRODUCTION, ParseError, PathPattern, Rate, Tier, Until, VaultServer,
+    is_name,
 };
 
 use super::set::set;
-use crate::authored::{ConfigFault, ConfigValue, Table, WrongError};
+use crate::authored::{ConfigFault, ConfigValue, WrongError};
 
 /// BOUND: environments or engagements in one file.
 const SCOPES_MAX: usize = 64;
@@ -62,14 +62,14 @@ fn environment(name: &str, value: &ConfigValue<'_>) -> Result<Environment, Wrong
     Ok(Environment { name: name.to_owned(), places })
 }
 
-pub(super) fn engagements(value: &ConfigValue<'_>, people: &BTreeMap<String, Person>) -> Result<BTreeMap<String, Engagement>, WrongError> {
-    value.table(SCOPES_MAX)?.entries().map(|(name, value)| Ok((name.to_owned(), engagement(name, &value, people)?))).collect()
+pub(super) fn engagements(value: &ConfigValue<'_>) -> Result<BTreeMap<String, Engagement>, WrongError> {
+    value.table(SCOPES_MAX)?.entries().map(|(name, value)| Ok((name.to_owned(), engagement(name, &value)?))).collect()
 }
 
-fn engagement(name: &str, value: &ConfigValue<'_>, people: &BTreeMap<String, Person>) -> Result<Engagement, WrongError> {
+fn engagement(name: &str, value: &ConfigValue<'_>) -> Result<Engagement, WrongError> {
     named(value, name, "a valid engagement name")?;
     let table = value.table(8)?;
-    table.only(&["approval", "quorum", "rate", "targets", "tier", "window"], &[])?;
+    table.only(&["targets", "window", "rate", "tier"], &[])?;
     let window_value = table.required("window")?;
     let window = window_value.table(4)?;
     window.only(&["from", "until"], &[])?;
@@ -78,15 +78,13 @@ fn engagement(name: &str, value: &ConfigValue<'_>, people: &BTreeMap<String, Per
         return Err(window_value.wrong(ConfigFault::Impossible("ends before it begins")));
     }
     let targets = table.required("targets")?.some_items(LIST_MAX)?;
-    let tier = tier(&table.required("tier")?)?;
     Ok(Engagement {
         name: name.to_owned(),
-        approval: approval(&table, tier, people)?,
         from_s,
         until_s,
         rate: table.get("rate").map(|value| value.parse::<Rate>()).transpose()?,
         targets: targets.iter().map(ConfigValue::parse::<EngagementTarget>).collect::<Result<_, _>>().map(set)?,
-        tier,
+        tier: tier(&table.required("tier")?)?,
     })
 }
 
@@ -97,28 +95,6 @@ fn tier(value: &ConfigValue<'_>) -> Result<Tier, WrongError> {
         "live" => Ok(Tier::Live),
         other => Err(value.wrong(ParseError::new("a tier", other, "`read-only`, `staged` or `live`").into())),
     }
-}
-
-/// Who approves what changes something in a staged engagement.
-fn approval(table: &Table<'_>, tier: Tier, people: &BTreeMap<String, Person>) -> Result<Option<GroupNeed>, WrongError> {
-    let (group_value, quorum_value) = (table.get("approval"), table.get("quorum"));
-    if let (Some(value), true) = (group_value.as_ref().or(quorum_value.as_ref()), tier != Tier::Staged) {
-        return Err(value.wrong(ConfigFault::Impossible("has an effect only with `tier = \"staged\"`")));
-    }
-    let Some(value) = group_value else {
-        let alone = "has no effect without `approval`, the group that is asked";
-        return quorum_value.map_or(Ok(None), |value| Err(value.wrong(ConfigFault::Impossible(alone))));
-    };
-    let group = value.text(64)?;
-    let quorum = quorum_value.as_ref().map_or(Ok(1), ConfigValue::count)?;
-    let members = people.values().filter(|person| person.groups.iter().any(|own| own == group)).count() as u64;
-    if members == 0 {
-        return Err(value.wrong(ParseError::new("a group", group, "a group that somebody in `[people]` is in").into()));
-    }
-    let quorum = u32::try_from(quorum).ok().filter(|quorum| u64::from(*quorum) <= members);
-    let too_many = || ConfigFault::Impossible("asks for more people than are in the group");
-    let quorum = quorum.ok_or_else(|| quorum_value.as_ref().unwrap_or(&value).wrong(too_many()))?;
-    Ok(Some(GroupNeed { group: group.to_owned(), quorum }))
 }
 
 /// A time such as `2026-11-01T00:00:00Z`, in seconds since 1970.

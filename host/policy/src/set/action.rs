@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use vocabulary::{CredentialStep, Function};
+use vocabulary::{Act, CredentialStep, Function};
 
 macro_rules! actions {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal in [$($group:literal),+] on $resource:literal;)+) => {
@@ -37,7 +37,7 @@ macro_rules! actions {
 }
 
 actions! {
-    /// Sends a request that changes nothing: GET, HEAD, OPTIONS, and what the `reads` of its grant names.
+    /// Sends a request of a method that changes nothing: GET, HEAD, OPTIONS.
     HttpRead "http.read" in ["http", "read", "egress"] on "Endpoint";
     /// Sends any other request.
     HttpWrite "http.write" in ["http", "mutate", "egress"] on "Endpoint";
@@ -51,38 +51,29 @@ actions! {
     CredentialTest "credential.test" in ["credential", "read", "egress", "identity"] on "Credential";
     /// Uses the new value from now on, and checks that the old one is refused.
     CredentialFinish "credential.finish" in ["credential", "mutate", "egress", "identity"] on "Credential";
-    /// Puts what a run changed beneath a mount into its folder.
-    FilesCommit "files.commit" in ["files", "mutate"] on "Folder";
 }
 
 /// The groups of actions.
-const GROUPS: &[&str] = &["credential", "egress", "files", "http", "identity", "mutate", "read"];
+const GROUPS: &[&str] = &["credential", "egress", "http", "identity", "mutate", "read"];
 
 impl Action {
-    /// The action of a request. `reads` says whether it changes nothing, which its grant knows.
-    pub(crate) const fn of_request(reads: bool) -> Self {
-        if reads { Self::HttpRead } else { Self::HttpWrite }
-    }
-
-    /// The action of a step with a credential.
-    pub(crate) const fn of_step(step: &CredentialStep) -> Self {
-        match step {
-            CredentialStep::Identify(_) => Self::CredentialIdentify,
-            CredentialStep::Create => Self::CredentialCreate,
-            CredentialStep::Set => Self::CredentialSet,
-            CredentialStep::Test => Self::CredentialTest,
-            CredentialStep::Finish => Self::CredentialFinish,
+    /// The action of an act.
+    pub(crate) fn of(act: &Act) -> Self {
+        match act {
+            Act::Http(http) if http.method.is_safe() => Self::HttpRead,
+            Act::Http(_) => Self::HttpWrite,
+            Act::Credential(credential) => match credential.step {
+                CredentialStep::Identify(_) => Self::CredentialIdentify,
+                CredentialStep::Create => Self::CredentialCreate,
+                CredentialStep::Set => Self::CredentialSet,
+                CredentialStep::Test => Self::CredentialTest,
+                CredentialStep::Finish => Self::CredentialFinish,
+            },
         }
     }
 
-    /// Whether an act of this kind may change something.
-    pub(crate) fn changes(self) -> bool {
-        !self.groups().contains(&"read")
-    }
-
     /// The actions through which a function comes to the policies. A new function needs its place here. Functions of mounts, of sockets and
-    /// of names have none: the grants alone decide about looks at mounts, and nothing grants sockets or names. An undo is judged as the request
-    /// that it would send.
+    /// of names have none: the grants alone decide about looks at mounts, and nothing grants sockets or names.
     const fn of_function(function: Function) -> &'static [Self] {
         match function {
             Function::HttpHandle => &[Self::HttpRead, Self::HttpWrite],
@@ -91,7 +82,6 @@ impl Action {
             Function::RotationSet => &[Self::CredentialSet],
             Function::RotationTest => &[Self::CredentialTest],
             Function::RotationFinish => &[Self::CredentialFinish],
-            Function::FilesCommit => &[Self::FilesCommit],
             Function::FileDrop
             | Function::FileOpenAt
             | Function::FileRead
@@ -111,8 +101,6 @@ impl Action {
             | Function::HttpFinish
             | Function::NetDial
             | Function::VaultPlace
-            | Function::UndoRegister
-            | Function::UndoDischarge
             | Function::TcpCreateSocket
             | Function::UdpCreateSocket
             | Function::ResolveAddresses => &[],
@@ -130,11 +118,7 @@ pub fn schema_text() -> String {
         for action in Action::of_function(*function) {
             let groups: Vec<String> = action.groups().iter().map(|group| format!("\"{group}\"")).collect();
             let (doc, resource) = (action.doc().trim(), action.resource());
-            let context = match resource {
-                "Endpoint" => "HttpContext",
-                "Folder" => "FilesContext",
-                _ => "CredentialContext",
-            };
+            let context = if resource == "Endpoint" { "HttpContext" } else { "CredentialContext" };
             let _ = write!(text, "\n// {doc}\n// {function}\naction \"{}\" in [{}] appliesTo {{\n", action.as_str(), groups.join(", "));
             let _ = writeln!(text, "  principal: [Agent],\n  resource: [{resource}],\n  context: {context},\n}};");
         }
@@ -163,12 +147,7 @@ mod tests {
     fn each_function_of_an_act_has_an_action() {
         for function in Function::ALL {
             let is_host = matches!(function, Function::NetDial | Function::VaultPlace | Function::HttpFinish);
-            let is_look = function.capability() == vocabulary::Capability::Files && *function != Function::FilesCommit;
-            assert_eq!(
-                function.capability().act().is_some() && !is_host && !is_look,
-                !Action::of_function(*function).is_empty(),
-                "{function}"
-            );
+            assert_eq!(function.capability().act().is_some() && !is_host, !Action::of_function(*function).is_empty(), "{function}");
         }
     }
 }

@@ -15,17 +15,6 @@ use super::{AgentPolicies, PolicyAgent};
 
 pub use super::fields::Unclear;
 
-/// An act that is put to policies.
-#[derive(Clone, Copy, Debug)]
-pub struct AskedAct<'a> {
-    /// The act.
-    pub act: &'a Act,
-    /// What kind of act it is, by its meaning.
-    pub action: Action,
-    /// The credential that the host adds to a request.
-    pub credential: Option<&'a str>,
-}
-
 /// The parts of a question to Cedar that do not depend on approvals.
 pub(super) struct Question {
     pub(super) action: Action,
@@ -41,7 +30,6 @@ pub fn environments(grants: &Grants, act: &Act) -> BTreeSet<String> {
     let named = match act {
         Act::Http(http) => of_target(&grants.environments, &http.target),
         Act::Credential(credential) => of_credential(grants, credential),
-        Act::Files(_) => BTreeSet::new(),
     };
     if named.is_empty() { BTreeSet::from([PRODUCTION.to_owned()]) } else { named }
 }
@@ -71,19 +59,19 @@ fn of_credential(grants: &Grants, ask: &CredentialAsk) -> BTreeSet<String> {
     of_credential_named(grants, &ask.name)
 }
 
-pub(super) fn text(value: &str) -> RestrictedExpression {
+fn text(value: &str) -> RestrictedExpression {
     RestrictedExpression::new_string(value.to_owned())
 }
 
-pub(super) fn number(value: u64) -> RestrictedExpression {
+fn number(value: u64) -> RestrictedExpression {
     RestrictedExpression::new_long(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-pub(super) fn set<'a>(values: impl IntoIterator<Item = &'a String>) -> RestrictedExpression {
+fn set<'a>(values: impl IntoIterator<Item = &'a String>) -> RestrictedExpression {
     RestrictedExpression::new_set(values.into_iter().map(|value| text(value)))
 }
 
-pub(super) fn pair(name: &str, value: RestrictedExpression) -> (String, RestrictedExpression) {
+fn pair(name: &str, value: RestrictedExpression) -> (String, RestrictedExpression) {
     (name.to_owned(), value)
 }
 
@@ -129,7 +117,7 @@ fn credential_entity(types: &Types, grants: &Grants, name: &str) -> (EntityUid, 
 }
 
 impl AgentPolicies {
-    /// The question of an act.
+    /// The question of an act. `credential` is the one that the host adds to a request.
     ///
     /// # Errors
     /// A body that can't be judged.
@@ -137,9 +125,9 @@ impl AgentPolicies {
         &self,
         grants: &Grants,
         facts: &PolicyFacts,
-        AskedAct { act, action, credential }: AskedAct<'_>,
+        (act, credential): (&Act, Option<&str>),
     ) -> Result<Question, Reason> {
-        let types = &self.checked.types;
+        let (action, types) = (Action::of(act), &self.checked.types);
         let groups: Vec<EntityUid> = action.groups().iter().map(|group| types.uid(Type::Action, group)).collect();
         let mut entities: Vec<Entity> = self.entities.clone();
         entities.push(Entity::new_no_attrs(types.uid(Type::Action, action.as_str()), groups.into_iter().collect()));
@@ -153,7 +141,6 @@ impl AgentPolicies {
                 let parts = request(types, http, self.reads(action).bodies()).map_err(unclear)?;
                 entities.extend(parts.entities);
                 context.push(pair("request", parts.request));
-                context.push(pair("undo_registered", RestrictedExpression::new_bool(facts.undo_registered)));
                 if let Some(name) = credential {
                     let (id, entity) = credential_entity(types, grants, name);
                     entities.extend(entity);
@@ -161,13 +148,6 @@ impl AgentPolicies {
                 }
                 let (id, entity) = endpoint(types, grants, act, &http.target);
                 entities.extend(entity);
-                id
-            }
-            Act::Files(ask) => {
-                context.push(pair("changes", super::changes::record(ask)));
-                let id = types.uid(Type::Folder, &ask.guest);
-                let parents = environments(grants, act).iter().map(|name| types.uid(Type::Env, name)).collect();
-                entities.extend(Entity::new(id.clone(), [pair("mode", text(ask.mode.as_str()))].into_iter().collect(), parents).ok());
                 id
             }
             Act::Credential(ask) => {
@@ -212,8 +192,6 @@ fn run(grants: &Grants, facts: &PolicyFacts) -> RestrictedExpression {
         pair("acts", number(facts.acts)),
         pair("calls_left", number(facts.calls_left)),
         pair("proved", set(&proved)),
-        pair("proved_credentials", set(&facts.proved)),
-        pair("rolls_back", RestrictedExpression::new_bool(facts.rolls_back)),
     ];
     RestrictedExpression::new_record(fields).unwrap_or_else(|_| text(""))
 }

@@ -7,11 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use vocabulary::{Act, Grants, HttpAsk};
 
-use super::AgentPolicies;
-use super::action::Action;
-use super::asked::AskedAct;
 use super::policy_facts::PolicyFacts;
 use super::verdict::Verdict;
+use super::{AgentPolicies, action::Action};
 
 /// BOUND: decisions that are kept. When there are so many, all of them are dropped.
 const ENTRIES_MAX: usize = 1024;
@@ -30,7 +28,6 @@ pub struct DecisionCache {
 }
 
 struct Decided {
-    action: Action,
     approved: BTreeSet<String>,
     ask: HttpAsk,
     credential: Option<String>,
@@ -39,12 +36,8 @@ struct Decided {
 }
 
 impl Decided {
-    fn is_of(&self, (ask, action, credential): (&HttpAsk, Action, Option<&str>), facts: &PolicyFacts, approved: &BTreeSet<String>) -> bool {
-        self.action == action
-            && self.ask == *ask
-            && self.credential.as_deref() == credential
-            && self.facts == *facts
-            && self.approved == *approved
+    fn is_of(&self, (ask, credential): (&HttpAsk, Option<&str>), facts: &PolicyFacts, approved: &BTreeSet<String>) -> bool {
+        self.ask == *ask && self.credential.as_deref() == credential && self.facts == *facts && self.approved == *approved
     }
 }
 
@@ -87,19 +80,18 @@ impl AgentPolicies {
         &self,
         cache: &DecisionCache,
         (grants, facts): (&Grants, &PolicyFacts),
-        asked: AskedAct<'_>,
+        (act, credential): (&Act, Option<&str>),
         approved: &BTreeSet<String>,
     ) -> Verdict {
-        let Act::Http(ask) = asked.act else { return self.decide(grants, facts, asked, approved) };
-        let read = self.reads(asked.action).of_facts(facts);
-        let (action, credential) = (asked.action, asked.credential);
+        let Act::Http(ask) = act else { return self.decide(grants, facts, (act, credential), approved) };
+        let read = self.reads(Action::of(act)).of_facts(facts);
         let hash = cache.hash(ask, credential);
         let decided = || cache.decided.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = decided().get(&hash).filter(|found| found.is_of((ask, action, credential), &read, approved)) {
+        if let Some(found) = decided().get(&hash).filter(|found| found.is_of((ask, credential), &read, approved)) {
             cache.hits.fetch_add(1, Ordering::Relaxed);
             return found.verdict.clone();
         }
-        let verdict = self.decide(grants, facts, asked, approved);
+        let verdict = self.decide(grants, facts, (act, credential), approved);
         if bytes_of(ask) <= REQUEST_BYTES_MAX {
             let mut decided = decided();
             if decided.len() >= ENTRIES_MAX {
@@ -108,7 +100,7 @@ impl AgentPolicies {
             let (approved, credential) = (approved.clone(), credential.map(str::to_owned));
             // The body may be a part of a larger piece of memory, which must not stay for its sake.
             let ask = HttpAsk { body: ask.body.to_vec().into(), ..ask.clone() };
-            decided.insert(hash, Decided { action, approved, ask, credential, facts: read, verdict: verdict.clone() });
+            decided.insert(hash, Decided { approved, ask, credential, facts: read, verdict: verdict.clone() });
         }
         verdict
     }

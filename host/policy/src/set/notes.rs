@@ -1,7 +1,7 @@
 //! The annotations of a policy.
 
 use cedar_policy::{Effect, Policy};
-use vocabulary::{GroupNeed, SafeText, is_name};
+use vocabulary::{SafeText, is_name};
 
 /// BOUND: bytes of a text in an annotation.
 const TEXT_BYTES_MAX: usize = 500;
@@ -18,11 +18,9 @@ const QUORUM_MAX: u32 = 100;
 const KNOWN: &str = "@id, @why, @tell, @approval, @quorum, @decide_within, @use_within";
 
 /// What the annotations of a policy say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Notes {
     pub(super) why: SafeText,
-    /// What the agent is told if the policy forbids an act. Empty if it learns nothing.
-    pub(super) tell: SafeText,
     /// Who can approve what the policy forbids. `None` if nobody can.
     pub(super) approval: Option<Approval>,
 }
@@ -35,37 +33,21 @@ pub(super) struct Approval {
     pub(super) use_within_s: u64,
 }
 
-impl Approval {
-    /// The approval of a group, with the times of a policy that does not say any.
-    pub(super) fn of_need(need: &GroupNeed) -> Self {
-        Self { group: need.group.clone(), quorum: need.quorum, decide_within_s: DECIDE_WITHIN_S, use_within_s: USE_WITHIN_S }
-    }
-}
-
 impl Notes {
-    /// The annotations of a policy of the host's own.
-    pub(super) fn of_approval(why: SafeText, approval: Approval) -> Self {
-        Self { why, tell: SafeText::default(), approval: Some(approval) }
-    }
-
     /// Reads the annotations.
     ///
     /// # Errors
     /// Everything that is wrong with them, in words.
     pub(super) fn read(policy: &Policy) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
-        let (mut why, mut tell) = (SafeText::default(), SafeText::default());
-        let (mut group, mut quorum, mut decide, mut used) = (None, None, None, None);
+        let (mut why, mut group, mut quorum, mut decide, mut used) = (SafeText::default(), None, None, None, None);
         for (key, value) in policy.annotations() {
             let mut keep = |read: Result<(), String>| faults.extend(read.err());
             match key {
                 // The id was read before.
                 "id" => {}
                 "why" => keep(line(key, value).map(|text| why = text)),
-                "tell" if policy.effect() == Effect::Permit => {
-                    keep(Err("`@tell` belongs to a `forbid`: it says what the agent is told when that refuses".to_owned()));
-                }
-                "tell" => keep(line(key, value).map(|text| tell = text)),
+                "tell" => keep(Err("`@tell` is not part of this version".to_owned())),
                 "approval" if is_name(value) => group = Some(value.to_owned()),
                 "approval" => keep(Err(format!("`@approval(\"{}\")` is not the name of a group", SafeText::new(value, 64)))),
                 "quorum" => keep(count(value).map(|number| quorum = Some(number))),
@@ -89,7 +71,7 @@ impl Notes {
             decide_within_s: decide.unwrap_or(DECIDE_WITHIN_S),
             use_within_s: used.unwrap_or(USE_WITHIN_S),
         });
-        Ok(Self { why, tell, approval })
+        Ok(Self { why, approval })
     }
 }
 

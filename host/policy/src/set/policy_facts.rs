@@ -15,10 +15,6 @@ pub struct PolicyFacts {
     pub now_unix_s: u64,
     /// The credentials that this run rotated, and whose old value it then proved to be refused.
     pub proved: BTreeSet<String>,
-    /// Whether the run is a rollback.
-    pub rolls_back: bool,
     /// The run.
     pub run: Option<RunId>,
-    /// Whether the agent has registered a request that takes this act back.
-    pub undo_registered: bool,
 }

@@ -74,9 +74,7 @@ impl Reads {
             calls_left: if self.calls_left { facts.calls_left } else { 0 },
             now_unix_s: if self.now { facts.now_unix_s } else { 0 },
             proved: if self.proved { facts.proved.clone() } else { Default::default() },
-            rolls_back: facts.rolls_back,
             run: facts.run,
-            undo_registered: facts.undo_registered,
         }
     }
 
@@ -131,7 +129,7 @@ impl Reads {
             "acts" => self.acts = true,
             "calls_left" => self.calls_left = true,
             "now" => self.now = true,
-            "proved" | "proved_credentials" => self.proved = true,
+            "proved" => self.proved = true,
             // The whole run: it may be compared with another record.
             "run" => self.all(),
             _ => {}

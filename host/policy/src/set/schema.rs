@@ -32,11 +32,6 @@ entity Endpoint in [Env] = {
 entity Credential in [Env] = {
   name: String,
 };
-// A mount that the agent may change: `Folder::"/work"`, by its path as the agent sees it. It is in `production`.
-entity Folder in [Env] = {
-  // "stage", or "state" for a folder of the agent's own.
-  mode: String,
-};
 // Fields by name. Each has all the values that were given for it, and is also there under its name in lower case, without what follows in
 // brackets.
 entity Fields tags Set<String>;
@@ -67,10 +62,6 @@ type Run = {
   calls_left: Long,
   // The environments in which this run rotated a credential and then proved that the old value is refused.
   proved: Set<String>,
-  // The names of these credentials.
-  proved_credentials: Set<String>,
-  // Whether the run takes back what another run did, with the requests that its agent registered.
-  rolls_back: Bool,
 };
 type HttpContext = {
   // The groups whose people have approved exactly this act.
@@ -79,30 +70,6 @@ type HttpContext = {
   // The credential that the host adds.
   credential?: Credential,
   // The name of the engagement; empty if there is none.
-  engagement: String,
-  now: datetime,
-  run: Run,
-  // Whether the agent has registered a request that takes this one back. That it really does so is the agent's word.
-  undo_registered: Bool,
-};
-// What a commit changes.
-type Changes = {
-  created: Long,
-  changed: Long,
-  moved: Long,
-  removed: Long,
-  // Bytes of all files that are created or changed.
-  bytes: Long,
-  // The paths beneath the mount, without a slash in front: `src/main.rs`. A path that something was moved from is there too.
-  paths: Set<String>,
-  // The first segments of all of these paths.
-  tops: Set<String>,
-  // The ends of the names of all of these paths, in lower case and with the dot: ".rs". A name without a dot is there as a whole.
-  endings: Set<String>,
-};
-type FilesContext = {
-  approvals: Set<String>,
-  changes: Changes,
   engagement: String,
   now: datetime,
   run: Run,

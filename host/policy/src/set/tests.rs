@@ -10,8 +10,6 @@ use vocabulary::{
 
 use super::*;
 
-mod kept;
-
 const CHANGES: &str = r#"
 @id("rotators-may-rotate")
 permit (principal in AgentGroup::"rotators", action in Action::"credential", resource);
@@ -47,7 +45,7 @@ fn agent(text: &str) -> AgentPolicies {
     let rules = rules(text);
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let started_by = Principal::new(1000, Some("dave"));
-    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by })
+    set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by })
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -81,20 +79,10 @@ fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Act
     })
 }
 
-/// An act as its grant would have it asked: by its method.
-fn asked(act: &Act) -> AskedAct<'_> {
-    let action = match act {
-        Act::Http(http) => Action::of_request(http.method.reads()),
-        Act::Files(_) => Action::FilesCommit,
-        Act::Credential(credential) => Action::of_step(&credential.step),
-    };
-    AskedAct { act, action, credential: None }
-}
-
 /// The answer in a word, with the policies that determined it.
 fn answer(policies: &AgentPolicies, facts: &PolicyFacts, act: &Act, approved: &[&str]) -> String {
     let approved: BTreeSet<String> = approved.iter().map(|group| (*group).to_owned()).collect();
-    let (word, basis) = match policies.decide(&grants(), facts, asked(act), &approved) {
+    let (word, basis) = match policies.decide(&grants(), facts, (act, None), &approved) {
         Verdict::Permit(basis) => ("permit".to_owned(), basis),
         Verdict::Hold(basis, needs) => {
             let groups: Vec<String> = needs.groups.iter().map(|need| format!("{} of {}", need.quorum, need.group)).collect();
@@ -126,17 +114,6 @@ fn production_waits_for_the_board_only_if_its_yes_would_be_enough() {
     assert_eq!(of(&proved(&[]), &["change-board"]), "policy-forbids: sandbox-first", "no approval lifts a rule without `@approval`");
     assert_eq!(of(&proved(&["one"]), &["another"]), "hold for 2 of change-board: production-needs-the-board");
     assert_eq!(answer(&policies, &proved(&[]), &rotate("one"), &[]), "permit: rotators-may-rotate", "the control");
-}
-
-#[test]
-fn a_policy_can_ask_for_the_credential_that_was_proved_and_not_only_for_its_environment() {
-    let policies = agent(&format!(
-        "{CHANGES}\n@id(\"after-three\") forbid (principal, action in Action::\"mutate\", resource == Credential::\"two\") unless {{ \
-         context.run.proved_credentials.contains(\"three\") }};"
-    ));
-    let two = rotate("two");
-    assert_eq!(answer(&policies, &proved(&["one"]), &two, &["change-board"]), "policy-forbids: after-three");
-    assert_eq!(answer(&policies, &proved(&["one", "three"]), &two, &["change-board"]), "permit: rotators-may-rotate");
 }
 
 #[test]
@@ -275,8 +252,7 @@ fn an_account_that_is_nobodys_is_not_the_person_of_that_name() {
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
     let of = |account: Option<&str>| {
         let started_by = Principal::new(1, account);
-        let policies =
-            set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &started_by });
+        let policies = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &started_by });
         answer(&policies, &proved(&[]), &rotate("one"), &[])
     };
     assert_eq!(of(Some("asmith")), "permit: all", "the control");
@@ -292,8 +268,7 @@ forbid (principal, action, resource) unless { context.approvals.contains("change
 @id("b") @approval("change-board") @quorum("3") @decide_within("1h")
 forbid (principal, action, resource) unless { context.approvals.contains("change-board") };"#;
     let policies = agent(several);
-    let act = rotate("one");
-    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else {
+    let Verdict::Hold(basis, needs) = policies.decide(&grants(), &proved(&[]), (&rotate("one"), None), &BTreeSet::new()) else {
         panic!("it is held back")
     };
     assert_eq!((needs.decide_within_s, needs.use_within_s, needs.groups[0].quorum, basis.policies.len()), (3600, 3600, 3, 2));
@@ -314,11 +289,7 @@ fn each_fault_of_a_policy_is_told_with_its_line() {
         (format!("\n\n@id(\"A b\") {permit}"), 3, "lower-case"),
         (format!("@id(\"a\") {permit}\n@id(\"a\") {permit}"), 2, "is used twice: also in policy/a.cedar:1"),
         (format!("@id(\"a\")\n@whyy(\"x\") {permit}"), 1, "`@whyy` is not an annotation here"),
-        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "`@tell` belongs to a `forbid`"),
-        ("@id(\"a\") @tell(\"\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line of at most 500 bytes"),
-        (format!("@id(\"a\") @tell(\"{}\") forbid (principal, action, resource);", "x".repeat(501)), 1, "`@tell` must be one line"),
-        ("@id(\"a\") @tell(\"a\\nb\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
-        ("@id(\"a\") @tell(\"a\u{202e}b\") forbid (principal, action, resource);".to_owned(), 1, "`@tell` must be one line"),
+        (format!("@id(\"a\") @tell(\"x\") {permit}"), 1, "not part of this version"),
         (format!("@id(\"a\") @approval(\"change-board\") {permit}"), 1, "belongs to a `forbid`"),
         (format!("@id(\"a\") @quorum(\"2\") {permit}"), 1, "belong to an `@approval`"),
         ("@id(\"a\") @approval(\"nobody\") forbid (principal, action, resource);".to_owned(), 1, "`[people]` has 0 in it"),
@@ -353,7 +324,7 @@ fn who_started_the_run_and_which_component_it_is_can_be_asked() {
     assert_eq!(answer(&policies, &proved(&[]), &test, &[]), "policy-forbids: named");
     let (rules, alice) = (rules(by), Principal::new(1, Some("alice")));
     let set = PolicySet::load(&rules.files, &rules.people).unwrap();
-    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), engagement: None, name: "rotate", started_by: &alice });
+    let started = set.for_agent(&rules, &PolicyAgent { digest: Digest::of(b"x"), name: "rotate", started_by: &alice });
     assert_eq!(answer(&started, &proved(&[]), &rotate("one"), &[]), "policy-forbids: starter");
 }
 
@@ -372,28 +343,71 @@ fn grants_without_their_policies_refuse_everything() {
 }
 
 #[test]
-fn only_the_words_of_the_policies_that_refused_are_told() {
-    let policies = agent(
-        r#"@id("all") permit (principal, action, resource);
-@id("one") @tell("ask the owner") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/a*" };
-@id("two") @tell("not on Fridays") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/ab*" };
-@id("mute") @why("nobody is told") forbid (principal, action == Action::"http.write", resource) when { context.request.path like "/m*" };"#,
-    );
-    let told = |path: &str| {
-        let act = request("POST", &format!("https://one.test{path}"), &[], "");
-        let basis = match policies.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) {
-            Verdict::Permit(basis) | Verdict::Hold(basis, _) | Verdict::Refuse(basis, _) => basis,
-        };
-        policies.tell(&basis).map(|told| told.to_string())
+fn only_conditions_that_name_a_body_look_into_bodies() {
+    let text = request("POST", "https://one.test/", &[("content-type", "text/plain")], "x");
+    let of = |condition: &str| {
+        let forbids =
+            format!(r#"@id("no") @why("body, body_kind, operations") forbid (principal, action, resource) when {{ {condition} }};"#);
+        let policies = agent(&format!(r#"@id("all") permit (principal, action, resource); {forbids}"#));
+        answer(&policies, &proved(&[]), &text, &[])
     };
-    assert_eq!(told("/a").as_deref(), Some("ask the owner"));
-    assert_eq!(told("/ab").as_deref(), Some("ask the owner not on Fridays"));
-    assert_eq!((told("/m"), told("/x")), (None, None));
-    // However many policies refuse, and however long their words are.
-    let long = "w".repeat(500);
-    let many: String = (0..20).map(|n| format!("@id(\"p{n}\") @tell(\"{long}\") forbid (principal, action, resource);")).collect();
-    let many = agent(&format!("@id(\"all\") permit (principal, action, resource); {many}"));
-    let act = request("POST", "https://one.test/", &[], "");
-    let Verdict::Refuse(basis, _) = many.decide(&grants(), &proved(&[]), asked(&act), &BTreeSet::new()) else { panic!("it is refused") };
-    assert!(many.tell(&basis).unwrap().as_str().len() <= 4 * 501);
+    let guarded = |condition: &str| format!("context has request && {condition}");
+    assert_eq!(of(&guarded(r#"context.request.path == "/body""#)), "permit: all", "a text");
+    assert_eq!(of(&guarded("context.request.body_bytes > 100")), "permit: all", "another attribute");
+    assert_eq!(of(&guarded(r#"context.request.body_kind == "json""#)), "permit: all", "it says which kinds it means");
+    for looks in
+        [r#"context.request.body.hasTag("a")"#, r#"context.request["body"].hasTag("a")"#, r#"context.request.operations.contains("x")"#]
+    {
+        assert_eq!(of(&guarded(looks)), "malformed: ", "{looks}");
+    }
+}
+
+#[test]
+fn a_decision_is_kept_for_equal_requests_and_equal_facts_that_policies_read() {
+    let grants = grants();
+    let cached = |forbid: &str, second: &PolicyFacts, act: &Act| {
+        let policies = agent(&format!(r#"@id("all") permit (principal, action, resource); {forbid}"#));
+        let cache = DecisionCache::default();
+        let get = request("GET", "https://one.test/a", &[], "");
+        for (facts, act) in [(&PolicyFacts::default(), &get), (second, act)] {
+            let kept = policies.decide_cached(&cache, (&grants, facts), (act, None), &BTreeSet::new());
+            assert_eq!(kept, policies.decide(&grants, facts, (act, None), &BTreeSet::new()), "{forbid}");
+        }
+        cache.hits()
+    };
+    let get = || request("GET", "https://one.test/a", &[], "");
+    let later = PolicyFacts { acts: 5, calls_left: 7, now_unix_s: 1_900_000_000, proved: ["one".to_owned()].into(), run: None };
+    let no = |when: &str| format!(r#"@id("no") forbid (principal, action in Action::"http", resource) when {{ {when} }};"#);
+    assert_eq!(cached("", &later, &get()), 1, "no policy reads what has changed");
+    assert_eq!(cached(&no(r#"context.run.id == "x""#), &later, &get()), 1);
+    for reads in [
+        "context.run.acts > 3",
+        "context.run.calls_left > 3",
+        r#"context.now > datetime("2029-01-01")"#,
+        r#"context.run.proved.contains("sandbox")"#,
+        r#"context.run has "acts" && context.run == {id: "", acts: 5, calls_left: 7, proved: ["sandbox"]}"#,
+        r#"[context.run].contains({id: "", acts: 5, calls_left: 7, proved: ["sandbox"]})"#,
+    ] {
+        assert_eq!(cached(&no(reads), &later, &get()), 0, "{reads}");
+    }
+    for other in [
+        request("GET", "https://one.test/b", &[], ""),
+        request("GET", "https://one.test/a?x", &[], ""),
+        request("GET", "https://two.test/a", &[], ""),
+        request("POST", "https://one.test/a", &[], ""),
+        request("GET", "https://one.test/a", &[("x", "y")], ""),
+        request("GET", "https://one.test/a", &[], "b"),
+    ] {
+        assert_eq!(cached("", &PolicyFacts::default(), &other), 0, "{other:?}");
+    }
+    let policies = agent(r#"@id("all") permit (principal, action, resource);"#);
+    for (act, kept) in [
+        (rotate("one"), 0),
+        (request("POST", "https://one.test/a", &[], &"x".repeat(9000)), 0),
+        (request("POST", "https://one.test/a", &[], "x"), 1),
+    ] {
+        let cache = DecisionCache::default();
+        policies.decide_cached(&cache, (&grants, &later), (&act, None), &BTreeSet::new());
+        assert_eq!(cache.len(), kept, "what may hold a value is not kept, nor is what is large: {act:?}");
+    }
 }

@@ -14,15 +14,14 @@ pub(super) enum Type {
     Endpoint,
     Credential,
     Fields,
-    Folder,
 }
 
 /// All of them, in the order of [`Type`].
-const ALL: [&str; 10] = ["Action", "Agent", "AgentGroup", "Person", "PersonGroup", "Env", "Endpoint", "Credential", "Fields", "Folder"];
+const ALL: [&str; 9] = ["Action", "Agent", "AgentGroup", "Person", "PersonGroup", "Env", "Endpoint", "Credential", "Fields"];
 
 /// The names as Cedar has them. Reading a name takes longer than a decision, so they are read once for a set.
 #[derive(Clone, Debug)]
-pub(super) struct Types([EntityTypeName; 10]);
+pub(super) struct Types([EntityTypeName; 9]);
 
 impl Types {
     /// # Errors
@@ -35,7 +34,7 @@ impl Types {
 
     /// The name of an entity.
     pub(super) fn uid(&self, of: Type, id: &str) -> EntityUid {
-        let Self([action, agent, agent_group, person, person_group, env, endpoint, credential, fields, folder]) = self;
+        let Self([action, agent, agent_group, person, person_group, env, endpoint, credential, fields]) = self;
         let name = match of {
             Type::Action => action,
             Type::Agent => agent,
@@ -46,7 +45,6 @@ impl Types {
             Type::Endpoint => endpoint,
             Type::Credential => credential,
             Type::Fields => fields,
-            Type::Folder => folder,
         };
         EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
     }

@@ -3,21 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{AuthorizationError, Authorizer, PolicyId};
-use vocabulary::{Grants, GroupNeed, PolicyBasis, PolicyNote, Reason, Requirement, SafeText};
+use vocabulary::{Act, Grants, GroupNeed, PolicyBasis, PolicyNote, Reason, Requirement, SafeText};
 
 use super::AgentPolicies;
 use super::action::Action;
-use super::asked::{AskedAct, Question};
+use super::asked::Question;
 use super::notes::Approval;
 use super::policy_facts::PolicyFacts;
 use super::reads::Reads;
 
 /// BOUND: policies that a decision names.
 const NAMED_MAX: usize = 32;
-
-/// BOUND: texts for the agent in one refusal, and bytes of them together.
-const TELLS_MAX: usize = 4;
-const TELL_BYTES_MAX: usize = 2048;
 
 /// The stack on which policies are evaluated.
 const STACK_BYTES: usize = 1 << 20;
@@ -50,17 +46,9 @@ impl AgentPolicies {
         self.reads.get(&action).copied().unwrap_or_default()
     }
 
-    /// What the agent is told when these policies have refused an act: the `@tell` of each of them that has one.
-    ///
-    /// SECURITY: these are the operator's own words. Without them the agent learns no more than that it was refused.
-    pub fn tell(&self, basis: &PolicyBasis) -> Option<SafeText> {
-        let told = |id: &SafeText| self.notes(&PolicyId::new(id.as_str())).map(|notes| notes.tell.as_str()).filter(|tell| !tell.is_empty());
-        let told: Vec<&str> = basis.policies.iter().filter_map(told).take(TELLS_MAX).collect();
-        (!told.is_empty()).then(|| SafeText::new(&told.join(" "), TELL_BYTES_MAX))
-    }
-
-    /// Decides about an act that the grants cover. `approved` has the groups that have approved exactly this act.
-    pub fn decide(&self, grants: &Grants, facts: &PolicyFacts, asked: AskedAct<'_>, approved: &BTreeSet<String>) -> Verdict {
+    /// Decides about an act that the grants cover. `credential` is the one that the host adds to a request, and `approved` has the groups
+    /// that have approved exactly this act.
+    pub fn decide(&self, grants: &Grants, facts: &PolicyFacts, asked: (&Act, Option<&str>), approved: &BTreeSet<String>) -> Verdict {
         // Cedar measures how much of the stack is left, and refuses to evaluate if it can't. A guest's call runs on a stack of the engine,
         // which it can't measure.
         let decide = || self.question(grants, facts, asked).and_then(|question| self.answer(&question, approved));
@@ -82,7 +70,7 @@ impl AgentPolicies {
             Verdict::Refuse(basis, reason)
         };
         let approvals: Option<Vec<(&PolicyId, &Approval)>> =
-            said.policies.iter().map(|id| Some((id, self.notes(id)?.approval.as_ref()?))).collect();
+            said.policies.iter().map(|id| Some((id, self.checked.notes.get(id)?.approval.as_ref()?))).collect();
         let Some(approvals) = approvals else { return Ok(forbidden(basis)) };
         // People are asked only if their yes would be enough.
         let with: BTreeSet<String> = approved.iter().cloned().chain(approvals.iter().map(|(_, approval)| approval.group.clone())).collect();
@@ -120,7 +108,7 @@ impl AgentPolicies {
         }
         let least = |of: fn(&Approval) -> u64| approvals.iter().map(|(_, approval)| of(approval)).min().unwrap_or_default();
         let note = |id: &PolicyId| {
-            let why = self.notes(id).map(|notes| notes.why.clone()).unwrap_or_default();
+            let why = self.checked.notes.get(id).map(|notes| notes.why.clone()).unwrap_or_default();
             PolicyNote { id: SafeText::new(id.as_ref(), 64), why }
         };
         Requirement {

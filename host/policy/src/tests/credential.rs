@@ -116,7 +116,6 @@ fn a_credential_of_one_environment_is_refused_in_another_by_name() {
 fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
     let engagement = |tier| Engagement {
         name: "q4".to_owned(),
-        approval: None,
         from_s: 1_800_000_000,
         until_s: 1_800_000_010,
         rate: None,
@@ -135,8 +134,6 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
             Decision::Hold(hold) => panic!("no rule says so: {hold:?}"),
         }
     };
-    const NOBODY: &str = "people must approve it, and nobody can be asked: \
-        the engagement is staged, and names no group that may approve what changes something";
     let (begin, end) = (1_800_000_000, 1_800_000_010);
     for (tier, now, authority, method, expected) in [
         (Tier::Live, begin, "a.example.com", "DELETE", "permit"),
@@ -146,9 +143,9 @@ fn an_engagement_bounds_every_ask_in_place_time_and_kind() {
         (Tier::Live, begin, "good.com", "GET", "outside the engagement: the host is not one of its targets"),
         (Tier::Live, begin, "10.0.0.1", "GET", "outside the engagement: the host is not one of its targets"),
         (Tier::ReadOnly, begin, "a.example.com", "GET", "permit"),
-        (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: it is read-only, and this act may change something"),
+        (Tier::ReadOnly, begin, "a.example.com", "POST", "outside the engagement: its tier does not allow requests that change something"),
         (Tier::Staged, begin, "a.example.com", "HEAD", "permit"),
-        (Tier::Staged, begin, "a.example.com", "DELETE", NOBODY),
+        (Tier::Staged, begin, "a.example.com", "DELETE", "outside the engagement: its tier does not allow requests that change something"),
     ] {
         assert_eq!(judge(tier, now, authority, method), expected, "{tier:?} {now} {authority} {method}");
     }
@@ -270,8 +267,9 @@ fn a_placeholder_in_a_body_is_text_like_any_other_and_counted() {
     }
 }
 
-fn rotation() -> Rotation {
-    Rotation {
+#[test]
+fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
+    let rotation = Rotation {
         set: RotationSet {
             method: Method::new("PUT").unwrap(),
             path: "/api/users/svc".to_owned(),
@@ -279,23 +277,11 @@ fn rotation() -> Rotation {
             field: "p".to_owned(),
         },
         test_path: "/api/whoami".to_owned(),
-    }
-}
-
-/// Grants with a credential that can be rotated.
-pub(super) fn rotating() -> Grants {
-    with_key(|key| {
-        key.hosts = vec!["a.example.com".parse().unwrap()];
-        key.rotation = Some(rotation());
-    })
-}
-
-#[test]
-fn what_is_done_with_a_credential_besides_sending_needs_a_word_of_its_own() {
+    };
     let grants = |may: &[May], change: &dyn Fn(&mut Binding)| {
         let mut grants = with_key(|key| {
             key.hosts = vec!["a.example.com".parse().unwrap()];
-            key.rotation = Some(rotation());
+            key.rotation = Some(rotation.clone());
             change(key);
         });
         grants.may = [("key".to_owned(), may.to_vec())].into();
@@ -342,7 +328,6 @@ fn what_is_permitted_ends_with_the_first_of_what_permits_it() {
         grants.http.iter_mut().for_each(|http| http.until = Some(grant.parse().unwrap()));
         grants.engagement = Some(Engagement {
             name: "q4".to_owned(),
-            approval: None,
             from_s: 0,
             until_s: unix_s(engagement),
             rate: None,
@@ -390,11 +375,11 @@ fn a_rule_still_covers_only_what_its_own_paths_and_the_credential_cover() {
 
 #[test]
 fn a_look_at_a_mount_is_decided_like_any_ask() {
-    let files = vocabulary::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: vocabulary::FilesMode::Read, quota: None };
+    let files = vocabulary::FilesGrant { guest: "/src".to_owned(), host: "/src".into(), mode: vocabulary::FilesMode::Read };
     let grants = Grants { files: vec![files], ..Grants::default() };
     let (file, facts) = (vocabulary::FileId(1), Facts { mount: Some(0), ..NOW });
     let read = vocabulary::FileAsk::Read { file, offset: 0, len: 1 };
-    let write = vocabulary::FileAsk::Change { at_ns: 0, file, path: None, what: vocabulary::Change::SetSize(0) };
+    let write = vocabulary::FileAsk::Change { function: vocabulary::ChangeKind::Write, file, path: None };
     for (ask, mount, permitted) in [(&read, 0, true), (&read, 1, false), (&write, 0, false)] {
         let facts = Facts { mount: Some(mount), ..facts.clone() };
         let decided = crate::decide_file(&grants, &facts, ask);

@@ -4,20 +4,18 @@ use super::mark::MARK;
 
 /// Names in a home that a backup leaves out: they are derived, compiled or only of use to running processes.
 ///
-/// SECURITY: notes of changes (`changes`, `commits`) are left out, because the next opening of a home does what a note says.
+/// SECURITY: notes of changes (`changes`) are left out, because the next opening of a home writes what a note says.
 const NOT_KEPT: &[&str] = &[
     "build",
     "cache",
     "cache.key",
     "changes",
-    "commits",
     "host.sock",
     "journal.damaged",
     "journal.index",
     "journal.touched",
     "lock",
     "lost+found",
-    "stages",
     "used",
 ];
 /// Folders of which a backup has only some files, which are added in separate steps.

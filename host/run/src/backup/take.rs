@@ -24,7 +24,7 @@ use super::{BackupManifest, CONTEXT, FORM};
 use crate::place::HomePlace;
 
 /// BOUND: depth of nested folders in a home.
-const DEPTH_MAX: usize = 16;
+const DEPTH_MAX: usize = 4;
 
 /// Whether a backup contains the files with keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ impl Guest {
         let op = self.world.submit(Act::Credential(CredentialAsk { name, step }))?;
         self.ops.open(op, &self.account);
         self.wait_until(|guest| guest.ops.get(op).is_none_or(|op| op.answer.is_some() || op.end.is_some())).await?;
-        let (answer, told) = self.ops.get_mut(op).map_or((None, None), |op| (op.answer.take(), op.hint.take()));
+        let answer = self.ops.get_mut(op).and_then(|op| op.answer.take());
         self.let_go(op)?;
         Ok(match answer {
             Some(Ok(Answer::Credential(CredentialAnswer::NotDone(why)))) => Err(refusal(RefusalCode::Malformed, hint(why))),
@@ -38,9 +38,8 @@ impl Guest {
             Some(Err(Fault::Credential(CredentialFault::Lost))) => {
                 Err(refusal(RefusalCode::Malformed, "its answer is lost, and it may have happened"))
             }
-            Some(Ok(Answer::Files(_)) | Err(Fault::Credential(CredentialFault::Denied) | Fault::Files(_) | Fault::Http(_))) | None => {
-                let plain = "nothing was granted that covers this";
-                Err(refusal(RefusalCode::NotGranted, told.as_ref().map_or(plain, |told| told.as_str())))
+            Some(Err(Fault::Credential(CredentialFault::Denied) | Fault::Http(_))) | None => {
+                Err(refusal(RefusalCode::NotGranted, "nothing was granted that covers this"))
             }
         })
     }

@@ -30,8 +30,7 @@ fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7F))
 }
 
-/// One field, if it is well formed.
-pub(crate) fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
+fn header(name: &str, value: Vec<u8>) -> Result<Header, HeaderError> {
     match field_name(name) {
         Some(name) if is_field_value(&value) => Ok(Header { name, value }),
         _ => Err(HeaderError::InvalidSyntax),

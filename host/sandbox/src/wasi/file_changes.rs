@@ -1,12 +1,10 @@
-//! `wasi:filesystem/types.descriptor`: functions that change something. Whether a mount allows it is decided elsewhere, and each refusal is
-//! recorded. The other functions only look.
+//! `wasi:filesystem/types.descriptor`: functions that would change something are refused and recorded. The other functions only look.
 
-use bytes::Bytes;
-use vocabulary::{Change, ChangeOpen, FileAnswer, FileAsk, FileFault, FileId, FileKind, Stop};
+use vocabulary::{ChangeKind, FileAsk};
 use wasmtime::component::Resource;
 
 use super::Reply;
-use super::files::{Descriptor, DirStream, asked_path, code};
+use super::files::{Descriptor, DirStream, asked_path};
 use super::input::InputStream;
 use super::output::OutputStream;
 use crate::bindings::wasi::filesystem::types::{
@@ -17,93 +15,23 @@ use crate::guest::Guest;
 
 type Descriptors = Resource<Descriptor>;
 
-/// BOUND: bytes of one write. A guest that writes more at once is told how many were taken.
-const WRITE_BYTES_MAX: usize = 64 << 10;
-/// BOUND: bytes of the target of a link.
-const TARGET_BYTES_MAX: usize = 4096;
-const NS_PER_S: u64 = 1_000_000_000;
-
 impl Guest {
-    /// Asks for a change. The time of the change is the time that the guest saw last.
-    pub(crate) fn ask_change(&mut self, file: FileId, path: Option<vocabulary::AskedPath>, what: Change) -> Result<FileAnswer, Stop> {
-        let at_ns = self.world.opened_unix_ns().saturating_add(self.clock.current_ns());
-        self.world.observe(FileAsk::Change { at_ns, file, path, what })
-    }
-
-    fn change(&mut self, descriptor: &Descriptors, path: Option<&str>, what: Change) -> Reply<(), ErrorCode> {
+    /// Asks for the change, so that its refusal is recorded, and refuses it to the guest.
+    fn change<T>(&mut self, function: ChangeKind, descriptor: &Descriptors, path: Option<&str>) -> Reply<T, ErrorCode> {
         let file = self.file_of(descriptor)?;
         let path = match path.map(asked_path).transpose() {
             Ok(path) => path,
             Err(why_not) => return Ok(Err(why_not)),
         };
-        Ok(done(&self.ask_change(file, path, what)?))
+        self.world.observe(FileAsk::Change { function, file, path })?;
+        Ok(Err(ErrorCode::NotPermitted))
     }
 
-    /// Writes what one write takes, and returns how many bytes that is.
-    pub(crate) fn write_file(&mut self, file: FileId, at: Option<u64>, bytes: &[u8]) -> Result<Result<usize, FileFault>, Stop> {
-        let taken = bytes.get(..WRITE_BYTES_MAX).unwrap_or(bytes);
-        let what = Change::Write { at, bytes: Bytes::copy_from_slice(taken) };
-        Ok(match self.ask_change(file, None, what)? {
-            FileAnswer::Changed => Ok(taken.len()),
-            FileAnswer::Fault(fault) => Err(fault),
-            _ => Err(FileFault::Io),
-        })
-    }
-
-    fn written_stream(&mut self, descriptor: &Descriptors, at: Option<u64>) -> Reply<Resource<OutputStream>, ErrorCode> {
-        let Descriptor { file, kind, .. } = *self.table.get(descriptor)?;
-        if kind == FileKind::Directory {
-            return Ok(Err(ErrorCode::IsDirectory));
-        }
+    /// A stream whose first write is refused: some programs open one and never write.
+    fn refused_stream(&mut self, descriptor: &Descriptors) -> Reply<Resource<OutputStream>, ErrorCode> {
+        let file = self.file_of(descriptor)?;
         self.share_file(file);
-        Ok(Ok(self.push(OutputStream::File(file, at))?))
-    }
-
-    /// Opens something that may be changed.
-    fn open_for_change(&mut self, dir: FileId, path: &str, open: ChangeOpen) -> Reply<Descriptors, ErrorCode> {
-        let path = match asked_path(path) {
-            Ok(path) => path,
-            Err(why_not) => return Ok(Err(why_not)),
-        };
-        Ok(match self.ask_change(dir, Some(path), Change::OpenAt(open))? {
-            FileAnswer::Opened { file, kind, .. } => {
-                self.hold_file(file);
-                Ok(self.push(Descriptor { file, kind, write: open.write })?)
-            }
-            FileAnswer::Fault(fault) => Err(code(fault)),
-            _ => Err(ErrorCode::Io),
-        })
-    }
-
-    /// Two paths: from one to the other.
-    fn change_to(
-        &mut self,
-        (descriptor, path): (&Descriptors, &str),
-        (to, new): (&Descriptors, &str),
-        what: impl FnOnce(FileId, vocabulary::AskedPath) -> Change,
-    ) -> Reply<(), ErrorCode> {
-        let to = self.file_of(to)?;
-        match asked_path(new) {
-            Ok(new) => self.change(descriptor, Some(path), what(to, new)),
-            Err(why_not) => Ok(Err(why_not)),
-        }
-    }
-
-    /// The time that a file is to have.
-    fn new_time(&self, time: NewTimestamp) -> Option<u64> {
-        match time {
-            NewTimestamp::NoChange => None,
-            NewTimestamp::Now => Some(self.world.opened_unix_ns().saturating_add(self.clock.current_ns())),
-            NewTimestamp::Timestamp(at) => Some(at.seconds.saturating_mul(NS_PER_S).saturating_add(u64::from(at.nanoseconds))),
-        }
-    }
-}
-
-fn done(answer: &FileAnswer) -> Result<(), ErrorCode> {
-    match answer {
-        FileAnswer::Changed => Ok(()),
-        FileAnswer::Fault(fault) => Err(code(*fault)),
-        _ => Err(ErrorCode::Io),
+        Ok(Ok(self.push(OutputStream::File(file))?))
     }
 }
 
@@ -112,12 +40,12 @@ impl HostDescriptor for Guest {
         self.observe_read_via_stream(&descriptor, offset)
     }
 
-    fn write_via_stream(&mut self, descriptor: Descriptors, offset: u64) -> Reply<Resource<OutputStream>, ErrorCode> {
-        self.written_stream(&descriptor, Some(offset))
+    fn write_via_stream(&mut self, descriptor: Descriptors, _offset: u64) -> Reply<Resource<OutputStream>, ErrorCode> {
+        self.refused_stream(&descriptor)
     }
 
     fn append_via_stream(&mut self, descriptor: Descriptors) -> Reply<Resource<OutputStream>, ErrorCode> {
-        self.written_stream(&descriptor, None)
+        self.refused_stream(&descriptor)
     }
 
     fn advise(&mut self, descriptor: Descriptors, _offset: u64, _length: u64, _advice: Advice) -> Reply<(), ErrorCode> {
@@ -138,25 +66,20 @@ impl HostDescriptor for Guest {
         self.observe_type(&descriptor)
     }
 
-    fn set_size(&mut self, descriptor: Descriptors, size: u64) -> Reply<(), ErrorCode> {
-        self.change(&descriptor, None, Change::SetSize(size))
+    fn set_size(&mut self, descriptor: Descriptors, _size: u64) -> Reply<(), ErrorCode> {
+        self.change(ChangeKind::SetSize, &descriptor, None)
     }
 
-    fn set_times(&mut self, descriptor: Descriptors, _accessed: NewTimestamp, modified: NewTimestamp) -> Reply<(), ErrorCode> {
-        let modified_ns = self.new_time(modified);
-        self.change(&descriptor, None, Change::SetTimes { follow: false, modified_ns })
+    fn set_times(&mut self, descriptor: Descriptors, _accessed: NewTimestamp, _modified: NewTimestamp) -> Reply<(), ErrorCode> {
+        self.change(ChangeKind::SetTimes, &descriptor, None)
     }
 
     fn read(&mut self, descriptor: Descriptors, length: u64, offset: u64) -> Reply<(Vec<u8>, bool), ErrorCode> {
         self.observe_read(&descriptor, length, offset)
     }
 
-    fn write(&mut self, descriptor: Descriptors, buffer: Vec<u8>, offset: u64) -> Reply<u64, ErrorCode> {
-        let file = self.file_of(&descriptor)?;
-        Ok(match self.write_file(file, Some(offset), &buffer)? {
-            Ok(written) => Ok(written as u64),
-            Err(fault) => Err(code(fault)),
-        })
+    fn write(&mut self, descriptor: Descriptors, _buffer: Vec<u8>, _offset: u64) -> Reply<u64, ErrorCode> {
+        self.change(ChangeKind::Write, &descriptor, None)
     }
 
     fn read_directory(&mut self, descriptor: Descriptors) -> Reply<Resource<DirStream>, ErrorCode> {
@@ -169,7 +92,7 @@ impl HostDescriptor for Guest {
     }
 
     fn create_directory_at(&mut self, descriptor: Descriptors, path: String) -> Reply<(), ErrorCode> {
-        self.change(&descriptor, Some(&path), Change::CreateDirectoryAt)
+        self.change(ChangeKind::CreateDirectoryAt, &descriptor, Some(&path))
     }
 
     fn stat(&mut self, descriptor: Descriptors) -> Reply<DescriptorStat, ErrorCode> {
@@ -183,17 +106,23 @@ impl HostDescriptor for Guest {
     fn set_times_at(
         &mut self,
         descriptor: Descriptors,
-        flags: PathFlags,
+        _flags: PathFlags,
         path: String,
         _accessed: NewTimestamp,
-        modified: NewTimestamp,
+        _modified: NewTimestamp,
     ) -> Reply<(), ErrorCode> {
-        let (follow, modified_ns) = (flags.contains(PathFlags::SYMLINK_FOLLOW), self.new_time(modified));
-        self.change(&descriptor, Some(&path), Change::SetTimes { follow, modified_ns })
+        self.change(ChangeKind::SetTimes, &descriptor, Some(&path))
     }
 
-    fn link_at(&mut self, descriptor: Descriptors, _flags: PathFlags, path: String, to: Descriptors, new: String) -> Reply<(), ErrorCode> {
-        self.change_to((&descriptor, &path), (&to, &new), |to, new| Change::LinkAt { to, new })
+    fn link_at(
+        &mut self,
+        descriptor: Descriptors,
+        _flags: PathFlags,
+        path: String,
+        _to: Descriptors,
+        _new: String,
+    ) -> Reply<(), ErrorCode> {
+        self.change(ChangeKind::LinkAt, &descriptor, Some(&path))
     }
 
     fn open_at(
@@ -204,21 +133,10 @@ impl HostDescriptor for Guest {
         open: OpenFlags,
         flags: DescriptorFlags,
     ) -> Reply<Descriptors, ErrorCode> {
-        let write = flags.intersects(DescriptorFlags::WRITE);
-        if write
-            || flags.intersects(DescriptorFlags::MUTATE_DIRECTORY)
-            || open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE)
-        {
-            let dir = self.file_of(&descriptor)?;
-            let open = ChangeOpen {
-                create: open.contains(OpenFlags::CREATE),
-                directory: open.contains(OpenFlags::DIRECTORY),
-                exclusive: open.contains(OpenFlags::EXCLUSIVE),
-                follow: follow.contains(PathFlags::SYMLINK_FOLLOW),
-                truncate: open.contains(OpenFlags::TRUNCATE),
-                write,
-            };
-            return self.open_for_change(dir, &path, open);
+        let changes = open.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE)
+            || flags.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY);
+        if changes {
+            return self.change(ChangeKind::OpenAt, &descriptor, Some(&path));
         }
         self.observe_open_at(&descriptor, follow, &path, open)
     }
@@ -228,22 +146,19 @@ impl HostDescriptor for Guest {
     }
 
     fn remove_directory_at(&mut self, descriptor: Descriptors, path: String) -> Reply<(), ErrorCode> {
-        self.change(&descriptor, Some(&path), Change::RemoveDirectoryAt)
+        self.change(ChangeKind::RemoveDirectoryAt, &descriptor, Some(&path))
     }
 
-    fn rename_at(&mut self, descriptor: Descriptors, path: String, to: Descriptors, new: String) -> Reply<(), ErrorCode> {
-        self.change_to((&descriptor, &path), (&to, &new), |to, new| Change::RenameAt { to, new })
+    fn rename_at(&mut self, descriptor: Descriptors, path: String, _to: Descriptors, _new: String) -> Reply<(), ErrorCode> {
+        self.change(ChangeKind::RenameAt, &descriptor, Some(&path))
     }
 
-    fn symlink_at(&mut self, descriptor: Descriptors, target: String, path: String) -> Reply<(), ErrorCode> {
-        if target.is_empty() || target.len() > TARGET_BYTES_MAX || target.contains('\0') {
-            return Ok(Err(ErrorCode::Invalid));
-        }
-        self.change(&descriptor, Some(&path), Change::SymlinkAt { target })
+    fn symlink_at(&mut self, descriptor: Descriptors, _target: String, path: String) -> Reply<(), ErrorCode> {
+        self.change(ChangeKind::SymlinkAt, &descriptor, Some(&path))
     }
 
     fn unlink_file_at(&mut self, descriptor: Descriptors, path: String) -> Reply<(), ErrorCode> {
-        self.change(&descriptor, Some(&path), Change::UnlinkFileAt)
+        self.change(ChangeKind::UnlinkFileAt, &descriptor, Some(&path))
     }
 
     fn is_same_object(&mut self, descriptor: Descriptors, other: Descriptors) -> wasmtime::Result<bool> {

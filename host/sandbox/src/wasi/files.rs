@@ -1,4 +1,4 @@
-//! `wasi:filesystem`: functions that look. Functions that change something are in `file_changes`.
+//! `wasi:filesystem`: functions that look. Functions that would change something are in `file_changes`, and are always refused.
 
 use std::collections::VecDeque;
 
@@ -20,8 +20,6 @@ use crate::holding::BytesGuard;
 pub(crate) struct Descriptor {
     pub(crate) file: FileId,
     pub(crate) kind: FileKind,
-    /// Whether it was opened for writing.
-    pub(crate) write: bool,
 }
 
 /// A listing that is being read.
@@ -39,11 +37,6 @@ pub(crate) fn code(fault: FileFault) -> ErrorCode {
         FileFault::Invalid => ErrorCode::Invalid,
         FileFault::TooManyOpen => ErrorCode::Quota,
         FileFault::Io => ErrorCode::Io,
-        FileFault::Exists => ErrorCode::Exist,
-        FileFault::NotEmpty => ErrorCode::NotEmpty,
-        FileFault::NoSpace => ErrorCode::InsufficientSpace,
-        FileFault::NotWritable => ErrorCode::BadDescriptor,
-        FileFault::Unsupported => ErrorCode::Unsupported,
     }
 }
 
@@ -128,7 +121,7 @@ impl Guest {
         Ok(match self.world.observe(ask)? {
             FileAnswer::Opened { file, kind, .. } => {
                 self.hold_file(file);
-                Ok(self.push(Descriptor { file, kind, write: false })?)
+                Ok(self.push(Descriptor { file, kind })?)
             }
             FileAnswer::Fault(fault) => Err(code(fault)),
             _ => unexpected(),
@@ -143,7 +136,7 @@ impl Guest {
         descriptor: &Resource<Descriptor>,
         offset: u64,
     ) -> Reply<Resource<InputStream>, ErrorCode> {
-        let Descriptor { file, kind, .. } = *self.table.get(descriptor)?;
+        let Descriptor { file, kind } = *self.table.get(descriptor)?;
         if kind == FileKind::Directory {
             return Ok(Err(ErrorCode::IsDirectory));
         }
@@ -152,8 +145,8 @@ impl Guest {
     }
 
     pub(crate) fn observe_flags(&mut self, descriptor: &Resource<Descriptor>) -> Reply<DescriptorFlags, ErrorCode> {
-        let write = self.table.get(descriptor)?.write;
-        Ok(Ok(if write { DescriptorFlags::READ | DescriptorFlags::WRITE } else { DescriptorFlags::READ }))
+        self.table.get(descriptor)?;
+        Ok(Ok(DescriptorFlags::READ))
     }
 
     pub(crate) fn observe_type(&mut self, descriptor: &Resource<Descriptor>) -> Reply<DescriptorType, ErrorCode> {
@@ -295,9 +288,7 @@ impl types::Host for Guest {
 impl preopens::Host for Guest {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let mounts = self.mounts.clone();
-        let mount = |(file, guest): (u64, String)| {
-            Ok((self.push(Descriptor { file: FileId(file), kind: FileKind::Directory, write: false })?, guest))
-        };
+        let mount = |(file, guest): (u64, String)| Ok((self.push(Descriptor { file: FileId(file), kind: FileKind::Directory })?, guest));
         (1u64..).zip(mounts).map(mount).collect()
     }
 }

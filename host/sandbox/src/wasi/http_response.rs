@@ -5,7 +5,7 @@ use wasmtime::component::Resource;
 
 use super::Reply;
 use super::fields::Fields;
-use super::http_types::{FutureResponse, FutureTrailers, IncomingBody, IncomingResponse, code, told};
+use super::http_types::{FutureResponse, FutureTrailers, IncomingBody, IncomingResponse, code};
 use super::input::InputStream;
 use super::poll::Pollable;
 use crate::bindings::wasi::http::types::{
@@ -18,16 +18,16 @@ type MaybeResponse = Option<Result<Result<Resource<IncomingResponse>, ErrorCode>
 
 impl Guest {
     /// The head, or why there is none; `None` while neither was released.
-    fn head_of(&mut self, op: OpId) -> Option<Result<vocabulary::HttpHead, ErrorCode>> {
+    fn head_of(&mut self, op: OpId) -> Option<Result<vocabulary::HttpHead, HttpFault>> {
         let state = self.ops.get_mut(op)?;
         match (state.head.take(), &state.end) {
             (Some(head), _) => {
                 state.held.shrink(size(&head.headers));
                 Some(Ok(head))
             }
-            (None, Some(Err(fault))) => Some(Err(state.hint.as_ref().map_or_else(|| code(*fault), told))),
+            (None, Some(Err(fault))) => Some(Err(*fault)),
             // An end without a head is a fault of the world.
-            (None, Some(Ok(_))) => Some(Err(code(HttpFault::Protocol))),
+            (None, Some(Ok(_))) => Some(Err(HttpFault::Protocol)),
             (None, None) => None,
         }
     }
@@ -49,13 +49,13 @@ impl HostFutureIncomingResponse for Guest {
         }
         let head = match self.drafts.sent(draft) {
             None => return Ok(None),
-            Some(Err(fault)) => Err(code(fault)),
+            Some(Err(fault)) => Err(fault),
             Some(Ok(op)) => match self.head_of(op) {
                 None => return Ok(None),
                 Some(Ok(head)) => Ok((op, head)),
-                Some(Err(refused)) => {
+                Some(Err(fault)) => {
                     self.let_go(op)?;
-                    Err(refused)
+                    Err(fault)
                 }
             },
         };
@@ -65,7 +65,7 @@ impl HostFutureIncomingResponse for Guest {
                 let held = self.account.hold(size(&head.headers))?;
                 Ok(self.push(IncomingResponse { op, head, consumed: false, held })?)
             }
-            Err(refused) => Err(refused),
+            Err(fault) => Err(code(fault)),
         })))
     }
 

@@ -1,6 +1,6 @@
 //! `wasi:http/types`: the resource types, their simple functions, and the error codes for faults.
 
-use vocabulary::{HttpFault, HttpHead, HttpTimeouts, OpId, SafeText};
+use vocabulary::{HttpFault, HttpHead, HttpTimeouts, OpId};
 use wasmtime::component::Resource;
 
 use super::Reply;
@@ -82,11 +82,6 @@ pub(crate) fn code(fault: HttpFault) -> ErrorCode {
         HttpFault::BodyTooLarge => ErrorCode::HttpResponseBodySize(None),
         HttpFault::TooMany => ErrorCode::ConnectionLimitReached,
     }
-}
-
-/// The error code for a refusal with words. No other error of this host has a text. The word before it tells clients that it is a refusal.
-pub(crate) fn told(hint: &SafeText) -> ErrorCode {
-    ErrorCode::InternalError(Some(format!("refused: {hint}")))
 }
 
 impl RequestOptions {

@@ -19,7 +19,6 @@ pub(crate) mod output;
 pub(crate) mod poll;
 pub(crate) mod random;
 pub(crate) mod sockets;
-pub(crate) mod undo;
 
 use wasmtime::component::{HasSelf, Linker};
 

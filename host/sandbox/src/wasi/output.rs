@@ -1,6 +1,6 @@
 //! `wasi:io/streams.output-stream`: what a guest writes. These streams are always ready, so that readiness reveals nothing.
 
-use vocabulary::FileId;
+use vocabulary::{ChangeKind, FileAsk, FileFault, FileId};
 use wasmtime::component::Resource;
 
 use super::Reply;
@@ -21,8 +21,8 @@ pub(crate) enum OutputStream {
     Stderr,
     /// The body of a request that is being made.
     Body(DraftId),
-    /// A file, at an offset that advances with each write; `None` for its end. If it may not be changed, the first write is refused.
-    File(FileId, Option<u64>),
+    /// A file that may not be changed: the first write is refused and recorded.
+    File(FileId),
 }
 
 impl Guest {
@@ -41,29 +41,10 @@ impl Guest {
                     return Ok(Err(StreamError::Closed));
                 }
             }
-            OutputStream::File(file, at) => return self.write_to_file(stream, (file, at), contents),
-        }
-        Ok(Ok(()))
-    }
-
-    fn write_to_file(
-        &mut self,
-        stream: &Resource<OutputStream>,
-        (file, mut at): (FileId, Option<u64>),
-        contents: &[u8],
-    ) -> Reply<(), StreamError> {
-        let mut left = contents;
-        while !left.is_empty() {
-            match self.write_file(file, at, left)? {
-                Ok(taken) => {
-                    left = left.get(taken..).unwrap_or_default();
-                    at = at.map(|at| at.saturating_add(taken as u64));
-                    *self.table.get_mut(stream)? = OutputStream::File(file, at);
-                }
-                Err(fault) => {
-                    let error = self.push(IoError::File(fault))?;
-                    return Ok(Err(StreamError::LastOperationFailed(error)));
-                }
+            OutputStream::File(file) => {
+                self.world.observe(FileAsk::Change { function: ChangeKind::Write, file, path: None })?;
+                let error = self.push(IoError::File(FileFault::NotPermitted))?;
+                return Ok(Err(StreamError::LastOperationFailed(error)));
             }
         }
         Ok(Ok(()))
@@ -134,7 +115,7 @@ impl streams::HostOutputStream for Guest {
     }
 
     fn drop(&mut self, stream: Resource<OutputStream>) -> wasmtime::Result<()> {
-        if let OutputStream::File(file, _) = self.table.delete(stream)? {
+        if let OutputStream::File(file) = self.table.delete(stream)? {
             self.release_file(file)?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
 use vocabulary::record::SealedUnder;
-use vocabulary::{ApprovalId, Means, RunId, SafeText, Stoppable};
+use vocabulary::{ApprovalId, Means, RunId, SafeText};
 
 use super::lines::Lines;
 use super::relay::relay;
@@ -22,7 +22,7 @@ use super::short_path;
 use super::wire::{Request, Response, WIRE_FORM, send};
 use run::{
     CredentialWord, FORMS, HoldSaid, HomePlace, PruneDone, PruneOrder, Revoking, RunEvent, Running, SettleReport, Settlement, Status,
-    StopReport, TrustSaid, VoteOrder, VoteReport, held, spoken_forms,
+    TrustSaid, VoteOrder, VoteReport, held, spoken_forms,
 };
 
 use crate::admission::Admitted;
@@ -234,19 +234,6 @@ impl Host for Client {
     fn stop(&self, run: RunId) -> HostFuture<'_, bool> {
         // The host may have to read the record of a run that was cut off.
         Box::pin(async move { self.done(&Request::Stop { run, means: Means::Stop }, Work::Long).await })
-    }
-
-    fn stop_agents(&self, what: Stoppable) -> HostFuture<'_, StopReport> {
-        Box::pin(async move {
-            match self.request(&Request::StopAgents { what }, Work::Long).await?.1 {
-                Response::Stopped { report } => Ok(report),
-                other => Err(unexpected(&other)),
-            }
-        })
-    }
-
-    fn enable_agents(&self, what: Stoppable) -> HostFuture<'_, bool> {
-        Box::pin(async move { self.done(&Request::EnableAgents { what }, Work::Short).await })
     }
 
     fn settle(&self, run: RunId, word: Settlement) -> HostFuture<'_, SettleReport> {

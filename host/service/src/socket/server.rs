@@ -158,8 +158,6 @@ async fn answer(request: Request, host: &dyn Host) -> Result<Response, ServiceEr
     Ok(match request {
         Request::Settle { run, word } => Response::Settled { settling: host.settle(run, word).await? },
         Request::Stop { run, .. } => Response::Done { done: host.stop(run).await? },
-        Request::StopAgents { what } => Response::Stopped { report: host.stop_agents(what).await? },
-        Request::EnableAgents { what } => Response::Done { done: host.enable_agents(what).await? },
         Request::Going {} => Response::Going { going: host.going().await? },
         Request::Status {} => Response::Status { status: Box::new(host.status().await?) },
         Request::RecordCredential { word } => done(host.record_credential(word).await?),

@@ -4,17 +4,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use vocabulary::record::SealedUnder;
-use vocabulary::{Means, RunId, SafeText, Stoppable, UnknownAct};
+use vocabulary::{Means, RunId, SafeText, UnknownAct};
 
 use run::{
-    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, StopReport, TrustSaid,
-    VoteOrder, VoteReport,
+    CredentialWord, HoldSaid, PruneDone, PruneOrder, Revoking, RunEvent, SettleReport, Settlement, Status, TrustSaid, VoteOrder, VoteReport,
 };
 
 use crate::request::{Continuation, ResumeRequest, RunRequest};
 
 /// The form of these messages. It is raised with every change that another version would not understand.
-pub(super) const WIRE_FORM: u32 = 5;
+pub(super) const WIRE_FORM: u32 = 4;
 
 /// The request of a client. There is one request for each connection, except that `Stop` may follow a run. No field says who the client is,
 /// because the kernel does. No field grants anything, because the host itself reads what was trusted.
@@ -39,12 +38,6 @@ pub(crate) enum Request {
     Stop {
         run: RunId,
         means: Means,
-    },
-    StopAgents {
-        what: Stoppable,
-    },
-    EnableAgents {
-        what: Stoppable,
     },
     Going {},
     Status {},
@@ -110,8 +103,6 @@ pub(crate) enum Response {
     Going { going: Vec<(RunId, SafeText)> },
     /// The status of the host.
     Status { status: Box<Status> },
-    /// What was stopped.
-    Stopped { report: StopReport },
     /// What was removed.
     Pruned { done: PruneDone },
     /// The leases that were ended.

@@ -1,4 +1,4 @@
-//! The kinds of record for the decisions of people: on acts that are held back, on what may be used, and on a damaged record; and for notices.
+//! The kinds of record for the decisions of people: on acts that are held back, on what may be used, and on a damaged or shortened record.
 
 macro_rules! with_words {
     ($($others:tt)*) => {
@@ -76,56 +76,6 @@ macro_rules! with_words {
                 kind: RecordKind,
                 /// The number of the operation in the run.
                 op: u64,
-                /// The version of this body's form.
-                v: u32,
-            }
-            /// The host is about to tell people that an act waits for them. This belongs to the log itself: the run may be unloaded.
-            NoticeAsked {
-                /// The time, in milliseconds since 1970.
-                at: u64,
-                /// The number of the attempt, from 1.
-                attempt: u64,
-                /// The name of the channel.
-                channel: SafeText,
-                /// The digest of what is to be approved.
-                digest: Digest,
-                /// The kind of this record: `notice-asked`.
-                kind: RecordKind,
-                /// The run whose act it is.
-                of: RunId,
-                /// The number of the operation in that run.
-                op: u64,
-                /// Where it goes, without any secret.
-                resource: Resource,
-                /// The version of this body's form.
-                v: u32,
-            }
-            /// How an attempt to tell people ended.
-            NoticeEnded {
-                /// The time, in milliseconds since 1970.
-                at: u64,
-                /// The number of the attempt.
-                attempt: u64,
-                /// The name of the channel.
-                channel: SafeText,
-                /// What happened, for the operator.
-                detail: SafeText,
-                /// The digest of what is to be approved.
-                digest: Digest,
-                /// How it ended.
-                end: NoticeEnd,
-                /// The kind of this record: `notice-ended`.
-                kind: RecordKind,
-                /// The run whose act it is.
-                of: RunId,
-                /// The number of the operation in that run.
-                op: u64,
-                /// The address of the connection.
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                peer: Option<SocketAddr>,
-                /// The status code of the answer, if one came.
-                #[serde(default, skip_serializing_if = "Option::is_none")]
-                status: Option<u16>,
                 /// The version of this body's form.
                 v: u32,
             }
@@ -403,47 +353,6 @@ macro_rules! with_words {
                 kind: RecordKind,
                 /// The version of this body's form.
                 v: u32,
-            }
-            /// A lease was ended before its run. The next use is refused, and connections that were opened under the lease are closed.
-            LeaseRevoked {
-                /// The time, in milliseconds since 1970.
-                at: u64,
-                /// The user who did this.
-                by: Principal,
-                /// The credential's name.
-                credential: SafeText,
-                /// The kind of this record: `lease-revoked`.
-                kind: RecordKind,
-                /// The run and the credential: `RUN/NAME`.
-                lease: SafeText,
-                /// The version of this body's form.
-                v: u32,
-            }
-            /// A person stopped agents as a whole. None of them runs until a person enables them.
-            AgentsStopped {
-                /// The time, in milliseconds since 1970.
-                at: u64,
-                /// The user who did this.
-                by: Principal,
-                /// The kind of this record: `agents-stopped`.
-                kind: RecordKind,
-                /// The version of this body's form.
-                v: u32,
-                /// What was stopped.
-                what: Stoppable,
-            }
-            /// A person let agents run again that were stopped.
-            AgentsEnabled {
-                /// The time, in milliseconds since 1970.
-                at: u64,
-                /// The user who did this.
-                by: Principal,
-                /// The kind of this record: `agents-enabled`.
-                kind: RecordKind,
-                /// The version of this body's form.
-                v: u32,
-                /// What may run again.
-                what: Stoppable,
             }
         }
     };

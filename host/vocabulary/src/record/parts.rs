@@ -96,8 +96,6 @@ pub enum HostPurpose {
     RotationTest,
     /// Rotation: testing the old value.
     RotationProbe,
-    /// Telling people that an act waits for them.
-    Notice,
 }
 
 impl HostPurpose {
@@ -110,7 +108,6 @@ impl HostPurpose {
             Self::RotationSet => "rotation-set",
             Self::RotationTest => "rotation-test",
             Self::RotationProbe => "rotation-probe",
-            Self::Notice => "notice",
         }
     }
 
@@ -118,7 +115,7 @@ impl HostPurpose {
     pub fn changes_something(self) -> bool {
         match self {
             Self::Token | Self::VaultLogin | Self::RotationSet => true,
-            Self::VaultRead | Self::RotationTest | Self::RotationProbe | Self::Notice => false,
+            Self::VaultRead | Self::RotationTest | Self::RotationProbe => false,
         }
     }
 }
@@ -163,29 +160,6 @@ pub enum CredentialChange {
     Removed,
 }
 
-/// What became of an undo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UndoEnd {
-    /// Its server has done it, or a person states that it was done.
-    Done,
-    /// It was not done: it was refused, nothing of it was sent, or its server refused it.
-    NotDone,
-    /// It was sent, or may have been, and nobody knows whether it was done.
-    Unknown,
-}
-
-impl UndoEnd {
-    /// The word on the record.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::NotDone => "not-done",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// What is known of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tls {
@@ -227,8 +201,6 @@ fn is_nought(number: &u64) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Touch {
-    /// It was changed, in the run's own view. The amount is how many bytes were written.
-    Change,
     /// A regular file was opened, and perhaps read.
     File,
     /// A directory was listed.
@@ -296,8 +268,6 @@ pub enum DeliveredEvent {
     Answer,
     /// Nothing more comes, for this reason.
     Failed(Fault),
-    /// It was refused, with words for the agent.
-    Refused(Fault),
     /// A timer that was set for this moment, in nanoseconds.
     Timer(u64),
     /// The clock jumped.
@@ -308,7 +278,7 @@ impl DeliveredEvent {
     /// Whether nothing more comes for its operation.
     pub fn is_last(self) -> bool {
         match self {
-            Self::End | Self::Answer | Self::Failed(_) | Self::Refused(_) => true,
+            Self::End | Self::Answer | Self::Failed(_) => true,
             Self::Head | Self::Chunk | Self::Timer(_) | Self::Clock => false,
         }
     }
@@ -316,7 +286,7 @@ impl DeliveredEvent {
     /// Whether the event has bytes that are kept beside its record.
     pub fn has_content(self) -> bool {
         match self {
-            Self::Head | Self::Chunk | Self::End | Self::Answer | Self::Refused(_) => true,
+            Self::Head | Self::Chunk | Self::End | Self::Answer => true,
             Self::Failed(_) | Self::Timer(_) | Self::Clock => false,
         }
     }

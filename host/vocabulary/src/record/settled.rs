@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answered, Sent, Tls};
 use crate::answer::{Answer, CredentialAnswer};
 use crate::decision::Reason;
-use crate::fault::{CredentialFault, Fault, FilesFault, HttpFault};
+use crate::fault::{CredentialFault, Fault, HttpFault};
 use crate::function::ActKind;
 
 /// How an act ended.
@@ -16,8 +16,6 @@ use crate::function::ActKind;
 pub enum Settled {
     /// A step with a credential.
     Credential(CredentialSettled),
-    /// A commit.
-    Files(FilesSettled),
     /// A request.
     Http(HttpSettled),
 }
@@ -64,47 +62,6 @@ pub struct CredentialSettled {
     /// The version of the credential that was used, if its source counts versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-}
-
-/// How a commit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilesSettled {
-    /// The fault, if there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<FilesFault>,
-    /// The outcome.
-    pub outcome: FilesOutcome,
-}
-
-impl From<FilesOutcome> for FilesSettled {
-    fn from(outcome: FilesOutcome) -> Self {
-        Self { fault: None, outcome }
-    }
-}
-
-/// How a commit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FilesOutcome {
-    /// Everything is in its place.
-    Done,
-    /// Nothing was changed.
-    Failed,
-    /// Nobody knows whether it happened.
-    Unknown,
-    /// The run ended before it began.
-    Abandoned,
-}
-
-impl From<FilesOutcome> for AnswerClass {
-    fn from(outcome: FilesOutcome) -> Self {
-        match outcome {
-            FilesOutcome::Done => Self::Done,
-            FilesOutcome::Failed => Self::Failed,
-            FilesOutcome::Unknown => Self::Unknown,
-            FilesOutcome::Abandoned => Self::Abandoned,
-        }
-    }
 }
 
 impl From<CredentialOutcome> for CredentialSettled {
@@ -241,7 +198,6 @@ impl Settled {
     pub fn unknown(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => Self::Credential(CredentialOutcome::Unknown.into()),
-            ActKind::Files => Self::Files(FilesOutcome::Unknown.into()),
             ActKind::Http => Self::Http(HttpOutcome::Unknown.into()),
         }
     }
@@ -250,7 +206,6 @@ impl Settled {
     pub fn unknown_after(fault: Fault) -> Self {
         match fault {
             Fault::Credential(fault) => Self::Credential(CredentialSettled { fault: Some(fault), ..CredentialOutcome::Unknown.into() }),
-            Fault::Files(fault) => Self::Files(FilesSettled { fault: Some(fault), outcome: FilesOutcome::Unknown }),
             Fault::Http(fault) => Self::Http(HttpSettled { fault: Some(fault), ..HttpOutcome::Unknown.into() }),
         }
     }
@@ -258,7 +213,6 @@ impl Settled {
     /// It was answered in one piece. `version` is that of the credential that was used, where its source counts them.
     pub fn of_answer(answer: &Answer, version: Option<u64>) -> Self {
         match answer {
-            Answer::Files(_) => Self::Files(FilesOutcome::Done.into()),
             Answer::Credential(answer) => {
                 let is_done = !matches!(answer, CredentialAnswer::NotDone(_));
                 let outcome = if is_done { CredentialOutcome::Done } else { CredentialOutcome::NotDone };
@@ -271,7 +225,6 @@ impl Settled {
     pub fn failed(fault: Fault, refused: Option<&Reason>, peer: Option<SocketAddr>) -> Self {
         match fault {
             Fault::Http(fault) => Self::Http(HttpSettled { fault: Some(fault), peer, ..unanswered(refused).into() }),
-            Fault::Files(fault) => Self::Files(FilesSettled { fault: Some(fault), outcome: FilesOutcome::Failed }),
             Fault::Credential(fault) => {
                 let has_lapsed = matches!(refused, Some(Reason::GrantExpired));
                 let outcome = if has_lapsed { CredentialOutcome::RefusedLapsed } else { CredentialOutcome::Failed };
@@ -284,7 +237,6 @@ impl Settled {
     pub fn abandoned(kind: ActKind) -> Self {
         match kind {
             ActKind::Credential => Self::Credential(CredentialOutcome::Abandoned.into()),
-            ActKind::Files => Self::Files(FilesOutcome::Abandoned.into()),
             ActKind::Http => Self::Http(HttpOutcome::Abandoned.into()),
         }
     }
@@ -293,7 +245,6 @@ impl Settled {
     pub fn class(&self) -> AnswerClass {
         match self {
             Self::Credential(settled) => settled.outcome.into(),
-            Self::Files(settled) => settled.outcome.into(),
             Self::Http(settled) => settled.outcome.into(),
         }
     }
@@ -302,7 +253,6 @@ impl Settled {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Credential(settled) => settled.fault.map(Fault::Credential),
-            Self::Files(settled) => settled.fault.map(Fault::Files),
             Self::Http(settled) => settled.fault.map(Fault::Http),
         }
     }
@@ -311,45 +261,12 @@ impl Settled {
     pub fn http(&self) -> Option<&HttpSettled> {
         match self {
             Self::Http(settled) => Some(settled),
-            Self::Credential(_) | Self::Files(_) => None,
+            Self::Credential(_) => None,
         }
     }
-}
-
-/// Whether an act happened, as far as its answer shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Happened {
-    /// It happened.
-    Yes,
-    /// It did not happen: nothing was sent, or its server refused it.
-    No,
-    /// It may have happened.
-    Perhaps,
 }
 
 impl Answered {
-    /// Whether the act happened. A status from 400 to 499 means that the server refused the request (RFC 9110 section 15.5). After one from
-    /// 500 on, a part of it may have happened.
-    pub fn happened(&self) -> Happened {
-        match (self.class(), self.status()) {
-            (AnswerClass::Response, Some(400..=499)) => Happened::No,
-            (AnswerClass::Response, Some(200..=399)) | (AnswerClass::Done, _) => Happened::Yes,
-            (AnswerClass::Response | AnswerClass::Unknown, _) => Happened::Perhaps,
-            // Only of a request is it known whether anything was sent.
-            (AnswerClass::Abandoned, _) if self.was_sent() || self.how.http().is_none() => Happened::Perhaps,
-            (
-                AnswerClass::Abandoned
-                | AnswerClass::NotDone
-                | AnswerClass::RefusedAddress
-                | AnswerClass::RefusedCredential
-                | AnswerClass::RefusedLapsed
-                | AnswerClass::Failed,
-                _,
-            ) => Happened::No,
-        }
-    }
-
     /// How the act ended, whatever its kind.
     pub fn class(&self) -> AnswerClass {
         self.how.class()
@@ -380,7 +297,7 @@ impl Answered {
     pub fn was_sent(&self) -> bool {
         match &self.how {
             Settled::Http(http) => http.outcome == HttpOutcome::Response || http.sent.is_some_and(|sent| sent.bytes() > 0),
-            Settled::Credential(_) | Settled::Files(_) => false,
+            Settled::Credential(_) => false,
         }
     }
 

@@ -21,23 +21,16 @@ class InvalidRequest(RequestException, ValueError):
 
 
 class Refused(RequestException, _failure.Refused):
-    """The host refused. Asking again does not help. The operator's record has the reason.
-
-    `hint` has the operator's own words, if there are any, and is None otherwise. `dry_run` says that the request was only decided and not
-    sent, because this is a dry run."""
+    """The host refused. Asking again does not help. The operator's record has the reason; the agent does not get it."""
 
     failure_code = "http-refused"
 
-    def __init__(self, hint: "str | None" = None) -> None:
+    def __init__(self) -> None:
         super().__init__("the host refused the request", "http-refused")
-        self.hint = hint
-
-    @property
-    def dry_run(self) -> bool:
-        return (self.hint or "").startswith("dry run:")
+        self.hint = None
 
     def __str__(self) -> str:
-        return f"the host refused the request: {self.hint}" if self.hint else "the host refused the request"
+        return "the host refused the request"
 
 
 class Timeout(RequestException):
@@ -134,10 +127,6 @@ def of_case(case: object) -> RequestException:
     name = type(case).__name__.removeprefix("ErrorCode_")
     if name in _REFUSED:
         return Refused()
-    # A refusal with words is an internal error whose text begins so.
-    text = getattr(case, "value", None)
-    if name == "InternalError" and isinstance(text, str) and text.startswith("refused: "):
-        return Refused(text.removeprefix("refused: "))
     kind, code = _CODES.get(name, (RequestException, name))
     return with_code(kind, code)
 

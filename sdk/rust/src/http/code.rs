@@ -44,14 +44,8 @@ pub(super) fn refused(code: ErrorCode) -> Error {
         ErrorCode::HttpProtocolError => broken("HTTP-protocol-error"),
         ErrorCode::LoopDetected => Error::Host { code: "loop-detected" },
         ErrorCode::ConfigurationError => Error::Host { code: "configuration-error" },
-        ErrorCode::InternalError(text) => told(text.as_deref()),
+        ErrorCode::InternalError(_) => Error::Host { code: "internal-error" },
     }
-}
-
-/// A refusal with words is an internal error whose text begins with `refused: `.
-fn told(text: Option<&str>) -> Error {
-    let hint = text.and_then(|text| text.strip_prefix("refused: "));
-    hint.map_or(Error::Host { code: "internal-error" }, |hint| Error::RefusedWith { hint: hint.to_owned() })
 }
 
 const fn broken(code: &'static str) -> Error {

@@ -12,12 +12,6 @@ pub enum Error {
     /// The host refused. Asking again does not help; the operator's record has the reason.
     #[error("the host refused the request")]
     Refused,
-    /// The host refused, and says why in the operator's own words, or that this is a dry run (`dry run: …`). Asking again does not help.
-    #[error("the host refused the request: {hint}")]
-    RefusedWith {
-        /// The words.
-        hint: String,
-    },
     /// There was no answer in time, or only a part of it.
     #[error("no answer in time (`{code}`)")]
     Timeout {
@@ -68,7 +62,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Malformed { .. } => "http-malformed",
-            Self::Refused | Self::RefusedWith { .. } => "http-refused",
+            Self::Refused => "http-refused",
             Self::Timeout { .. } => "http-timeout",
             Self::Connection { .. } => "http-connection",
             Self::TooLarge { .. } => "http-too-large",
@@ -77,12 +71,6 @@ impl Error {
             Self::Status { .. } => "http-status",
             Self::Json(_) => "http-json",
         }
-    }
-
-    /// Whether the request was only decided and not sent, because this is a dry run. The agent can go on as if it had no answer.
-    #[must_use]
-    pub fn is_dry_run(&self) -> bool {
-        matches!(self, Self::RefusedWith { hint } if hint.starts_with("dry run:"))
     }
 
     /// Whether the same request may find room once another request is over.

@@ -1,7 +1,7 @@
 //! HTTP through the host, with blocking calls that resemble those of `reqwest`.
 //!
 //! The host resolves names, holds the connections and the credentials, and follows no redirect: a 3xx is returned as an answer.
-//! A request that the operator did not grant fails as [`Error::Refused`], whatever the reason; as [`Error::RefusedWith`] if the operator says why, or in a dry run. An agent may not set headers that
+//! A request that the operator did not grant fails as [`Error::Refused`], whatever the reason. An agent may not set headers that
 //! carry a credential (`Authorization`, `Cookie`, `Proxy-*`): the host adds the credentials that were granted.
 //!
 //! ```no_run

@@ -2,11 +2,13 @@
 
 use ::run::{ApprovalView, HomePlace, VoteView};
 use vocabulary::record::Record;
-use vocabulary::{Digest, SafeText, Vote};
+use vocabulary::{SafeText, Vote};
 
-use super::equal::Equal;
 use crate::err::CliError;
 use crate::{log, out, words};
+
+/// BOUND: bytes of a body, a query or a header that are shown. What is cut says so.
+const SHOWN_BYTES_MAX: usize = 4096;
 
 /// How long something still lasts.
 pub(super) fn left(ms: u64) -> String {
@@ -19,30 +21,17 @@ pub(super) fn left(ms: u64) -> String {
     }
 }
 
-/// The least number of digits of a digest that are compared.
-pub(super) const DIGITS_MIN: usize = 12;
-
-/// A short form of a digest, to compare by eye.
-fn short(digest: &Digest) -> SafeText {
-    let whole = digest.hex();
-    SafeText::new(whole.get(..DIGITS_MIN).unwrap_or(&whole), DIGITS_MIN)
-}
-
-/// Prints the card of an act. If there are equal acts, it is the card of the first, and says which others there are.
-pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliError> {
-    let Some((view, others)) = acts.split_first() else { return Ok(()) };
+/// Prints the card.
+pub(super) fn print(place: &HomePlace, view: &ApprovalView) -> Result<(), CliError> {
     let mut rows = vec![
         ("agent", format!("{}, started by {}", view.agent, view.started_by)),
         ("asks for", format!("{} in {}", view.asks, view.environment)),
     ];
     rows.extend(view.credential.as_ref().map(|name| ("with", format!("the credential {name}, which the host adds"))));
     rows.extend(request(place, view)?);
-    rows.extend(undo(place, view)?);
     for policy in &view.policies {
         let why = if policy.why.is_empty() { String::new() } else { format!(": {}", policy.why) };
-        // The host's own policy of a staged engagement says everything in its words.
-        let is_own = policy.id.as_str().starts_with("engagement.");
-        rows.push(("because of", if is_own { policy.why.to_string() } else { format!("policy {}{why}", policy.id) }));
+        rows.push(("because of", format!("policy {}{why}", policy.id)));
     }
     for need in &view.groups {
         rows.push(("needs", format!("{} of the group {}", need.quorum, need.group)));
@@ -55,13 +44,10 @@ pub(super) fn print(place: &HomePlace, Equal(acts): &Equal) -> Result<(), CliErr
         _ => ("over".to_owned(), "over".to_owned()),
     };
     rows.extend([("decide", decide), ("use", used), ("state", view.state.to_string())]);
-    rows.push(("digest", format!("{} ({})", short(&view.digest), view.digest)));
-    for other in others {
-        rows.push(("equal to", format!("{}, digest {}: it needs votes of its own, `--equal`", other.approval, short(&other.digest))));
-    }
+    rows.push(("digest", format!("{} ({})", super::short(&view.digest), view.digest)));
     out::line(&format!("approval {}", view.approval))?;
     rows.into_iter().try_for_each(|(name, text)| out::line(&format!("  {name:<13} {text}")))?;
-    super::changes::print(place, view)
+    Ok(())
 }
 
 fn voted(vote: &VoteView) -> String {
@@ -74,33 +60,34 @@ fn voted(vote: &VoteView) -> String {
     format!("{} {what} it at {} UTC, {how}{reason}", words::safe(&vote.person), words::utc(vote.at))
 }
 
-/// The whole request, as the agent asks for it: with its query, its headers and its body.
+/// The whole request, as the agent asks for it: with its query, its headers and its body. Credentials are not in it: the host adds them later.
 fn request(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
-    let request = match ::run::shown_request(&log::reader(place)?, view.run, view.digest, &<[u8]>::to_vec)? {
-        Some(Ok(request)) => request,
-        Some(Err(missing)) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
-        None => return Ok(Vec::new()),
-    };
-    let query = request.query.iter().map(|query| ("query", query.to_string()));
-    let mut rows: Vec<_> = query.chain(request.headers.iter().map(|header| ("header", header.to_string()))).collect();
-    if request.body_bytes > 0 {
-        rows.push(("body", format!("{}, {}", words::bytes(request.body_bytes), request.body)));
-    }
-    Ok(rows)
-}
-
-/// Whether the act can be taken back: the request that does so, and what the agent says about it.
-fn undo(place: &HomePlace, view: &ApprovalView) -> Result<Vec<(&'static str, String)>, CliError> {
-    let Some(id) = view.undo else { return Ok(vec![("can be undone", "no".to_owned())]) };
-    for record in log::reader(place)?.of_run(view.run) {
-        if let Ok(Record::UndoRegistered(undo)) = Record::parse(&record?.body)
-            && undo.id == id
+    let reader = log::reader(place)?;
+    let mut found = None;
+    for record in reader.of_run(view.run) {
+        let record = record?;
+        if let Ok(Record::ApprovalAsked(asked)) = Record::parse(&record.body)
+            && asked.digest == view.digest
+            && asked.ask.capability.act() == Some(vocabulary::ActKind::Http)
         {
-            let words = if undo.words.is_empty() { String::new() } else { format!("; the agent says (unverified): {}", undo.words) };
-            return Ok(vec![("can be undone", format!("yes, by {}{words}", undo.ask.resource))]);
+            found = Some(record);
         }
     }
-    Ok(vec![("can be undone", "CAN'T BE SHOWN: its registration is not on the record".to_owned())])
+    let Some(record) = found else { return Ok(Vec::new()) };
+    let request = match gate::request(&reader, &record) {
+        Ok(request) => request,
+        Err(missing) => return Ok(vec![("request", format!("CAN'T BE SHOWN: {missing}"))]),
+    };
+    let text = |text: &str| SafeText::new(text, SHOWN_BYTES_MAX).to_string();
+    let mut rows: Vec<(&'static str, String)> = request.target.query.iter().map(|query| ("query", text(query))).collect();
+    rows.extend(
+        request.headers.iter().map(|header| ("header", text(&format!("{}: {}", header.name, String::from_utf8_lossy(&header.value))))),
+    );
+    if !request.body.is_empty() {
+        let size = words::bytes(request.body.len() as u64);
+        rows.push(("body", format!("{size}, {}", SafeText::from_bytes(&request.body, SHOWN_BYTES_MAX))));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

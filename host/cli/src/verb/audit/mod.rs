@@ -11,7 +11,6 @@ mod verify;
 
 use clap::Subcommand;
 
-pub(super) use self::show::since;
 pub(crate) use self::verify::public_key;
 
 use crate::err::CliError;

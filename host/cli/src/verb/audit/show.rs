@@ -35,7 +35,7 @@ Examples:
   bailiwick audit show --kind asked --json
   bailiwick audit show --run 01K8M3
 
-Kinds: run-opened, run-suspended, run-resumed, act-settled, run-closed, asked, approval-asked, approval-voted, approval-closed, undo-registered, undo-discharged, undo-done, refused, answered, received, observed, delivered, said, lease-issued, \
+Kinds: run-opened, run-suspended, run-resumed, act-settled, run-closed, asked, approval-asked, approval-voted, approval-closed, refused, answered, received, observed, delivered, said, lease-issued, \
 lease-revoked, lease-probed, host-asked, host-answered, value-met, credential-changed, config-trusted, config-untrusted, agent-accepted, \
 agent-unaccepted, vault-sealed, key-rotated, rollback-accepted, restored, run-released, reanchored, pruned, payloads-forgotten, hold-set, \
 hold-lifted, recovered, clock-changed.\n\n`--since` uses the clock as it is now: if the clock was set, the times of earlier records are \
@@ -51,11 +51,6 @@ const KINDS: &[RecordKind] = &[
     RecordKind::ApprovalAsked,
     RecordKind::ApprovalVoted,
     RecordKind::ApprovalClosed,
-    RecordKind::NoticeAsked,
-    RecordKind::NoticeEnded,
-    RecordKind::UndoRegistered,
-    RecordKind::UndoDischarged,
-    RecordKind::UndoDone,
     RecordKind::Refused,
     RecordKind::Answered,
     RecordKind::Received,
@@ -83,8 +78,6 @@ const KINDS: &[RecordKind] = &[
     RecordKind::PayloadsForgotten,
     RecordKind::HoldSet,
     RecordKind::HoldLifted,
-    RecordKind::AgentsStopped,
-    RecordKind::AgentsEnabled,
     RecordKind::Recovered,
     RecordKind::ClockChanged,
 ];
@@ -156,7 +149,7 @@ fn begins(reader: &Reader, times: &Times, since: u64) -> Result<Position, CliErr
 }
 
 /// Parses the time of `--since`, in milliseconds since 1970.
-pub(in crate::verb) fn since(text: &str) -> Result<u64, CliError> {
+pub(super) fn since(text: &str) -> Result<u64, CliError> {
     words::moment(text, now_s()).ok_or_else(|| CliError::NotAMoment(text.to_owned()))
 }
 

@@ -6,10 +6,10 @@ use gate::{FileName, Question, SearchResult, Searched, Times, Touched, Unknown, 
 use serde::Serialize;
 use vocabulary::exit;
 
-use super::since;
+use super::show::since;
 use crate::err::CliError;
 use crate::gaps::GapLines;
-use crate::{gaps, incomplete, log, out, past, place};
+use crate::{gaps, incomplete, log, out, place};
 
 mod print;
 
@@ -60,9 +60,6 @@ const NEAR: f64 = 0.7;
 struct Document<'a> {
     #[serde(flatten)]
     touched: &'a Touched,
-    /// The acts of the run that people were asked about, if it is one run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    approvals: Vec<gate::PastApproval>,
     /// What was searched.
     searched: Searched,
     /// The parts of the record that could not be read. What was touched there is not known.
@@ -95,14 +92,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, CliError> {
     }
     let gaps = run.map_or_else(|| GapLines::of(&reader), |run| GapLines::of_run(&reader, run))?.since(question.since_ms);
     gaps.say();
-    let approvals = run.map_or(Ok(Vec::new()), |(run, from)| past::of_run(&reader, run, from))?;
     if args.json {
         let incomplete = log::damage().iter().map(incomplete::damage_words).collect();
-        out::json(&Document { touched: &touched, approvals, searched, incomplete, gaps: gaps.documents() })?;
+        out::json(&Document { touched: &touched, searched, incomplete, gaps: gaps.documents() })?;
         return Ok(exit::DONE);
     }
     print::touched(&touched)?;
-    approvals.iter().flat_map(past::lines).try_for_each(|line| out::line(&line))?;
     if touched.is_empty() {
         out::words(&format!("nothing was touched: {}", print::searched(&searched)));
     }

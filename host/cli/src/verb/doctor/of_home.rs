@@ -1,8 +1,6 @@
 //! `doctor --home`: the state of the home, for the person on call and for monitors. Nothing is changed, and a host that hangs is not waited
 //! for.
 
-mod notices;
-
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
@@ -117,7 +115,6 @@ pub(super) async fn run(json: bool) -> Result<u8, CliError> {
 async fn rest(place: &HomePlace) -> Vec<CheckRow> {
     let mut rows = vec![writable(place), holder(place).await, record(place), keys(place), remembered(place)];
     rows.extend([runs(place).await, last_batch(place), clock(place), space(place), sync(&place.home), ground(place), left(place)]);
-    rows.extend(notices::notices(place));
     rows
 }
 

@@ -6,7 +6,7 @@ use gate::{Given, Missing, RunHeader, request, sealed};
 use journal::{Position, Reader};
 use serde_json::{Value, json};
 use vocabulary::record::Record;
-use vocabulary::{Capability, HttpAsk, RunId, UndoRegistration, exit};
+use vocabulary::{Capability, HttpAsk, RunId, exit};
 
 use crate::err::CliError;
 use crate::log::Shown;
@@ -151,20 +151,6 @@ impl Beside<'_> {
                 Ok(ask) => KeptBeside { lines: self.request_lines(&ask, bodies), document: Some(self.request_document(&ask, bodies)) },
                 Err(missing) => self.missing("request", &missing),
             },
-            Some(Record::UndoRegistered(_)) => match sealed(self.reader, record) {
-                Ok(bytes) => self.undo(&bytes, bodies),
-                Err(missing) => self.missing("undo", &missing),
-            },
-            Some(Record::Asked(asked)) if asked.ask.capability == Capability::Files => match gate::commit(self.reader, record) {
-                Ok(commit) if bodies == Bodies::Shown => {
-                    let text = crate::verb::approvals::changes::lines(&commit).join("\n");
-                    let lines = self.stars.out_of_text(&text).lines().map(words::safe).collect();
-                    let document = self.stars.out_of_text(&serde_json::to_string(&commit).unwrap_or_default());
-                    KeptBeside { lines, document: serde_json::from_str(&document).ok() }
-                }
-                Ok(_) => KeptBeside::default(),
-                Err(missing) => self.missing("changes", &missing),
-            },
             Some(Record::Answered(answered)) => match given.get(&answered.op) {
                 Some(given) => KeptBeside { lines: self.answer_lines(given, bodies), document: Some(self.answer_document(given, bodies)) },
                 None => KeptBeside::default(),
@@ -182,20 +168,6 @@ impl Beside<'_> {
             },
             _ => KeptBeside::default(),
         }
-    }
-
-    /// The request of an undo, and what was there before its act.
-    fn undo(&self, bytes: &[u8], bodies: Bodies) -> KeptBeside {
-        let Some(undo) = UndoRegistration::from_canonical_bytes(bytes) else {
-            return self.missing("undo", &Missing::Damaged("it is not an undo".to_owned()));
-        };
-        let mut lines = self.request_lines(&undo.request, bodies);
-        lines.extend(self.body_lines("pre-image", &undo.pre_image, bodies));
-        let mut shown = self.request_document(&undo.request, bodies);
-        if let Some(shown) = shown.as_object_mut() {
-            shown.insert("pre_image".to_owned(), self.body_document(&undo.pre_image, bodies));
-        }
-        KeptBeside { lines, document: Some(shown) }
     }
 
     fn missing(&self, what: &str, missing: &Missing) -> KeptBeside {

@@ -13,18 +13,8 @@ use crate::config::{self, ConfigError};
 
 /// Keys that allow nothing, because only people read them.
 const FOR_PEOPLE: &[&str] = &["agents.owner", "agents.purpose"];
-/// Keys that the text does not have: those about people have a text of their own, `token-file` and `kubernetes` exclude `approle`, and the list of interfaces must be empty.
-const IN_OTHER_TEXTS: &[&str] = &[
-    "agents.groups",
-    "notify",
-    "people",
-    "policy",
-    "agents.uses",
-    "engagements.approval",
-    "engagements.quorum",
-    "vault.token-file",
-    "vault.kubernetes",
-];
+/// Keys that the text does not have: `token-file` and `kubernetes` exclude `approle`, and the list of interfaces must be empty.
+const IN_OTHER_TEXTS: &[&str] = &["agents.groups", "people", "policy", "agents.uses", "vault.token-file", "vault.kubernetes"];
 
 /// A step from a table or a list to one of its values.
 #[derive(Clone, Debug)]

@@ -49,7 +49,7 @@ fn rows(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Rows {
 
 fn file(file: &TouchedFile) -> Vec<String> {
     let amount = match file.what {
-        Touch::Change | Touch::File => bytes(file.amount),
+        Touch::File => bytes(file.amount),
         Touch::Listing => format!("{} names", count(file.amount)),
         Touch::Look => String::new(),
     };
